@@ -1,0 +1,22 @@
+"""Spherical linear interpolation."""
+
+from dataclasses import dataclass
+
+import torch
+
+from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline
+from scoregeo.core.errors import check_choice
+from scoregeo.path.interpolation import spherical
+
+
+@dataclass(frozen=True)
+class Slerp(AbstractBaseline):
+    """Interpolation at constant angular speed (see `spherical`), of the clean ends or of the lifted ones; no score evaluation."""
+
+    space: str = DATA
+
+    def __post_init__(self) -> None:
+        check_choice("baseline.slerp.space", self.space, (DATA, NOISE))
+
+    def path(self, ends: torch.Tensor, num_points: int) -> torch.Tensor:
+        return spherical(ends, num_points)

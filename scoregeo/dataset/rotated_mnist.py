@@ -1,0 +1,200 @@
+"""Rotated digits: pairs are one digit at two angles, and the truth is its rotations between them."""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+
+from scoregeo.core.errors import DataError, bad_value, check_choice, check_number
+from scoregeo.core.seed import generator
+from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES, load_digits
+from scoregeo.dataset.identities import identities as choose_identities
+from scoregeo.dataset.identities import pixels
+from scoregeo.dataset.rotation import rotate
+
+IDENTITIES = (1, 10, 100, "all")
+
+_BATCH = 2048  # images rotated at a time; bounds memory
+_LENGTH_STEP = 0.25  # largest angle, in degrees, between the images whose distances add up to a length
+
+
+class RotatedMNIST(AbstractDataset):
+    """MNIST digits at all angles; points [1, 28, 28], pixels in [-1, 1], float32.
+
+    With `identities` = 1, 10 or 100 the data are finite: that many training digits, each at `sample_angles` equal steps of a
+    full turn. Pairs are of these digits, at angles as far off the steps as can be (half a step, where the angle between the
+    ends is a whole number of steps). With "all" the data are all training digits at random angles, and pairs are of test
+    digits. All digits are among those that every source shares, so pairs do not depend on the source.
+
+    `Pairs.truth` [pairs, 3], float64: index of the digit (among the identities, or in the test split for "all"), angle of the
+    first end, angle between the ends; degrees, counter-clockwise.
+    """
+
+    def __init__(
+        self,
+        identities: int | str = 1,
+        angles: Sequence[float] = (60, 120),
+        pairs_per_angle: int = 3,
+        sample_angles: int = 720,
+        source: str = "auto",
+        root: str | None = None,
+    ) -> None:
+        """Settings of the group `dataset`; images are read when first asked for.
+
+        Args:
+            identities: 1, 10, 100 or "all". angles: degrees between the ends, each in (0, 180], at least one.
+            pairs_per_angle: pairs for each of `angles`. sample_angles: rotations of each identity in the finite sample.
+            source, root: where MNIST comes from, as in `load_digits`.
+
+        Raises: ConfigError for anything else.
+        """
+        check_choice("dataset.identities", identities, IDENTITIES)
+        if isinstance(identities, (bool, float)):  # equal to 1 or 10, yet not what is allowed
+            raise bad_value("dataset.identities", identities, "one of 1, 10, 100, 'all'")
+        if isinstance(angles, str) or not isinstance(angles, Sequence) or len(angles) == 0:
+            raise bad_value("dataset.angles", angles, "a list of one or more numbers of degrees")
+        for i, angle in enumerate(angles):
+            check_number(f"dataset.angles[{i}]", angle, above=0, at_most=180)
+        if len(set(angles)) < len(angles):
+            raise bad_value("dataset.angles", angles, "a list without repetitions")
+        check_number("dataset.pairs_per_angle", pairs_per_angle, at_least=1, integer=True)
+        if identities == "all":
+            check_number("dataset.pairs_per_angle", pairs_per_angle, at_most=EMBEDDED_COUNT["test"] // len(angles), integer=True)
+        check_number("dataset.sample_angles", sample_angles, at_least=2, integer=True)
+        check_choice("dataset.source", source, SOURCES)
+        self.identities = identities
+        self.angles = tuple(float(angle) for angle in angles)
+        self.pairs_per_angle = pairs_per_angle
+        self.sample_angles = sample_angles
+        self.source = source
+        self.root = root
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (1, 28, 28)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float32
+
+    @property
+    def sample_size(self) -> int | None:
+        """Images in the finite sample; None for "all"."""
+        return self.identities * self.sample_angles if isinstance(self.identities, int) else None
+
+    @cached_property
+    def _identity_images(self) -> torch.Tensor:
+        """[identities, 1, 28, 28]: the digits of the finite sample."""
+        assert isinstance(self.identities, int)
+        digits = load_digits("train", self.source, self.root)
+        return pixels(digits.images[choose_identities(digits, self.identities)])
+
+    @cached_property
+    def _train_images(self) -> torch.Tensor:
+        """The training digits that every source shares, [10000, 1, 28, 28]."""
+        return self._shared_images("train")
+
+    @cached_property
+    def _test_images(self) -> torch.Tensor:
+        """The test digits that every source shares, [3000, 1, 28, 28]."""
+        return self._shared_images("test")
+
+    @property
+    def _pair_images(self) -> torch.Tensor:
+        return self._test_images if self.identities == "all" else self._identity_images
+
+    def pairs(self, seed: int) -> Pairs:
+        """`pairs_per_angle` pairs for each angle; identity i of the data is in pairs i, i + identities, ... of each angle."""
+        source = generator(seed, "pairs")
+        count = len(self.angles) * self.pairs_per_angle
+        between = torch.tensor(self.angles, dtype=torch.float64).repeat_interleave(self.pairs_per_angle)
+        if isinstance(self.identities, int):
+            index = torch.arange(self.pairs_per_angle).remainder(self.identities).repeat(len(self.angles))
+            start = self._off_grid(between, torch.randint(self.sample_angles, (count,), generator=source))
+        else:
+            index = torch.randperm(EMBEDDED_COUNT["test"], generator=source)[:count]
+            start = 360 * torch.rand(count, generator=source, dtype=torch.float64)
+        truth = torch.stack([index.double(), start, between], -1)
+        images = self._pair_images[index]
+        groups = tuple(f"{angle:g} deg" for angle in self.angles for _ in range(self.pairs_per_angle))
+        names = tuple(f"{angle:g}deg_{i:03d}" for angle in self.angles for i in range(self.pairs_per_angle))
+        return Pairs(rotate(images, start), rotate(images, start + between), names, groups, truth)
+
+    def sample(self, count: int, seed: int) -> torch.Tensor:
+        """Points of the data, [min(count, sample_size), 1, 28, 28].
+
+        Finite data: all of it, the rotations of one identity next to each other, where `count` allows; else an even subset
+        of that order whose offset follows from the seed. "all": random training digits at random angles.
+        """
+        source = generator(seed, "sample")
+        if self.sample_size is None:
+            return self._random_rotations(self._train_images, count, source)
+        offset = torch.rand(1, generator=source, dtype=torch.float64)
+        index = torch.arange(self.sample_size)
+        if count < self.sample_size:
+            spread = (torch.arange(count) + offset) * (self.sample_size / count)
+            index = spread.long().clamp_max(self.sample_size - 1)
+        degrees = (index % self.sample_angles).double() * (360 / self.sample_angles)
+        return self._rotations(self._identity_images, index // self.sample_angles, degrees)
+
+    def held_out(self, count: int, seed: int) -> torch.Tensor:
+        """`count` images of the same distribution that are not in `sample`, [count, 1, 28, 28]; references for FID and KID.
+
+        Finite data: random identities, half a step off the sample's angles. "all": random test digits at random angles.
+        """
+        source = generator(seed, "held out")
+        if self.sample_size is None:
+            return self._random_rotations(self._test_images, count, source)
+        index = torch.randint(len(self._identity_images), (count,), generator=source)
+        steps = torch.randint(self.sample_angles, (count,), generator=source).double() + 0.5
+        return self._rotations(self._identity_images, index, steps * (360 / self.sample_angles))
+
+    def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
+        """The digit at equal steps of the angle.
+
+        Its speed in pixels is only about constant: resample by arc length what is compared with it by arc length.
+        """
+        fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
+        index, start, between = self._truth(pairs)
+        degrees = start[:, None] + fractions * between[:, None]
+        path = self._rotations(self._pair_images, index.repeat_interleave(num_points), degrees.flatten())
+        return path.view(len(pairs), num_points, *self.shape)
+
+    def true_length(self, pairs: Pairs) -> torch.Tensor:
+        """Summed distances of rotations at most 0.25 degrees apart; the length of the rotation, not of a shortest path."""
+        lengths = []
+        for index, start, between in zip(*self._truth(pairs), strict=True):
+            steps = math.ceil(float(between) / _LENGTH_STEP)
+            degrees = start + between * torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+            images = self._rotations(self._pair_images, index.expand(steps + 1), degrees)
+            lengths.append(images.double().diff(dim=0).flatten(1).norm(dim=1).sum())
+        return torch.stack(lengths)
+
+    def _truth(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        if pairs.truth is None:
+            raise DataError("these pairs have no angles: the true path is known only for pairs made by this dataset.")
+        return pairs.truth[:, 0].long(), pairs.truth[:, 1], pairs.truth[:, 2]
+
+    def _off_grid(self, between: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        """First angles such that both ends are equally far, at least a quarter of a step, from the sample's angles."""
+        step = 360 / self.sample_angles
+        rest = between / step - (between / step).round()
+        return (steps + 0.5 - rest / 2) * step
+
+    def _shared_images(self, split: str) -> torch.Tensor:
+        digits = load_digits(split, self.source, self.root)
+        shared = EMBEDDED_COUNT[split]
+        if len(digits.images) < shared:
+            raise DataError(f"{digits.source}: {len(digits.images)} {split} digits, at least {shared} are needed.")
+        return pixels(digits.images[:shared])
+
+    def _random_rotations(self, images: torch.Tensor, count: int, source: torch.Generator) -> torch.Tensor:
+        index = torch.randint(len(images), (count,), generator=source)
+        return self._rotations(images, index, 360 * torch.rand(count, generator=source, dtype=torch.float64))
+
+    @staticmethod
+    def _rotations(images: torch.Tensor, index: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
+        parts = zip(index.split(_BATCH), degrees.split(_BATCH), strict=True)
+        return torch.cat([rotate(images[i], d) for i, d in parts])

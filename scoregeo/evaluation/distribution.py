@@ -1,0 +1,204 @@
+"""FID and KID of a method's frames against a reference set, on features computed once, with an interval over pairs.
+
+Both compare two sets of images, so they belong to a method and a set of pairs, not to a pair. Values come from
+torchmetrics. FID of few frames is biased upwards, the more so the more features, so frame counts go with it.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from scoregeo.core.errors import DataError, bad_value, check_number
+from scoregeo.core.seed import generator
+from scoregeo.evaluation.feature_network import FeatureNetwork
+from scoregeo.evaluation.statistics import Estimate
+
+SUBSET_KEY = "evaluation.kid_subset_size"
+
+
+@dataclass(frozen=True)
+class DistributionResult:
+    """FID and KID of one method. `n` of both counts pairs; `frames` and `reference_frames` count images.
+
+    `kid_spread` is the standard deviation of KID over its `subsets` random subsets of `subset_size` images.
+    """
+
+    fid: Estimate
+    kid: Estimate
+    kid_spread: float
+    network: str
+    frames: int
+    reference_frames: int
+    subset_size: int
+    subsets: int
+
+
+def check_frame_counts(pairs: int, num_points: int, reference_frames: int, subset_size: int) -> None:
+    """Raise, before long work, where FID and KID could not be computed of the paths' inner frames."""
+    check_number(SUBSET_KEY, subset_size, at_least=2, integer=True)
+    frames = pairs * max(num_points - 2, 0)
+    _check_counts(frames, reference_frames, subset_size)
+
+
+def inner_frame_features(network: FeatureNetwork, frames: torch.Tensor) -> torch.Tensor:
+    """Features of the inner frames (the given ends left out) of [pairs, points, C, H, W]: [pairs, points - 2, d], float64."""
+    if frames.ndim != 5 or frames.shape[1] < 3:
+        raise DataError(f"Frames are [pairs, points >= 3, channels, height, width]; these have {list(frames.shape)}.")
+    inner = frames[:, 1:-1]
+    return network.features(inner.flatten(0, 1)).unflatten(0, inner.shape[:2])
+
+
+def compare_features(
+    features: torch.Tensor,
+    reference: torch.Tensor,
+    network: str,
+    *,
+    subset_size: int = 100,
+    subsets: int = 100,
+    resamples: int = 100,
+    level: float = 0.95,
+    seed: int = 0,
+) -> DistributionResult:
+    """FID and KID of features [pairs, frames, d] against `reference` [count, d], with bootstrap intervals over pairs.
+
+    The interval holds the percentiles of the resampled values, moved by their mean's distance from the value itself:
+    a resample repeats frames, which alone raises FID. The reference stays fixed; so does FID's bias for few frames.
+    Raises ConfigError naming `evaluation.kid_subset_size` where there are fewer images than that in either set, DataError for
+    reference sets of one image, other numbers of features, or values that are not finite.
+    """
+    check_number(SUBSET_KEY, subset_size, at_least=2, integer=True)
+    check_number("evaluation.bootstrap", resamples, at_least=2, integer=True)
+    if features.ndim != 3 or reference.ndim != 2 or features.shape[-1] != reference.shape[-1]:
+        raise DataError(f"Features [pairs, frames, d] and [count, d] expected: {list(features.shape)}, {list(reference.shape)}.")
+    features, reference = features.double(), reference.double()
+    if not bool(features.isfinite().all() and reference.isfinite().all()):
+        raise DataError("Features that are not finite: FID and KID need every frame.")
+    pairs, flat = len(features), features.flatten(0, 1)
+    _check_counts(len(flat), len(reference), subset_size)
+
+    fid = torchmetrics_fid(flat, reference)
+    kid, spread = torchmetrics_kid(flat, reference, subset_size=subset_size, subsets=subsets, seed=seed)
+    if pairs == 1:
+        fid_estimate, kid_estimate = Estimate(fid), Estimate(kid)
+    else:
+        draws = torch.randint(pairs, (resamples, pairs), generator=generator(seed, "bootstrap pairs"))
+        weights = nn.functional.one_hot(draws, pairs).sum(1).double()  # how often each resample holds each pair
+        fid_estimate = _around(fid, _resampled_fid(features, reference, weights), pairs, level, floor=0.0)
+        kid_estimate = _around(kid, _resampled_kid(features, reference, weights), pairs, level, floor=-math.inf)
+    return DistributionResult(fid_estimate, kid_estimate, spread, network, len(flat), len(reference), subset_size, subsets)
+
+
+def torchmetrics_fid(features: torch.Tensor, reference: torch.Tensor) -> float:
+    """FID by torchmetrics, in float64, of features [n, d] and [m, d] already computed."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(feature=_given_features(features.shape[1]))
+    metric.update(reference, real=True)
+    metric.update(features, real=False)
+    return max(float(metric.compute()), 0.0)  # rounding may leave a distance of equal sets just below 0
+
+
+def torchmetrics_kid(
+    features: torch.Tensor, reference: torch.Tensor, *, subset_size: int, subsets: int, seed: int
+) -> tuple[float, float]:
+    """KID by torchmetrics (cubic kernel): mean and standard deviation over random subsets, of features [n, d] and [m, d]."""
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that it keeps the features, which we hold anyway
+        metric = KernelInceptionDistance(feature=_given_features(features.shape[1]), subsets=subsets, subset_size=subset_size)
+    metric.update(reference, real=True)
+    metric.update(features, real=False)
+    with torch.random.fork_rng(devices=[]):  # torchmetrics draws its subsets from the global generator
+        torch.manual_seed(seed)
+        mean, spread = metric.compute()
+    return float(mean), float(spread)
+
+
+def gaussian_frechet(mean_a: torch.Tensor, cov_a: torch.Tensor, mean_b: torch.Tensor, cov_b: torch.Tensor) -> float:
+    """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`, the squared Frechet distance of two Gaussians (float64).
+
+    Means [d], symmetric positive semidefinite covariances [d, d] (Dowson and Landau 1982).
+    """
+    cross = torch.linalg.svdvals(_factor(cov_a).T @ _factor(cov_b)).sum()
+    return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
+
+
+def frechet_distance(features: torch.Tensor, reference: torch.Tensor) -> float:
+    """FID of features [n, d] and [m, d], n, m >= 2, in closed form and float64; covariances divide by n - 1."""
+    return gaussian_frechet(features.mean(0), features.T.cov(), reference.mean(0), reference.T.cov())
+
+
+def polynomial_mmd(features: torch.Tensor, reference: torch.Tensor) -> float:
+    """The unbiased squared maximum mean discrepancy of all images, kernel `(x.y / d + 1)^3`: KID without subsets."""
+    n, m = len(features), len(reference)
+    k_xx, k_yy, k_xy = _kernel(features, features), _kernel(reference, reference), _kernel(features, reference)
+    within = (k_xx.sum() - k_xx.trace()) / (n * (n - 1)) + (k_yy.sum() - k_yy.trace()) / (m * (m - 1))
+    return float(within - 2 * k_xy.mean())
+
+
+def _resampled_fid(features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """FID of each resample, [resamples], given how often it holds each pair, weights [resamples, pairs]."""
+    frames = features.shape[1]
+    flat, count = features.flatten(0, 1), features.shape[0] * frames
+    ref_mean, ref_cov = reference.mean(0), reference.T.cov()
+    ref_factor, ref_trace = _factor(ref_cov), ref_cov.trace()
+    values = []
+    for weight in weights.repeat_interleave(frames, 1):
+        mean = weight @ flat / count
+        rows = (flat - mean) * (weight / (count - 1)).sqrt()[:, None]  # rows^T rows is the covariance
+        cross = torch.linalg.svdvals(rows @ ref_factor).sum()
+        values.append((mean - ref_mean).square().sum() + rows.square().sum() + ref_trace - 2 * cross)
+    return torch.stack(values)
+
+
+def _resampled_kid(features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """KID of each resample over all its frames, [resamples], less the part the fixed reference has with itself.
+
+    A frame is never compared with a copy of itself, or the repeats of a resample would raise the value.
+    """
+    pairs, frames = features.shape[:2]
+    flat = features.flatten(0, 1)
+    k_xx = _kernel(flat, flat)
+    blocks = k_xx.reshape(pairs, frames, pairs, frames).sum((1, 3))
+    own = k_xx.diagonal().reshape(pairs, frames).sum(1)
+    cross = _kernel(flat, reference).mean(1).reshape(pairs, frames).sum(1)
+    total = weights.sum(1) * frames
+    comparisons = total.square() - weights.square().sum(1) * frames
+    within = ((weights @ blocks * weights).sum(1) - weights.square() @ own) / comparisons.clamp_min(1)
+    return within - 2 * weights @ cross / total
+
+
+def _around(value: float, resampled: torch.Tensor, pairs: int, level: float, floor: float) -> Estimate:
+    tail = (1 - level) / 2
+    offsets = torch.quantile(resampled, torch.tensor([tail, 1 - tail], dtype=torch.float64)) - resampled.mean()
+    low, high = (max(value + float(offset), floor) for offset in offsets)
+    return Estimate(value, low, high, pairs)
+
+
+def _kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def _factor(covariance: torch.Tensor) -> torch.Tensor:
+    """F [d, d] with `F F^T` the covariance, also where that is singular."""
+    values, vectors = torch.linalg.eigh(covariance.double())
+    return vectors * values.clamp_min(0).sqrt()
+
+
+def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:
+    if reference_frames < 2:
+        raise DataError(f"A reference set of {reference_frames} image(s) has no covariance: FID and KID need at least two.")
+    if subset_size > min(frames, reference_frames):
+        allowed = f"at most the number of images compared ({frames} inner frames, {reference_frames} reference images)"
+        raise bad_value(SUBSET_KEY, subset_size, allowed)
+
+
+def _given_features(count: int) -> nn.Module:
+    """A feature network for torchmetrics that passes features on as they are."""
+    module = nn.Identity()
+    module.num_features = count  # type: ignore[assignment]  # where torchmetrics looks for the feature count
+    return module

@@ -1,0 +1,167 @@
+"""Curves: energy against score evaluations, and sweeps as lines or heat maps. Arrays or tensors in, files out (see `figures`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoregeo.core.errors import DataError
+from scoregeo.report.style import MARKERS, as_array, drawing, method_look, new_figure, save_figure
+
+
+def energy_curves(
+    out: Path,
+    curves: Mapping[str, tuple[Any, Any]],
+    *,
+    title: str = "",
+    ylabel: str = "energy",
+    formats: Sequence[str] = ("pdf", "png"),
+) -> list[Path]:
+    """Energy against score evaluations, both axes logarithmic: each method's median over pairs, and a band to its quartiles.
+
+    `curves`: method to (evaluations, energy), both [steps, pairs], as a solver's history gives them stacked. Between
+    steps, and after a pair's last one, its energy stays; before its first it has none. Values at or below 0 are not drawn.
+    """
+    if not curves:
+        raise DataError("energy_curves: no curve to draw.")
+    with drawing():
+        figure = new_figure(5.2, 3.6)
+        axes = figure.subplots()
+        for index, (name, (evaluations, energy)) in enumerate(curves.items()):
+            count, quartiles = quartile_curve(as_array(evaluations, name, 2), as_array(energy, name, 2))
+            visible = np.where(quartiles > 0, quartiles, np.nan)
+            look = method_look(name, index)
+            axes.step(count, visible[1], where="post", label=name, **look)
+            axes.fill_between(count, visible[0], visible[2], step="post", color=look["color"], alpha=0.18, linewidth=0)
+            axes.plot(count[-1:], visible[1, -1:], MARKERS[index % len(MARKERS)], color=look["color"])
+        axes.set(xscale="log", yscale="log", xlabel="score evaluations a pair", ylabel=ylabel, title=title)
+        axes.legend(title="median over pairs, band: quartiles", title_fontsize=7)
+        return save_figure(figure, out, formats)
+
+
+def quartile_curve(
+    evaluations: NDArray[np.float64], energy: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Counts of evaluations at which some pair took a step, [counts], and the energy's quartiles over pairs there, [3, counts].
+
+    A count of 0 (the start) is given as 1, so that a logarithmic axis can show it.
+    """
+    if evaluations.shape != energy.shape:
+        raise DataError(f"Evaluations {list(evaluations.shape)} and energy {list(energy.shape)} must have one shape.")
+    evaluations = np.maximum(evaluations, 1)
+    counts = np.unique(evaluations)
+    held = np.full((evaluations.shape[1], len(counts)), np.nan)
+    for pair in range(evaluations.shape[1]):
+        # Stable by count, so that of several steps at one count the last one stands.
+        order = np.argsort(evaluations[:, pair], kind="stable")
+        step = np.searchsorted(evaluations[order, pair], counts, side="right") - 1
+        held[pair] = np.where(step >= 0, energy[order, pair][np.maximum(step, 0)], np.nan)
+    started = np.isfinite(held).all(0)  # a median over some of the pairs only would jump as others come in
+    if not started.any():
+        raise DataError("No count of evaluations at which every pair has a finite energy.")
+    return counts[started], np.quantile(held[:, started], [0.25, 0.5, 0.75], axis=0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a sweep: `y` against `x`, with intervals where `low` and `high` are given; NaN where there is no value."""
+
+    x: Sequence[Any]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+
+
+def sweep_lines(
+    out: Path,
+    panels: Mapping[str, Mapping[str, Line]],
+    *,
+    xlabel: str,
+    ylabels: Sequence[str] | str,
+    legend: str = "",
+    columns: int = 3,
+    formats: Sequence[str] = ("pdf", "png"),
+) -> list[Path]:
+    """A panel for each entry of `panels` (title to lines by label), such as a measure against lambda for each number of points.
+
+    `ylabels`: one for all panels or one each. `x` on a logarithmic axis where all its values are numbers above 0 that span
+    more than a decade, as categories where some are not numbers. Bars: intervals.
+    """
+    if not panels:
+        raise DataError("sweep_lines: no panel to draw.")
+    names = [ylabels] * len(panels) if isinstance(ylabels, str) else list(ylabels)
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    everything = [x for lines in panels.values() for line in lines.values() for x in line.x]
+    numeric = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in everything)
+    places = {str(x): i for i, x in enumerate(dict.fromkeys(map(str, everything)))}
+    with drawing():
+        figure = new_figure(1.0 + 3.2 * columns, 0.5 + 2.6 * rows)
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for axes, (title, lines), ylabel in zip(grid.flat, panels.items(), names, strict=False):
+            for index, (label, line) in enumerate(lines.items()):
+                y = np.asarray(line.y, dtype=np.float64)
+                x = np.asarray(line.x if numeric else [places[str(value)] for value in line.x], dtype=np.float64)
+                bars = None
+                if line.low is not None and line.high is not None:
+                    bars = np.nan_to_num(np.maximum([y - np.asarray(line.low), np.asarray(line.high) - y], 0))
+                look = method_look(label, index) | {"marker": MARKERS[index % len(MARKERS)]}
+                axes.errorbar(x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **look)
+            axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+            if not numeric:
+                axes.set_xticks(range(len(places)), list(places))
+            elif min(everything) > 0 and max(everything) > 10 * min(everything):
+                axes.set_xscale("log")
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        if len(labels) > 1:
+            figure.legend(handles, labels, title=legend or None, loc="outside right center")
+        return save_figure(figure, out, formats)
+
+
+def sweep_heatmap(
+    out: Path,
+    x_values: Sequence[Any],
+    y_values: Sequence[Any],
+    values: Any,
+    *,
+    xlabel: str,
+    ylabel: str,
+    measure: str,
+    title: str = "",
+    formats: Sequence[str] = ("pdf", "png"),
+) -> list[Path]:
+    """One measure over two swept keys: `values` [y, x], each written in its cell; NaN (a failed job) is grey and says so.
+
+    Colours run logarithmically where all values are above 0 and span more than two decades.
+    """
+    import matplotlib
+    from matplotlib.colors import LogNorm, Normalize
+
+    array = as_array(values, measure, 2)
+    if array.shape != (len(y_values), len(x_values)):
+        raise DataError(f"{measure}: {len(y_values)} x {len(x_values)} values expected; got {list(array.shape)}.")
+    finite = array[np.isfinite(array)]
+    if finite.size == 0:
+        raise DataError(f"{measure}: no finite value to draw.")
+    low, high = float(finite.min()), float(finite.max())
+    norm: Normalize = LogNorm(low, high) if low > 0 and high > 100 * low else Normalize(low, high if high > low else low + 1)
+    with drawing({"axes.grid": False}):
+        figure = new_figure(1.8 + 0.75 * len(x_values), 1.2 + 0.45 * len(y_values))
+        axes = figure.subplots()
+        colours = matplotlib.colormaps["cividis"].with_extremes(bad="#DDDDDD")  # even in grey and for colour-blind eyes
+        image = axes.imshow(np.ma.masked_invalid(array), cmap=colours, norm=norm, aspect="auto", origin="lower")
+        for (row, column), value in np.ndenumerate(array):
+            known = bool(np.isfinite(value))
+            dark = known and float(norm(value)) < 0.5
+            text = f"{value:.3g}" if known else "none"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
+        axes.set_xticks(range(len(x_values)), [str(value) for value in x_values])
+        axes.set_yticks(range(len(y_values)), [str(value) for value in y_values])
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+        figure.colorbar(image, label=measure)
+        return save_figure(figure, out, formats)

@@ -1,0 +1,134 @@
+"""Figures of paths and frames: paths on a surface in 3-D, strips of frames, and an animation. Arrays or tensors in, files out.
+
+`out` is a path without suffix; each figure is written as PDF and PNG (or `formats`).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoregeo.core.errors import DataError, check_number
+from scoregeo.core.files import write_whole
+from scoregeo.report.style import TRUTH, as_array, as_pictures, drawing, method_look, new_figure, save_figure
+
+
+def surface_paths(
+    out: Path,
+    surface: tuple[Any, Any, Any],
+    paths: Mapping[str, Any],
+    *,
+    title: str = "",
+    view: tuple[float, float] | None = None,
+    formats: Sequence[str] = ("pdf", "png"),
+) -> list[Path]:
+    """Paths on a surface in 3-D, one colour a method, the ends as black dots.
+
+    `surface`: x, y, z grids [rows, columns]. `paths`: method to [points, 3] or [pairs, points, 3]; the method called "truth"
+    is drawn black and dotted, on top. `view`: elevation and azimuth in degrees; by default the paths face the reader.
+    """
+    x, y, z = (as_array(part, "surface", 2) for part in surface)
+    tracks = {name: _tracks(name, path) for name, path in paths.items()}
+    if not tracks:
+        raise DataError("surface_paths: no path to draw.")
+    elevation, azimuth = view or _facing(np.concatenate([t.reshape(-1, 3) for t in tracks.values()]), x, y, z)
+    with drawing():
+        figure = new_figure(4.8, 4.6)
+        axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
+        axes.plot_surface(x, y, z, color="#F3F3F3", alpha=0.35, linewidth=0, shade=False, zorder=0)
+        axes.plot_wireframe(x, y, z, color="#BBBBBB", linewidth=0.4, rcount=24, ccount=36, zorder=1)
+        for index, (name, track) in enumerate(tracks.items()):
+            look = method_look(name, index - (TRUTH in list(tracks)[:index]))
+            for number, line in enumerate(track):
+                label = name if number == 0 else None
+                axes.plot(*line.T, label=label, zorder=4 if name == TRUTH else 3, **look)
+        ends = next(iter(tracks.values()))[:, [0, -1]].reshape(-1, 3)
+        axes.scatter(*ends.T, color="black", s=14, zorder=5, depthshade=False)
+        box = [(float(np.nanmin(part)), float(np.nanmax(part))) for part in (x, y, z)]
+        axes.set(xlim=box[0], ylim=box[1], zlim=box[2], title=title)
+        axes.set_box_aspect([max(high - low, 1e-9) for low, high in box], zoom=1.35)
+        axes.view_init(elev=elevation, azim=azimuth)
+        axes.set_axis_off()
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(tracks), 4))
+        return save_figure(figure, out, formats)
+
+
+def frame_strips(
+    out: Path,
+    rows: Mapping[str, Any],
+    *,
+    columns: int = 11,
+    title: str = "",
+    formats: Sequence[str] = ("pdf", "png"),
+) -> list[Path]:
+    """Strips of frames of one pair: one row a method with its name on the left, the truth on top if it is among them.
+
+    `rows`: method to frames [points, channels, height, width] in [-1, 1] (clamped); of each at most `columns`, evenly chosen by
+    index, both ends among them. Numbers of points may differ; the fraction of the way stands above each column.
+    """
+    check_number("columns", columns, at_least=2, integer=True)
+    pictures = {name: as_pictures(frames, name) for name, frames in rows.items()}
+    if not pictures:
+        raise DataError("frame_strips: no row of frames to draw.")
+    order = [name for name in pictures if name == TRUTH] + [name for name in pictures if name != TRUTH]
+    columns = min(columns, max(len(frames) for frames in pictures.values()))
+    fractions = np.linspace(0, 1, columns)
+    height, width = next(iter(pictures.values())).shape[1:3]
+    with drawing():
+        cell = 0.62
+        label = 0.3 + 0.075 * max(len(name) for name in order)
+        figure = new_figure(label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order))
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+        grid = figure.subplots(len(order), columns, squeeze=False)
+        for row, name in enumerate(order):
+            frames = pictures[name]
+            for column, fraction in enumerate(fractions):
+                axes = grid[row, column]
+                axes.imshow(frames[round(fraction * (len(frames) - 1))], interpolation="nearest", aspect="equal")
+                axes.set(xticks=[], yticks=[])
+                axes.grid(False)
+                for spine in axes.spines.values():
+                    spine.set_visible(False)
+                if row == 0:
+                    axes.set_title(f"{fraction:.2g}", fontsize=7, color="#666666", pad=2)
+            grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=6)
+        if title:
+            figure.suptitle(title, fontsize=10)
+        return save_figure(figure, out, formats)
+
+
+def animation(out: Path, frames: Any, *, frames_per_second: float = 12, scale: int = 4, there_and_back: bool = True) -> Path:
+    """A looping GIF `out.gif` of frames [points, channels, height, width] in [-1, 1], each pixel drawn `scale` x `scale`."""
+    import imageio.v3 as imageio
+
+    check_number("frames_per_second", frames_per_second, above=0)
+    check_number("scale", scale, at_least=1, integer=True)
+    pictures = as_pictures(frames, "animation").repeat(scale, axis=1).repeat(scale, axis=2)
+    if there_and_back:
+        pictures = np.concatenate([pictures, pictures[-2:0:-1]])
+    path = out.with_name(f"{out.name}.gif")
+    milliseconds = 1000 / frames_per_second
+    write_whole(path, lambda partial: imageio.imwrite(partial, pictures, extension=".gif", duration=milliseconds, loop=0))
+    return path
+
+
+def _tracks(name: str, path: Any) -> NDArray[np.float64]:
+    """[pairs, points, 3] of [points, 3] or [pairs, points, 3]."""
+    array = as_array(path, name, 2 if np.ndim(path) == 2 else 3)
+    if array.shape[-1] != 3:
+        raise DataError(f"{name}: only points in three dimensions can be drawn on a surface; these have {array.shape[-1]}.")
+    return array.reshape(-1, *array.shape[-2:])
+
+
+def _facing(points: NDArray[np.float64], *surface: NDArray[np.float64]) -> tuple[float, float]:
+    """Elevation and azimuth, degrees, from which the paths lie in front of the surface's centre."""
+    centre = np.array([np.nanmean(part) for part in surface])
+    x, y, z = np.nanmean(points, axis=0) - centre
+    size = float(np.hypot(np.hypot(x, y), z))
+    if not size > 0:
+        return 25.0, -50.0
+    elevation = float(np.degrees(np.arcsin(z / size)))
+    return float(np.clip(elevation, -60, 60)) + 10, float(np.degrees(np.arctan2(y, x))) + 15

@@ -1,0 +1,111 @@
+"""One look for every figure: fonts, colours that colour-blind readers can tell apart, and files that appear whole."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoregeo.core.errors import DataError, check_choice
+from scoregeo.core.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito 2008, without its yellow (too light for lines on white); black is the truth's.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#666666")
+TRUTH = "truth"
+LINES = ("-", "--", "-.", ":")  # so that print without colour can be read too
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+FORMATS = ("pdf", "svg", "png")
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.which": "major",
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,  # text stays text, for editors and search
+    "svg.fonttype": "path",
+    "svg.hashsalt": "scoregeo",
+}
+# Without these the files would hold the date, and equal figures would differ.
+METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
+def method_look(name: str, index: int) -> dict[str, Any]:
+    """Line keywords for the method at `index` of its figure; the truth is always black and dotted."""
+    if name == TRUTH:
+        return {"color": "black", "linestyle": ":"}
+    return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINES[index // len(PALETTE) % len(LINES)]}
+
+
+@contextlib.contextmanager
+def drawing(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Within it, matplotlib draws in the project's style, with `changes` to it; outside, its settings stay as they were."""
+    import matplotlib
+
+    settings: Any = {**RC, **(changes or {})}
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of `width` x `height` inches. Drawn by Agg, without pyplot: no window, no state kept between figures.
+
+    Use inside `with drawing():`, for text and axes take their look when they are made.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write the figure as `out` plus `.pdf`, `.svg`, `.png`, each whole or not at all, without dates. Gives the paths."""
+    paths = []
+    for kind in formats:
+        check_choice("formats", kind, FORMATS)
+        path = out.with_name(f"{out.name}.{kind}")  # not with_suffix: names may hold dots, as in "lam=0.5"
+        write_whole(path, lambda partial, kind=kind: figure.savefig(partial, format=kind, metadata=METADATA[kind]))  # type: ignore[misc]
+        paths.append(path)
+    return paths
+
+
+def as_array(values: Any, name: str, ndim: int) -> NDArray[np.float64]:
+    """`values` (tensor, array or lists) as a float64 array. Raises DataError unless it has `ndim` axes, none of them empty."""
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
+    if array.ndim != ndim or array.size == 0:
+        raise DataError(f"{name}: an array of {ndim} axes, none empty, is expected; this one has shape {list(array.shape)}.")
+    return array
+
+
+def as_pictures(frames: Any, name: str) -> NDArray[np.uint8]:
+    """Frames [points, 1 or 3 channels, height, width] in [-1, 1], clamped, as bytes [points, height, width, 3].
+
+    Raises DataError for values that are not finite and for other shapes.
+    """
+    array = as_array(frames, name, 4)
+    if array.shape[1] not in (1, 3):
+        raise DataError(f"{name}: frames have 1 or 3 channels; these have shape {list(array.shape)}.")
+    if not np.isfinite(array).all():
+        raise DataError(f"{name}: frames hold values that are not finite.")
+    scaled = np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)
+    colour = np.broadcast_to(scaled, (len(scaled), 3, *scaled.shape[2:]))
+    return np.ascontiguousarray(colour.transpose(0, 2, 3, 1))

@@ -1,0 +1,226 @@
+"""Gathers the jobs of a sweep into one table and one plot; jobs that failed are named with their reason."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.core.files import read_json
+from scoregeo.evaluation.statistics import Estimate
+from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.table import Row, rows_from_summary, write_page
+
+DONE = "done"
+MOST_PANELS = 12  # more could not be read
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its folder's name within the sweep, the values of the swept keys, its rows, or why it has none."""
+
+    name: str
+    values: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A gathered sweep: swept keys, jobs in order, and the files written (Markdown, CSV, figures)."""
+
+    keys: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def failed(self) -> tuple[Job, ...]:
+        """The jobs that are not in the table."""
+        return tuple(job for job in self.jobs if job.failure is not None)
+
+
+def gather(
+    folder: Path,
+    keys: Sequence[str] | None = None,
+    *,
+    out: Path,
+    measures: Sequence[str] | None = None,
+    command: str = "",
+    title: str = "Sweep",
+) -> Sweep:
+    """Gather the job folders below `folder` into `out.md`, `out.csv` and a plot `out.pdf`, `out.png`.
+
+    A job folder holds `manifest.json`, `config.yaml`, `summary.json` or `.hydra/overrides.yaml`. `keys`: the swept keys, dotted;
+    by default those of the overrides that differ between jobs. `measures`: columns of the table and panels of the plot
+    (default: all). The plot shows each measure against the first key, a line for each value of the others, a panel for each
+    method and group.
+    Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
+    """
+    folders = find_jobs(folder)
+    overrides = [_overrides(job) for job in folders]
+    names = list(keys) if keys else _swept(overrides)
+    jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
+    jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
+    for name in names:
+        if all(job.values[name] is None for job in jobs):
+            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {', '.join(_swept(overrides))}.")
+
+    rows = [row for job in jobs for row in job.rows]
+    known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
+    for measure in measures or ():
+        if rows and measure not in known:
+            raise ConfigError(f"measures: no job has {measure!r}; known: {', '.join(known)}.")
+    shown = list(measures or known)
+    lost = [job for job in jobs if job.failure is not None]
+    if not rows:
+        raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
+    notes = [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
+    notes += [_told(job) for job in lost]
+    pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
+    figures = _plot(out, jobs, names, shown)
+    return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
+
+
+def find_jobs(folder: Path) -> list[Path]:
+    """The job folders below `folder`, in the order of the numbers in their names. Raises DataError where there is none."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: the folder of a multirun is expected.")
+    found = {path.parent for name in ("manifest.json", "config.yaml", "summary.json") for path in folder.rglob(name)}
+    found = {path for path in found if path.name != ".hydra"}
+    found |= {path.parent.parent for path in folder.rglob(".hydra/overrides.yaml")}
+    found.discard(folder)
+    if not found:
+        raise DataError(f"{folder} holds no job: no folder in it has a manifest.json, config.yaml or .hydra/overrides.yaml.")
+    return sorted(found, key=lambda path: [_order(part) for part in re.split(r"(\d+)", str(path.relative_to(folder)))])
+
+
+def _read(job: Path, root: Path, keys: Sequence[str], overrides: Mapping[str, Any]) -> Job:
+    config = _yaml(job / "config.yaml")
+    values = {key: _value(key, config, overrides) for key in keys}
+    name = str(job.relative_to(root))
+    try:
+        failure = _failure(job)
+        if failure is None:
+            labels = {key: _show(value) for key, value in values.items()}
+            return Job(name, values, tuple(rows_from_summary(_entries(job / "summary.json"), labels)))
+    except DataError as error:
+        failure = str(error).replace(str(job), "its folder")
+    return Job(name, values, (), failure)
+
+
+def _failure(job: Path) -> str | None:
+    """Why the job's results cannot be used, or None."""
+    if not (job / "manifest.json").is_file():
+        return "no manifest.json: it ended before its run began"
+    manifest = read_json(job / "manifest.json")
+    status = manifest.get("status") if isinstance(manifest, dict) else None
+    if status == DONE:
+        return None if (job / "summary.json").is_file() else "it is marked done, but has no summary.json"
+    if status == "running":
+        return "it has not finished: it still runs, or was killed"
+    return str(manifest.get("error") or "no reason was recorded") if status == "failed" else f"unknown status {status!r}"
+
+
+def _entries(path: Path) -> list[Any]:
+    """Rows of a summary: a list, or an object that holds it as "rows"."""
+    content = read_json(path)
+    rows = content.get("rows") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not rows:
+        raise DataError(f"{path.name} holds no rows.")
+    return rows
+
+
+def _yaml(path: Path) -> Any:
+    """Plain contents of a YAML file; None where it is missing or damaged, which the manifest then explains."""
+    if not path.is_file():
+        return None
+    from omegaconf import OmegaConf
+    from yaml import YAMLError  # type: ignore[import-untyped]  # OmegaConf's own dependency and error
+
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except (YAMLError, OSError, ValueError):
+        return None
+
+
+def _overrides(job: Path) -> dict[str, Any]:
+    """The job's overrides by key; values parsed as JSON where they can be, else left as text."""
+    given = {}
+    for line in _yaml(job / ".hydra" / "overrides.yaml") or []:
+        key, _, text = str(line).partition("=")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        given[key.lstrip("+~")] = value
+    return given
+
+
+def _swept(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys whose values differ between jobs; all of them for a single job."""
+    keys = dict.fromkeys(key for given in overrides for key in given)
+    if len(overrides) == 1:
+        return list(keys)
+    return [key for key in keys if len({repr(given.get(key)) for given in overrides}) > 1]
+
+
+def _value(key: str, config: Any, overrides: Mapping[str, Any]) -> Any:
+    """The value at a dotted key of the resolved configuration; the override where that is missing or a whole group."""
+    node = config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return overrides.get(key) if node is None or isinstance(node, (dict, list)) else node
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """Numbers by size before words by letter."""
+    try:
+        return (0, float(value), "")
+    except (TypeError, ValueError):
+        return (1, 0.0, str(value))
+
+
+def _show(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _told(job: Job) -> str:
+    settings = ", ".join(f"{key} = {_show(value)}" for key, value in job.values.items())
+    return f"job {job.name} ({settings}): {job.failure}"
+
+
+def _plot(out: Path, jobs: Sequence[Job], keys: Sequence[str], measures: Sequence[str]) -> list[Path]:
+    """Each measure against the first key, a line for each value of the others, a panel for each method and group."""
+    if not keys:
+        return []
+    done = [job for job in jobs if job.failure is None]
+    kinds = list(dict.fromkeys((row.labels["method"], row.labels["group"]) for job in done for row in job.rows))
+    panels: dict[str, dict[str, Line]] = {}
+    ylabels: list[str] = []
+    for measure in measures:
+        for method, group in kinds:
+            lines: dict[str, list[tuple[Any, Estimate]]] = {}
+            for job in done:
+                for row in job.rows:
+                    cell = row.cells.get(measure)
+                    if (row.labels["method"], row.labels["group"]) == (method, group) and isinstance(cell, Estimate):
+                        label = ", ".join(_show(job.values[key]) for key in keys[1:])
+                        lines.setdefault(label, []).append((job.values[keys[0]], cell))
+            if lines and len(panels) < MOST_PANELS:
+                heading = ", ".join(filter(None, (method, group)))
+                panels[heading if len(measures) == 1 else f"{measure}: {heading}"] = {k: _line(v) for k, v in lines.items()}
+                ylabels.append(measure)
+    if not panels:
+        return []
+    return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]))
+
+
+def _line(points: Sequence[tuple[Any, Estimate]]) -> Line:
+    # An estimate without an interval gets a bar of no length.
+    low = [e.low if np.isfinite(e.low) else e.mean for _, e in points]
+    high = [e.high if np.isfinite(e.high) else e.mean for _, e in points]
+    return Line([x for x, _ in points], [e.mean for _, e in points], low, high)

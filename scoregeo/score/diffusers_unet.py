@@ -1,0 +1,77 @@
+"""The score of a pixel-space diffusers model: a UNet2DModel and its scheduler's noise schedule."""
+
+from pathlib import Path
+
+import torch
+
+from scoregeo.core.errors import ConfigError, DataError, check_number
+from scoregeo.score.base import AbstractScore
+from scoregeo.score.schedule import NoiseSchedule
+
+MODELS = Path(__file__).parent.parent / "assets" / "models"
+
+
+class DiffusersUNetScore(AbstractScore):
+    """Score of a `UNet2DModel` with epsilon, sample or v prediction, in variance-exploding coordinates.
+
+    With `x_vp = x / sqrt(1 + sigma^2)` and `t` the schedule's (fractional) timestep at sigma:
+    epsilon `s = -eps / sigma`; v `x0 = (x_vp - sigma v) / sqrt(1 + sigma^2)`, `s = (x0 - x) / sigma^2`.
+    """
+
+    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, prediction: str, chunk: int = 512) -> None:
+        """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or "sample"; `chunk`: largest batch."""
+        check_number("score.chunk", chunk, at_least=1, integer=True)
+        if prediction not in ("epsilon", "v_prediction", "sample"):
+            raise ConfigError(f"prediction_type = {prediction!r} is not one of epsilon, v_prediction, sample.")
+        self.unet = unet.eval().requires_grad_(False)
+        self.schedule = schedule
+        self.prediction = prediction
+        self.chunk = chunk
+        size = unet.config["sample_size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        self._shape = (int(unet.config["in_channels"]), int(height), int(width))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        return self.schedule.sigma_range
+
+    def sigma_of_timestep(self, timestep: float) -> float:
+        check_number("score.timestep", timestep, at_least=0, at_most=self.schedule.num_timesteps - 1)
+        return float(self.schedule.sigma(torch.tensor(float(timestep))))
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        return torch.cat([self._chunk_score(part, sigma) for part in x.split(self.chunk)])
+
+    def _chunk_score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        weight = next(self.unet.parameters())
+        root = (1 + sigma**2) ** 0.5
+        x_vp = x.to(weight) / root
+        timestep = self.schedule.timestep(torch.tensor(float(sigma))).to(weight).expand(len(x))
+        output = self.unet(x_vp, timestep).sample
+        if self.prediction == "epsilon":
+            return (-output / sigma).to(x)
+        clean = output if self.prediction == "sample" else (x_vp - sigma * output) / root
+        return (clean.to(x) - x) / sigma**2
+
+
+def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
+    """Load a score from a folder in diffusers' pipeline layout (`unet/`, `scheduler/`), safetensors only.
+
+    `folder` may also be the name of a shipped model. Raises DataError, naming the folder, for missing or damaged files.
+    """
+    from diffusers import DDIMScheduler, UNet2DModel
+
+    path = MODELS / folder if (MODELS / folder).is_dir() else Path(folder)
+    if not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
+        shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))
+        raise DataError(f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a shipped model ({shipped}).")
+    try:
+        unet = UNet2DModel.from_pretrained(path / "unet", use_safetensors=True, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+        scheduler = DDIMScheduler.from_pretrained(path / "scheduler")
+    except Exception as error:  # diffusers raises many kinds; each means the folder cannot be used
+        raise DataError(f"{path} cannot be loaded as a diffusers model with safetensors weights: {error}") from error
+    return DiffusersUNetScore(unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk)

@@ -1,0 +1,100 @@
+"""The exact score of a finite sample, blurred by Gaussian noise."""
+
+import math
+
+import torch
+
+from scoregeo.core.errors import DataError, bad_value, check_number
+from scoregeo.dataset.base import AbstractDataset
+from scoregeo.score.base import AbstractScore
+from scoregeo.score.field import ScoreField, field_at
+
+_FINEST = 1e-6  # smallest sigma, in units of the sample's root mean square distance from its mean
+
+
+class EmpiricalScore(AbstractScore):
+    """Sample y_1 .. y_N, each with the same weight, blurred:
+
+        p = (1 / N) sum_i N(x; y_i, sigma^2 I),  s = (m(x) - x) / sigma^2,  m = sum_i w_i y_i,  w = softmax(-|x - y_i|^2 / (2 sigma^2))
+
+    One evaluation costs 4 N D multiply-adds. Points and sample are both taken in pieces with a running log-sum-exp, so memory
+    beyond the sample stays near `chunk_bytes` (without a graph; a backward pass keeps [points, N] weights).
+
+    Distances come from float64 products of centred vectors whatever the sample's dtype: in float32 `|x|^2 - 2 x.y + |y|^2`
+    loses the digits that `/ (2 sigma^2)` then magnifies. The mean m is done in the sample's dtype.
+    """
+
+    def __init__(self, sample: torch.Tensor, chunk_bytes: int = 2**28) -> None:
+        """`sample` [N, *shape], floating point, on the device of the points to come. Raises DataError where it is empty,
+        not finite or of another type."""
+        check_number("score.chunk_bytes", chunk_bytes, at_least=2**20, integer=True)
+        if sample.ndim < 2 or len(sample) == 0 or not sample.is_floating_point():
+            raise DataError(f"the sample must be floating point [count, *shape] and not empty; it is {sample.dtype} {tuple(sample.shape)}.")
+        if not sample.isfinite().all():
+            raise DataError("the sample holds NaN or infinite values.")
+        flat = sample.detach().flatten(1)
+        self._shape = tuple(sample.shape[1:])
+        self._centre = flat.mean(0, dtype=torch.float64)
+        # A copy; the caller's tensor is not kept.
+        self._data = flat - self._centre.to(flat)
+        count, size = self._data.shape
+        # Half of the budget for one float64 piece of the sample and its copies, half for logits and weights.
+        self._sample_chunk = max(1, min(count, chunk_bytes // (4 * 8 * size)))
+        self._point_chunk = max(1, chunk_bytes // (4 * 8 * self._sample_chunk))
+        self._half_square = torch.cat([part.double().square().sum(1) / 2 for part in self._data.split(self._sample_chunk)])
+        scale = math.sqrt(2 * float(self._half_square.mean()))
+        self._finest = _FINEST * scale if scale > 0 else _FINEST
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        return (self._finest, float("inf"))
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        centred = x.flatten(1).double() - self._centre
+        parts = [self._moments(part, sigma)[1] - part for part in centred.split(self._point_chunk)]
+        return (torch.cat(parts) / sigma**2).to(x).view_as(x)
+
+    def log_density(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        """log p_sigma(x), constants included; [batch], float64, differentiable."""
+        centred = x.flatten(1).double() - self._centre
+        parts = [self._moments(part, sigma)[0] - part.square().sum(1) / (2 * sigma**2) for part in centred.split(self._point_chunk)]
+        count, size = self._data.shape
+        return torch.cat(parts) - math.log(count) - size / 2 * math.log(2 * math.pi * sigma**2)
+
+    def _moments(self, x: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """For centred points [points, D], float64: `log sum_i exp((x.y_i - |y_i|^2 / 2) / sigma^2)` and the weighted mean m."""
+        peak = x.new_full((len(x), 1), -math.inf)
+        total = x.new_zeros(len(x), 1)
+        mean = torch.zeros_like(x)
+        pieces = zip(self._data.split(self._sample_chunk), self._half_square.split(self._sample_chunk), strict=True)
+        for data, half_square in pieces:
+            logits = torch.addmm(half_square, x, data.double().T, beta=-1 / sigma**2, alpha=1 / sigma**2)
+            # Any shift is exact, so no gradient need flow through it.
+            higher = torch.maximum(peak, logits.detach().amax(1, keepdim=True))
+            weight = logits.sub_(higher).exp_()
+            shrink = (peak - higher).exp()
+            total = total * shrink + weight.sum(1, keepdim=True)
+            mean = mean * shrink + (weight.to(data) @ data).double()
+            peak = higher
+        return (peak + total.log())[:, 0], mean / total
+
+
+def empirical_score(
+    dataset: AbstractDataset,
+    seed: int,
+    sigma: float | None = None,
+    timestep: float | None = None,
+    count: int = 7200,
+    chunk_mb: int = 256,
+) -> ScoreField:
+    """The exact score of `dataset.sample(count, seed)` at `sigma`; for any dataset, `chunk_mb` MiB of memory beyond the sample."""
+    check_number("score.count", count, at_least=1, integer=True)
+    check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
+    if sigma is None:  # before the sample is made
+        raise bad_value("score.sigma", sigma, "a number above 0: an empirical score has no timesteps")
+    check_number("score.sigma", sigma, above=0.0)
+    return field_at(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), sigma, timestep)

@@ -1,0 +1,38 @@
+"""A score at one noise level: the vector field a metric is made of."""
+
+from dataclasses import dataclass
+
+import torch
+
+from scoregeo.core.errors import ConfigError
+from scoregeo.score.base import AbstractScore
+
+
+@dataclass(frozen=True)
+class ScoreField:
+    """The field `s(x) = score(x, sigma)` with sigma fixed, in data units. Calling it costs one evaluation a point."""
+
+    score: AbstractScore
+    sigma: float
+
+    def __post_init__(self) -> None:
+        self.score.check_sigma(self.sigma)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point."""
+        return self.score.shape
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """The score at `x` [batch, *shape]; same shape."""
+        return self.score.score(x, self.sigma)
+
+
+def field_at(score: AbstractScore, sigma: float | None, timestep: float | None = None) -> ScoreField:
+    """A field at `sigma`, or at the noise level of a diffusion `timestep`. Exactly one of the two is given."""
+    if (sigma is None) == (timestep is None):
+        raise ConfigError(f"score.sigma = {sigma!r} and score.timestep = {timestep!r}: give exactly one of the two.")
+    if timestep is not None:
+        return ScoreField(score, score.sigma_of_timestep(timestep))
+    assert sigma is not None
+    return ScoreField(score, sigma)

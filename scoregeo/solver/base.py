@@ -1,0 +1,68 @@
+"""The boundary-value solver interface: a frozen result, one status per pair."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from scoregeo.metric.base import AbstractMetric
+
+CONVERGED = "converged"  # a stopping rule held
+STALLED = "stalled"  # no step lowers the energy, and the stationarity residual is not small
+BUDGET = "out_of_budget"  # the iterations or score evaluations allowed are spent
+FAILED = "failed"  # the score or the arithmetic gave values that are not finite; the last good path is returned
+STATUSES = (CONVERGED, STALLED, BUDGET, FAILED)
+
+
+@dataclass(frozen=True)
+class Step:
+    """State after one iteration, for logging: energies and evaluations spent so far, each [pairs] (float64, int64)."""
+
+    iteration: int
+    energy: torch.Tensor
+    score_evaluations: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found. All tensors on the CPU, float64 or int64, [pairs], unless said otherwise.
+
+    `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every path's energy) are on the
+    solver's own quadrature. `stationarity` is `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T
+    the second-difference matrix: the gradient in the norm dual to the path's own energy, without unit, independent of the number of points,
+    0 at a minimum. `score_evaluations` counts per pair; a backward pass through the score counts as two more.
+    `seconds` is for the whole batch.
+    """
+
+    path: torch.Tensor
+    status: tuple[str, ...]
+    iterations: torch.Tensor
+    score_evaluations: torch.Tensor
+    energy: torch.Tensor
+    length: torch.Tensor
+    bound: torch.Tensor
+    stationarity: torch.Tensor
+    seconds: float
+    history: tuple[Step, ...] = field(default=(), repr=False)
+
+    @property
+    def excess(self) -> torch.Tensor:
+        """Energy above its lower bound, [pairs]."""
+        return self.energy - self.bound
+
+
+class AbstractSolver(ABC):
+    """Finds geodesics between fixed ends. Holds configuration only; `num_points` counts both ends."""
+
+    num_points: int
+
+    @abstractmethod
+    def check(self, metric: AbstractMetric) -> None:
+        """Raise ConfigError, naming what works, where this solver cannot serve the metric."""
+
+    @abstractmethod
+    def solve(
+        self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None
+    ) -> Solution:
+        """Minimise the energy from `start` [pairs, num_points, *shape], its ends fixed. `on_step` is called each iteration."""

@@ -1,0 +1,128 @@
+"""Train a shipped digit model and write it to scoregeo/assets/models: the two U-Nets, or the classifier.
+
+    python scripts/train_digits.py --model all --steps 5000 --out outputs/train/all --export
+
+Killed and started again with the same folder, it goes on where it was; another --steps moves the cooldown.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import DDIMScheduler, UNet2DModel
+
+from scoregeo.core.files import save_tensors, write_json
+from scoregeo.core.seed import generator
+from scoregeo.dataset.digits import SOURCES, load_digits
+from scoregeo.dataset.identities import identities, pixels, rotation_sample
+from scoregeo.dataset.rotation import rotate
+from scoregeo.evaluation.digit_classifier import DigitClassifier
+from scoregeo.score.diffusers_unet import MODELS
+from scoregeo.training.denoising import FiniteSampleLoss, RotatedDigitsLoss
+from scoregeo.training.loop import LOG, LossFunction, TrainingSettings, train
+
+ROTATIONS = 720
+IDENTITIES = 10
+FOLDER = {"ten": "digits_unet_ten", "all": "digits_unet_all", "classifier": "digit_classifier"}
+
+
+def digit_unet() -> UNet2DModel:
+    """A U-Net of 1.7 M parameters for 28 x 28 digits, attention at 7 x 7 only."""
+    return UNet2DModel(
+        sample_size=28,
+        in_channels=1,
+        out_channels=1,
+        layers_per_block=1,
+        block_out_channels=(32, 64, 96),
+        down_block_types=("DownBlock2D",) * 3,
+        up_block_types=("UpBlock2D",) * 3,
+        norm_num_groups=8,
+    )
+
+
+def classifier_loss(images: torch.Tensor, labels: torch.Tensor, batch: int) -> LossFunction[DigitClassifier]:
+    """Cross-entropy on training digits at uniform angles. `images` [count, 1, 28, 28] in [-1, 1]."""
+
+    def loss(model: DigitClassifier, step: int, rng: torch.Generator) -> torch.Tensor:
+        index = torch.randint(len(images), (batch,), generator=rng)
+        return F.cross_entropy(model(rotate(images[index], 360 * torch.rand(batch, generator=rng))), labels[index])
+
+    return loss
+
+
+def compiled(loss: LossFunction, model: torch.nn.Module) -> LossFunction:
+    """The same loss through a compiled copy of `model` that shares its weights."""
+    fast = torch.compile(model, dynamic=False)
+    return lambda _, step, rng: loss(fast, step, rng)
+
+
+def export(model: torch.nn.Module, folder: Path, facts: dict[str, object]) -> None:
+    """Write the averaged weights in float16, a U-Net in diffusers' layout, with `training.json` beside."""
+    weights = {name: value.half() for name, value in model.state_dict().items()}
+    if isinstance(model, UNet2DModel):
+        save_tensors(folder / "unet" / "diffusion_pytorch_model.safetensors", weights, {"format": "pt"})
+        write_json(folder / "unet" / "config.json", json.loads(model.to_json_string()))
+        scheduler = DDIMScheduler(
+            num_train_timesteps=1000,
+            beta_start=1e-4,
+            beta_end=0.02,
+            beta_schedule="linear",
+            prediction_type="v_prediction",
+            clip_sample=False,
+            set_alpha_to_one=False,
+        )
+        write_json(folder / "scheduler" / "scheduler_config.json", json.loads(scheduler.to_json_string()))
+    else:
+        save_tensors(folder / "model.safetensors", weights, {"format": "pt"})
+    write_json(folder / "training.json", facts)
+
+
+def main() -> None:
+    """Parse the command line, train, and export where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(FOLDER), required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--source", choices=SOURCES, default="auto")
+    parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
+    parser.add_argument("--out", type=Path, required=True, help="work folder: checkpoint.safetensors and loss.jsonl")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network: twice as fast, needs a C++ compiler")
+    parser.add_argument("--export", action="store_true", help=f"write the averaged weights to {MODELS.name}/")
+    args = parser.parse_args()
+
+    digits = load_digits("train", args.source, args.root)
+    torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator(args.seed, "weights"))))
+    model: torch.nn.Module
+    loss: LossFunction
+    if args.model == "classifier":
+        model, loss = DigitClassifier(), classifier_loss(pixels(digits.images), digits.labels, args.batch)
+    elif args.model == "all":
+        model, loss = digit_unet(), RotatedDigitsLoss(pixels(digits.images), args.batch)
+    else:
+        sample = rotation_sample(pixels(digits.images[identities(digits, IDENTITIES)]), ROTATIONS)
+        model, loss = digit_unet(), FiniteSampleLoss(sample, ROTATIONS, args.batch)
+    settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed)
+    average = train(model, compiled(loss, model) if args.compile else loss, settings, args.out)
+    if args.export:
+        log = [json.loads(line) for line in (args.out / LOG).read_text(encoding="utf-8").splitlines()]
+        facts = {
+            "model": args.model,
+            "steps": args.steps,
+            "seed": args.seed,
+            "batch": args.batch,
+            "lr": args.lr,
+            "ema": settings.ema,
+            "parameters": sum(p.numel() for p in average.parameters()),
+            "training_digits": IDENTITIES if args.model == "ten" else len(digits.images),
+            "seconds": round(log[-1]["seconds"]),
+            "loss": [[line["step"], round(line["loss"], 5)] for line in log],
+        }
+        export(average, MODELS / FOLDER[args.model], facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""FID and KID against the closed form for Gaussians, torchmetrics and torch-fidelity."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.evaluation.distribution import (
+    _resampled_fid,
+    _resampled_kid,
+    check_frame_counts,
+    compare_features,
+    frechet_distance,
+    gaussian_frechet,
+    inner_frame_features,
+    polynomial_mmd,
+    torchmetrics_fid,
+    torchmetrics_kid,
+)
+from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
+from scoregeo.evaluation.statistics import NotAvailable
+
+
+def cloud(*shape: int, seed: int = 0, shift: float = 0.0) -> torch.Tensor:
+    """Correlated float64 features."""
+    generator = torch.Generator().manual_seed(seed)
+    mix = torch.randn(shape[-1], shape[-1], generator=torch.Generator().manual_seed(99), dtype=torch.float64) / shape[-1] ** 0.5
+    return torch.randn(*shape, generator=generator, dtype=torch.float64) @ mix + shift
+
+
+def test_frechet_distance_of_commuting_gaussians() -> None:
+    # Diagonal covariances: |m_a - m_b|^2 + sum (sqrt a - sqrt b)^2.
+    a, b = torch.tensor([1.0, 4.0, 0.0]).double(), torch.tensor([9.0, 4.0, 1.0]).double()
+    mean = torch.tensor([1.0, 2.0, 2.0]).double()
+    wanted = 9 + (1 - 3) ** 2 + 0 + 1
+    assert gaussian_frechet(mean, torch.diag(a), torch.zeros(3).double(), torch.diag(b)) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_fid_of_samples_tends_to_the_closed_form() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(20000, 3, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 2.0, 3.0]) + 1
+    b = torch.randn(20000, 3, generator=generator, dtype=torch.float64) * 2
+    wanted = 3 + 1 + 0 + 1
+    # Sampling error of mean and deviations, about 2 * 2 / sqrt(20000) = 0.03 a term.
+    assert frechet_distance(a, b) == pytest.approx(wanted, abs=0.15)
+
+
+@pytest.mark.parametrize(("count", "features"), [(300, 16), (60, 96)])  # the second has singular covariances
+def test_fid_of_three_libraries(count: int, features: int) -> None:
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+
+    a, b = cloud(count, features), cloud(2 * count, features, seed=1, shift=0.2)
+    ours = frechet_distance(a, b)
+    other = fid_statistics_to_metric(fid_features_to_statistics(a), fid_features_to_statistics(b), verbose=False)
+    # Singular products have rounding of about 1e-16 under a square root in torchmetrics and torch-fidelity.
+    assert ours == pytest.approx(torchmetrics_fid(a, b), rel=1e-5)
+    assert ours == pytest.approx(other[KEY_METRIC_FID], rel=1e-5)
+
+
+def test_kid_of_three_libraries() -> None:
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    a, b = cloud(80, 12), cloud(80, 12, seed=1, shift=0.3)
+    ours = polynomial_mmd(a, b)
+    mean, spread = torchmetrics_kid(a, b, subset_size=80, subsets=2, seed=0)
+    other = kid_features_to_metric(a, b, kid_subsets=2, kid_subset_size=80, verbose=False)
+    # Subsets of all images leave nothing to chance: only the order of sums differs.
+    assert mean == pytest.approx(ours, rel=1e-9)
+    assert spread == pytest.approx(0, abs=1e-9)
+    assert other[KEY_METRIC_KID_MEAN] == pytest.approx(ours, rel=1e-9)
+
+
+def test_kid_of_equal_distributions_is_about_zero() -> None:
+    values = [polynomial_mmd(cloud(40, 8, seed=s), cloud(50, 8, seed=1000 + s)) for s in range(60)]
+    # Unbiased: the mean of 60 draws lies within three of its standard errors.
+    assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(60)
+
+
+def test_resampling_every_pair_once_gives_the_value_itself() -> None:
+    features, reference = cloud(5, 8, 6), cloud(70, 6, seed=1, shift=0.2)
+    once = torch.ones(1, 5, dtype=torch.float64)
+    flat = features.flatten(0, 1)
+    assert float(_resampled_fid(features, reference, once)) == pytest.approx(frechet_distance(flat, reference), rel=1e-9)
+    k_yy = (reference @ reference.T / 6 + 1) ** 3
+    constant = float((k_yy.sum() - k_yy.trace()) / (70 * 69))
+    assert float(_resampled_kid(features, reference, once)) + constant == pytest.approx(polynomial_mmd(flat, reference), rel=1e-9)
+
+
+def test_resampling_with_repeats_gives_fid_of_the_repeated_frames() -> None:
+    features, reference = cloud(4, 10, 6), cloud(70, 6, seed=1)
+    repeated = features[[0, 0, 2, 3]].flatten(0, 1)
+    weights = torch.tensor([[2.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
+    assert float(_resampled_fid(features, reference, weights)) == pytest.approx(frechet_distance(repeated, reference), rel=1e-9)
+
+
+def test_interval_surrounds_the_value_and_follows_the_seed() -> None:
+    features, reference = cloud(12, 10, 8, shift=0.3), cloud(300, 8, seed=1)
+    result = compare_features(features, reference, "given", subset_size=50, subsets=20)
+    assert result.fid.low < result.fid.mean < result.fid.high
+    assert result.kid.low < result.kid.mean < result.kid.high
+    assert (result.fid.n, result.frames, result.reference_frames, result.network) == (12, 120, 300, "given")
+    assert result == compare_features(features, reference, "given", subset_size=50, subsets=20)
+    # The mean over subsets estimates the same as all images do; its spread says how far it may stray.
+    assert result.kid.mean == pytest.approx(polynomial_mmd(features.flatten(0, 1), reference), abs=result.kid_spread)
+
+
+def test_one_pair_has_no_interval() -> None:
+    result = compare_features(cloud(1, 30, 4), cloud(40, 4, seed=1), "given", subset_size=10)
+    assert math.isnan(result.fid.low) and math.isnan(result.kid.high)
+
+
+def test_global_random_state_is_left_alone() -> None:
+    torch.manual_seed(7)
+    wanted = torch.rand(3)
+    torch.manual_seed(7)
+    compare_features(cloud(3, 10, 4), cloud(40, 4, seed=1), "given", subset_size=10, resamples=3)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_features_of_inner_frames_in_order() -> None:
+    network = FeatureNetwork("flat", "pixels", nn.Flatten())
+    frames = torch.linspace(-1, 1, 2 * 4 * 9).reshape(2, 4, 1, 3, 3)
+    features = inner_frame_features(network, frames)
+    assert features.shape == (2, 2, 9) and features.dtype == torch.float64
+    assert torch.equal(features[1, 0], frames[1, 1].flatten().double())
+
+
+def test_bad_input() -> None:
+    network = FeatureNetwork("flat", "pixels", nn.Flatten())
+    frames = torch.zeros(2, 4, 1, 3, 3)
+    frames[0, 1, 0, 0, 0] = float("nan")
+    with pytest.raises(DataError, match="not finite"):
+        inner_frame_features(network, frames)
+    with pytest.raises(DataError, match="points >= 3"):
+        inner_frame_features(network, torch.zeros(2, 2, 1, 3, 3))
+    with pytest.raises(DataError, match="shape"):
+        FeatureNetwork("unflat", "pixels", nn.Identity()).features(torch.zeros(2, 1, 3, 3))
+    with pytest.raises(ConfigError, match=r"kid_subset_size = 100.*at most.*20 inner frames, 50 reference"):
+        compare_features(cloud(2, 10, 4), cloud(50, 4), "given")
+    with pytest.raises(ConfigError, match="kid_subset_size"):
+        check_frame_counts(5, 8, 1000, 31)
+    check_frame_counts(5, 8, 1000, 30)
+    with pytest.raises(DataError, match="reference set of 1 image"):
+        check_frame_counts(20, 32, 1, 50)
+    with pytest.raises(DataError, match="every frame"):
+        compare_features(cloud(2, 10, 4) * float("nan"), cloud(50, 4), "given", subset_size=10)
+    with pytest.raises(ConfigError, match=r"evaluation\.network = 'resnet'"):
+        load_feature_network("resnet")
+
+
+def test_inception_without_weights_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    answer = load_feature_network("inception", download=False)
+    assert isinstance(answer, NotAvailable)
+    assert "weights-inception-2015-12-05-6726825d.pth" in answer.reason

@@ -1,0 +1,121 @@
+"""Figures are made, hold something, have the expected size and come out the same twice."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.report.curves import Line, energy_curves, quartile_curve, sweep_heatmap, sweep_lines
+from scoregeo.report.figures import animation, frame_strips, surface_paths
+from scoregeo.report.style import as_pictures
+
+
+def sphere() -> tuple[Any, Any, Any]:
+    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 37), np.linspace(0, np.pi, 19))
+    return np.cos(u) * np.sin(v), np.sin(u) * np.sin(v), np.cos(v)
+
+
+def arc(angle: float) -> torch.Tensor:
+    u = torch.linspace(0, angle, 20)
+    return torch.stack([u.cos(), u.sin(), torch.zeros(20)], 1)
+
+
+def check(paths: list[Path], kinds: tuple[str, ...] = ("pdf", "png")) -> tuple[int, int]:
+    """All written, nothing else in the folder; the PNG holds more than one colour. Its size in pixels."""
+    assert [path.suffix for path in paths] == [f".{kind}" for kind in kinds]
+    assert sorted(paths[0].parent.iterdir()) == sorted(paths)
+    assert all(path.stat().st_size > 1000 for path in paths)
+    with Image.open(paths[-1]) as picture:
+        assert len(picture.convert("RGB").getcolors(10**7) or []) > 10
+        return picture.size
+
+
+def test_surface_paths(tmp_path: Path) -> None:
+    pairs = torch.stack([arc(2.0), arc(1.0)])
+    paths = surface_paths(tmp_path / "s2", sphere(), {"truth": pairs, "lerp": pairs * 0.9, "stein": arc(2.0)}, title="Sphere")
+    assert check(paths) == (960, 920)  # 4.8 x 4.6 inches, 200 dots each
+
+
+def test_frame_strips_put_the_truth_on_top(tmp_path: Path) -> None:
+    rows = {"lerp": torch.zeros(5, 1, 28, 28), "truth": torch.ones(9, 1, 28, 28)}
+    paths = frame_strips(tmp_path / "strip", rows, columns=5)
+    width, height = check(paths)
+    with Image.open(paths[-1]) as picture:
+        column = np.asarray(picture.convert("L"))[:, -40]
+    # From the top: white paper and the truth's white frame, then lerp's grey one below the middle.
+    assert column[int(0.4 * height)] > 250 and abs(int(column[int(0.8 * height)]) - 128) <= 2
+    assert width > height
+
+
+def test_energy_curves(tmp_path: Path) -> None:
+    steps = np.arange(1, 9)[:, None] * np.ones((1, 4))
+    energy = 10 ** (3 - 0.3 * steps) * np.linspace(1, 2, 4)
+    paths = energy_curves(tmp_path / "energy", {"adam": (steps * 40, energy), "gauss_newton": (steps * 10, energy)})
+    assert check(paths) == (1040, 720)
+
+
+def test_quartiles_hold_each_pairs_last_energy() -> None:
+    counts, quartiles = quartile_curve(np.array([[0.0, 0.0], [10, 20]]), np.array([[4.0, 8.0], [2.0, 2.0]]))
+    assert counts.tolist() == [1, 10, 20]
+    assert quartiles[1].tolist() == [6.0, 5.0, 2.0]
+
+
+def test_sweep_lines_and_heatmap(tmp_path: Path) -> None:
+    line = Line([1, 10, 100], [3.0, 2.0, float("nan")], [2.5, 1.5, float("nan")], [3.5, 2.5, float("nan")])
+    panels = {"stein": {"8": line, "16": line}, "lerp": {"8": line}}
+    lines = sweep_lines(tmp_path / "a" / "sweep", panels, xlabel="lam", ylabels="PSNR", legend="points", formats=("svg", "png"))
+    assert check(lines, ("svg", "png")) == (1480, 620)
+    words = sweep_lines(tmp_path / "b" / "words", {"": {"x": Line(["a", "b"], [1.0, 2.0])}}, xlabel="solver", ylabels="energy")
+    check(words)
+    values = [[1.0, 10.0, 100.0], [2.0, float("nan"), 1000.0]]
+    heat = sweep_heatmap(tmp_path / "c" / "heat", [1, 10, 100], [8, 16], values, xlabel="lam", ylabel="points", measure="energy")
+    check(heat)
+
+
+def test_same_figure_twice_is_the_same_file(tmp_path: Path) -> None:
+    files = [
+        sweep_lines(
+            tmp_path / name, {"a": {"b": Line([1, 2], [1.0, 2.0])}}, xlabel="x", ylabels="y", formats=("pdf", "svg", "png")
+        )
+        for name in ("one", "two")
+    ]
+    for first, second in zip(*files, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_animation(tmp_path: Path) -> None:
+    frames = torch.linspace(-1, 1, 5)[:, None, None, None].expand(5, 1, 6, 8)
+    path = animation(tmp_path / "path", frames, scale=3, frames_per_second=10)
+    with Image.open(path) as picture:
+        assert picture.size == (24, 18)
+        assert getattr(picture, "n_frames", 1) == 8  # 5 there, 3 back without the turning points
+        assert picture.info["duration"] == 100
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pictures_are_clamped_bytes() -> None:
+    values = as_pictures(torch.tensor([-3.0, -1.0, 0.0, 1.0]).reshape(1, 1, 2, 2), "x")
+    assert values.shape == (1, 2, 2, 3)
+    assert values[0, :, :, 0].tolist() == [[0, 0], [128, 255]]
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="three dimensions"):
+        surface_paths(tmp_path / "x", sphere(), {"a": torch.zeros(5, 4)})
+    with pytest.raises(DataError, match="no path"):
+        surface_paths(tmp_path / "x", sphere(), {})
+    with pytest.raises(DataError, match="not finite"):
+        frame_strips(tmp_path / "x", {"a": torch.full((3, 1, 4, 4), float("nan"))})
+    with pytest.raises(DataError, match="1 or 3 channels"):
+        frame_strips(tmp_path / "x", {"a": torch.zeros(3, 2, 4, 4)})
+    with pytest.raises(DataError, match="one shape"):
+        energy_curves(tmp_path / "x", {"a": (np.ones((3, 2)), np.ones((3, 1)))})
+    with pytest.raises(DataError, match="2 x 1 values"):
+        sweep_heatmap(tmp_path / "x", [1], [1, 2], [[1.0]], xlabel="a", ylabel="b", measure="c")
+    with pytest.raises(ConfigError, match="formats = 'bmp'"):
+        frame_strips(tmp_path / "x", {"a": torch.zeros(3, 1, 4, 4)}, formats=("bmp",))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,114 @@
+"""Gathering sweep folders: keys found, failures named, one table and one plot."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.evaluation.statistics import Estimate, NotAvailable
+from scoregeo.report.sweep import find_jobs, gather
+from scoregeo.report.table import summary_entry
+
+LAMS, POINTS = (1.0, 10.0, 100.0, 1000.0), (8, 16, 32, 64)
+
+
+def job(folder: Path, lam: float, points: int, status: str | None = "done", error: str | None = None) -> Path:
+    """A job folder as a run leaves it."""
+    (folder / ".hydra").mkdir(parents=True)
+    lines = ["experiment=sphere", f"metric.lam={lam:g}", f"solver.num_points={points}"]
+    (folder / ".hydra" / "overrides.yaml").write_text("".join(f"- {line}\n" for line in lines))
+    (folder / ".hydra" / "config.yaml").write_text("a: 1\n")
+    if status is None:
+        return folder
+    (folder / "config.yaml").write_text(f"metric:\n  lam: {lam}\nsolver:\n  num_points: {points}\n")
+    (folder / "manifest.json").write_text(json.dumps({"status": status, "error": error}))
+    if status == "done":
+        entries = [
+            summary_entry("stein", "", "length_error", Estimate(1 / lam + 1 / points, 0.0, 2.0, 5)),
+            summary_entry("stein", "", "energy", Estimate(2.9 + lam / points, n=1)),
+            summary_entry("stein", "", "lpips", NotAvailable("not an image")),
+        ]
+        (folder / "summary.json").write_text(json.dumps([e | {"low": None, "high": None} for e in entries]))
+    return folder
+
+
+@pytest.fixture
+def sixteen(tmp_path: Path) -> Path:
+    folder = tmp_path / "multirun"
+    for number, (lam, points) in enumerate((lam, points) for lam in LAMS for points in POINTS):
+        failed = (lam, points) == (100.0, 16)
+        job(folder / str(number), lam, points, "failed" if failed else "done", "score is NaN at point 3" if failed else None)
+    return folder
+
+
+def test_sixteen_jobs_one_failed(sixteen: Path, tmp_path: Path) -> None:
+    sweep = gather(sixteen, out=tmp_path / "out" / "sweep", command="scoregeo -m experiment=sphere metric.lam=1,10,100,1000")
+    assert sweep.keys == ("metric.lam", "solver.num_points")  # the experiment is the same for all
+    assert len(sweep.jobs) == 16
+    assert [(j.name, j.failure) for j in sweep.failed] == [("9", "score is NaN at point 3")]
+    assert [path.name for path in sweep.files] == ["sweep.md", "sweep.csv", "sweep.pdf", "sweep.png"]
+    text = sweep.files[0].read_text()
+    assert "Not in the table, 1 of 16 jobs:" in text
+    assert "job 9 (metric.lam = 100, solver.num_points = 16): score is NaN at point 3" in text
+    assert "| metric.lam | solver.num_points | method | pairs | length_error | energy | lpips |" in text
+    assert "scoregeo -m experiment=sphere" in text and str(tmp_path) not in text
+    lines = list(csv.DictReader(sweep.files[1].open()))
+    energies = [line for line in lines if line["measure"] == "energy"]
+    # By number, not by letter or by folder.
+    assert [float(line["metric.lam"]) for line in energies] == sorted(float(line["metric.lam"]) for line in energies)
+    assert len(energies) == 15 and float(energies[0]["mean"]) == 2.9 + 1 / 8
+
+
+def test_chosen_keys_and_measures(sixteen: Path, tmp_path: Path) -> None:
+    sweep = gather(sixteen, ["solver.num_points", "metric.lam"], out=tmp_path / "s", measures=["energy"])
+    assert sweep.keys == ("solver.num_points", "metric.lam")
+    assert "length_error" not in sweep.files[0].read_text()
+    with pytest.raises(ConfigError, match=r"'metric\.lamb'.*metric\.lam"):
+        gather(sixteen, ["metric.lamb"], out=tmp_path / "s")
+    with pytest.raises(ConfigError, match="'psnr'"):
+        gather(sixteen, out=tmp_path / "s", measures=["psnr"])
+
+
+def test_every_way_to_fail_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "multirun"
+    job(folder / "0", 1.0, 8)
+    job(folder / "1", 2.0, 8, None)
+    job(folder / "2", 3.0, 8, "running")
+    (job(folder / "3", 4.0, 8) / "summary.json").unlink()
+    (job(folder / "4", 5.0, 8) / "summary.json").write_text('[{"method": "a"}]')
+    (job(folder / "5", 6.0, 8) / "manifest.json").write_text('{"status": "do')
+    (job(folder / "6", 7.0, 8) / "summary.json").write_text("[]")
+    sweep = gather(folder, out=tmp_path / "s")
+    told: dict[str, Any] = {j.name: j.failure for j in sweep.failed}
+    assert set(told) == {"1", "2", "3", "4", "5", "6"}
+    for name, words in {
+        "1": "before its run began",
+        "2": "not finished",
+        "3": "no summary.json",
+        "4": "another version",
+        "5": "cannot be read as JSON",
+        "6": "no rows",
+    }.items():
+        assert words in told[name], (name, told[name])
+    assert sweep.failed[0].values["metric.lam"] == 2  # from its overrides, where it has no configuration yet
+    assert str(tmp_path) not in sweep.files[0].read_text()
+
+
+def test_no_jobs_or_none_done(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no job"):
+        find_jobs(tmp_path / "empty")
+    with pytest.raises(DataError, match="not a folder"):
+        find_jobs(tmp_path / "missing")
+    job(tmp_path / "multirun" / "0", 1.0, 8, "failed", "out of memory")
+    with pytest.raises(DataError, match="out of memory"):
+        gather(tmp_path / "multirun", out=tmp_path / "s")
+
+
+def test_folder_names_are_ordered_by_number(tmp_path: Path) -> None:
+    for name in ("10", "9", "1"):
+        job(tmp_path / "multirun" / name, float(name), 8)
+    assert [path.name for path in find_jobs(tmp_path / "multirun")] == ["1", "9", "10"]
