@@ -98,7 +98,7 @@ class _ReferenceGraph:
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import dijkstra
 
-        tips = ends.flatten(0, 1)
+        tips = ends.flatten(0, 1).to(self.points)
         nearest = self.search.kneighbors(tips.flatten(1).cpu().numpy(), return_distance=False)
         count = len(self.points)
         tip_index = np.repeat(count + np.arange(len(tips)), self.neighbours)
@@ -108,11 +108,11 @@ class _ReferenceGraph:
         firsts, seconds = count + np.arange(0, len(tips), 2), count + np.arange(1, len(tips), 2)
         rows = np.concatenate([self.edges[:, 0], tip_index, firsts])
         columns = np.concatenate([self.edges[:, 1], nearest.ravel(), seconds])
-        weights = np.concatenate([self.weights, tie_weights, self._lengths(ends[:, 0], ends[:, 1])])
+        weights = np.concatenate([self.weights, tie_weights, self._lengths(tips[0::2], tips[1::2])])
         size = count + len(tips)
         matrix = coo_matrix((weights, (rows, columns)), shape=(size, size)).tocsr()
         distance, before = dijkstra(matrix, directed=False, indices=firsts, return_predecessors=True)
-        nodes = torch.cat([self.points, tips.to(self.points)])
+        nodes = torch.cat([self.points, tips])
         paths = []
         for pair, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
             if not np.isfinite(distance[pair, second]):

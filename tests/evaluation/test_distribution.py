@@ -50,7 +50,7 @@ def test_fid_of_samples_tends_to_the_closed_form() -> None:
 
 @pytest.mark.parametrize(("count", "features"), [(300, 16), (60, 96)])  # the second has singular covariances
 def test_fid_of_three_libraries(count: int, features: int) -> None:
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric  # type: ignore[import-untyped]
 
     a, b = cloud(count, features), cloud(2 * count, features, seed=1, shift=0.2)
     ours = frechet_distance(a, b)
@@ -61,7 +61,7 @@ def test_fid_of_three_libraries(count: int, features: int) -> None:
 
 
 def test_kid_of_three_libraries() -> None:
-    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric  # type: ignore[import-untyped]
 
     a, b = cloud(80, 12), cloud(80, 12, seed=1, shift=0.3)
     ours = polynomial_mmd(a, b)

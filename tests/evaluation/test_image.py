@@ -23,8 +23,8 @@ def test_match_scikit_image(channels: int) -> None:
     for index in range(6):
         a, b = truth[index].double().numpy(), other[index].double().numpy()
         wanted = peak_signal_noise_ratio(a, b, data_range=2.0)
-        # Both in float64: only the order of sums differs.
-        assert float(psnr(other, truth)[index]) == pytest.approx(wanted, abs=1e-9)
+        # torchmetrics keeps the data range and the base of its logarithm in float32.
+        assert float(psnr(other, truth)[index]) == pytest.approx(wanted, abs=1e-5)
         wanted = structural_similarity(
             a, b, data_range=2.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=0
         )

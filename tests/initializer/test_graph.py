@@ -1,0 +1,82 @@
+"""Graph starts against an all-pairs shortest path, and on a ring where the straight line is wrong."""
+
+import math
+
+import pytest
+import torch
+
+from scoregeo.core.errors import ConfigError
+from scoregeo.initializer.graph import GraphInitializer
+from scoregeo.metric.euclidean import EuclideanMetric
+from scoregeo.metric.stein import SteinMetric
+from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.resample import arc_length
+from scoregeo.score.field import ScoreField
+from tests.fields import MixtureScore
+
+
+def ring(count: int, offset: float = 0.0) -> torch.Tensor:
+    angle = (torch.arange(count, dtype=torch.float64) + offset) * 2 * math.pi / count
+    return torch.stack([angle.cos(), angle.sin()], 1)
+
+
+def ring_metric() -> SteinMetric:
+    return SteinMetric(ScoreField(MixtureScore(ring(60), 0.05), 0.1), 100.0)
+
+
+def test_goes_round_where_the_straight_line_leaves_the_data() -> None:
+    metric, ends = ring_metric(), torch.stack([ring(60, 0.5)[0], ring(60, 0.5)[24]])[None]
+    starter = GraphInitializer(num_references=60, neighbours=4).prepare(metric, lambda count: ring(count))
+    path = starter(ends, 33)
+    assert path.shape == (1, 33, 2)
+    assert torch.equal(path[:, 0], ends[:, 0]) and torch.equal(path[:, -1], ends[:, 1])
+    assert float(path.norm(dim=2).min()) > 0.97  # the straight line comes to 0.31
+    assert float(arc_length(path)) == pytest.approx(24 * 2 * math.pi / 60, rel=0.02)
+    steps = path.diff(dim=1).norm(dim=2)
+    assert float(steps.std() / steps.mean()) < 0.01  # equal steps, but for cut corners
+    rule = Quadrature("trapezoid", 8)
+    assert float(metric.length(path, rule)) < 0.2 * float(metric.length(linear(ends, 33), rule))
+
+
+def test_weights_and_path_agree_with_floyd_warshall() -> None:
+    metric, points = ring_metric(), ring(14)
+    ends = torch.stack([points[1] * 1.02, points[8] * 0.97])[None]
+    rule = Quadrature("trapezoid", 64)  # edges are several sigma long
+    nodes = torch.cat([points, ends[0]])
+    distance = torch.full((16, 16), math.inf, dtype=torch.float64)
+
+    def join(i: int, j: int) -> None:
+        distance[i, j] = distance[j, i] = metric.length(nodes[[i, j]][None], rule)[0]
+
+    near = torch.cdist(nodes, points)
+    for i in range(16):
+        order = [int(j) for j in near[i].argsort() if int(j) != i][:3]
+        for j in order:
+            join(i, j)
+    join(14, 15)
+    for k in range(16):
+        distance = torch.minimum(distance, distance[:, k : k + 1] + distance[k : k + 1])
+    starter = GraphInitializer(num_references=14, neighbours=3, subnodes=64).prepare(metric, lambda count: points)
+    # Resampled so finely that hardly a corner is cut.
+    got = metric.length(starter(ends, 4001), Quadrature("trapezoid", 1))
+    assert float(got) == pytest.approx(float(distance[14, 15]), rel=0.02)
+
+
+def test_a_flat_metric_gives_the_straight_line() -> None:
+    ends = torch.stack([ring(60)[3], ring(60)[20]])[None]
+    path = GraphInitializer(num_references=60, neighbours=5).prepare(EuclideanMetric(), lambda count: ring(count))(ends, 9)
+    torch.testing.assert_close(path, linear(ends, 9))
+
+
+def test_model_samples_can_stand_in_for_data() -> None:
+    metric = ring_metric()
+    starter = GraphInitializer(num_references=200, neighbours=6, source="model", sample_steps=40).prepare(metric, lambda count: pytest.fail("data asked for"))
+    path = starter(torch.stack([ring(60)[0], ring(60)[20]])[None].float(), 17)
+    assert float(path.norm(dim=2).min()) > 0.8
+
+
+def test_bad_settings_name_the_key() -> None:
+    for key, value in (("num_references", 1), ("neighbours", 0), ("subnodes", 0), ("source", "web"), ("sample_steps", 0)):
+        with pytest.raises(ConfigError, match=rf"initializer\.{key} = "):
+            GraphInitializer(**{key: value})  # type: ignore[arg-type]

@@ -1,0 +1,163 @@
+"""Gauss-Newton against known geodesics, another minimiser, and its own promises."""
+
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from scoregeo.core.errors import ConfigError
+from scoregeo.metric.euclidean import EuclideanMetric
+from scoregeo.metric.stein import SteinMetric
+from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.resample import arc_length
+from scoregeo.score.base import AbstractScore, CountingScore
+from scoregeo.score.field import ScoreField
+from scoregeo.solver.base import BUDGET, CONVERGED, FAILED
+from scoregeo.solver.gauss_newton import GaussNewton
+from tests.fields import ShellScore, arcs, mixture, shell_field, wavy
+
+
+@pytest.mark.parametrize("ambient", [3, 50])
+@pytest.mark.parametrize("num_points", [16, 64, 256])
+def test_great_circles_in_a_dozen_evaluations_a_point(ambient: int, num_points: int) -> None:
+    ends, angles = arcs(8, 0.4, 2.4, ambient)
+    solution = GaussNewton(num_points).solve(SteinMetric(shell_field(0.05, ambient), 1000.0), linear(ends, num_points))
+    assert set(solution.status) == {CONVERGED}
+    error = (arc_length(solution.path) / angles - 1).abs()
+    # Inside a shell of thickness sigma a path may be shorter by about sigma^2; 16 points leave segments of 3 sigma.
+    assert error.max() < (0.05 if num_points == 16 else 0.01)
+    assert solution.score_evaluations.max() <= (16 if num_points != 64 else 12) * num_points
+
+
+def test_subnodes_hold_the_path_on_the_ridge() -> None:
+    # One residual a segment lets the first segment leap over the ridge of the density for nothing; a finer rule shows it.
+    ends, angles = arcs(4, 1.0, 2.4)
+    metric, fine = SteinMetric(shell_field(), 1000.0), Quadrature("trapezoid", 16)
+    truth = angles**2 / 2
+    leaping = GaussNewton(64).solve(metric, linear(ends, 64))
+    held = GaussNewton(64, subnodes=2).solve(metric, linear(ends, 64))
+    assert (metric.energy(leaping.path, fine) > 1.2 * truth).all()
+    assert (metric.energy(held.path, fine) < 1.03 * truth).all()
+    assert ((arc_length(held.path) / angles - 1).abs() < 0.004).all()
+
+
+def test_agrees_with_a_quasi_newton_minimum_of_the_exact_energy() -> None:
+    score, sigma, lam, points = mixture(), 0.4, 5.0, 12
+    start = linear(wavy(12)[:, [0, -1]], points)
+    # A fine rule, so that the solver's energy is the exact one that scipy sees.
+    solver = GaussNewton(points, "simpson", 8, tolerance=1e-10, max_iterations=200)
+    solution = solver.solve(SteinMetric(ScoreField(score, sigma), lam), start)
+
+    def exact(inner: torch.Tensor) -> torch.Tensor:
+        path = torch.cat([start[0, :1], inner, start[0, -1:]])
+        u = torch.linspace(0, 1, 9, dtype=torch.float64)[None, :, None]
+        d = path.diff(dim=0)
+        log_p = score.log_density((path[:-1, None] + u * d[:, None]).reshape(-1, 4), sigma).reshape(-1, 9)
+        return 0.5 * len(d) * (d.square().sum() + lam * 8 * log_p.diff(dim=1).square().sum())
+
+    def objective(flat):  # type: ignore[no-untyped-def]
+        inner = torch.from_numpy(flat).reshape(-1, 4).requires_grad_(True)
+        value = exact(inner)
+        (gradient,) = torch.autograd.grad(value, inner)
+        return value.item(), gradient.flatten().numpy()
+
+    found = minimize(objective, start[0, 1:-1].flatten().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9})
+    assert solution.status == (CONVERGED,)
+    assert float(solution.energy) == pytest.approx(found.fun, rel=1e-5)
+    assert float(solution.stationarity) < 1e-3
+
+
+def test_counts_every_evaluation_and_needs_no_backward_pass() -> None:
+    class NoGrad(ShellScore):
+        def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            assert not torch.is_grad_enabled() and not x.requires_grad
+            return super()._score(x, sigma)
+
+    counted = CountingScore(NoGrad())
+    ends, _ = arcs(5, 0.5, 2.0)
+    solution = GaussNewton(20, subnodes=2).solve(SteinMetric(ScoreField(counted, 0.1), 100.0), linear(ends, 20))
+    assert counted.count == int(solution.score_evaluations.sum())
+
+
+def test_pairs_do_not_touch_each_other() -> None:
+    ends, _ = arcs(4, 0.5, 2.0)
+    metric, solver = SteinMetric(shell_field(0.1), 100.0), GaussNewton(20)
+    together = solver.solve(metric, linear(ends, 20))
+    for pair in range(4):
+        alone = solver.solve(metric, linear(ends[pair : pair + 1], 20))
+        torch.testing.assert_close(alone.path[0], together.path[pair], rtol=1e-8, atol=1e-10)
+        assert alone.iterations[0] == together.iterations[pair]
+
+
+def test_rotating_space_rotates_the_geodesic() -> None:
+    turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64))
+    ends, _ = arcs(2, 1.0, 2.0)
+    metric, solver = SteinMetric(shell_field(0.1), 100.0), GaussNewton(20)
+    plain, turned = solver.solve(metric, linear(ends, 20)), solver.solve(metric, linear(ends @ turn, 20))
+    torch.testing.assert_close(plain.path @ turn, turned.path, rtol=1e-6, atol=1e-8)
+
+
+class BrokenAway(ShellScore):
+    """NaN for points whose third coordinate is below -0.5."""
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        return torch.where(x[:, 2:3] < -0.5, torch.nan, super()._score(x, sigma))
+
+
+def test_a_bad_score_on_one_pair_spares_the_others() -> None:
+    angles = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    above = torch.stack([torch.tensor([1.0, 0, 0]).double(), torch.stack([angles[0].cos(), angles[0].sin(), angles[0] * 0])])
+    # The second pair's chord stays above the broken region, its geodesic dips into it.
+    low = -torch.tensor(0.45, dtype=torch.float64)
+    side = (1 - low**2).sqrt()
+    below = torch.stack([torch.stack([side, low * 0, low]), torch.stack([side * angles[1].cos(), side * angles[1].sin(), low])])
+    ends = torch.stack([above, below])
+    solution = GaussNewton(32).solve(SteinMetric(ScoreField(BrokenAway(), 0.05), 1000.0), linear(ends, 32))
+    assert solution.status[0] == CONVERGED
+    assert solution.status[1] != CONVERGED or solution.path[1, :, 2].min() >= -0.5
+    assert solution.path.isfinite().all()
+
+
+def test_a_score_that_breaks_after_the_start_is_named_failed() -> None:
+    class OnceOnly(AbstractScore):
+        calls = 0
+
+        @property
+        def shape(self) -> tuple[int, ...]:
+            return (3,)
+
+        def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            self.calls += 1
+            return ShellScore()._score(x, sigma) if self.calls == 1 else x * torch.nan
+
+    ends, _ = arcs(2, 1.0, 2.0)
+    start = linear(ends, 10)
+    solution = GaussNewton(10).solve(SteinMetric(ScoreField(OnceOnly(), 0.1), 10.0), start)
+    assert solution.status == (FAILED, FAILED)
+    torch.testing.assert_close(solution.path, start)
+
+
+def test_budget_two_points_and_the_flat_metric() -> None:
+    ends, angles = arcs(2, 1.0, 2.0)
+    metric = SteinMetric(shell_field(), 1000.0)
+    assert set(GaussNewton(32, max_iterations=2).solve(metric, linear(ends, 32)).status) == {BUDGET}
+    two = GaussNewton(2).solve(metric, linear(ends, 2))
+    assert set(two.status) == {CONVERGED} and torch.equal(two.path, ends)
+    flat = GaussNewton(8).solve(EuclideanMetric(), linear(ends, 8) + torch.nn.functional.pad(torch.ones(2, 6, 3), (0, 0, 1, 1)))
+    torch.testing.assert_close(flat.path, linear(ends, 8))
+    assert flat.score_evaluations.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("num_points", 1), ("num_points", 2.5), ("quadrature", "gauss"), ("subnodes", 0), ("max_iterations", 0), ("tolerance", 0.0), ("damping", -1.0)],
+)
+def test_bad_settings_name_the_key(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"solver\.{key} = "):
+        GaussNewton(**{key: value})  # type: ignore[arg-type]
+
+
+def test_a_start_of_another_size_is_refused() -> None:
+    ends, _ = arcs(1, 1.0, 1.0)
+    with pytest.raises(ConfigError, match="9 points, solver.num_points is 8"):
+        GaussNewton(8).solve(SteinMetric(shell_field(), 1.0), linear(ends, 9))

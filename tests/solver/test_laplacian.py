@@ -1,0 +1,58 @@
+"""The Woodbury step against the dense normal equations it stands for."""
+
+import pytest
+import torch
+
+from scoregeo.metric.graph import residuals
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.field import ScoreField
+from scoregeo.solver.laplacian import gauss_newton_step, inverse_laplacian, predicted_energy, stationarity
+from tests.fields import mixture, wavy
+
+
+def test_inverse_laplacian_is_the_inverse() -> None:
+    n = 7
+    second_difference = 2 * torch.eye(n - 1) - torch.diag(torch.ones(n - 2), 1) - torch.diag(torch.ones(n - 2), -1)
+    product = inverse_laplacian(n)[1:-1, 1:-1] @ second_difference.double()
+    torch.testing.assert_close(product, torch.eye(n - 1, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("lam", [1e-6, 5.0, 1e4])
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_step_solves_the_dense_normal_equations(lam: float, damping: float, parts: int) -> None:
+    n, dim = 6, 4
+    r = residuals(ScoreField(mixture(), 0.4), wavy(n + 1), Quadrature("trapezoid", parts))
+    rows = torch.zeros(n * parts, (n - 1), dim, dtype=torch.float64)
+    for i in range(n):
+        for q in range(parts):
+            if i + 1 < n:
+                rows[i * parts + q, i] = r.right[0, i, q]
+            if i > 0:
+                rows[i * parts + q, i - 1] = r.left[0, i, q]
+    a = rows.flatten(1)
+    t = torch.linalg.inv(inverse_laplacian(n)[1:-1, 1:-1]).contiguous()
+    hessian = n * ((1 + damping) * torch.kron(t, torch.eye(dim, dtype=torch.float64)) + lam * parts * a.T @ a)
+    weight = torch.tensor([lam], dtype=torch.float64)
+    gradient = r.gradient(weight)
+    expected = -torch.linalg.solve(hessian, gradient.flatten())
+    step = gauss_newton_step(r, weight, torch.tensor([damping]))
+    # The dense system's condition number is about 1e7 to 1e8 at lam = 1e4, so half of float64's sixteen digits are left.
+    torch.testing.assert_close(step.flatten(), expected, rtol=1e-6, atol=1e-8)
+    if damping == 0:
+        drop = r.energy(weight) - predicted_energy(r, weight, step)
+        torch.testing.assert_close(drop, -0.5 * (gradient * step).sum()[None], rtol=1e-6, atol=1e-9)
+
+
+def test_stationarity_is_zero_at_the_straight_line_and_free_of_scale() -> None:
+    line = torch.linspace(0, 1, 9, dtype=torch.float64)[None, :, None] * torch.ones(3, dtype=torch.float64)
+    field, rule, none = ScoreField(mixture(3), 0.4), Quadrature(), torch.zeros(1, dtype=torch.float64)
+    flat = residuals(field, line, rule)
+    assert float(stationarity(flat.gradient(none), flat.energy(none))) < 1e-12
+    for scale in (1.0, 10.0):
+        bent = line.clone() * scale
+        bent[:, 4] += 0.1 * scale
+        r = residuals(field, bent, rule)
+        value = float(stationarity(r.gradient(none), r.energy(none)))
+        excess = float(1 - 0.5 * (bent[0, -1] - bent[0, 0]).square().sum() / r.energy(none))
+        assert value == pytest.approx(excess**0.5, rel=1e-9)  # for the flat metric the square is the relative excess
