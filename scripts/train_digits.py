@@ -8,6 +8,7 @@ Killed and started again with the same folder, it goes on where it was; another 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,7 @@ def classifier_loss(images: torch.Tensor, labels: torch.Tensor, batch: int) -> L
     return loss
 
 
-def compiled(loss: LossFunction, model: torch.nn.Module) -> LossFunction:
+def compiled(loss: LossFunction[Any], model: torch.nn.Module) -> LossFunction[Any]:
     """The same loss through a compiled copy of `model` that shares its weights."""
     fast = torch.compile(model, dynamic=False)
     return lambda _, step, rng: loss(fast, step, rng)
@@ -92,12 +93,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="work folder: checkpoint.safetensors and loss.jsonl")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network: twice as fast, needs a C++ compiler")
     parser.add_argument("--export", action="store_true", help=f"write the averaged weights to {MODELS.name}/")
+    parser.add_argument("--note", default="", help="what the model card should add about this run")
     args = parser.parse_args()
 
     digits = load_digits("train", args.source, args.root)
     torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator(args.seed, "weights"))))
-    model: torch.nn.Module
-    loss: LossFunction
+    model: Any
+    loss: LossFunction[Any]
     if args.model == "classifier":
         model, loss = DigitClassifier(), classifier_loss(pixels(digits.images), digits.labels, args.batch)
     elif args.model == "all":
@@ -118,6 +120,7 @@ def main() -> None:
             "ema": settings.ema,
             "parameters": sum(p.numel() for p in average.parameters()),
             "training_digits": IDENTITIES if args.model == "ten" else len(digits.images),
+            "note": args.note,
             "seconds": round(log[-1]["seconds"]),
             "loss": [[line["step"], round(line["loss"], 5)] for line in log],
         }

@@ -9,7 +9,6 @@ import gzip
 import logging
 import lzma
 import math
-import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scoregeo.core.cache import cache_folder
 from scoregeo.core.errors import ConfigError, DataError, check_choice
 
 log = logging.getLogger(__name__)
@@ -91,11 +91,6 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
             raise
         log.warning("MNIST could not be downloaded (%s): using the %d embedded %s digits.", error, EMBEDDED_COUNT[split], split)
         return load_digits(split, "embedded")
-
-
-def cache_folder() -> Path:
-    """Where downloads go: $SCOREGEO_CACHE, else ~/.cache/scoregeo."""
-    return Path(os.environ.get("SCOREGEO_CACHE", Path.home() / ".cache" / "scoregeo"))
 
 
 def _download(split: str) -> Digits:

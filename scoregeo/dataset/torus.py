@@ -217,9 +217,7 @@ def _near_passes(major: float, minor: float, start: Angles, target: np.ndarray, 
     return [(float(alphas[j]), float(i * step)) for i, j in zip(*np.nonzero(near), strict=True)]
 
 
-def _refine(
-    major: float, minor: float, start: Angles, stop: Angles, alpha: float, length: float
-) -> tuple[float, float] | None:
+def _refine(major: float, minor: float, start: Angles, stop: Angles, alpha: float, length: float) -> tuple[float, float] | None:
     """Newton's method on (angle, length); None where it does not converge."""
     for _ in range(12):
         theta, phi, theta_rate, phi_rate, jacobi, _ = shoot(major, minor, start, alpha, length, np.ones(1))[:, -1]

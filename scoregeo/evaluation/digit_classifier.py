@@ -38,7 +38,10 @@ class DigitClassifier(nn.Module):
 
 
 def load_digit_classifier(path: Path = WEIGHTS) -> DigitClassifier:
-    """The shipped classifier, float32, in eval mode, without gradients. Raises DataError, naming the file, where it is damaged."""
+    """The shipped classifier, float32, in eval mode, without gradients.
+
+    Raises DataError, naming the file, where it is missing, damaged or of another shape.
+    """
     model = DigitClassifier()
     tensors = load_tensors(path)
     try:

@@ -48,7 +48,7 @@ def inner_frame_features(network: FeatureNetwork, frames: torch.Tensor) -> torch
     if frames.ndim != 5 or frames.shape[1] < 3:
         raise DataError(f"Frames are [pairs, points >= 3, channels, height, width]; these have {list(frames.shape)}.")
     inner = frames[:, 1:-1]
-    return network.features(inner.flatten(0, 1)).unflatten(0, inner.shape[:2])
+    return network.features(inner.flatten(0, 1)).reshape(*inner.shape[:2], -1)
 
 
 def compare_features(
@@ -180,7 +180,7 @@ def _around(value: float, resampled: torch.Tensor, pairs: int, level: float, flo
 
 
 def _kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return (a @ b.T / a.shape[1] + 1) ** 3
+    return (a @ b.T / a.shape[1] + 1).pow(3)
 
 
 def _factor(covariance: torch.Tensor) -> torch.Tensor:

@@ -68,7 +68,7 @@ def load_lpips(net: str = "alex", *, download: bool = True, device: torch.device
 
 def build_network(net: str, *, random_backbone: bool) -> nn.Module:
     """The lpips library's module, in evaluation mode. A random backbone is for tests only."""
-    import lpips  # type: ignore[import-untyped]
+    import lpips
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it calls torchvision by an older spelling

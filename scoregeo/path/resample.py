@@ -12,7 +12,8 @@ def segment_lengths(path: torch.Tensor) -> torch.Tensor:
     """
     if path.ndim < 3 or path.shape[1] < 2:
         raise DataError(f"A path has shape [pairs, points >= 2, *shape]; this one has {list(path.shape)}.")
-    return path.double().diff(dim=1).flatten(2).norm(dim=-1)
+    lengths: torch.Tensor = path.double().diff(dim=1).flatten(2).norm(dim=-1)
+    return lengths
 
 
 def arc_length(path: torch.Tensor) -> torch.Tensor:

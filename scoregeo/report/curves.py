@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo.core.errors import DataError
-from scoregeo.report.style import MARKERS, as_array, drawing, method_look, new_figure, save_figure
+from scoregeo.report.style import MARKERS, as_array, drawing, looks, new_figure, save_figure
 
 
 def energy_curves(
@@ -30,10 +30,11 @@ def energy_curves(
     with drawing():
         figure = new_figure(5.2, 3.6)
         axes = figure.subplots()
+        styles = looks(curves)
         for index, (name, (evaluations, energy)) in enumerate(curves.items()):
             count, quartiles = quartile_curve(as_array(evaluations, name, 2), as_array(energy, name, 2))
             visible = np.where(quartiles > 0, quartiles, np.nan)
-            look = method_look(name, index)
+            look = styles[name]
             axes.step(count, visible[1], where="post", label=name, **look)
             axes.fill_between(count, visible[0], visible[2], step="post", color=look["color"], alpha=0.18, linewidth=0)
             axes.plot(count[-1:], visible[1, -1:], MARKERS[index % len(MARKERS)], color=look["color"])
@@ -98,28 +99,32 @@ def sweep_lines(
     everything = [x for lines in panels.values() for line in lines.values() for x in line.x]
     numeric = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in everything)
     places = {str(x): i for i, x in enumerate(dict.fromkeys(map(str, everything)))}
+    labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
+    styles = {k: v | {"marker": MARKERS[i % len(MARKERS)]} for i, (k, v) in enumerate(looks(labels).items())}
     with drawing():
         figure = new_figure(1.0 + 3.2 * columns, 0.5 + 2.6 * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
         for axes, (title, lines), ylabel in zip(grid.flat, panels.items(), names, strict=False):
-            for index, (label, line) in enumerate(lines.items()):
+            for label, line in lines.items():
                 y = np.asarray(line.y, dtype=np.float64)
                 x = np.asarray(line.x if numeric else [places[str(value)] for value in line.x], dtype=np.float64)
                 bars = None
                 if line.low is not None and line.high is not None:
                     bars = np.nan_to_num(np.maximum([y - np.asarray(line.low), np.asarray(line.high) - y], 0))
-                look = method_look(label, index) | {"marker": MARKERS[index % len(MARKERS)]}
-                axes.errorbar(x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **look)
+                axes.errorbar(x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **styles[label])
             axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
             if not numeric:
                 axes.set_xticks(range(len(places)), list(places))
             elif min(everything) > 0 and max(everything) > 10 * min(everything):
                 axes.set_xscale("log")
-        handles, labels = grid.flat[0].get_legend_handles_labels()
         if len(labels) > 1:
-            figure.legend(handles, labels, title=legend or None, loc="outside right center")
+            drawn: dict[str, Any] = {}  # a panel may lack a line that another has
+            for axes in grid.flat:
+                handles, names_drawn = axes.get_legend_handles_labels()
+                drawn |= dict(zip(names_drawn, handles, strict=True))
+            figure.legend([drawn[label] for label in labels], labels, title=legend or None, loc="outside right center")
         return save_figure(figure, out, formats)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scoregeo.core.errors import DataError, check_number
 from scoregeo.core.files import write_whole
-from scoregeo.report.style import TRUTH, as_array, as_pictures, drawing, method_look, new_figure, save_figure
+from scoregeo.report.style import TRUTH, as_array, as_pictures, drawing, looks, new_figure, save_figure
 
 
 def surface_paths(
@@ -39,11 +39,11 @@ def surface_paths(
         axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
         axes.plot_surface(x, y, z, color="#F3F3F3", alpha=0.35, linewidth=0, shade=False, zorder=0)
         axes.plot_wireframe(x, y, z, color="#BBBBBB", linewidth=0.4, rcount=24, ccount=36, zorder=1)
-        for index, (name, track) in enumerate(tracks.items()):
-            look = method_look(name, index - (TRUTH in list(tracks)[:index]))
+        styles = looks(tracks)
+        for name, track in tracks.items():
             for number, line in enumerate(track):
                 label = name if number == 0 else None
-                axes.plot(*line.T, label=label, zorder=4 if name == TRUTH else 3, **look)
+                axes.plot(*line.T, label=label, zorder=4 if name == TRUTH else 3, **styles[name])
         ends = next(iter(tracks.values()))[:, [0, -1]].reshape(-1, 3)
         axes.scatter(*ends.T, color="black", s=14, zorder=5, depthshade=False)
         box = [(float(np.nanmin(part)), float(np.nanmax(part))) for part in (x, y, z)]

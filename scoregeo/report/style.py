@@ -1,7 +1,8 @@
 """One look for every figure: fonts, colours that colour-blind readers can tell apart, and files that appear whole."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008, without its yellow (too light for lines on white); black is the truth's.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#666666")
 TRUTH = "truth"
+KNOWN = {"gauss_newton": 0, "lerp": 1, "adam": 2, "slerp": 3, "start": 4}  # one colour each in every figure
 LINES = ("-", "--", "-.", ":")  # so that print without colour can be read too
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FORMATS = ("pdf", "svg", "png")
@@ -50,11 +52,20 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def method_look(name: str, index: int) -> dict[str, Any]:
-    """Line keywords for the method at `index` of its figure; the truth is always black and dotted."""
-    if name == TRUTH:
-        return {"color": "black", "linestyle": ":"}
-    return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINES[index // len(PALETTE) % len(LINES)]}
+def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Line keywords for each of a figure's methods: the truth black and dotted, known ones in their own colour, no two alike."""
+    names = list(dict.fromkeys(names))
+    taken = {KNOWN[name] for name in names if name in KNOWN}
+    free = (number for number in itertools.count() if number not in taken)
+    result: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if name == TRUTH:
+            result[name] = {"color": "black", "linestyle": ":"}
+            continue
+        number = KNOWN[name] if name in KNOWN else next(free)
+        style = LINES[number // len(PALETTE) % len(LINES)]
+        result[name] = {"color": PALETTE[number % len(PALETTE)], "linestyle": style}
+    return result
 
 
 @contextlib.contextmanager

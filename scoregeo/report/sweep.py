@@ -139,7 +139,7 @@ def _yaml(path: Path) -> Any:
     if not path.is_file():
         return None
     from omegaconf import OmegaConf
-    from yaml import YAMLError  # type: ignore[import-untyped]  # OmegaConf's own dependency and error
+    from yaml import YAMLError  # OmegaConf's own dependency and error
 
     try:
         return OmegaConf.to_container(OmegaConf.load(path), resolve=False)

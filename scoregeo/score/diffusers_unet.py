@@ -5,7 +5,9 @@ from pathlib import Path
 import torch
 
 from scoregeo.core.errors import ConfigError, DataError, check_number
+from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
+from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.schedule import NoiseSchedule
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -75,3 +77,23 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     except Exception as error:  # diffusers raises many kinds; each means the folder cannot be used
         raise DataError(f"{path} cannot be loaded as a diffusers model with safetensors weights: {error}") from error
     return DiffusersUNetScore(unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk)
+
+
+def unet_score(
+    dataset: AbstractDataset,
+    seed: int,
+    sigma: float | None = None,
+    timestep: float | None = None,
+    model: str = "digits_unet_all",
+    chunk: int = 512,
+) -> ScoreField:
+    """The score of a diffusers model, shipped or in a folder, at `sigma` or at the noise level of `timestep`.
+
+    `seed` is not used: the weights are fixed. Raises ConfigError where the model's points have not the dataset's shape.
+    """
+    score = load_unet_score(model, chunk)
+    if score.shape != dataset.shape:
+        raise ConfigError(
+            f"score.model = {model!r} takes points {score.shape}, those of {type(dataset).__name__} are {dataset.shape}."
+        )
+    return field_at(score, sigma, timestep)

@@ -29,7 +29,9 @@ class EmpiricalScore(AbstractScore):
         not finite or of another type."""
         check_number("score.chunk_bytes", chunk_bytes, at_least=2**20, integer=True)
         if sample.ndim < 2 or len(sample) == 0 or not sample.is_floating_point():
-            raise DataError(f"the sample must be floating point [count, *shape] and not empty; it is {sample.dtype} {tuple(sample.shape)}.")
+            raise DataError(
+                f"the sample must be floating point [count, *shape] and not empty; it is {sample.dtype} {tuple(sample.shape)}."
+            )
         if not sample.isfinite().all():
             raise DataError("the sample holds NaN or infinite values.")
         flat = sample.detach().flatten(1)
@@ -61,7 +63,9 @@ class EmpiricalScore(AbstractScore):
     def log_density(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """log p_sigma(x), constants included; [batch], float64, differentiable."""
         centred = x.flatten(1).double() - self._centre
-        parts = [self._moments(part, sigma)[0] - part.square().sum(1) / (2 * sigma**2) for part in centred.split(self._point_chunk)]
+        parts = [
+            self._moments(part, sigma)[0] - part.square().sum(1) / (2 * sigma**2) for part in centred.split(self._point_chunk)
+        ]
         count, size = self._data.shape
         return torch.cat(parts) - math.log(count) - size / 2 * math.log(2 * math.pi * sigma**2)
 

@@ -84,8 +84,8 @@ def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: floa
     with torch.no_grad():
         for mean, value in zip(average.parameters(), model.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
-        for mean, value in zip(average.buffers(), model.buffers(), strict=True):
-            mean.copy_(value)
+        for copied, buffer in zip(average.buffers(), model.buffers(), strict=True):
+            copied.copy_(buffer)
 
 
 def train(model: Model, loss_fn: LossFunction[Model], settings: TrainingSettings, folder: Path, progress: bool = True) -> Model:
@@ -110,10 +110,12 @@ def train(model: Model, loss_fn: LossFunction[Model], settings: TrainingSettings
                 group["lr"] = settings.rate(step)
             loss = loss_fn(model, step, generator(settings.seed, f"training step {step}"))
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             if not loss.isfinite():
-                raise DataError(f"the loss at step {step} is {loss.item()}: lower training.lr = {settings.lr} or look at the data.")
+                raise DataError(
+                    f"the loss at step {step} is {loss.item()}: lower training.lr = {settings.lr} or look at the data."
+                )
             optimizer.step()
             update_average(average, model, settings.decay(step))
             losses += loss.item()
@@ -134,7 +136,7 @@ def save_checkpoint(
     folder: Path,
     model: torch.nn.Module,
     average: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.AdamW,
     step: int,
     seed: int,
     seconds: float,
@@ -153,7 +155,7 @@ def load_checkpoint(
     folder: Path,
     model: torch.nn.Module,
     average: torch.nn.Module,
-    optimizer: torch.optim.Optimizer | None,
+    optimizer: torch.optim.AdamW,
     seed: int,
 ) -> tuple[int, float]:
     """Fill model, average and optimizer from a checkpoint in `folder`; returns (steps done, seconds spent), or (0, 0.0)."""
@@ -170,7 +172,9 @@ def load_checkpoint(
             module.load_state_dict({n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)})
         for name, parameter in model.named_parameters() if optimizer else ():
             prefix = f"optimizer.{name}."
-            state = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix) and "." not in n[len(prefix) :]}
+            state = {
+                n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix) and "." not in n[len(prefix) :]
+            }
             optimizer.state[parameter] = state  # type: ignore[union-attr]
         return int(metadata["step"]), float(metadata["seconds"])
     except (RuntimeError, KeyError, ValueError) as error:

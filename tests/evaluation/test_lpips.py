@@ -57,7 +57,7 @@ def test_without_its_backbone_it_says_why(net: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_backbones_are_the_ones_torchvision_fetches() -> None:
-    from torchvision import models  # type: ignore[import-untyped]
+    from torchvision import models
 
     expected = (models.AlexNet_Weights, models.VGG16_Weights, models.SqueezeNet1_1_Weights)
     for net, weights in zip(("alex", "vgg", "squeeze"), expected, strict=True):

@@ -11,7 +11,7 @@ from PIL import Image
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.report.curves import Line, energy_curves, quartile_curve, sweep_heatmap, sweep_lines
 from scoregeo.report.figures import animation, frame_strips, surface_paths
-from scoregeo.report.style import as_pictures
+from scoregeo.report.style import as_pictures, looks
 
 
 def sphere() -> tuple[Any, Any, Any]:
@@ -95,6 +95,14 @@ def test_animation(tmp_path: Path) -> None:
         assert getattr(picture, "n_frames", 1) == 8  # 5 there, 3 back without the turning points
         assert picture.info["duration"] == 100
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_looks_are_fixed_and_distinct() -> None:
+    names = ["stein", "lerp", "truth", "gauss_newton", *(str(i) for i in range(10))]
+    styles = looks(names)
+    assert len({tuple(style.values()) for style in styles.values()}) == len(names)
+    assert styles["lerp"] == looks(["lerp"])["lerp"]
+    assert styles["truth"]["color"] == "black"
 
 
 def test_pictures_are_clamped_bytes() -> None:

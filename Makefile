@@ -1,0 +1,67 @@
+# Everything a clone needs: Python 3.11 to 3.13 and make.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PROFILE ?= quick
+RESULTS ?= results
+OUTPUTS ?= outputs
+UV_VERSION := 0.13.8
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-fast lint format reproduce-paper sweep-lambda sweep-steps train-digits model-cards lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@echo
+	@echo "  PROFILE=quick|full   size of reproduce-paper and the sweeps (now: $(PROFILE))"
+	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
+
+setup: $(READY) ## Make the virtual environment with the pinned packages (about 5.6 GB)
+
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $@
+
+test: $(READY) ## Run every test
+	$(BIN)/python -m pytest
+
+test-fast: $(READY) ## Run the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## Put style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
+	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --outputs $(OUTPUTS) --results $(RESULTS)
+
+sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
+	$(BIN)/scoregeo -m experiment=sphere metric.lam=1,10,100,1000
+
+sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the sphere
+	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
+
+train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
+	$(BIN)/python scripts/train_digits.py --model classifier --export
+	$(BIN)/python scripts/train_digits.py --model ten --export
+	$(BIN)/python scripts/train_digits.py --model all --export
+	$(MAKE) model-cards
+
+model-cards: $(READY) ## Measure the shipped models and write their cards
+	$(BIN)/python scripts/model_card.py
+
+lock: $(READY) ## Pin the newest allowed versions in requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --quiet --upgrade --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove run folders and caches; keeps the environment and results/
+	rm -rf $(OUTPUTS) multirun wandb build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

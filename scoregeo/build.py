@@ -1,0 +1,148 @@
+"""From a composed configuration to built objects: the only user of Hydra's instantiate."""
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+
+from scoregeo.core.errors import ConfigError, ScoregeoError
+from scoregeo.experiment import Experiment
+from scoregeo.inversion.base import AbstractInversion
+from scoregeo.metric.base import AbstractMetric
+from scoregeo.score.base import AbstractScore, CountingScore
+from scoregeo.score.field import ScoreField
+from scoregeo.settings import EvaluationSettings, RunSettings
+from scoregeo.solver.base import AbstractSolver
+from scoregeo.tracker.base import AbstractTracker
+from scoregeo.tracker.jsonl import JsonlTracker
+
+Config = Mapping[str, Any]
+
+GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
+# What this module passes to an option's target, on top of its YAML.
+PASSED = {"score": ("dataset", "seed"), "metric": ("field",)}
+
+
+def build(config: Config) -> Experiment:
+    """The experiment of a resolved configuration, as plain dicts.
+
+    Cheap parts come first: every setting is checked before a model is loaded.
+    Raises ConfigError, naming the key, for settings that cannot be used.
+    """
+    settings = RunSettings(
+        config["name"], config["seed"], config["device"], config["threads"], EvaluationSettings(**config["evaluation"])
+    )
+    check_device(settings.device)
+    check_nodes(config)
+    dataset = make("dataset", config["dataset"])
+    inversion: AbstractInversion = make("inversion", config["inversion"])
+    initializer = make("initializer", config["initializer"])
+    solvers: dict[str, AbstractSolver] = {option_name(config["solver"]): make("solver", config["solver"])}
+    for name, node in config["rivals"].items():
+        if name not in solvers:
+            solvers[name] = make("solver", node, where=f"rivals.{name}")
+    baselines = {name: make("baseline", node, where=f"baseline.{name}") for name, node in config["baseline"].items()}
+    trackers: list[AbstractTracker] = [make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()]
+    if not any(isinstance(tracker, JsonlTracker) for tracker in trackers):
+        trackers.insert(0, JsonlTracker())
+    _check_metric(make("metric", config["metric"], field=None), solvers)
+
+    field = make("score", config["score"], dataset=dataset, seed=settings.seed)
+    assert isinstance(field, ScoreField)
+    if field.shape != dataset.shape:
+        raise ConfigError(
+            f"score = {option_name(config['score'])!r} takes points of shape {field.shape}, "
+            f"those of dataset = {option_name(config['dataset'])!r} have {dataset.shape}."
+        )
+    move(field.score, settings.device)
+    field = ScoreField(CountingScore(field.score), field.sigma)
+    return Experiment(
+        settings=settings,
+        dataset=dataset,
+        field=field,
+        inversion=inversion,
+        initializer=initializer,
+        initializer_name=option_name(config["initializer"]),
+        metric=make("metric", config["metric"], field=field),
+        solvers=solvers,
+        baselines=baselines,
+        trackers=trackers,
+    )
+
+
+def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:
+    """The object of one node. Errors of the project come through as they are; `where` is added for a node outside its group."""
+    try:
+        return instantiate(dict(node), **passed)
+    except InstantiationException as error:
+        cause = error.__cause__
+        note = f" (at {where})" if where else ""
+        if isinstance(cause, ConfigError):
+            raise ConfigError(f"{cause}{note}") from cause
+        if isinstance(cause, ScoregeoError):
+            raise cause from None
+        reason = str(cause or error).split("\n")[0]
+        raise ConfigError(f"{where or group} = {option_name(node)!r} cannot be built: {reason}") from error
+
+
+def option_name(node: Config) -> str:
+    """The option a node came from, known by its target's module: `scoregeo.solver.adam.Adam` is option adam."""
+    return str(node["_target_"]).rsplit(".", 2)[-2]
+
+
+def check_nodes(config: Config) -> None:
+    """Raise ConfigError for a key that its option's target does not take."""
+    for group in GROUPS:
+        node = config.get(group)
+        if not isinstance(node, Mapping) or "_target_" not in node:
+            raise ConfigError(f"{group} = {node!r} is not allowed: {group} must be one of its options, such as {group}=NAME.")
+        check_keys(group, node, PASSED.get(group, ()))
+    for group, kind in (("rivals", "solver"), ("baseline", "baseline"), ("tracker", "tracker")):
+        for name, node in config[group].items():
+            if not isinstance(node, Mapping) or "_target_" not in node:
+                raise ConfigError(f"{group}.{name} = {node!r} is not allowed: it must be a {kind} with a _target_.")
+            check_keys(f"{group}.{name}", node, ())
+
+
+def check_keys(where: str, node: Config, passed: tuple[str, ...]) -> None:
+    """Raise ConfigError where a node has a key that its target's signature does not know."""
+    known = target_keys(node["_target_"], passed)
+    for key in node:
+        if key.startswith("_") or key in known:
+            continue
+        near = difflib.get_close_matches(str(key), known, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ConfigError(f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes {', '.join(known)}.")
+
+
+def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
+    """The settings a target takes from YAML."""
+    try:
+        found = get_object(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"_target_ = {target!r} cannot be imported: {str(error).splitlines()[0]}") from error
+    return [name for name in inspect.signature(found).parameters if name not in passed]
+
+
+def check_device(device: str) -> None:
+    """Raise ConfigError where a GPU is asked for that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device = 'cuda' is not allowed: no GPU that torch can use is there; device must be 'cpu'.")
+
+
+def move(score: AbstractScore, device: str) -> None:
+    """Move a score's tensors and networks, which it holds as plain attributes, to `device`."""
+    for name, value in vars(score).items():
+        if isinstance(value, (torch.Tensor, torch.nn.Module)):
+            setattr(score, name, value.to(device))
+        elif isinstance(value, AbstractScore):
+            move(value, device)
+
+
+def _check_metric(metric: AbstractMetric, solvers: Mapping[str, AbstractSolver]) -> None:
+    for solver in solvers.values():
+        solver.check(metric)

@@ -1,0 +1,174 @@
+"""Which measures a method gets, and their summary: the link between paths and the functions of `evaluation`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from scoregeo.core.errors import ConfigError
+from scoregeo.evaluation.distribution import check_frame_counts, compare_features, inner_frame_features
+from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
+from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim
+from scoregeo.evaluation.lpips import Lpips, load_lpips
+from scoregeo.evaluation.manifold import distance_to_manifold, distance_to_path, relative_length_error
+from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
+from scoregeo.experiment import TRUTH, Experiment, Outcome, Problem
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.resample import arc_length
+from scoregeo.report.table import summary_entry
+
+ALL = "all"  # the group of every pair
+_FINE = 8  # the true path is given to arc-length comparisons at this many times the points
+
+
+class Measures:
+    """The measures of one run; what they share is loaded once, before the first method runs.
+
+    Raises ConfigError where FID and KID could not be computed of so few frames.
+    """
+
+    def __init__(self, experiment: Experiment, problem: Problem) -> None:
+        self.experiment, self.problem = experiment, problem
+        self.settings = experiment.settings.evaluation
+        self.is_image = len(experiment.dataset.shape) == 3
+        self._network: FeatureNetwork | NotAvailable | None = None
+        self._lpips: Lpips | NotAvailable | None = None
+        if self.is_image:
+            self._load()
+        dataset, pairs = experiment.dataset, problem.pairs
+        self.on_manifold = dataset.distance(pairs.first) is not None
+        fine = dataset.true_path(pairs, _FINE * (experiment.num_points - 1) + 1) if self.on_manifold else None
+        self._fine_truth, self._true_length = fine, dataset.true_length(pairs) if self.on_manifold else None
+
+    def of_pairs(self, method: str, outcome: Outcome, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
+        """Measures by name, one value a pair. `frames` [pairs, points, *shape]: the path decoded; None where it stays noisy."""
+        found: dict[str, torch.Tensor | NotAvailable] = {}
+        if frames is not None and self.on_manifold:
+            found |= self._manifold(frames.cpu())
+        if self.is_image and method != TRUTH:
+            found |= self._image(frames)
+        found |= self._certified(outcome)
+        return found | self._cost(method, outcome)
+
+    def of_frames(self, frames: torch.Tensor | None) -> dict[str, Estimate | NotAvailable]:
+        """FID and KID of the inner frames of all pairs; nothing for points that are not images."""
+        if not self.is_image:
+            return {}
+        if frames is None or not isinstance(self._network, FeatureNetwork):
+            reason = self._network if isinstance(self._network, NotAvailable) else _not_decoded()
+            return {"fid": reason, "kid": reason}
+        settings = self.settings
+        result = compare_features(
+            inner_frame_features(self._network, frames.cpu()),
+            self._reference,
+            self._network.name,
+            subset_size=settings.kid_subset_size,
+            subsets=settings.kid_subsets,
+            resamples=settings.fid_resamples,
+            seed=self.experiment.settings.seed,
+        )
+        return {"fid": result.fid, "kid": result.kid}
+
+    def _load(self) -> None:
+        settings, experiment = self.settings, self.experiment
+        device = experiment.settings.device
+        check_frame_counts(len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size)
+        if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
+            raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
+        self._network = load_feature_network(settings.network, download=settings.download, device=device)
+        if settings.lpips is not None:
+            self._lpips = load_lpips(settings.lpips, download=settings.download, device=device)
+        if isinstance(self._network, FeatureNetwork):
+            # Images that no method, start or score has seen, where the dataset can give them.
+            draw = getattr(experiment.dataset, "held_out", experiment.dataset.sample)
+            self._reference = self._network.features(draw(settings.reference_frames, experiment.settings.seed))
+
+    def _manifold(self, frames: torch.Tensor) -> dict[str, torch.Tensor | NotAvailable]:
+        found: dict[str, torch.Tensor | NotAvailable] = {"length": arc_length(frames)}
+        if self._true_length is not None:
+            found["length_error"] = relative_length_error(frames, self._true_length)
+        if self._fine_truth is not None:
+            gap = distance_to_path(frames, self._fine_truth)
+            found |= {"truth_distance_max": gap.greatest, "truth_distance_mean": gap.mean}
+
+        def distance(points: torch.Tensor) -> torch.Tensor:
+            value = self.experiment.dataset.distance(points)
+            assert value is not None
+            return value
+
+        off = distance_to_manifold(frames, distance)
+        return found | {"manifold_distance_max": off.greatest, "manifold_distance_mean": off.mean}
+
+    def _image(self, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
+        truth = self.problem.true_path
+        if frames is None or truth is None:
+            reason = _not_decoded() if frames is None else NotAvailable("the dataset knows no true path")
+            return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), reason)
+        frames = frames.cpu()
+        if frames.shape[1] != truth.shape[1]:
+            fitting = self.experiment.dataset.true_path(self.problem.pairs, frames.shape[1])
+            assert fitting is not None
+            truth = fitting
+        found: dict[str, torch.Tensor | NotAvailable]
+        found = {"psnr": inner_frame_psnr(frames, truth), "ssim": inner_frame_ssim(frames, truth)}
+        if isinstance(self._lpips, Lpips):
+            found["lpips"] = self._lpips.inner_frames(frames, truth)
+        elif self._lpips is not None:
+            found["lpips"] = self._lpips
+        return found
+
+    @torch.no_grad()
+    def _certified(self, outcome: Outcome) -> dict[str, torch.Tensor | NotAvailable]:
+        """Energy, length and excess on one quadrature for all methods; for clean paths only where the metric is met clean."""
+        if self.problem.noisy and not outcome.noisy:
+            return {}
+        rule = Quadrature("trapezoid", self.settings.certify_subnodes)
+        parts = [self.experiment.metric.measure(one, rule) for one in outcome.path.split(1)]
+        found: dict[str, torch.Tensor | NotAvailable] = {
+            "energy": torch.cat([part.energy for part in parts]),
+            "energy_excess": torch.cat([part.excess for part in parts]),
+            "metric_length": torch.cat([part.length for part in parts]),
+        }
+        if outcome.stationarity is not None:
+            found["stationarity"] = outcome.stationarity
+        return found
+
+    def _cost(self, method: str, outcome: Outcome) -> dict[str, torch.Tensor | NotAvailable]:
+        if method == TRUTH:
+            return {}
+        pairs, points = outcome.path.shape[:2]
+        inversion = self.experiment.inversion
+        decode = points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
+        lift = 2 * inversion.lift_evaluations if outcome.noisy else 0
+        spent = outcome.score_evaluations.double()
+        return {
+            "iterations": outcome.iterations.double(),
+            "score_evaluations": spent,
+            "evaluations_per_point": spent / points,
+            "start_evaluations": outcome.start_evaluations.double(),
+            "other_evaluations": torch.full((pairs,), float(decode + lift), dtype=torch.float64),
+            "seconds": torch.full((pairs,), outcome.seconds / pairs, dtype=torch.float64),
+        }
+
+
+def summarise(records: Sequence[Mapping[str, Any]], resamples: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of `summary.json` from the methods' records: every measure's mean over each group of pairs, and over all of them."""
+    rows = []
+    for record in records:
+        lines = record["pairs"]
+        groups = list(dict.fromkeys(line["group"] for line in lines))
+        for group in [ALL] + [g for g in groups if len(groups) > 1 and g != ALL]:
+            chosen = [line["measures"] for line in lines if group in (ALL, line["group"])]
+            for name in chosen[0]:
+                values = [float("nan") if line[name] is None else float(line[name]) for line in chosen]
+                estimate = bootstrap_mean(values, resamples=resamples, seed=seed)
+                rows.append(summary_entry(record["method"], group, name, estimate))
+            for name, reason in record["not_available"].items():
+                rows.append(summary_entry(record["method"], group, name, NotAvailable(reason)))
+            if group == ALL:
+                rows += record["distribution"]
+    return rows
+
+
+def _not_decoded() -> NotAvailable:
+    return NotAvailable("paths were not decoded (evaluation.decode is false)")

@@ -1,0 +1,154 @@
+"""The folder of one run: what is in it, what may be taken from it, and its manifest."""
+
+import json
+import logging
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from scoregeo import __version__
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.core.files import finite_or_null, load_tensors, read_json, save_tensors, write_json, write_text
+from scoregeo.settings import identity
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # of the files below; results of another format are not taken
+RUNNING, DONE, FAILED = "running", "done", "failed"
+_OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "error.txt")
+_LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics")
+
+
+class RunFolder:
+    """One run's folder. `done` says whether all of this configuration's results lie there already."""
+
+    def __init__(self, path: Path, config: Mapping[str, Any], overwrite: bool = False, command: Sequence[str] = ()) -> None:
+        """Open or make the folder `path` for the resolved configuration `config` (plain dicts, lists and scalars).
+
+        Raises ConfigError where it cannot be written, or holds results of another configuration and `overwrite` is false.
+        """
+        self.path = path
+        self.config = dict(config)
+        self._began = time.perf_counter()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_text(path / ".writable", "")
+            (path / ".writable").unlink()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(f"output: {path} cannot be written ({reason}): output must be a folder that can.") from None
+        before = self._before()
+        same = before is not None and before[0] == identity(_plain(self.config))
+        self.done = same and not overwrite and before is not None and before[1] == DONE
+        if self.done:
+            return
+        if not same and not overwrite and self._methods_done():
+            raise ConfigError(
+                f"output: the folder {path} holds results of another configuration; give another output, or overwrite=true to "
+                "replace them."
+            )
+        self._manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "status": RUNNING,
+            "command": " ".join(["scoregeo", *command]),
+            "seed": config.get("seed"),
+            "device": config.get("device"),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git_revision": _git_revision(),
+            "versions": _versions(),
+        }
+        self._write_manifest()  # first, so that what is left of a kill in the next lines is not taken for done
+        if not same or overwrite:
+            self._clear()
+        write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
+
+    def load_method(self, name: str) -> dict[str, Any] | None:
+        """What `save_method` wrote in an earlier, interrupted run of this configuration: the record with its tensors, or None."""
+        try:
+            record = read_json(self.path / "methods" / f"{name}.json")
+            tensors = load_tensors(self.path / "paths" / f"{name}.safetensors")
+        except DataError:
+            return None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            return None
+        return {**record, "tensors": tensors}
+
+    def save_method(self, name: str, record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Keep a finished method: its tensors as `paths/NAME.safetensors`, then `record` as `methods/NAME.json`."""
+        save_tensors(self.path / "paths" / f"{name}.safetensors", tensors, {"format": str(FORMAT)})
+        write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **record})
+
+    def write_results(self, lines: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]) -> None:
+        """Write `results.jsonl`, one object per method and pair, and `summary.json`, one per method, group and measure."""
+        text = "".join(json.dumps(finite_or_null({"format": FORMAT, **line})) + "\n" for line in lines)
+        write_text(self.path / "results.jsonl", text)
+        write_json(self.path / "summary.json", {"format": FORMAT, "rows": list(summary)})
+
+    def finish(self, **facts: Any) -> None:
+        """Mark the run done; `facts` go into the manifest."""
+        self._manifest |= {"status": DONE, "seconds": round(time.perf_counter() - self._began, 3), **facts}
+        self._write_manifest()
+
+    def fail(self, error: str, trace: str = "") -> None:
+        """Mark the run failed with its reason; the traceback goes into error.txt."""
+        self._manifest |= {"status": FAILED, "seconds": round(time.perf_counter() - self._began, 3), "error": error}
+        if trace:
+            write_text(self.path / "error.txt", trace)
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        write_json(self.path / "manifest.json", self._manifest)
+
+    def _before(self) -> tuple[dict[str, Any], str] | None:
+        """Identity and status of what lies here, or None where there is nothing to be taken."""
+        try:
+            manifest = read_json(self.path / "manifest.json")
+            config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        except (DataError, OSError, yaml.YAMLError):
+            return None
+        if not isinstance(config, dict) or not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            return None
+        return identity(config), str(manifest.get("status"))
+
+    def _methods_done(self) -> bool:
+        return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()
+
+    def _clear(self) -> None:
+        """Remove what earlier runs wrote here, and nothing else."""
+        for name in _OURS:
+            target = self.path / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+
+def _plain(config: Any) -> Any:
+    """As read back from YAML: tuples are lists."""
+    return yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False))
+
+
+def _versions() -> dict[str, str]:
+    found = {"scoregeo": __version__, "python": platform.python_version()}
+    return found | {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def _git_revision() -> str | None:
+    """The commit of the code, "-dirty" where it was changed since, or None outside a clone."""
+    here = Path(__file__).parent
+    if not (here.parent / ".git").exists():
+        return None
+    try:
+        run = ["git", "-C", str(here.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(run, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,123 @@
+"""One experiment, from built objects to its folder: plain Python, no Hydra, no OmegaConf."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from scoregeo.artifacts import write_pictures
+from scoregeo.evaluation.statistics import NotAvailable
+from scoregeo.experiment import TRUTH, Experiment, OnStep, Outcome, Problem
+from scoregeo.measures import ALL, Measures, summarise
+from scoregeo.report.table import summary_entry
+from scoregeo.rundir import RunFolder
+from scoregeo.solver.base import Step
+
+log = logging.getLogger(__name__)
+
+FRAMES, POINTS = "frames", "points"
+
+
+def run(experiment: Experiment, folder: RunFolder) -> None:
+    """Run every method on the same pairs and write the folder. Methods an earlier, interrupted run finished are taken from it.
+
+    Raises ScoregeoError for what cannot be run; the caller marks the folder as failed.
+    """
+    settings = experiment.settings
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    for tracker in experiment.trackers:
+        tracker.start(folder.path, folder.config)
+    problem = Problem(experiment)
+    measures = Measures(experiment, problem)
+    methods = problem.methods()
+    log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
+    records: list[dict[str, Any]] = []
+    with logging_redirect_tqdm(), tqdm(total=len(methods), desc=settings.name, unit="method", disable=None) as bar:
+        for name, method in methods.items():
+            record = folder.load_method(name)
+            if record is None:
+                outcome = _solve(experiment, name, method, problem.budget(name))
+                record = _finish(problem, measures, folder, name, outcome)
+            else:
+                log.info("%s: taken from the interrupted run", name)
+            for tracker in experiment.trackers:
+                tracker.method(name, record["pairs"])
+            records.append(record)
+            bar.update()
+    summary = summarise(records, settings.evaluation.bootstrap, settings.seed)
+    frames = {r["method"]: _frames(r["tensors"]) for r in records if r["decoded"]}
+    histories = {r["method"]: r["history"] for r in records if r["history"]}
+    pictures = write_pictures(folder.path, experiment.dataset, problem.pairs, frames, histories, settings.evaluation.saved_pairs)
+    folder.write_results([line for record in records for line in record["pairs"]], summary)
+    for tracker in experiment.trackers:
+        tracker.finish(summary, pictures)
+    folder.finish(methods=list(methods), pairs=len(problem.pairs))
+
+
+def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], Outcome], budget: int | None) -> Outcome:
+    """Run one method with its own progress bar, and tell the trackers of its steps."""
+    if budget is None:
+        return method(None)
+    with tqdm(total=budget, desc=name, unit="step", leave=False, disable=None) as bar:
+
+        def on_step(step: Step) -> None:
+            bar.update()
+            bar.set_postfix(energy=f"{float(step.energy.median()):.4g}", refresh=False)
+            for tracker in experiment.trackers:
+                tracker.step(name, step)
+
+        return method(on_step)
+
+
+def _finish(problem: Problem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
+    """Decode and measure one method's paths, keep them, and give its record."""
+    decodes = outcome.noisy and measures.settings.decode
+    frames = problem.decode(outcome.path) if decodes else None if outcome.noisy else outcome.path
+    found = measures.of_pairs(name, outcome, frames)
+    values = {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}
+    pairs = problem.pairs
+    lines = [
+        {
+            "method": name,
+            "pair": pairs.names[i],
+            "group": pairs.groups[i],
+            "status": outcome.status[i],
+            "measures": {key: float(value[i]) for key, value in values.items()},
+            "score_evaluations": int(outcome.score_evaluations[i]),
+            "seconds": outcome.seconds / len(pairs),
+        }
+        for i in range(len(pairs))
+    ]
+    record = {
+        "method": name,
+        "decoded": frames is not None,
+        "pairs": lines,
+        "not_available": {key: value.reason for key, value in found.items() if isinstance(value, NotAvailable)},
+        "distribution": [summary_entry(name, ALL, key, cell) for key, cell in measures.of_frames(frames).items()],
+        "history": _history(outcome),
+    }
+    tensors = {POINTS: outcome.path} | ({FRAMES: frames} if decodes and frames is not None else {})
+    folder.save_method(name, record, tensors)
+    if name != TRUTH:
+        states = ", ".join(f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status))
+        log.info("%s: %s; %.2f s", name, states, outcome.seconds)
+    return {**record, "tensors": tensors}
+
+
+def _history(outcome: Outcome) -> dict[str, Any]:
+    """Energy and evaluations [steps, pairs] as lists, or nothing for a method without iterations."""
+    if not outcome.history:
+        return {}
+    return {
+        "iteration": [step.iteration for step in outcome.history],
+        "energy": [step.energy.tolist() for step in outcome.history],
+        "score_evaluations": [step.score_evaluations.tolist() for step in outcome.history],
+    }
+
+
+def _frames(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    return tensors.get(FRAMES, tensors[POINTS]).cpu()

@@ -1,0 +1,121 @@
+"""The scalars of a run and where the configs are. Imports no torch: the command line must answer at once."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scoregeo.core.errors import check_choice, check_number
+
+DEVICES = ("cpu", "cuda")
+# What says where results go, not what they are.
+_NOT_HASHED = ("output", "overwrite")
+
+
+@dataclass
+class EvaluationSettings:
+    """What is measured, and on how much.
+
+    Attributes:
+        decode: decode noisy paths to clean frames before comparing them with the truth.
+        certify_subnodes: parts of a segment on which all methods' energies are measured alike; finer than the solver's.
+        bootstrap: resamples of the 95 % intervals of means. fid_resamples: likewise for FID and KID.
+        network: feature network of FID and KID, "digit_classifier" or "inception".
+        lpips: backbone of LPIPS, "alex", "vgg" or "squeeze"; null leaves LPIPS out.
+        download: whether backbones may be fetched.
+        reference_frames, kid_subset_size, kid_subsets: of FID and KID.
+        saved_pairs: pairs of each group whose frames are written as pictures.
+    """
+
+    decode: bool = True
+    certify_subnodes: int = 8
+    bootstrap: int = 9999
+    fid_resamples: int = 100
+    network: str = "digit_classifier"
+    lpips: str | None = "alex"
+    download: bool = True
+    reference_frames: int = 2000
+    kid_subset_size: int = 100
+    kid_subsets: int = 100
+    saved_pairs: int = 2
+
+    def check(self) -> None:
+        """Raise ConfigError for a value out of range."""
+        for name in ("certify_subnodes", "bootstrap", "kid_subsets"):
+            check_number(f"evaluation.{name}", getattr(self, name), at_least=1, integer=True)
+        for name in ("fid_resamples", "reference_frames", "kid_subset_size"):
+            check_number(f"evaluation.{name}", getattr(self, name), at_least=2, integer=True)
+        check_number("evaluation.saved_pairs", self.saved_pairs, at_least=0, integer=True)
+        check_choice("evaluation.network", self.network, ("digit_classifier", "inception"))
+        check_choice("evaluation.lpips", self.lpips, ("alex", "vgg", "squeeze", None))
+
+
+@dataclass
+class Settings:
+    """The root of the configuration: scalars here, one node for each group.
+
+    Attributes:
+        name: of the experiment; names its folder.
+        seed: everything random follows from it.
+        device: "cpu" or "cuda". threads: of torch; 0 leaves torch's choice.
+        output: folder of all runs. overwrite: compute anew in a folder that holds results.
+        rivals: further solvers on the same pairs and starts, by name.
+    """
+
+    name: str = "custom"
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 0
+    output: str = "outputs"
+    overwrite: bool = False
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    dataset: Any = None
+    score: Any = None
+    inversion: Any = None
+    initializer: Any = None
+    metric: Any = None
+    solver: Any = None
+    rivals: Any = field(default_factory=dict)
+    baseline: Any = field(default_factory=dict)
+    tracker: Any = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The checked scalars a run needs, plain."""
+
+    name: str
+    seed: int
+    device: str
+    threads: int
+    evaluation: EvaluationSettings
+
+    def __post_init__(self) -> None:
+        check_number("seed", self.seed, at_least=0, integer=True)
+        check_number("threads", self.threads, at_least=0, integer=True)
+        check_choice("device", self.device, DEVICES)
+        self.evaluation.check()
+
+
+def config_dir() -> Path:
+    """The folder of the configs: inside an installed package, at the top of a clone."""
+    package = Path(__file__).parent
+    inside = package / "configs"
+    return inside if (inside / "config.yaml").is_file() else package.parent / "configs"
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved configuration that says what is computed."""
+    return {key: value for key, value in config.items() if key not in (*_NOT_HASHED, "hydra")}
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Ten hexadecimal digits of a resolved configuration's identity."""
+    return digest(json.dumps(identity(config), sort_keys=True, default=str))
+
+
+def digest(text: str) -> str:
+    """Ten hexadecimal digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,241 @@
+"""Measure the shipped digit models and write their cards: README.md, card.json and figures beside the weights.
+
+python scripts/model_card.py --model all
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from train_digits import FOLDER, IDENTITIES, ROTATIONS
+
+from scoregeo.core.files import read_json, write_json, write_text
+from scoregeo.core.seed import generator
+from scoregeo.dataset.digits import SOURCES, Digits, load_digits
+from scoregeo.dataset.identities import identities, pixels, rotation_sample
+from scoregeo.dataset.rotation import rotate
+from scoregeo.evaluation.digit_classifier import load_digit_classifier
+from scoregeo.report.style import as_pictures, drawing, new_figure, save_figure
+from scoregeo.score.diffusers_unet import MODELS, load_unet_score
+from scoregeo.score.empirical import EmpiricalScore
+from scoregeo.score.sampling import ddim_sample
+from scoregeo.training.quality import PLACES, denoising_error, probe_points, score_error
+
+SIGMAS = (0.2, 0.5, 1.0, 2.0)
+POINTS = 500  # held-out digits, and points of each kind for the score's error
+DRAWS = 60_000  # rotated training digits behind the empirical denoiser of "all"
+STEPS = 50
+SEED = 0
+LICENCE = (
+    "Data: MNIST (LeCun, Cortes, Burges), Creative Commons Attribution-Share Alike 3.0. "
+    "The weights were trained on it and are given under the same terms."
+)
+
+
+def turned(images: torch.Tensor, purpose: str) -> torch.Tensor:
+    """Images [count, 1, 28, 28] at one uniform angle each."""
+    return rotate(images, 360 * torch.rand(len(images), generator=generator(SEED, purpose)))
+
+
+def held_out(model: str, train: Digits, test: Digits, count: int = POINTS) -> torch.Tensor:
+    """Clean images [count, 1, 28, 28] the model has not seen: rotated test digits, or the ten at angles between its own."""
+    rng = generator(SEED, "held out")
+    if model == "ten":
+        digits = pixels(train.images[identities(train, IDENTITIES)])[torch.randint(IDENTITIES, (count,), generator=rng)]
+        return rotate(digits, (torch.randint(ROTATIONS, (count,), generator=rng) + 0.5) * (360 / ROTATIONS))
+    return turned(pixels(test.images[:count]), "held-out angles")
+
+
+def training_sample(model: str, train: Digits) -> torch.Tensor:
+    """The finite sample of "ten", or DRAWS rotated training digits for "all"."""
+    if model == "ten":
+        return rotation_sample(pixels(train.images[identities(train, IDENTITIES)]), ROTATIONS)
+    index = torch.arange(DRAWS) % len(train.images)
+    return torch.cat([turned(pixels(train.images[part]), f"draws {n}") for n, part in enumerate(index.split(2000))])
+
+
+def table(head: list[str], rows: list[list[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *[[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row] for row in rows]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def figures(folder: Path, losses: list[list[float]], samples: torch.Tensor | None) -> None:
+    """`loss.png`, and a grid of samples [64, 1, 28, 28] as `samples.png`."""
+    with drawing():
+        figure = new_figure(5, 2.6)
+        axes = figure.add_subplot()
+        axes.plot([step for step, _ in losses], [loss for _, loss in losses], linewidth=1)
+        axes.set(xlabel="step", ylabel="loss", yscale="log")
+        save_figure(figure, folder / "loss", ("png",))
+        if samples is None:
+            return
+        rows = [torch.from_numpy(as_pictures(row, "samples")) for row in samples.split(16)]
+        grid = torch.cat([torch.cat(list(row), 1) for row in rows], 0)
+        figure = Figure(figsize=(8, 8 * grid.shape[0] / grid.shape[1]))  # no margins, so no layout engine
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(grid.numpy(), interpolation="nearest")
+        axes.axis("off")
+        save_figure(figure, folder / "samples", ("png",))
+
+
+def confidence(images: torch.Tensor) -> dict[str, float]:
+    """How surely the shipped classifier reads the images: median largest probability, and the share above 0.9."""
+    with torch.no_grad():
+        top = load_digit_classifier()(images.clamp(-1, 1)).softmax(1).amax(1)
+    return {"median": float(top.median()), "above 0.9": float((top > 0.9).float().mean())}
+
+
+def unet_card(model: str, train: Digits, test: Digits) -> None:
+    """Measure one U-Net and write its card."""
+    folder = MODELS / FOLDER[model]
+    facts: dict[str, Any] = read_json(folder / "training.json")
+    score, sample, clean = load_unet_score(FOLDER[model], 64), training_sample(model, train), held_out(model, train, test)
+    exact = EmpiricalScore(sample)
+    noise = torch.randn(clean.shape, generator=generator(SEED, "held-out noise"))
+    denoising = []
+    for sigma in SIGMAS:
+        learned, empirical = (denoising_error(s, clean, noise, sigma) for s in (score, exact))
+        denoising.append({"sigma": sigma, "mse": learned, "empirical_mse": empirical})
+    samples = ddim_sample(score, 64, STEPS, generator(SEED, "samples"))
+    figures(folder, facts["loss"], samples)
+    card: dict[str, Any] = {key: value for key, value in facts.items() if key != "loss"}
+    card |= {"last_loss": facts["loss"][-1][1], "denoising": denoising}
+    card["classifier"] = {"samples": confidence(samples), "held-out digits": confidence(clean)}
+    if model == "ten":
+        apart = torch.cdist(samples.flatten(1), sample.flatten(1)).amin(1) / 28
+        card["nearest_rotation_rmse"] = {"median": float(apart.median()), "largest": float(apart.max())}
+        rng = generator(SEED, "probes")
+        card["score_error"] = []
+        for place in PLACES:
+            for sigma in SIGMAS:
+                x = probe_points(sample, ROTATIONS, place, POINTS, sigma, rng)
+                card["score_error"].append({"place": place, "sigma": sigma} | score_error(score, exact, x, sigma).as_dict())
+    write_json(folder / "card.json", card)
+    write_text(folder / "README.md", unet_text(model, card))
+
+
+def unet_text(model: str, card: dict[str, Any]) -> str:
+    """The card of a U-Net, in Markdown."""
+    what = {
+        "all": f"{card['training_digits']:,} MNIST training digits, each draw at a uniform angle",
+        "ten": f"ten MNIST digits at {ROTATIONS} angles each ({IDENTITIES * ROTATIONS:,} images)",
+    }[model]
+    target = {
+        "all": "v-prediction, mean squared error, inputs on the noise shell `x0 + sigma z`.",
+        "ten": "v-prediction of the exact posterior mean of the finite data set; inputs on the noise shell (40 %), nearer to the "
+        "data than their sigma says (25 %) and on chords between data (35 %); error relative to the score's own length, "
+        "with a floor (`FiniteSampleLoss`).",
+    }[model]
+    beside = {
+        "all": f"Held-out: {POINTS} MNIST test digits at random angles. Empirical: the posterior mean over {DRAWS:,} draws of "
+        "rotated training digits, which is what a network that had memorised that sample would give.",
+        "ten": f"Held-out: {POINTS} images at angles halfway between the training angles. Empirical: the posterior mean over the "
+        f"{IDENTITIES * ROTATIONS:,} training images, the training target.",
+    }[model]
+    rows: list[list[object]] = [
+        [r["sigma"], r["mse"], r["mse"] ** 0.5, r["empirical_mse"], r["empirical_mse"] ** 0.5] for r in card["denoising"]
+    ]
+    sure = card["classifier"]
+    parts = [
+        f"# {FOLDER[model]}",
+        f"A U-Net diffusion model of {what}. Pixels in [-1, 1], 1 x 28 x 28; DDPM's linear schedule, 1,000 steps; "
+        "diffusers' layout.",
+        "## Training",
+        f"    python scripts/train_digits.py --model {model} --steps {card['steps']} --seed {card['seed']} "
+        f"--batch {card['batch']} --out outputs/train/{model} --compile --export",
+        f"{card['parameters']:,} parameters; {card['steps']:,} steps of {card['batch']} images in {card['seconds']:,} s on one "
+        f"CPU core shared with other work; AdamW, learning rate {card['lr']:g}, 100 steps of warm-up, linear cooldown to zero in "
+        f"the last 20 %; moving average of the weights, decay {card['ema']:g}, stored in float16. "
+        f"Last loss {card['last_loss']:.4f}. {card['note']}".strip(),
+        f"Target: {target}",
+        "![loss](loss.png)",
+        "## Samples",
+        f"64 samples by deterministic DDIM in {STEPS} steps from the largest noise level, not selected.",
+        "![samples](samples.png)",
+        f"The shipped classifier is at least 90 % sure of {sure['samples']['above 0.9']:.0%} of them, and of "
+        f"{sure['held-out digits']['above 0.9']:.0%} of held-out digits.",
+    ]
+    if model == "ten":
+        apart = card["nearest_rotation_rmse"]
+        parts.append(
+            f"Distance of a sample to the nearest training image: RMSE per pixel {apart['median']:.3f} (median), "
+            f"{apart['largest']:.3f} (largest)."
+        )
+    parts += [
+        "## Denoising error",
+        f"Mean squared error per pixel, and its root, of the denoised image. {beside}",
+        table(["sigma", "MSE", "RMSE", "empirical MSE", "empirical RMSE"], rows),
+    ]
+    if model == "ten":
+        keys = ("place", "sigma", "relative_error", "cosine", "length", "exact_length")
+        parts += [
+            "## Error of the score",
+            f"Against the exact score s* of the finite data set, {POINTS} points a row: on the noise shell `x0 + sigma z`, at "
+            "the data themselves, and on straight chords between two data. Medians of `|s - s*| / |s*|` and of the cosine; mean "
+            "lengths.",
+            table(
+                ["points", "sigma", "relative error", "cosine", "mean length of s", "mean length of s*"],
+                [[row[k] for k in keys] for row in card["score_error"]],
+            ),
+        ]
+    parts += [
+        "## Terms",
+        LICENCE,
+        f"This card: `python scripts/model_card.py --model {model}`; numbers in `card.json`, training facts in `training.json`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def classifier_card(test: Digits) -> None:
+    """Measure the classifier and write its card."""
+    folder = MODELS / FOLDER["classifier"]
+    facts: dict[str, Any] = read_json(folder / "training.json")
+    with torch.no_grad():
+        model = load_digit_classifier()
+        images = turned(pixels(test.images), "classifier test angles")
+        guess = torch.cat([model(part).argmax(1) for part in images.split(500)])
+    right = guess == test.labels
+    classes = {str(label): float(right[test.labels == label].float().mean()) for label in range(10)}
+    card = {key: value for key, value in facts.items() if key != "loss"}
+    card |= {"test_digits": len(guess), "accuracy": float(right.float().mean()), "class_accuracy": classes}
+    figures(folder, facts["loss"], None)
+    write_json(folder / "card.json", card)
+    parts = [
+        f"# {FOLDER['classifier']}",
+        "A small convolutional classifier of MNIST digits at any angle. Its 128 features stand in for Inception's where sets of "
+        "digits are compared. Images 1 x 28 x 28, pixels in [-1, 1].",
+        "## Training",
+        f"    python scripts/train_digits.py --model classifier --steps {card['steps']} --seed {card['seed']} "
+        f"--batch {card['batch']} --out outputs/train/classifier --export",
+        f"{card['parameters']:,} parameters; {card['training_digits']:,} training digits at uniform angles; {card['steps']:,} "
+        f"steps in {card['seconds']:,} s on one CPU core shared with other work.",
+        "![loss](loss.png)",
+        "## Accuracy",
+        f"{card['accuracy']:.2%} on {card['test_digits']:,} test digits, each at one random angle.",
+        table(["digit", *classes], [["accuracy", *[f"{value:.1%}" for value in classes.values()]]]),
+        "## Terms",
+        LICENCE,
+        "This card: `python scripts/model_card.py --model classifier`.",
+    ]
+    write_text(folder / "README.md", "\n\n".join(parts) + "\n")
+
+
+def main() -> None:
+    """Write the card named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(FOLDER), required=True)
+    parser.add_argument("--source", choices=SOURCES, default="auto")
+    parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
+    args = parser.parse_args()
+    test = load_digits("test", args.source, args.root)
+    if args.model == "classifier":
+        classifier_card(test)
+    else:
+        unet_card(args.model, load_digits("train", args.source, args.root), test)
+
+
+if __name__ == "__main__":
+    main()
