@@ -9,7 +9,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
-from scoregeo.core.errors import ConfigError, ScoregeoError
+from scoregeo.core.errors import ConfigError
 from scoregeo.experiment import Experiment
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
@@ -55,7 +55,7 @@ def build(config: Config) -> Experiment:
     assert isinstance(field, ScoreField)
     if field.shape != dataset.shape:
         raise ConfigError(
-            f"score = {option_name(config['score'])!r} takes points of shape {field.shape}, "
+            f"score ({config['score']['_target_']}) takes points of shape {field.shape}, "
             f"those of dataset = {option_name(config['dataset'])!r} have {dataset.shape}."
         )
     move(field.score, settings.device)
@@ -76,16 +76,14 @@ def build(config: Config) -> Experiment:
 
 def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:
     """The object of one node. Errors of the project come through as they are; `where` is added for a node outside its group."""
+    note = f" (at {where})" if where else ""
     try:
-        return instantiate(dict(node), **passed)
-    except InstantiationException as error:
-        cause = error.__cause__
-        note = f" (at {where})" if where else ""
-        if isinstance(cause, ConfigError):
-            raise ConfigError(f"{cause}{note}") from cause
-        if isinstance(cause, ScoregeoError):
-            raise cause from None
-        reason = str(cause or error).split("\n")[0]
+        # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
+        return instantiate({**node, "_partial_": True})(**passed)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{note}") from error
+    except (InstantiationException, TypeError) as error:
+        reason = str(error.__cause__ or error).split("\n")[0]
         raise ConfigError(f"{where or group} = {option_name(node)!r} cannot be built: {reason}") from error
 
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from scoregeo.core.errors import DataError, bad_value, check_number
+from scoregeo.core.errors import DataError, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
@@ -34,16 +34,15 @@ class EmpiricalScore(AbstractScore):
             )
         if not sample.isfinite().all():
             raise DataError("the sample holds NaN or infinite values.")
-        flat = sample.detach().flatten(1)
         self._shape = tuple(sample.shape[1:])
-        self._centre = flat.mean(0, dtype=torch.float64)
-        # A copy; the caller's tensor is not kept.
-        self._data = flat - self._centre.to(flat)
+        # A copy, as given: centring it in float32 would round each vector, which is as bad as rounding the distances.
+        self._data = sample.detach().flatten(1).clone()
+        self._centre = self._data.mean(0, dtype=torch.float64)
         count, size = self._data.shape
         # Half of the budget for one float64 piece of the sample and its copies, half for logits and weights.
         self._sample_chunk = max(1, min(count, chunk_bytes // (4 * 8 * size)))
         self._point_chunk = max(1, chunk_bytes // (4 * 8 * self._sample_chunk))
-        self._half_square = torch.cat([part.double().square().sum(1) / 2 for part in self._data.split(self._sample_chunk)])
+        self._half_square = torch.cat([self._centred(part).square().sum(1) / 2 for part in self._data.split(self._sample_chunk)])
         scale = math.sqrt(2 * float(self._half_square.mean()))
         self._finest = _FINEST * scale if scale > 0 else _FINEST
 
@@ -56,18 +55,21 @@ class EmpiricalScore(AbstractScore):
         return (self._finest, float("inf"))
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        centred = x.flatten(1).double() - self._centre
+        centred = self._centred(x.flatten(1))
         parts = [self._moments(part, sigma)[1] - part for part in centred.split(self._point_chunk)]
         return (torch.cat(parts) / sigma**2).to(x).view_as(x)
 
     def log_density(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """log p_sigma(x), constants included; [batch], float64, differentiable."""
-        centred = x.flatten(1).double() - self._centre
+        centred = self._centred(x.flatten(1))
         parts = [
             self._moments(part, sigma)[0] - part.square().sum(1) / (2 * sigma**2) for part in centred.split(self._point_chunk)
         ]
         count, size = self._data.shape
         return torch.cat(parts) - math.log(count) - size / 2 * math.log(2 * math.pi * sigma**2)
+
+    def _centred(self, x: torch.Tensor) -> torch.Tensor:
+        return x.double() - self._centre
 
     def _moments(self, x: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
         """For centred points [points, D], float64: `log sum_i exp((x.y_i - |y_i|^2 / 2) / sigma^2)` and the weighted mean m."""
@@ -75,14 +77,15 @@ class EmpiricalScore(AbstractScore):
         total = x.new_zeros(len(x), 1)
         mean = torch.zeros_like(x)
         pieces = zip(self._data.split(self._sample_chunk), self._half_square.split(self._sample_chunk), strict=True)
-        for data, half_square in pieces:
-            logits = torch.addmm(half_square, x, data.double().T, beta=-1 / sigma**2, alpha=1 / sigma**2)
+        for piece, half_square in pieces:
+            data = self._centred(piece)
+            logits = torch.addmm(half_square, x, data.T, beta=-1 / sigma**2, alpha=1 / sigma**2)
             # Any shift is exact, so no gradient need flow through it.
             higher = torch.maximum(peak, logits.detach().amax(1, keepdim=True))
             weight = logits.sub_(higher).exp_()
             shrink = (peak - higher).exp()
             total = total * shrink + weight.sum(1, keepdim=True)
-            mean = mean * shrink + (weight.to(data) @ data).double()
+            mean = mean * shrink + (weight.to(piece) @ data.to(piece)).double()
             peak = higher
         return (peak + total.log())[:, 0], mean / total
 
@@ -98,7 +101,8 @@ def empirical_score(
     """The exact score of `dataset.sample(count, seed)` at `sigma`; for any dataset, `chunk_mb` MiB of memory beyond the sample."""
     check_number("score.count", count, at_least=1, integer=True)
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
-    if sigma is None:  # before the sample is made
-        raise bad_value("score.sigma", sigma, "a number above 0: an empirical score has no timesteps")
+    # Refuse a bad noise level before the sample is made; a sample of one point does for the usual messages.
+    if sigma is None or timestep is not None:
+        return field_at(EmpiricalScore(torch.zeros(1, 1)), sigma, timestep)
     check_number("score.sigma", sigma, above=0.0)
-    return field_at(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), sigma, timestep)
+    return field_at(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), sigma)

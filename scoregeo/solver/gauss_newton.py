@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _CONTINUATION_FACTOR = 10.0
 _LARGEST_DAMPING = 1e8
+_ALMOST_NONE = 1.0
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,14 @@ class _Run:
         energy = now.energy(lam)
         step = gauss_newton_step(now, lam, damping)
         predicted = energy - predicted_energy(now, lam, step)
+        # An almost undamped step that promises nothing need not be tried.
+        settled = (predicted < self.solver.tolerance * energy) & (damping < _ALMOST_NONE) & (lam >= self.lam_final)
+        for pair in index[settled].tolist():
+            self._stop(pair, CONVERGED)
+        if settled.all():
+            return
+        index, lam, damping, step = index[~settled], lam[~settled], damping[~settled], step[~settled]
+        predicted, energy = predicted[~settled], energy[~settled]
         moved = torch.nn.functional.pad(step, (0, 0, 1, 1)).reshape(len(index), *self.path.shape[1:])
         trial_path = self.path[index] + moved.to(self.path)
         trial, finite = self._try(trial_path, index)

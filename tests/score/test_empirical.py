@@ -36,7 +36,7 @@ def test_float32_digits_against_brute_force(digits: torch.Tensor, sigma: float) 
     x = torch.cat([chord, between, noisy])
     value, expected = EmpiricalScore(digits).score(x, sigma), brute_force(x, digits, sigma)
     assert value.dtype == torch.float32 and value.shape == x.shape
-    # Logits are exact; the mean is float32: 6e-8 of pixels of order 1, over sigma^2, a few roundings.
+    # Logits are exact to 1e-12; the mean is float32: 6e-8 of pixels of order 1, over sigma^2, a few roundings.
     assert (value - expected).abs().max() < 5e-7 * max(1 / sigma**2, float(expected.abs().max()))
 
 

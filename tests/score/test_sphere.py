@@ -79,7 +79,7 @@ def test_bessel_ratio_is_differentiable_twice(dimension: int) -> None:
     riccati = ((1 - ratio**2 - dimension * value.detach()) - value.detach()) / (2 * q.detach())
     torch.testing.assert_close(slope[1:], riccati[1:], rtol=1e-9, atol=0)
     order = dimension + 1
-    assert float(slope[0]) == pytest.approx(-1 / (order**2 * (order + 2)), rel=1e-12) and kappa[0] == 0
+    assert slope[0].item() == pytest.approx(-1 / (order**2 * (order + 2)), rel=1e-12) and kappa[0] == 0
     (second,) = torch.autograd.grad(slope.sum(), q)
     assert second.isfinite().all() and float(second[0]) == pytest.approx(4 / (order**3 * (order + 2) * (order + 4)), rel=1e-12)
 
@@ -119,7 +119,7 @@ def test_log_density_against_quadrature(dimension: int, sigma: float) -> None:
     radius, ambient = 1.3, dimension + 2
     distances = [0.0, 0.4, 1.2, 2.5]
     x = torch.zeros(4, ambient, dtype=torch.float64)
-    x[:, 0] = torch.tensor(distances)
+    x[:, 0] = torch.tensor(distances, dtype=x.dtype)
     expected = []
     for d in distances:
 
