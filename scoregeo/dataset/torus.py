@@ -190,7 +190,8 @@ def shortest_geodesic(major: float, minor: float, start: Angles, stop: Angles) -
             best = refined
     if best is None:
         raise ConfigError(
-            f"no geodesic was found from {start} to {stop} (th, ph) on the torus dataset.major = {major}, dataset.minor = {minor}."
+            f"no geodesic was found from {start} to {stop} (th, ph) on the torus with dataset.major = {major} "
+            f"and dataset.minor = {minor}: move dataset.minor away from 0 and from dataset.major."
         )
     return best
 

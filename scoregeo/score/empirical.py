@@ -15,7 +15,8 @@ _FINEST = 1e-6  # smallest sigma, in units of the sample's root mean square dist
 class EmpiricalScore(AbstractScore):
     """Sample y_1 .. y_N, each with the same weight, blurred:
 
-        p = (1 / N) sum_i N(x; y_i, sigma^2 I),  s = (m(x) - x) / sigma^2,  m = sum_i w_i y_i,  w = softmax(-|x - y_i|^2 / (2 sigma^2))
+        p = (1 / N) sum_i N(x; y_i, sigma^2 I)
+        s = (m(x) - x) / sigma^2,  m = sum_i w_i y_i,  w = softmax_i(-|x - y_i|^2 / (2 sigma^2))
 
     One evaluation costs 4 N D multiply-adds. Points and sample are both taken in pieces with a running log-sum-exp, so memory
     beyond the sample stays near `chunk_bytes` (without a graph; a backward pass keeps [points, N] weights).
@@ -98,7 +99,10 @@ def empirical_score(
     count: int = 7200,
     chunk_mb: int = 256,
 ) -> ScoreField:
-    """The exact score of `dataset.sample(count, seed)` at `sigma`; for any dataset, `chunk_mb` MiB of memory beyond the sample."""
+    """The exact score of `dataset.sample(count, seed)` at `sigma`, for any dataset.
+
+    `chunk_mb`: MiB of memory beyond the sample.
+    """
     check_number("score.count", count, at_least=1, integer=True)
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
     # Refuse a bad noise level before the sample is made; a sample of one point does for the usual messages.

@@ -78,7 +78,10 @@ class DenoisingLoss:
 
 
 class MLPScore(AbstractScore):
-    """`s = (D - x) / sigma^2 = -x / v + scale F / (sigma sqrt(v))`, v = sigma^2 + scale^2; a learned field, not quite a gradient."""
+    """`s = (D - x) / sigma^2 = -x / v + scale F / (sigma sqrt(v))`, v = sigma^2 + scale^2.
+
+    A learned field, not quite a gradient.
+    """
 
     def __init__(self, network: Network, size: int, dtype: torch.dtype = torch.float64) -> None:
         """`size`: D; arithmetic in `dtype`, results in that of x."""

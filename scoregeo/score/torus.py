@@ -28,7 +28,7 @@ class TorusScore(AbstractScore):
     def __init__(
         self, major: float, minor: float, nodes_per_width: float = _NODES_PER_WIDTH, dtype: torch.dtype = torch.float64
     ) -> None:
-        """`major` R > `minor` r, data units; nodes: `nodes_per_width` * r / sigma; arithmetic in `dtype`, results in that of x."""
+        """`major` R > `minor` r, data units; `nodes_per_width` * r / sigma nodes; arithmetic in `dtype`, results in x's."""
         check_number("dataset.major", major, above=0.0)
         check_number("dataset.minor", minor, above=0.0)
         if minor >= major:

@@ -119,11 +119,11 @@ def test_error_against_the_exact_score(record_property: Any) -> None:
     field = mlp_score(Sphere(), 0, sigma=0.1)
     clean = Sphere().sample(4000, 99)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1), dtype=clean.dtype)
-    for sigma, bound in ((0.05, 0.06), (0.1, 0.06), (0.5, 0.04), (2.0, 0.02)):
+    for sigma, bound in ((0.05, 0.05), (0.1, 0.04), (0.5, 0.03), (2.0, 0.015)):
         exact = sphere_score(Sphere(), 0, sigma=sigma)
         for name, x in (("shell", clean + sigma * noise), ("clean", clean)):
-            # Root mean square error in units of 1 / sigma, the size of the score on the shell; twice what was measured
-            # leaves room for other machines' rounding, which a long training magnifies.
+            # Root mean square error in units of 1 / sigma, the size of the score on the shell; 2 to 3 times the measured
+            # one, which leaves room for other machines' rounding, magnified by a long training.
             error = float((field.score.score(x, sigma) - exact(x)).square().mean().sqrt()) * sigma
             record_property(f"{name} {sigma}", error)
             print(f"sigma {sigma}, {name}: error {error:.4f} / sigma")
