@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from dataclasses import field as default
+from functools import cached_property, partial
 
 import torch
 
@@ -40,7 +41,7 @@ class Experiment:
     initializer_name: str
     metric: AbstractMetric
     solvers: Mapping[str, AbstractSolver]
-    baselines: Mapping[str, AbstractBaseline] = field(default_factory=dict)
+    baselines: Mapping[str, AbstractBaseline] = default(default_factory=dict)
     trackers: Sequence[AbstractTracker] = ()
 
     @property
@@ -90,10 +91,10 @@ class Problem:
         if self.true_path is not None:
             found[TRUTH] = self._truth
         for name, baseline in experiment.baselines.items():
-            found[name] = lambda _, baseline=baseline: self._baseline(baseline)
+            found[name] = partial(self._baseline, baseline)
         found[f"start_{experiment.initializer_name}"] = self._start
         for name, solver in experiment.solvers.items():
-            found[f"{experiment.metric.name}_{name}"] = lambda on_step, solver=solver: self._solve(solver, on_step)
+            found[f"{experiment.metric.name}_{name}"] = partial(self._solve, solver)
         return found
 
     def budget(self, method: str) -> int | None:
@@ -114,7 +115,7 @@ class Problem:
         assert self.true_path is not None
         return self._given(self.true_path.to(self.clean), noisy=False, seconds=0.0)
 
-    def _baseline(self, baseline: AbstractBaseline) -> Outcome:
+    def _baseline(self, baseline: AbstractBaseline, _: OnStep | None) -> Outcome:
         noisy = baseline.space == NOISE and self._decodes
         began = time.perf_counter()
         path = baseline.path(self.lifted if noisy else self.clean, self.experiment.num_points)

@@ -29,7 +29,10 @@ class MixtureScore(AbstractScore):
 
 
 class ShellScore(AbstractScore):
-    """Exact score of the unit S^2 in the first 3 of D coordinates, blurred: `(A(k) x/|x| - x) / sigma^2`, `A = coth k - 1/k`, `k = |x|/sigma^2`."""
+    """Exact score of the unit S^2 in the first 3 of D coordinates, blurred: `(A(k) x/|x| - x) / sigma^2`.
+
+    `A = coth k - 1/k`, `k = |x|/sigma^2`.
+    """
 
     def __init__(self, ambient: int = 3) -> None:
         self.ambient = ambient

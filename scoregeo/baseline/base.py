@@ -9,7 +9,10 @@ NOISE = "noise"
 
 
 class AbstractBaseline(ABC):
-    """Maps endpoints to a path. `space` says which endpoints: the clean ones ("data", frames are not decoded) or the lifted ones ("noise")."""
+    """Maps endpoints to a path.
+
+    `space` says which endpoints: the clean ones ("data", frames are not decoded) or the lifted ones ("noise").
+    """
 
     space: str
 

@@ -50,11 +50,12 @@ def check_number(
     kind = numbers.Integral if integer else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
         raise bad_value(key, value, allowed)
+    number = float(value)
     if (
-        (above is not None and not value > above)
-        or (at_least is not None and not value >= at_least)
-        or (below is not None and not value < below)
-        or (at_most is not None and not value <= at_most)
+        (above is not None and not number > above)
+        or (at_least is not None and not number >= at_least)
+        or (below is not None and not number < below)
+        or (at_most is not None and not number <= at_most)
     ):
         raise bad_value(key, value, allowed)
 

@@ -11,6 +11,7 @@ import lzma
 import math
 import socket
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,10 @@ def read_idx(path: Path) -> np.ndarray:
 
     Raises DataError, naming the file, for a wrong magic number, a wrong type, or a length that is not what the header says.
     """
-    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
     try:
-        with opener(path, "rb") as handle:
-            data = handle.read()
-    except (OSError, EOFError, lzma.LZMAError) as error:
+        data = unpack(path.read_bytes())
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != 0x08 or not 1 <= data[3] <= 4:
         raise DataError(f"{path} is not an idx file of unsigned bytes (it starts with {data[:4].hex() or 'nothing'}).")

@@ -12,7 +12,10 @@ from scoregeo.score.sampling import ddim_decode, ddim_invert
 
 @dataclass(frozen=True)
 class DDIMInversion(AbstractInversion):
-    """Follows the probability-flow ODE from each clean end up to sigma in `steps` steps, and back in `decode_steps` (default: as many)."""
+    """Follows the probability-flow ODE from each clean end up to sigma in `steps` steps, and back.
+
+    Back in `decode_steps` steps; by default as many.
+    """
 
     steps: int = 50
     decode_steps: int | None = None

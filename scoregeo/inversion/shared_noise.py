@@ -12,7 +12,10 @@ from scoregeo.score.sampling import ddim_decode
 
 @dataclass(frozen=True)
 class SharedNoise(AbstractInversion):
-    """`x = x0 + sigma z`, one z for both ends of a pair, another for each pair; decoding by deterministic DDIM in `decode_steps` steps."""
+    """`x = x0 + sigma z`, one z for both ends of a pair.
+
+    Another for each pair; decoding by deterministic DDIM in `decode_steps` steps.
+    """
 
     decode_steps: int = 50
 

@@ -27,6 +27,4 @@ class EuclideanMetric(AbstractMetric):
         flat = path.flatten(2).double()
         squares = (flat[:, 1:] - flat[:, :-1]).square().sum(2)
         chord = (flat[:, -1] - flat[:, 0]).square().sum(1)
-        return PathMeasure(
-            energy=0.5 * squares.shape[1] * squares.sum(1), length=squares.sqrt().sum(1), lower_bound=0.5 * chord
-        )
+        return PathMeasure(energy=0.5 * squares.shape[1] * squares.sum(1), length=squares.sqrt().sum(1), lower_bound=0.5 * chord)

@@ -46,7 +46,10 @@ class Residuals:
         return self.delta.shape[1] * self.delta.shape[2] * self.delta.double().square().sum((1, 2))
 
     def gradient(self, lam: torch.Tensor) -> torch.Tensor:
-        """dE / dx_j for the inner points, [pairs, n - 1, D] float64: `n [ d_{j-1} - d_j + lam m (right^T delta)_{j-1} + lam m (left^T delta)_j ]`."""
+        """dE / dx_j for the inner points, [pairs, n - 1, D] float64.
+
+        `n [ d_{j-1} - d_j + lam m (right^T delta)_{j-1} + lam m (left^T delta)_j ]`.
+        """
         n, parts = self.delta.shape[1:]
         weight = lam.double()[:, None, None] * parts
         d, delta = self.segments.double(), self.delta.double()

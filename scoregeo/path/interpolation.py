@@ -18,9 +18,11 @@ def linear(ends: torch.Tensor, num_points: int) -> torch.Tensor:
 
 
 def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
-    """`sin((1-u) w) / sin w * a + sin(u w) / sin w * b`, w the angle between a and b as flat vectors, their norms left as they are.
+    """`sin((1-u) w) / sin w * a + sin(u w) / sin w * b`, w the angle between a and b as flat vectors, their norms
+    left as they are.
 
-    The straight line where |cos w| > 0.9995 or an end is 0. In float64 inside. Source: Shoemake 1985, with norms not forced to one.
+    The straight line where |cos w| > 0.9995 or an end is 0. In float64 inside. Source: Shoemake 1985, with norms not
+    forced to one.
     """
     a, b = ends.double().flatten(2).unbind(1)
     u = parameter(num_points, ends)[None, :, None]

@@ -59,7 +59,9 @@ class AbstractScore(ABC):
 
     def sigma_of_timestep(self, timestep: float) -> float:
         """Noise level of a diffusion timestep. Raises ConfigError for scores that have no timesteps."""
-        raise ConfigError(f"score.timestep = {timestep!r} needs a score with timesteps; give score.sigma to {type(self).__name__}.")
+        raise ConfigError(
+            f"score.timestep = {timestep!r} needs a score with timesteps; give score.sigma to {type(self).__name__}."
+        )
 
 
 class CountingScore(AbstractScore):

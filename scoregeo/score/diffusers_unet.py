@@ -1,6 +1,8 @@
 """The score of a pixel-space diffusers model: a UNet2DModel and its scheduler's noise schedule."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,9 +31,10 @@ class DiffusersUNetScore(AbstractScore):
         self.schedule = schedule
         self.prediction = prediction
         self.chunk = chunk
-        size = unet.config["sample_size"]
+        config: Mapping[str, Any] = unet.config  # type: ignore[assignment]  # diffusers adds it to every model
+        size = config["sample_size"]
         height, width = (size, size) if isinstance(size, int) else size
-        self._shape = (int(unet.config["in_channels"]), int(height), int(width))
+        self._shape = (int(config["in_channels"]), int(height), int(width))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,9 +73,13 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     path = MODELS / folder if (MODELS / folder).is_dir() else Path(folder)
     if not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
         shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))
-        raise DataError(f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a shipped model ({shipped}).")
+        raise DataError(
+            f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a shipped model ({shipped})."
+        )
     try:
-        unet = UNet2DModel.from_pretrained(path / "unet", use_safetensors=True, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+        unet = UNet2DModel.from_pretrained(
+            path / "unet", use_safetensors=True, torch_dtype=torch.float32, low_cpu_mem_usage=False
+        )
         scheduler = DDIMScheduler.from_pretrained(path / "scheduler")
     except Exception as error:  # diffusers raises many kinds; each means the folder cannot be used
         raise DataError(f"{path} cannot be loaded as a diffusers model with safetensors weights: {error}") from error

@@ -1,6 +1,7 @@
 """The probability-flow ODE by deterministic DDIM, in variance-exploding coordinates.
 
-There `dx / dsigma = -sigma s(x, sigma) = eps(x, sigma)`, and a DDIM step (Song et al. 2021, eq. 13 with eta = 0) is the Euler step
+There `dx / dsigma = -sigma s(x, sigma) = eps(x, sigma)`, and a DDIM step (Song et al. 2021, eq. 13 with eta = 0) is
+the Euler step
 `x' = x + (sigma' - sigma) eps(x, sigma)`.
 """
 
@@ -45,7 +46,9 @@ def ddim_invert(score: AbstractScore, x: torch.Tensor, sigma: float, steps: int)
 
 
 @torch.no_grad()
-def ddim_sample(score: AbstractScore, count: int, steps: int, generator: torch.Generator, like: torch.Tensor | None = None) -> torch.Tensor:
+def ddim_sample(
+    score: AbstractScore, count: int, steps: int, generator: torch.Generator, like: torch.Tensor | None = None
+) -> torch.Tensor:
     """`count` samples of the model, from noise at its largest level (80 where it has none); `steps` evaluations a sample."""
     high = min(score.sigma_range[1], 80.0)
     noise = torch.randn(count, *score.shape, generator=generator, dtype=torch.float64) * (1 + high**2) ** 0.5

@@ -23,7 +23,8 @@ _WINDOW = 50  # iterations over which the energy must have stopped falling
 class Adam(AbstractSolver):
     """Minimises `(n/2) sum ( |d_i|^2 + lam (s((x_i + x_{i+1})/2) . d_i)^2 )` by Adam (Azeglio & Di Bernardo 2025).
 
-    An iteration costs `3 (num_points - 1)` score evaluations a pair with `differentiate_score`, a backward pass counted as two, else
+    An iteration costs `3 (num_points - 1)` score evaluations a pair with `differentiate_score`, a backward pass
+    counted as two, else
     `num_points - 1`. The path of least energy seen is returned.
 
     Attributes:
@@ -51,9 +52,7 @@ class Adam(AbstractSolver):
         if not isinstance(metric, SteinMetric):
             raise ConfigError(f"solver adam serves the metric stein, not {metric.name}.")
 
-    def solve(
-        self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None
-    ) -> Solution:
+    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
         self.check(metric)
         assert isinstance(metric, SteinMetric)
         if start.shape[1] != self.num_points:

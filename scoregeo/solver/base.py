@@ -30,7 +30,8 @@ class Solution:
 
     `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every path's energy) are on the
     solver's own quadrature. `stationarity` is `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T
-    the second-difference matrix: the gradient in the norm dual to the path's own energy, without unit, independent of the number of points,
+    the second-difference matrix: the gradient in the norm dual to the path's own energy, without unit, independent of
+    the number of points,
     0 at a minimum. `score_evaluations` counts per pair; a backward pass through the score counts as two more.
     `seconds` is for the whole batch.
     """
@@ -62,7 +63,5 @@ class AbstractSolver(ABC):
         """Raise ConfigError, naming what works, where this solver cannot serve the metric."""
 
     @abstractmethod
-    def solve(
-        self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None
-    ) -> Solution:
+    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
         """Minimise the energy from `start` [pairs, num_points, *shape], its ends fixed. `on_step` is called each iteration."""

@@ -28,7 +28,8 @@ _ALMOST_NONE = 1.0
 class GaussNewton(AbstractSolver):
     """Minimises the graph energy of `stein` by Gauss-Newton with Levenberg-Marquardt damping of the path Laplacian.
 
-    An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch for all pairs; a rejected step costs
+    An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch for all pairs; a
+    rejected step costs
     the same. Each pair has its own damping, continuation and stop.
 
     Attributes:
@@ -36,7 +37,8 @@ class GaussNewton(AbstractSolver):
         quadrature: "trapezoid" or "simpson".
         subnodes: equal parts a segment is split into for the quadrature (design: it stops leaps over valleys of the density).
         max_iterations: steps tried, rejected ones counted.
-        continuation: raise lam tenfold each step from where both parts of the start's energy weigh the same. Good from a straight line; it may leave
+        continuation: raise lam tenfold each step from where both parts of the start's energy weigh the same. Good
+            from a straight line; it may leave
             a good start, for which False solves at the final lam from the first step.
         tolerance: converged when the step's predicted and actual decrease are both below this share of the energy.
         damping: initial Levenberg-Marquardt parameter, 0 for a pure Gauss-Newton step.
@@ -63,9 +65,7 @@ class GaussNewton(AbstractSolver):
         if not isinstance(metric, (SteinMetric, EuclideanMetric)):
             raise ConfigError(f"solver gauss_newton serves the metrics stein and euclidean, not {metric.name}.")
 
-    def solve(
-        self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None
-    ) -> Solution:
+    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
         self.check(metric)
         if start.shape[1] != self.num_points:
             raise ConfigError(f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}.")
@@ -205,7 +205,10 @@ class _Run:
 
 
 def _next_damping(damping: torch.Tensor, ratio: torch.Tensor, accept: torch.Tensor) -> torch.Tensor:
-    """Levenberg-Marquardt: less after a step that did what the model said, more after one that did not, much more after a rejected one."""
+    """Levenberg-Marquardt: less after a step that did what the model said, more after one that did not.
+
+    Much more after a rejected one.
+    """
     eased = torch.where(damping < 1e-2, torch.zeros_like(damping), damping / 5)
     raised = (damping * 4).clamp_min(0.1)
     after = torch.where(ratio > 0.5, eased, torch.where(ratio < 0.1, raised, damping))

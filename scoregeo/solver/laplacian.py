@@ -9,7 +9,10 @@ from scoregeo.metric.graph import Residuals
 
 @lru_cache(maxsize=32)
 def inverse_laplacian(segments: int) -> torch.Tensor:
-    """Inverse of `T = tridiag(-1, 2, -1)`, bordered by zeros for the fixed ends: [n + 1, n + 1] float64, `min(i, j) (n - max(i, j)) / n`."""
+    """Inverse of `T = tridiag(-1, 2, -1)`, `min(i, j) (n - max(i, j)) / n`.
+
+    [n + 1, n + 1] float64, bordered by zeros for the fixed ends.
+    """
     index = torch.arange(segments + 1, dtype=torch.float64)
     low = torch.minimum(index[:, None], index[None])
     high = torch.maximum(index[:, None], index[None])
@@ -23,7 +26,10 @@ def smooth(gradient: torch.Tensor) -> torch.Tensor:
 
 
 def stationarity(gradient: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
-    """`sqrt(g^T (n T)^-1 g / (2 E))`, [pairs]: the relative size of the gradient g [pairs, n - 1, D] in the norm dual to the path energy."""
+    """`sqrt(g^T (n T)^-1 g / (2 E))`, [pairs], for the gradient g [pairs, n - 1, D].
+
+    Its relative size in the norm dual to the path's Euclidean energy.
+    """
     n = gradient.shape[1] + 1
     square = (gradient * smooth(gradient)).sum((1, 2)) / n
     return (square.clamp_min(0) / (2 * energy).clamp_min(torch.finfo(torch.float64).tiny)).sqrt()

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class WandbTracker(AbstractTracker):
         mode = self.mode if self.mode != "auto" else ("online" if has_key() else "offline")
         self._run = None
         for chosen in dict.fromkeys((mode, "offline")):
-            self._guard(f"start {chosen}", lambda chosen=chosen: self._start(folder, config, chosen))
+            self._guard(f"start {chosen}", partial(self._start, folder, config, chosen))
             if self._run is not None:
                 return
 

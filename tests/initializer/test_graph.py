@@ -71,7 +71,9 @@ def test_a_flat_metric_gives_the_straight_line() -> None:
 
 def test_model_samples_can_stand_in_for_data() -> None:
     metric = ring_metric()
-    starter = GraphInitializer(num_references=200, neighbours=6, source="model", sample_steps=40).prepare(metric, lambda count: pytest.fail("data asked for"))
+    starter = GraphInitializer(num_references=200, neighbours=6, source="model", sample_steps=40).prepare(
+        metric, lambda count: pytest.fail("data asked for")
+    )
     path = starter(torch.stack([ring(60)[0], ring(60)[20]])[None].float(), 17)
     assert float(path.norm(dim=2).min()) > 0.8
 

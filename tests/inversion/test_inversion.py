@@ -91,6 +91,10 @@ def test_samples_have_the_models_spread() -> None:
 
 
 def test_bad_settings_name_the_key() -> None:
-    for make, key in ((lambda: NoInversion(-1), "decode_steps"), (lambda: SharedNoise(0), "decode_steps"), (lambda: DDIMInversion(0), "steps")):
+    for make, key in (
+        (lambda: NoInversion(-1), "decode_steps"),
+        (lambda: SharedNoise(0), "decode_steps"),
+        (lambda: DDIMInversion(0), "steps"),
+    ):
         with pytest.raises(ConfigError, match=rf"inversion\.{key} = "):
             make()

@@ -17,7 +17,13 @@ from scoregeo.score.field import ScoreField
 from tests.fields import mixture, wavy
 
 SIGMA, LAM = 0.4, 7.0
-RULES = [Quadrature("trapezoid"), Quadrature("trapezoid", 3), Quadrature("simpson"), Quadrature("simpson", 2), Quadrature("midpoint")]
+RULES = [
+    Quadrature("trapezoid"),
+    Quadrature("trapezoid", 3),
+    Quadrature("simpson"),
+    Quadrature("simpson", 2),
+    Quadrature("midpoint"),
+]
 
 
 def field() -> ScoreField:

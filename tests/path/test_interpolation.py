@@ -21,7 +21,9 @@ def test_spherical_turns_at_constant_speed_on_the_sphere() -> None:
     a, b = torch.tensor([1.0, 0, 0]), torch.tensor([math.cos(2.0), math.sin(2.0), 0])
     path = spherical(torch.stack([a, b])[None].double(), 9)[0]
     torch.testing.assert_close(path.norm(dim=1), torch.ones(9, dtype=torch.float64))
-    torch.testing.assert_close(torch.atan2(path[:, 1], path[:, 0]), torch.linspace(0, 2, 9, dtype=torch.float64), rtol=0, atol=1e-7)
+    torch.testing.assert_close(
+        torch.atan2(path[:, 1], path[:, 0]), torch.linspace(0, 2, 9, dtype=torch.float64), rtol=0, atol=1e-7
+    )
 
 
 def test_spherical_keeps_norms_as_they_are() -> None:

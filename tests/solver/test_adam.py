@@ -75,7 +75,13 @@ def test_counts_a_backward_pass_as_two_and_stops_when_flat() -> None:
 
 
 def test_bad_settings_and_metrics_are_refused() -> None:
-    for key, value in (("num_points", 1), ("iterations", 0), ("learning_rate", 0.0), ("differentiate_score", "yes"), ("tolerance", -1.0)):
+    for key, value in (
+        ("num_points", 1),
+        ("iterations", 0),
+        ("learning_rate", 0.0),
+        ("differentiate_score", "yes"),
+        ("tolerance", -1.0),
+    ):
         with pytest.raises(ConfigError, match=rf"solver\.{key} = "):
             Adam(**{key: value})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="serves the metric stein, not euclidean"):

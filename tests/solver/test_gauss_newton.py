@@ -61,7 +61,13 @@ def test_agrees_with_a_quasi_newton_minimum_of_the_exact_energy() -> None:
         (gradient,) = torch.autograd.grad(value, inner)
         return value.item(), gradient.flatten().numpy()
 
-    found = minimize(objective, start[0, 1:-1].flatten().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9})
+    found = minimize(
+        objective,
+        start[0, 1:-1].flatten().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9},
+    )
     assert solution.status == (CONVERGED,)
     assert float(solution.energy) == pytest.approx(found.fun, rel=1e-5)
     assert float(solution.stationarity) < 1e-3
@@ -150,7 +156,15 @@ def test_budget_two_points_and_the_flat_metric() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("num_points", 1), ("num_points", 2.5), ("quadrature", "gauss"), ("subnodes", 0), ("max_iterations", 0), ("tolerance", 0.0), ("damping", -1.0)],
+    [
+        ("num_points", 1),
+        ("num_points", 2.5),
+        ("quadrature", "gauss"),
+        ("subnodes", 0),
+        ("max_iterations", 0),
+        ("tolerance", 0.0),
+        ("damping", -1.0),
+    ],
 )
 def test_bad_settings_name_the_key(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"solver\.{key} = "):
