@@ -42,7 +42,7 @@ format: $(READY) ## Put style right
 	$(BIN)/ruff format .
 
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
-	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --outputs $(OUTPUTS) --results $(RESULTS)
+	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
 
 sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere metric.lam=1,10,100,1000

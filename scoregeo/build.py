@@ -3,6 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.settings import EvaluationSettings, RunSettings
+from scoregeo.settings import EvaluationSettings, RunSettings, Settings
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.jsonl import JsonlTracker
@@ -93,7 +94,11 @@ def option_name(node: Config) -> str:
 
 
 def check_nodes(config: Config) -> None:
-    """Raise ConfigError for a key that its option's target does not take."""
+    """Raise ConfigError for a key that its option's target does not take, or that the configuration does not have."""
+    allowed = [item.name for item in fields(Settings)]
+    for key in config:
+        if key not in allowed:
+            raise ConfigError(f"{key} is not a key of this configuration; its keys are {', '.join(allowed)}.")
     for group in GROUPS:
         node = config.get(group)
         if not isinstance(node, Mapping) or "_target_" not in node:

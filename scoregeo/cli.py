@@ -67,6 +67,18 @@ def task_arguments(arguments: Sequence[str]) -> list[str]:
     return sorted(a for a in arguments if not a.startswith("-") and not a.startswith(where))
 
 
+def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
+    """The resolved configuration of a command line, and the folder its run belongs in."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        config = hydra_compose("config", overrides=list(overrides), return_hydra_config=True)
+    return plain(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])), Path(config.hydra.run.dir)
+
+
 def execute(config: Mapping[str, Any], path: Path, command: Sequence[str]) -> str | None:
     """Run one resolved configuration in the folder `path`; what is done already is left as it is. Gives the reason of a failure.
 
@@ -136,12 +148,15 @@ def _app(report: Report) -> Any:
 
 def _gather(report: Report) -> None:
     """One table and one plot of a sweep's jobs, in its folder."""
+    from scoregeo.columns import headlines
+    from scoregeo.core.files import read_json
     from scoregeo.report.sweep import gather
 
     assert report.sweep is not None
     command = " ".join(["scoregeo", *sys.argv[1:]])
+    rows = [row for path in sorted(report.sweep.glob("*/summary.json")) for row in read_json(path)["rows"]]
     try:
-        sweep = gather(report.sweep, out=report.sweep / "sweep", command=command, title="Sweep")
+        sweep = gather(report.sweep, out=report.sweep / "sweep", measures=headlines(rows), command=command, title="Sweep")
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
     log.info("sweep: %s", ", ".join(str(path) for path in sweep.files))

@@ -10,16 +10,18 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'")
-_VALUE = re.compile(r"Value '(?P<value>.*)' of type '\w+' could not be converted to (?P<kind>\w+)")
-_WORDS = {"Integer": "a whole number", "Boolean": "true or false", "Float": "a number"}
+_VALUE = re.compile(r"Value '(?P<value>.*)' (?:of type '\w+' could not be converted to|is not a valid) (?P<kind>\w+)")
+_WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number"}
 
 
 def explain(error: Exception, configs: Path) -> str:
     """One line for an error of Hydra, OmegaConf or the file system while the configuration was composed."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group} = {option!r} is not an option{_near(option, error.options)}; {group} must be {_list(error.options)}."
     text = " ".join(str(error).split())
+    if isinstance(error, MissingConfigException):
+        missing = error.missing_cfg_file or (re.search(r"'([^']+)'", text) or [text, text])[1]
+        group, _, option = str(missing).rpartition("/")
+        options = list(error.options or (path.stem for path in (configs / group).glob("*.yaml")))
+        return f"{group} = {option!r} is not an option{_near(option, options)}; {group} must be {_list(options)}."
     if error.__cause__ is not None and isinstance(error, HydraException):
         text += " " + " ".join(str(error.__cause__).split())
     if isinstance(error, OverrideParseException):
@@ -61,6 +63,9 @@ def _unknown_key(key: str, configs: Path) -> str:
     keys = known_keys(configs)
     group = key.split(".")[0]
     inside = [known for known in keys if known.startswith(f"{group}.")]
+    if key in keys:
+        owners = sorted(path.stem for path in (configs / group).glob("*.yaml") if key.split(".")[1] in path.read_text("utf-8"))
+        return f"{key} is not a key of the chosen option of {group}; it belongs to {', '.join(owners)}."
     allowed = inside or sorted({known.split(".")[0] for known in keys})
     words = f"keys of {group} (by option): " if inside else "keys: "
     listed = sorted({known.removeprefix(f"{group}.") for known in allowed})

@@ -1,0 +1,41 @@
+"""Which measures the tables and plots of runs show, in which order, and what their columns are called."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+TITLES = {
+    "length": "length",
+    "length_error": "length error",
+    "truth_distance_max": "greatest distance to truth",
+    "truth_distance_mean": "mean distance to truth",
+    "manifold_distance_max": "greatest distance to manifold",
+    "manifold_distance_mean": "mean distance to manifold",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "lpips": "LPIPS",
+    "fid": "FID",
+    "kid": "KID",
+    "energy": "energy",
+    "energy_excess": "energy above bound",
+    "metric_length": "length in metric",
+    "stationarity": "stationarity",
+    "iterations": "iterations",
+    "score_evaluations": "score evaluations",
+    "evaluations_per_point": "score evaluations a point",
+    "start_evaluations": "evaluations for the start",
+    "other_evaluations": "evaluations to lift and decode",
+    "seconds": "seconds a pair",
+}
+_HEADLINES = ("length_error", "psnr", "ssim", "energy", "metric_length", "evaluations_per_point")
+_MOST_HEADLINES = 3
+
+
+def present(rows: Iterable[Mapping[str, Any]], wanted: Sequence[str] = tuple(TITLES)) -> list[str]:
+    """Those of `wanted` that rows of `summary.json` hold for some method but the truth, in the order of `wanted`."""
+    found = {row["measure"] for row in rows if row["method"] != "truth"}
+    return [name for name in wanted if name in found]
+
+
+def headlines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The few measures a sweep is plotted by: how good, how short, how dear."""
+    return present(rows, _HEADLINES)[:_MOST_HEADLINES]

@@ -1,0 +1,131 @@
+"""Run the experiments of the README's tables and write `results/`: a page, a CSV and figures for each.
+
+    python scripts/reproduce.py [--profile quick|full] [--only NAME ...]
+
+What is done is not computed again unless its configuration changed: runs lie under `outputs/reproduce`, in folders named by a hash of
+their configuration.
+"""  # noqa: E501
+
+import argparse
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoregeo.cli import compose, execute
+from scoregeo.columns import TITLES, present
+from scoregeo.core.files import read_json, write_text, write_whole
+from scoregeo.report.table import csv_table, page, rows_from_summary
+
+log = logging.getLogger("reproduce")
+
+PROFILES = ("quick", "full")
+_STRIPS = 4  # pictures of frames on a page
+
+
+@dataclass(frozen=True)
+class Item:
+    """One experiment: its name, the title of its page, and what the full profile changes."""
+
+    experiment: str
+    title: str
+    full: tuple[str, ...]
+
+    def overrides(self, profile: str) -> list[str]:
+        return [f"experiment={self.experiment}", *(self.full if profile == "full" else ())]
+
+
+ITEMS = (
+    Item("sphere", "Sphere in R^3", ("dataset.num_pairs=64",)),
+    Item("sphere_r50", "Sphere in R^50", ("dataset.num_pairs=64",)),
+    Item("torus", "Torus in R^3", ("dataset.num_pairs=32", "rivals.adam.iterations=1000")),
+    Item("rotated_mnist", "Rotated digits, all of them, U-Net, shared noise", ("dataset.pairs_per_angle=25",)),
+    Item("rotated_mnist_empirical", "Rotations of one digit, exact score", ("dataset.pairs_per_angle=20",)),
+    Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", ("dataset.pairs_per_angle=50",)),
+    Item("rotated_mnist_unet_ten", "Rotations of ten digits, U-Net", ("dataset.pairs_per_angle=50",)),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", choices=PROFILES, default="quick")
+    parser.add_argument("--only", nargs="+", choices=[item.experiment for item in ITEMS], default=None)
+    parser.add_argument("--output", type=Path, default=Path("outputs/reproduce"))
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("overrides", nargs="*", help="further key=value for every experiment")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    for noisy in ("fontTools", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    lines, failures = [], {}
+    for item in ITEMS:
+        if given.only and item.experiment not in given.only:
+            continue
+        began = time.monotonic()
+        overrides = [*item.overrides(given.profile), *given.overrides]
+        config, folder = compose([*overrides, f"output={given.output}"])
+        log.info("%s: scoregeo %s", item.experiment, " ".join(overrides))
+        reason = execute(config, folder, overrides)
+        if reason is not None:
+            log.error("%s failed: %s", item.experiment, reason)
+            failures[item.experiment] = reason
+            continue
+        write_results(item, folder, overrides, given.results)
+        lines.append(f"{item.experiment:30s} {time.monotonic() - began:7.1f} s   {given.results / item.experiment}.md")
+    log.info("results:\n%s", "\n".join(lines))
+    for name, reason in failures.items():
+        log.error("failed: %s: %s", name, reason)
+    return 1 if failures else 0
+
+
+def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path) -> None:
+    """`results/NAME.md`, `results/NAME.csv`, and the figures the page shows."""
+    summary = read_json(run / "summary.json")["rows"]
+    manifest = read_json(run / "manifest.json")
+    groups = list(dict.fromkeys(row["group"] for row in summary))
+    tables = {
+        "All pairs" if group == "all" and len(groups) > 1 else "" if group == "all" else group: rows_from_summary(
+            row for row in summary if row["group"] == group
+        )
+        for group in groups
+    }
+    text = page(
+        item.title,
+        tables,
+        command=" ".join(["scoregeo", *overrides]),
+        seed=manifest["seed"],
+        settings={"pairs": manifest["pairs"], "device": manifest["device"], "torch": manifest["versions"]["torch"]},
+        measures=present(summary),
+        titles=TITLES,
+    )
+    pictures = _copy_figures(item.experiment, run, results)
+    text += "\n## Figures\n\n" + "\n\n".join(f"![{name}]({name})" for name in pictures) + "\n"
+    write_text(results / f"{item.experiment}.md", text)
+    write_text(results / f"{item.experiment}.csv", csv_table([row for rows in tables.values() for row in rows]))
+
+
+def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:
+    """Energy, paths, and the strip of one pair of each group, as PNG; their names relative to `results`."""
+    found = sorted(run.glob("figures/*.png"))
+    strips = [path for path in found if path.name.startswith("strip_")]
+    one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
+    chosen = [path for path in found if path not in strips] + sorted(one_a_group.values())[:_STRIPS]
+    names = []
+    for old in results.glob(f"figures/{experiment}-*.png"):
+        old.unlink()
+    for path in chosen:
+        name = f"figures/{experiment}-{path.name}"
+        write_whole(results / name, lambda partial, path=path: _copy(path, partial))
+        names.append(name)
+    return names
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
