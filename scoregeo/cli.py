@@ -76,7 +76,7 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
     register()
     with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
         config = hydra_compose("config", overrides=list(overrides), return_hydra_config=True)
-    return plain(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])), Path(config.hydra.run.dir)
+    return plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])), Path(config.hydra.run.dir)
 
 
 def execute(config: Mapping[str, Any], path: Path, command: Sequence[str]) -> str | None:

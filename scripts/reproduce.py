@@ -2,9 +2,9 @@
 
     python scripts/reproduce.py [--profile quick|full] [--only NAME ...]
 
-What is done is not computed again unless its configuration changed: runs lie under `outputs/reproduce`, in folders named by a hash of
-their configuration.
-"""  # noqa: E501
+What is done is not computed again unless its configuration changed: runs lie under `outputs/reproduce`, in folders named
+by a hash of their configuration.
+"""
 
 import argparse
 import logging
@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scoregeo.cli import compose, execute
 from scoregeo.columns import TITLES, present
 from scoregeo.core.files import read_json, write_text, write_whole
-from scoregeo.report.table import csv_table, page, rows_from_summary
+from scoregeo.report.table import Row, csv_table, page, rows_from_summary
 
 log = logging.getLogger("reproduce")
 
@@ -92,9 +93,14 @@ def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path
         )
         for group in groups
     }
+    # The caption names the group.
+    shown = {
+        caption: [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells) for row in rows]
+        for caption, rows in tables.items()
+    }
     text = page(
         item.title,
-        tables,
+        shown,
         command=" ".join(["scoregeo", *overrides]),
         seed=manifest["seed"],
         settings={"pairs": manifest["pairs"], "device": manifest["device"], "torch": manifest["versions"]["torch"]},
@@ -118,7 +124,7 @@ def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:
         old.unlink()
     for path in chosen:
         name = f"figures/{experiment}-{path.name}"
-        write_whole(results / name, lambda partial, path=path: _copy(path, partial))
+        write_whole(results / name, partial(_copy, path))
         names.append(name)
     return names
 

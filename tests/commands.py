@@ -1,0 +1,91 @@
+"""Running the command line within a test, and the small settings that make every experiment quick."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from scoregeo.cli import compose, execute, main
+
+QUICK = ("evaluation.bootstrap=50", "threads=1")
+MANIFOLD = (*QUICK, "dataset.num_pairs=2", "solver.num_points=8", "rivals.adam.iterations=3")
+DIGITS = (
+    *QUICK,
+    "dataset.source=embedded",
+    "dataset.angles=[30,60]",
+    "dataset.pairs_per_angle=1",
+    "dataset.identities=1",
+    "solver.num_points=6",
+    "solver.max_iterations=3",
+    "evaluation.lpips=null",
+    "evaluation.download=false",
+    "evaluation.reference_frames=16",
+    "evaluation.kid_subset_size=4",
+    "evaluation.kid_subsets=4",
+    "evaluation.fid_resamples=2",
+    "evaluation.saved_pairs=1",
+)
+GRAPH = ("initializer.num_references=60", "initializer.neighbours=4", "solver.subnodes=2")
+UNET = "score.model=MODEL"  # MODEL stands for the folder of a small untrained network
+TINY: dict[str, tuple[str, ...]] = {
+    "sphere": MANIFOLD,
+    "sphere_r50": MANIFOLD,
+    "torus": MANIFOLD,
+    "rotated_mnist": (*DIGITS, "inversion.decode_steps=2", UNET),
+    "rotated_mnist_empirical": (*DIGITS, *GRAPH),
+    "rotated_mnist_empirical_ten": (*DIGITS, *GRAPH),
+    "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
+}
+
+
+def small_model(folder: Path) -> Path:
+    """An untrained network in diffusers' layout."""
+    from diffusers import DDIMScheduler, UNet2DModel
+
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2, "block_out_channels": (8, 8)}
+    unet = UNet2DModel(sample_size=28, in_channels=1, out_channels=1, layers_per_block=1, norm_num_groups=2, **blocks)
+    unet.save_pretrained(folder / "unet")
+    DDIMScheduler(num_train_timesteps=1000, prediction_type="v_prediction").save_pretrained(folder / "scheduler")
+    return folder
+
+
+def run_here(overrides: Sequence[str], output: Path) -> tuple[Path, str | None]:
+    """Run one command's configuration; gives its folder and the reason of a failure."""
+    config, folder = compose([*overrides, f"output={output}"])
+    return folder, execute(config, folder, overrides)
+
+
+def command(*arguments: str) -> str | int | None:
+    """Call `scoregeo` with arguments, in this process; gives what it exits with (None: no trouble)."""
+    with _kept_state():
+        sys.argv = ["scoregeo", *arguments]
+        try:
+            main()
+        except SystemExit as stop:
+            return stop.code
+    return None
+
+
+@contextmanager
+def _kept_state() -> Iterator[None]:
+    """Hydra sets up logging for its own process, and the command sets an environment variable."""
+    root = logging.getLogger()
+    handlers, level, argv, before = list(root.handlers), root.level, sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        sys.argv = argv
+        if before is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before

@@ -1,0 +1,120 @@
+"""Every experiment end to end in a small profile; and what a run folder holds."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scoregeo.core.files import load_tensors, read_json
+from scoregeo.report.table import rows_from_summary
+from tests.commands import DIGITS, GRAPH, QUICK, TINY, run_here, small_model
+
+SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *QUICK)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.mark.parametrize("experiment", sorted(TINY))
+def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path) -> None:
+    overrides = [o.replace("MODEL", str(model)) for o in TINY[experiment]]
+    folder, reason = run_here([f"experiment={experiment}", *overrides], tmp_path)
+    assert reason is None
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["status"] == "done" and manifest["seed"] == 0 and manifest["versions"]["torch"]
+    assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["name"] == experiment
+
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    methods = list(dict.fromkeys(line["method"] for line in lines))
+    assert methods == manifest["methods"] and len(lines) == len(methods) * manifest["pairs"]
+    assert {"truth", "lerp", "slerp", "stein_gauss_newton"} <= set(methods)
+    assert any(method.startswith("start_") for method in methods)
+    for line in lines:
+        assert {"method", "pair", "group", "status", "measures", "score_evaluations", "seconds"} <= set(line)
+    for method in methods:
+        points = load_tensors(folder / "paths" / f"{method}.safetensors")["points"]
+        assert points.shape[:2] == (manifest["pairs"], 8 if "sphere" in experiment or experiment == "torus" else 6)
+
+    rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
+    measured = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
+    solved = measured["stein_gauss_newton"]
+    digits = "mnist" in experiment
+    wanted = {"psnr", "ssim", "fid", "kid"} if digits else {"length_error", "truth_distance_max", "manifold_distance_max"}
+    assert wanted | {"energy", "energy_excess", "stationarity", "score_evaluations", "seconds"} <= set(solved)
+    pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    assert "figures/energy.png" in pictures
+    if digits:
+        pair = "30deg_000"
+        assert f"figures/strip_{pair}.png" in pictures and f"frames/stein_gauss_newton/{pair}/005.png" in pictures
+        assert f"frames/truth/{pair}/strip.png" in pictures
+        assert (folder / "frames" / "lerp" / pair / "animation.gif").is_file()
+        assert {row.labels["group"] for row in rows} == {"all", "30 deg", "60 deg"}
+    else:
+        assert "figures/paths.png" in pictures
+    assert not list(folder.rglob("*.partial*"))
+
+
+def test_noisy_paths_are_certified_where_they_lie_and_decoded(tmp_path: Path, model: Path) -> None:
+    overrides = [o.replace("MODEL", str(model)) for o in TINY["rotated_mnist"]]
+    folder, reason = run_here(["experiment=rotated_mnist", *overrides], tmp_path)
+    assert reason is None
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    first = {line["method"]: line["measures"] for line in lines if line["pair"] == "30deg_000"}
+    assert "energy" not in first["lerp"] and first["lerp"]["other_evaluations"] == 0
+    assert "energy" in first["lerp_noise"] and first["lerp_noise"]["other_evaluations"] == 2 * 6
+    assert first["stein_gauss_newton"]["energy"] <= first["start_lerp"]["energy"] * 1.001
+    noisy = load_tensors(folder / "paths" / "stein_gauss_newton.safetensors")
+    assert noisy["frames"].shape == noisy["points"].shape
+
+
+def test_paths_that_stay_noisy_say_so(tmp_path: Path, model: Path) -> None:
+    overrides = [o.replace("MODEL", str(model)) for o in TINY["rotated_mnist"]]
+    folder, reason = run_here(["experiment=rotated_mnist", *overrides, "evaluation.decode=false"], tmp_path)
+    assert reason is None
+    rows = {(r["method"], r["measure"]): r for r in read_json(folder / "summary.json")["rows"] if r["group"] == "all"}
+    assert rows["stein_gauss_newton", "psnr"]["mean"] is None and "not decoded" in rows["stein_gauss_newton", "fid"]["reason"]
+    assert rows["lerp", "psnr"]["mean"] > 5
+
+
+def test_the_start_s_cost_stands_apart(tmp_path: Path) -> None:
+    folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS, *GRAPH], tmp_path)
+    assert reason is None
+    rows = {(r["method"], r["measure"]): r["mean"] for r in read_json(folder / "summary.json")["rows"] if r["group"] == "all"}
+    assert rows["start_graph", "score_evaluations"] > 0
+    assert rows["stein_gauss_newton", "start_evaluations"] == rows["start_graph", "score_evaluations"]
+    assert rows["lerp", "score_evaluations"] == 0
+
+
+def test_equal_commands_give_equal_results(tmp_path: Path) -> None:
+    folders = [run_here(SMALL, tmp_path / name)[0] for name in ("a", "b")]
+    first, second = (
+        [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in read_json(folder / "summary.json")["rows"]
+            if row["measure"] != "seconds"
+        ]
+        for folder in folders
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(("kind", "words"), [("nan", "not finite at point 0"), ("shape", "has shape"), ("bug", "KeyError")])
+def test_a_bad_score_fails_the_run_with_its_reason(kind: str, words: str, tmp_path: Path) -> None:
+    overrides = [*SMALL, "score._target_=tests.broken.broken_score", f"+score.kind={kind}"]
+    folder, reason = run_here(overrides, tmp_path)
+    assert reason is not None and words in reason and "\n" not in reason
+    if kind != "bug":
+        assert "sigma 0.05" in reason
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["status"] == "failed" and words in manifest["error"]
+    assert "Traceback" in (folder / "error.txt").read_text(encoding="utf-8")
+    assert not (folder / "summary.json").exists()
+
+
+def test_too_few_frames_for_kid_are_told_before_any_method(tmp_path: Path) -> None:
+    folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS, "evaluation.kid_subset_size=500"], tmp_path)
+    assert reason is not None and "evaluation.kid_subset_size = 500" in reason
+    assert not (folder / "methods").exists()
