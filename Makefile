@@ -51,16 +51,16 @@ sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the s
 	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
-	$(BIN)/python scripts/train_digits.py --model classifier --export
-	$(BIN)/python scripts/train_digits.py --model ten --export
-	$(BIN)/python scripts/train_digits.py --model all --export
+	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export
+	$(BIN)/python scripts/train_digits.py --model ten --steps 2400 --out $(OUTPUTS)/train/ten --compile --export
+	$(BIN)/python scripts/train_digits.py --model all --steps 2500 --out $(OUTPUTS)/train/all --compile --export
 	$(MAKE) model-cards
 
 model-cards: $(READY) ## Measure the shipped models and write their cards
 	$(BIN)/python scripts/model_card.py
 
 lock: $(READY) ## Pin the newest allowed versions in requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --quiet --upgrade --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean: ## Remove run folders and caches; keeps the environment and results/
 	rm -rf $(OUTPUTS) multirun wandb build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

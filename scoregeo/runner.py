@@ -1,7 +1,8 @@
 """One experiment, from built objects to its folder: plain Python, no Hydra, no OmegaConf."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,9 +50,7 @@ def run(experiment: Experiment, folder: RunFolder) -> None:
             records.append(record)
             bar.update()
     summary = summarise(records, settings.evaluation.bootstrap, settings.seed)
-    frames = {r["method"]: _frames(r["tensors"]) for r in records if r["decoded"]}
-    histories = {r["method"]: r["history"] for r in records if r["history"]}
-    pictures = write_pictures(folder.path, experiment.dataset, problem.pairs, frames, histories, settings.evaluation.saved_pairs)
+    pictures = _pictures(problem, folder, records) if settings.evaluation.figures else []
     folder.write_results([line for record in records for line in record["pairs"]], summary)
     for tracker in experiment.trackers:
         tracker.finish(summary, pictures)
@@ -106,6 +105,15 @@ def _finish(problem: Problem, measures: Measures, folder: RunFolder, name: str, 
         states = ", ".join(f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status))
         log.info("%s: %s; %.2f s", name, states, outcome.seconds)
     return {**record, "tensors": tensors}
+
+
+def _pictures(problem: Problem, folder: RunFolder, records: Sequence[Mapping[str, Any]]) -> list[Path]:
+    """Everything a person looks at, from the methods' records; the PNG figures."""
+    frames = {r["method"]: _frames(r["tensors"]) for r in records if r["decoded"]}
+    histories = {r["method"]: r["history"] for r in records if r["history"]}
+    experiment = problem.experiment
+    saved = experiment.settings.evaluation.saved_pairs
+    return write_pictures(folder.path, experiment.dataset, problem.pairs, frames, histories, saved)
 
 
 def _history(outcome: Outcome) -> dict[str, Any]:

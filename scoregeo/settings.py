@@ -26,7 +26,7 @@ class EvaluationSettings:
         lpips: backbone of LPIPS, "alex", "vgg" or "squeeze"; null leaves LPIPS out.
         download: whether backbones may be fetched.
         reference_frames, kid_subset_size, kid_subsets: of FID and KID.
-        saved_pairs: pairs of each group whose frames are written as pictures.
+        saved_pairs: pairs of each group whose frames are written as pictures. figures: whether any picture is.
     """
 
     decode: bool = True
@@ -40,6 +40,7 @@ class EvaluationSettings:
     kid_subset_size: int = 100
     kid_subsets: int = 100
     saved_pairs: int = 2
+    figures: bool = True
 
     def check(self) -> None:
         """Raise ConfigError for a value out of range."""

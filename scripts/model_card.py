@@ -88,8 +88,8 @@ def confidence(images: torch.Tensor) -> dict[str, float]:
     return {"median": float(top.median()), "above 0.9": float((top > 0.9).float().mean())}
 
 
-def unet_card(model: str, train: Digits, test: Digits) -> None:
-    """Measure one U-Net and write its card."""
+def unet_card(model: str, train: Digits, test: Digits, by_eye: str) -> None:
+    """Measure one U-Net and write its card; `by_eye`, what a person says of the samples, is kept from the last card if empty."""
     folder = MODELS / FOLDER[model]
     facts: dict[str, Any] = read_json(folder / "training.json")
     score, sample, clean = load_unet_score(FOLDER[model], 64), training_sample(model, train), held_out(model, train, test)
@@ -113,7 +113,9 @@ def unet_card(model: str, train: Digits, test: Digits) -> None:
             for sigma in SIGMAS:
                 x = probe_points(sample, ROTATIONS, place, POINTS, sigma, rng)
                 card["score_error"].append({"place": place, "sigma": sigma} | score_error(score, exact, x, sigma).as_dict())
-    write_json(folder / "card.json", card)
+    old = folder / "card.json"
+    card["by_eye"] = by_eye or (read_json(old).get("by_eye", "") if old.exists() else "")
+    write_json(old, card)
     write_text(folder / "README.md", unet_text(model, card))
 
 
@@ -156,7 +158,7 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
         f"64 samples by deterministic DDIM in {STEPS} steps from the largest noise level, not selected.",
         "![samples](samples.png)",
         f"The shipped classifier is at least 90 % sure of {sure['samples']['above 0.9']:.0%} of them, and of "
-        f"{sure['held-out digits']['above 0.9']:.0%} of held-out digits.",
+        f"{sure['held-out digits']['above 0.9']:.0%} of held-out digits. {card['by_eye']}".strip(),
     ]
     if model == "ten":
         apart = card["nearest_rotation_rmse"]
@@ -229,12 +231,13 @@ def main() -> None:
     parser.add_argument("--model", choices=sorted(FOLDER), required=True)
     parser.add_argument("--source", choices=SOURCES, default="auto")
     parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
+    parser.add_argument("--by-eye", default="", help="what a person says of the samples; else the last card's words")
     args = parser.parse_args()
     test = load_digits("test", args.source, args.root)
     if args.model == "classifier":
         classifier_card(test)
     else:
-        unet_card(args.model, load_digits("train", args.source, args.root), test)
+        unet_card(args.model, load_digits("train", args.source, args.root), test, args.by_eye)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from scoregeo.cli import compose, execute, main
 
 QUICK = ("evaluation.bootstrap=50", "threads=1")
+PLAIN = (*QUICK, "evaluation.figures=false")  # most tests need no pictures
 MANIFOLD = (*QUICK, "dataset.num_pairs=2", "solver.num_points=8", "rivals.adam.iterations=3")
 DIGITS = (
     *QUICK,

@@ -9,7 +9,7 @@ import pytest
 from scoregeo.core.files import read_json
 from scoregeo.explain import known_keys
 from scoregeo.settings import config_dir
-from tests.commands import MANIFOLD, command
+from tests.commands import PLAIN, command
 
 HELP = """
 import sys
@@ -84,14 +84,23 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_antipodal_ends_are_told_and_joined(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert command("dataset.endpoints=[[[1,0,0],[-1,0,0]]]", *MANIFOLD[:2], "solver.num_points=8", f"output={tmp_path}") is None
+    assert command("dataset.endpoints=[[[1,0,0],[-1,0,0]]]", *PLAIN, "solver.num_points=8", f"output={tmp_path}") is None
     log = next(tmp_path.rglob("scoregeo.log")).read_text(encoding="utf-8")
     assert "not unique" in log
     assert next(tmp_path.rglob("summary.json")).is_file()
 
 
+@pytest.mark.slow
 def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(tmp_path: Path) -> None:
-    line = ["-m", "experiment=sphere", "metric.lam=-1,10", "solver.num_points=8,16", *MANIFOLD[:3], "rivals.adam.iterations=2"]
+    line = [
+        "-m",
+        "experiment=sphere",
+        "metric.lam=-1,10",
+        "solver.num_points=8,16",
+        *PLAIN,
+        "dataset.num_pairs=2",
+        "rivals.adam.iterations=2",
+    ]
     said = command(*line, f"output={tmp_path}")
     assert isinstance(said, str) and said.startswith("scoregeo: 2 job(s) failed:") and said.count("metric.lam = -1") == 2
     (folder,) = tmp_path.glob("sphere/sweep_*")
@@ -108,8 +117,9 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(tmp_path: Path)
     assert (folder / "2" / "results.jsonl").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_sweep_does_not_overwrite_another_s_results(tmp_path: Path) -> None:
-    where = [f"hydra.sweep.dir={tmp_path / 'sweep'}", "threads=1", "evaluation.bootstrap=50", "dataset.num_pairs=2"]
+    where = [f"hydra.sweep.dir={tmp_path / 'sweep'}", *PLAIN, "dataset.num_pairs=2"]
     assert command("-m", "solver.num_points=8,9", *where) is None
     results = tmp_path / "sweep" / "0" / "results.jsonl"
     before = results.read_bytes()

@@ -15,9 +15,9 @@ from scoregeo.cli import compose, execute
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import load_tensors, read_json, write_json
 from scoregeo.rundir import RunFolder
-from tests.commands import QUICK, run_here
+from tests.commands import PLAIN, run_here
 
-SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *QUICK)
+SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
 CONFIG = {"seed": 0, "device": "cpu", "output": "here", "overwrite": False, "metric": {"lam": 1.0e-5}}
 
 

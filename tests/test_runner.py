@@ -8,9 +8,9 @@ import yaml
 
 from scoregeo.core.files import load_tensors, read_json
 from scoregeo.report.table import rows_from_summary
-from tests.commands import DIGITS, GRAPH, QUICK, TINY, run_here, small_model
+from tests.commands import DIGITS, GRAPH, PLAIN, TINY, run_here, small_model
 
-SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *QUICK)
+SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
 
 def test_noisy_paths_are_certified_where_they_lie_and_decoded(tmp_path: Path, model: Path) -> None:
     overrides = [o.replace("MODEL", str(model)) for o in TINY["rotated_mnist"]]
-    folder, reason = run_here(["experiment=rotated_mnist", *overrides], tmp_path)
+    folder, reason = run_here(["experiment=rotated_mnist", *overrides, "evaluation.figures=false"], tmp_path)
     assert reason is None
     lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     first = {line["method"]: line["measures"] for line in lines if line["pair"] == "30deg_000"}
@@ -72,7 +72,9 @@ def test_noisy_paths_are_certified_where_they_lie_and_decoded(tmp_path: Path, mo
 
 def test_paths_that_stay_noisy_say_so(tmp_path: Path, model: Path) -> None:
     overrides = [o.replace("MODEL", str(model)) for o in TINY["rotated_mnist"]]
-    folder, reason = run_here(["experiment=rotated_mnist", *overrides, "evaluation.decode=false"], tmp_path)
+    folder, reason = run_here(
+        ["experiment=rotated_mnist", *overrides, "evaluation.decode=false", "evaluation.figures=false"], tmp_path
+    )
     assert reason is None
     rows = {(r["method"], r["measure"]): r for r in read_json(folder / "summary.json")["rows"] if r["group"] == "all"}
     assert rows["stein_gauss_newton", "psnr"]["mean"] is None and "not decoded" in rows["stein_gauss_newton", "fid"]["reason"]
@@ -80,7 +82,7 @@ def test_paths_that_stay_noisy_say_so(tmp_path: Path, model: Path) -> None:
 
 
 def test_the_start_s_cost_stands_apart(tmp_path: Path) -> None:
-    folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS, *GRAPH], tmp_path)
+    folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS, *GRAPH, "evaluation.figures=false"], tmp_path)
     assert reason is None
     rows = {(r["method"], r["measure"]): r["mean"] for r in read_json(folder / "summary.json")["rows"] if r["group"] == "all"}
     assert rows["start_graph", "score_evaluations"] > 0

@@ -39,13 +39,13 @@ class FakeWandb(types.ModuleType):
         super().__init__("wandb")
         self.bad, self.modes, self.run = bad, list[str](), FakeRun("")
 
-    def Settings(self, **given: Any) -> dict[str, Any]:  # noqa: N802
+    def Settings(self, **given: Any) -> dict[str, Any]:
         return given
 
-    def Table(self, columns: list[str], data: list[Any]) -> tuple[list[str], list[Any]]:  # noqa: N802
+    def Table(self, columns: list[str], data: list[Any]) -> tuple[list[str], list[Any]]:
         return columns, data
 
-    def Image(self, path: str) -> str:  # noqa: N802
+    def Image(self, path: str) -> str:
         return path
 
     def init(self, mode: str, dir: str, **given: Any) -> FakeRun:
