@@ -45,7 +45,8 @@ def write_pictures(
             rows = {method: all_frames[index] for method, all_frames in frames.items()}
             written += frame_strips(figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})")
     elif (surface := surface_of(dataset)) is not None:
-        tracks = {method: path[:_PATHS_SHOWN, :, :3].double() for method, path in frames.items()}
+        longest = (pairs.second - pairs.first).norm(dim=1).argsort(descending=True, stable=True)[:_PATHS_SHOWN]
+        tracks = {method: path[longest, :, :3].double() for method, path in _different(frames).items()}
         written += surface_paths(figures / "paths", surface, tracks)
     return [path for path in written if path.suffix == ".png"]
 
@@ -62,6 +63,15 @@ def surface_of(dataset: AbstractDataset) -> tuple[Any, Any, Any] | None:
         x, y, z = dataset.embed(torch.stack([theta, phi], -1)).numpy().transpose(2, 0, 1)
         return x, y, z
     return None
+
+
+def _different(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the methods whose paths are an earlier one's: the second would hide the first."""
+    kept: dict[str, torch.Tensor] = {}
+    for method, path in frames.items():
+        if not any(torch.equal(path, other) for other in kept.values()):
+            kept[method] = path
+    return kept
 
 
 def _write_frames(folder: Path, frames: torch.Tensor) -> None:

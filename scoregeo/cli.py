@@ -148,7 +148,7 @@ def _app(report: Report) -> Any:
 
 def _gather(report: Report) -> None:
     """One table and one plot of a sweep's jobs, in its folder."""
-    from scoregeo.columns import headlines
+    from scoregeo.columns import headlines, iterated
     from scoregeo.core.files import read_json
     from scoregeo.report.sweep import gather
 
@@ -156,7 +156,13 @@ def _gather(report: Report) -> None:
     command = " ".join(["scoregeo", *sys.argv[1:]])
     rows = [row for path in sorted(report.sweep.glob("*/summary.json")) for row in read_json(path)["rows"]]
     try:
-        sweep = gather(report.sweep, out=report.sweep / "sweep", measures=headlines(rows), command=command, title="Sweep")
+        sweep = gather(
+            report.sweep,
+            out=report.sweep / "sweep",
+            measures=headlines(rows),
+            plotted=iterated(rows) or None,
+            command=command,
+        )
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
     log.info("sweep: %s", ", ".join(str(path) for path in sweep.files))

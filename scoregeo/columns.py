@@ -26,7 +26,7 @@ TITLES = {
     "other_evaluations": "evaluations to lift and decode",
     "seconds": "seconds a pair",
 }
-_HEADLINES = ("length_error", "psnr", "ssim", "energy", "metric_length", "evaluations_per_point")
+_HEADLINES = ("length_error", "psnr", "metric_length", "evaluations_per_point", "energy")
 _MOST_HEADLINES = 3
 
 
@@ -34,6 +34,12 @@ def present(rows: Iterable[Mapping[str, Any]], wanted: Sequence[str] = tuple(TIT
     """Those of `wanted` that rows of `summary.json` hold for some method but the truth, in the order of `wanted`."""
     found = {row["measure"] for row in rows if row["method"] != "truth"}
     return [name for name in wanted if name in found]
+
+
+def iterated(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The methods that iterate: those a sweep of solver or metric settings changes."""
+    spent = [row["method"] for row in rows if row["measure"] == "iterations" and row["mean"]]
+    return list(dict.fromkeys(spent))
 
 
 def headlines(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -43,7 +43,11 @@ ITEMS = (
     Item("sphere", "Sphere in R^3", ("dataset.num_pairs=64",)),
     Item("sphere_r50", "Sphere in R^50", ("dataset.num_pairs=64",)),
     Item("torus", "Torus in R^3", ("dataset.num_pairs=32", "rivals.adam.iterations=1000")),
-    Item("rotated_mnist", "Rotated digits, all of them, U-Net, shared noise", ("dataset.pairs_per_angle=25", "inversion.decode_steps=50")),
+    Item(
+        "rotated_mnist",
+        "Rotated digits, all of them, U-Net, shared noise",
+        ("dataset.pairs_per_angle=25", "inversion.decode_steps=50"),
+    ),
     Item("rotated_mnist_empirical", "Rotations of one digit, exact score", ("dataset.pairs_per_angle=20",)),
     Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", ("dataset.pairs_per_angle=50",)),
     Item("rotated_mnist_unet_ten", "Rotations of ten digits, U-Net", ("dataset.pairs_per_angle=50",)),

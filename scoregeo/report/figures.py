@@ -51,7 +51,7 @@ def surface_paths(
         axes.set_box_aspect([max(high - low, 1e-9) for low, high in box], zoom=1.35)
         axes.view_init(elev=elevation, azim=azimuth)
         axes.set_axis_off()
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(tracks), 4))
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2 if max(map(len, tracks)) > 12 else 4)
         return save_figure(figure, out, formats)
 
 

@@ -49,13 +49,15 @@ def gather(
     *,
     out: Path,
     measures: Sequence[str] | None = None,
+    plotted: Sequence[str] | None = None,
     command: str = "",
     title: str = "Sweep",
 ) -> Sweep:
     """Gather the job folders below `folder` into `out.md`, `out.csv` and a plot `out.pdf`, `out.png`.
 
     A job folder holds `manifest.json`, `config.yaml`, `summary.json` or `.hydra/overrides.yaml`. `keys`: the swept keys, dotted;
-    by default those of the overrides that differ between jobs. `measures`: columns of the table and panels of the plot
+    by default those of the overrides that differ between jobs. `measures`: columns of the table and panels of the plot;
+    `plotted`: methods in the plot
     (default: all). The plot shows each measure against the first key, a line for each value of the others, a panel for each
     method and group.
     Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
@@ -81,7 +83,7 @@ def gather(
     notes = [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
     pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
-    figures = _plot(out, jobs, names, shown)
+    figures = _plot(out, jobs, names, shown, plotted)
     return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
 
 
@@ -193,12 +195,15 @@ def _told(job: Job) -> str:
     return f"job {job.name} ({settings}): {job.failure}"
 
 
-def _plot(out: Path, jobs: Sequence[Job], keys: Sequence[str], measures: Sequence[str]) -> list[Path]:
+def _plot(
+    out: Path, jobs: Sequence[Job], keys: Sequence[str], measures: Sequence[str], plotted: Sequence[str] | None
+) -> list[Path]:
     """Each measure against the first key, a line for each value of the others, a panel for each method and group."""
     if not keys:
         return []
     done = [job for job in jobs if job.failure is None]
     kinds = list(dict.fromkeys((row.labels["method"], row.labels["group"]) for job in done for row in job.rows))
+    kinds = [kind for kind in kinds if plotted is None or kind[0] in plotted]
     panels: dict[str, dict[str, Line]] = {}
     ylabels: list[str] = []
     for measure in measures:
@@ -212,7 +217,7 @@ def _plot(out: Path, jobs: Sequence[Job], keys: Sequence[str], measures: Sequenc
                         lines.setdefault(label, []).append((job.values[keys[0]], cell))
             if lines and len(panels) < MOST_PANELS:
                 heading = ", ".join(filter(None, (method, group)))
-                panels[heading if len(measures) == 1 else f"{measure}: {heading}"] = {k: _line(v) for k, v in lines.items()}
+                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {k: _line(v) for k, v in lines.items()}
                 ylabels.append(measure)
     if not panels:
         return []

@@ -55,7 +55,7 @@ class DiffusersUNetScore(AbstractScore):
         weight = next(self.unet.parameters())
         root = (1 + sigma**2) ** 0.5
         x_vp = x.to(weight) / root
-        timestep = self.schedule.timestep(torch.tensor(float(sigma))).to(weight).expand(len(x))
+        timestep = weight.new_full((len(x),), self.schedule.timestep_at(sigma))
         output = self.unet(x_vp, timestep).sample
         if self.prediction == "epsilon":
             return (-output / sigma).to(x)
@@ -77,12 +77,20 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
             f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a shipped model ({shipped})."
         )
     try:
-        unet = UNet2DModel.from_pretrained(
-            path / "unet", use_safetensors=True, torch_dtype=torch.float32, low_cpu_mem_usage=False
+        unet, loaded = UNet2DModel.from_pretrained(
+            path / "unet",
+            use_safetensors=True,
+            torch_dtype=torch.float32,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
         )
         scheduler = DDIMScheduler.from_pretrained(path / "scheduler")
     except Exception as error:  # diffusers raises many kinds; each means the folder cannot be used
         raise DataError(f"{path} cannot be loaded as a diffusers model with safetensors weights: {error}") from error
+    # diffusers fills what is missing with random numbers and only warns.
+    wrong = {kind: names for kind, names in loaded.items() if names}
+    if wrong:
+        raise DataError(f"{path}/unet: the weights file does not fit the model: {wrong}.")
     return DiffusersUNetScore(unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk)
 
 

@@ -30,6 +30,10 @@ class NoiseSchedule:
         value = np.exp(np.interp(timestep.detach().cpu().double().numpy(), grid, self._log_sigma))
         return torch.as_tensor(value).to(timestep.device)
 
+    def timestep_at(self, sigma: float) -> float:
+        """Fractional timestep at one noise level; clamped to the schedule's ends."""
+        return float(np.interp(np.log(sigma), self._log_sigma, np.arange(self.num_timesteps)))
+
     def timestep(self, sigma: torch.Tensor) -> torch.Tensor:
         """Fractional timestep at noise level `sigma` (any shape); clamped to the schedule's ends."""
         grid = np.arange(self.num_timesteps, dtype=np.float64)
