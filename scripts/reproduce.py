@@ -7,10 +7,12 @@ by a hash of their configuration.
 """
 
 import argparse
+import json
 import logging
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,7 @@ from pathlib import Path
 from scoregeo.cli import compose, execute
 from scoregeo.columns import TITLES, present
 from scoregeo.core.files import read_json, write_text, write_whole
+from scoregeo.experiment import CLOSED_FORM
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary
 
 log = logging.getLogger("reproduce")
@@ -110,11 +113,22 @@ def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path
         settings={"pairs": manifest["pairs"], "device": manifest["device"], "torch": manifest["versions"]["torch"]},
         measures=present(summary),
         titles=TITLES,
+        notes=_statuses(run),
     )
     pictures = _copy_figures(item.experiment, run, results)
     text += "\n## Figures\n\n" + "\n\n".join(f"![{name}]({name})" for name in pictures) + "\n"
     write_text(results / f"{item.experiment}.md", text)
     write_text(results / f"{item.experiment}.csv", csv_table([row for rows in tables.values() for row in rows]))
+
+
+def _statuses(run: Path) -> list[str]:
+    """How each solver's pairs ended, for example "stein_adam: 8 out_of_budget"."""
+    ended: dict[str, Counter[str]] = {}
+    for line in (run / "results.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["status"] != CLOSED_FORM:
+            ended.setdefault(row["method"], Counter())[row["status"]] += 1
+    return [f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items()) for method, counts in ended.items()]
 
 
 def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:

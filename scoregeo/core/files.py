@@ -21,6 +21,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         write(partial)
+        partial.chmod(0o644)  # safetensors makes files that only their owner can read
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         partial.replace(path)
