@@ -14,8 +14,7 @@ class PathMeasure:
     """What one pass over a batch of paths gives; float64 [pairs] each.
 
     `energy` tends to `1/2 integral |x'|_x^2 du`, u in [0, 1], as points are added; `length` to `integral |x'|_x du`.
-    `lower_bound` lies
-    below the energy of every path between the same ends, as far as the metric knows one (0 where it does not).
+    `lower_bound` lies below the energy of every path between the same ends, as far as the metric knows one (0 where it does not).
     """
 
     energy: torch.Tensor

@@ -1,8 +1,7 @@
 """The probability-flow ODE by deterministic DDIM, in variance-exploding coordinates.
 
-There `dx / dsigma = -sigma s(x, sigma) = eps(x, sigma)`, and a DDIM step (Song et al. 2021, eq. 13 with eta = 0) is
-the Euler step
-`x' = x + (sigma' - sigma) eps(x, sigma)`.
+There `dx / dsigma = -sigma s(x, sigma) = eps(x, sigma)`, and a DDIM step (Song et al. 2021, eq. 13 with eta = 0) is the Euler
+step `x' = x + (sigma' - sigma) eps(x, sigma)`.
 """
 
 import torch

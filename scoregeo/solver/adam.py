@@ -24,8 +24,7 @@ class Adam(AbstractSolver):
     """Minimises `(n/2) sum ( |d_i|^2 + lam (s((x_i + x_{i+1})/2) . d_i)^2 )` by Adam (Azeglio & Di Bernardo 2025).
 
     An iteration costs `3 (num_points - 1)` score evaluations a pair with `differentiate_score`, a backward pass
-    counted as two, else
-    `num_points - 1`. The path of least energy seen is returned.
+    counted as two, else `num_points - 1`. The path of least energy seen is returned.
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.

@@ -29,8 +29,7 @@ class GaussNewton(AbstractSolver):
     """Minimises the graph energy of `stein` by Gauss-Newton with Levenberg-Marquardt damping of the path Laplacian.
 
     An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch for all pairs; a
-    rejected step costs
-    the same. Each pair has its own damping, continuation and stop.
+    rejected step costs the same. Each pair has its own damping, continuation and stop.
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
@@ -38,8 +37,7 @@ class GaussNewton(AbstractSolver):
         subnodes: equal parts a segment is split into for the quadrature (design: it stops leaps over valleys of the density).
         max_iterations: steps tried, rejected ones counted.
         continuation: raise lam tenfold each step from where both parts of the start's energy weigh the same. Good
-            from a straight line; it may leave
-            a good start, for which False solves at the final lam from the first step.
+            from a straight line; it may leave a good start, for which False solves at the final lam from the first step.
         tolerance: converged when the step's predicted and actual decrease are both below this share of the energy.
         damping: initial Levenberg-Marquardt parameter, 0 for a pure Gauss-Newton step.
     """
