@@ -31,8 +31,8 @@ class Solution:
     `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every path's energy) are on the
     solver's own quadrature. `stationarity` is `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T
     the second-difference matrix: the gradient in the norm dual to the path's own energy, without unit, independent of
-    the number of points, 0 at a minimum. `score_evaluations` counts per pair; a backward pass through the score counts as two more.
-    `seconds` is for the whole batch.
+    the number of points, 0 at a minimum. `score_evaluations` counts per pair; a backward pass through the score counts as
+    two more. `seconds` is for the whole batch.
     """
 
     path: torch.Tensor
