@@ -120,13 +120,15 @@ def test_an_unknown_mode_is_refused() -> None:
 
 @pytest.mark.slow
 def test_a_run_is_tracked_offline_by_the_library_itself(tmp_path: Path) -> None:
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     small = ("dataset.num_pairs=2", "solver.num_points=8", *QUICK)
     folder, reason = run_here([*small, "tracker=[jsonl,wandb]", "tracker.wandb.project=tested"], tmp_path)
     assert reason is None and read_json(folder / "manifest.json")["status"] == "done"
     (log,) = folder.glob("wandb/offline-run-*/run-*.wandb")
     words = (b"tested", b"stein_gauss_newton/energy", b"pictures/energy", b"GaussNewton")
-    # The library's own process writes the file, on a busy machine some time after `finish` has returned.
+    # The library's own process writes the file, on a busy machine some time after `finish` has returned:
+    # its end is asked for and waited for.
+    wandb.teardown()
     for _ in range(120):
         if all(word in log.read_bytes() for word in words):
             break
