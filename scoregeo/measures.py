@@ -80,8 +80,8 @@ class Measures:
             self._lpips = load_lpips(settings.lpips, download=settings.download, device=device)
         if isinstance(self._network, FeatureNetwork):
             # Images that no method, start or score has seen, where the dataset can give them.
-            draw = getattr(experiment.dataset, "held_out", experiment.dataset.sample)
-            self._reference = self._network.features(draw(settings.reference_frames, experiment.settings.seed))
+            unseen = experiment.dataset.held_out(settings.reference_frames, experiment.settings.seed)
+            self._reference = self._network.features(unseen)
 
     def _manifold(self, frames: torch.Tensor) -> dict[str, torch.Tensor | NotAvailable]:
         found: dict[str, torch.Tensor | NotAvailable] = {"length": arc_length(frames)}

@@ -51,6 +51,13 @@ class AbstractDataset(ABC):
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """`count` points of the data (never the pairs' own), [count, *shape]; for training, references and FID."""
 
+    def held_out(self, count: int, seed: int) -> torch.Tensor:
+        """`count` points of the same distribution that no score or start has seen, [count, *shape]: references of FID and KID.
+
+        As it stands a fresh draw; a dataset whose sample is finite gives points outside it.
+        """
+        return self.sample(count, seed + 1)
+
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
         """The true path at `num_points` points of equal arc length on the manifold, [pairs, num_points, *shape], or None."""
         return None
