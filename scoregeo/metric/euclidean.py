@@ -2,12 +2,12 @@
 
 import torch
 
-from scoregeo.metric.base import AbstractMetric, PathMeasure
+from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
 
-class EuclideanMetric(AbstractMetric):
+class EuclideanMetric(AbstractClosedFormMetric):
     """`g = I`. Its geodesics are straight lines. The field is kept only so that noise levels are known; it is never evaluated."""
 
     name = "euclidean"
@@ -21,6 +21,28 @@ class EuclideanMetric(AbstractMetric):
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         return (u * v).flatten(1).sum(1)
+
+    def apply(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return v
+
+    def inverse(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return v
+
+    def log_volume(self, x: torch.Tensor) -> torch.Tensor:
+        return x.new_zeros(len(x), dtype=torch.float64)
+
+    def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(v)
+
+    def sectional_curvature(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        u, v = u.flatten(1).double(), v.flatten(1).double()
+        uu, vv, uv = (u * u).sum(1), (v * v).sum(1), (u * v).sum(1)
+        return torch.zeros_like(uu).where(uu * vv - uv**2 > 1e-14 * uu * vv, torch.nan)
+
+    def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
+        """`n (2 x_j - x_{j-1} - x_{j+1})`."""
+        wide = path.double()
+        return (path.shape[1] - 1) * (2 * wide[:, 1:-1] - wide[:, :-2] - wide[:, 2:])
 
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
         """`(n/2) sum |d_i|^2`, `sum |d_i|` and `|x_n - x_0|^2 / 2`; no score evaluation, whatever the quadrature."""

@@ -3,17 +3,22 @@
 import torch
 
 from scoregeo.core.errors import check_number
-from scoregeo.metric.base import AbstractMetric, PathMeasure
-from scoregeo.metric.graph import log_density_differences, node_scores
+from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
+from scoregeo.metric.graph import log_density_differences, node_scores, residuals
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
 
-class SteinMetric(AbstractMetric):
+class SteinMetric(AbstractClosedFormMetric):
     """`g(x) = I + lam s(x) s(x)^T`, lam > 0 (Azeglio & Di Bernardo 2025, arXiv 2505.11128).
 
-    It is the metric of the graph `x -> (x, sqrt(lam) log p_sigma(x))` in one more dimension: moving along the score, off the
-    data manifold, costs `1 + lam |s|^2` times as much as moving across it.
+    It is the metric of the graph `x -> (x, sqrt(lam) log p_sigma(x))` in one more dimension, a Monge patch: moving along the
+    score, off the data manifold, costs `1 + lam |s|^2` times as much as moving across it. So everything is closed form
+    (Hartmann et al. 2022, "Lagrangian manifold Monte Carlo on Monge patches"), with `J = ds/dx` and `W = 1 + lam |s|^2`:
+
+        g^-1 v = v - lam (s.v) s / W,   det g = W,   Gamma(u, v) = lam s (u.J v) / W.
+
+    A learned score is not quite a gradient: `u.J v` is then its symmetric part, `(u.J v + v.J u) / 2`.
     """
 
     name = "stein"
@@ -32,6 +37,43 @@ class SteinMetric(AbstractMetric):
         s, u, v = self._field(x).flatten(1), u.flatten(1), v.flatten(1)
         return (u * v).sum(1) + self.lam * (s * u).sum(1) * (s * v).sum(1)
 
+    def apply(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """`v + lam (s.v) s`; one score evaluation a point."""
+        s = self._field(x)
+        return v + self.lam * _expand((s * v).flatten(1).sum(1), s) * s
+
+    def inverse(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """`v - lam (s.v) s / W` (Sherman-Morrison); one score evaluation a point."""
+        s = self._field(x)
+        weight = self.lam * (s * v).flatten(1).sum(1) / self._stretch(s)
+        return v - _expand(weight, s) * s
+
+    def log_volume(self, x: torch.Tensor) -> torch.Tensor:
+        """`log(1 + lam |s|^2) / 2`; one score evaluation a point."""
+        return 0.5 * (self.lam * self._field(x).double().flatten(1).square().sum(1)).log1p()
+
+    def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """`lam s (u.J v) / W`; one score evaluation and one JVP a point where u is v, two JVPs otherwise."""
+        s, hessian = self._hessian(x, u, v)
+        return _expand(self.lam * hessian / self._stretch(s), s) * s
+
+    def sectional_curvature(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Gauss's equation of the graph, `h = sqrt(lam) u.J v`, inner products in g:
+
+            K = (h(u,u) h(v,v) - h(u,v)^2) / (W (<u,u><v,v> - <u,v>^2))
+
+        One score evaluation and two JVPs a point.
+        """
+        s, ju = self._field.jvp(x, u)
+        _, jv = self._field.jvp(x, v)
+        s, u, v, ju, jv = (t.double().flatten(1) for t in (s, u, v, ju, jv))
+        huu, hvv, huv = _dot(u, ju), _dot(v, jv), (_dot(u, jv) + _dot(v, ju)) / 2
+        su, sv = _dot(s, u), _dot(s, v)
+        uu, vv, uv = _dot(u, u) + self.lam * su**2, _dot(v, v) + self.lam * sv**2, _dot(u, v) + self.lam * su * sv
+        area = uu * vv - uv**2
+        curved = self.lam * (huu * hvv - huv**2) / (self._stretch(s) * area)
+        return curved.where(area > 1e-14 * uu * vv, torch.nan)
+
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
         """Energy, length and bound of the chords of the graph.
 
@@ -48,3 +90,32 @@ class SteinMetric(AbstractMetric):
         chord = (flat[:, -1] - flat[:, 0]).double().square().sum(1)
         bound = 0.5 * (chord + self.lam * delta.sum((1, 2)).square())
         return PathMeasure(energy=energy, length=length, lower_bound=bound)
+
+    def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
+        """dE/dx_j without a backward pass, as for a true gradient field (`scoregeo.metric.graph`); at midpoints by autograd."""
+        if not quadrature.shares_ends:
+            return autograd_gradient(self, path, quadrature)
+        lam = torch.full((len(path),), self.lam, dtype=torch.float64, device=path.device)
+        return residuals(self._field, path, quadrature).gradient(lam).view_as(path[:, 1:-1])
+
+    def _stretch(self, s: torch.Tensor) -> torch.Tensor:
+        """W, [batch]."""
+        return 1 + self.lam * s.flatten(1).square().sum(1)
+
+    def _hessian(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score, and the symmetric part of `u.J v`, [batch]."""
+        s, jv = self._field.jvp(x, v)
+        along = _dot(u.flatten(1), jv.flatten(1))
+        if u is v:
+            return s, along
+        _, ju = self._field.jvp(x, u)
+        return s, (along + _dot(v.flatten(1), ju.flatten(1))) / 2
+
+
+def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a * b).sum(1)
+
+
+def _expand(weight: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """[batch] to [batch, 1, ...], so that it multiplies points."""
+    return weight.view(-1, *[1] * (like.dim() - 1)).to(like)

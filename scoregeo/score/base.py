@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
+import torch.autograd.forward_ad as fwAD
 
 from scoregeo.core.errors import ConfigError, ScoreError, check_number
 
@@ -38,17 +39,45 @@ class AbstractScore(ABC):
         value = self._score(x, sigma)
         if value.shape != x.shape:
             raise ScoreError(f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points {tuple(x.shape)}.")
-        finite = value.detach().isfinite().flatten(1).all(1)
-        if not finite.all():
-            bad = int((~finite).nonzero()[0])
-            point = x[bad].detach().flatten()
-            shown = ", ".join(f"{v:.4g}" for v in point[:4].tolist()) + (", ..." if point.numel() > 4 else "")
-            raise ScoreError(f"the score is not finite at point {bad} of {len(x)} ([{shown}]) and sigma {sigma:g}.")
+        self._check_finite(value.detach(), x, sigma, "the score")
         return value
+
+    def jvp(self, x: torch.Tensor, v: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score and `J v`, J its Jacobian in x, at `x` [batch, *shape] and directions `v` of the same shape.
+
+        Forward-mode AD: never the matrix. Costs 3 score evaluations a point, the product counted as two. Raises as `score`.
+        """
+        self._check_pair(x, v)
+        value, product = torch.func.jvp(lambda y: self.score(y, sigma), (x,), (v.to(x),))
+        self._check_finite(product.detach(), x, sigma, "the score's Jacobian")
+        return value, product
+
+    def vjp(self, x: torch.Tensor, v: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score and `J^T v`, by one backward pass: 3 score evaluations a point. For a true gradient field `J^T = J`."""
+        self._check_pair(x, v)
+        with torch.enable_grad():
+            point = x.detach().requires_grad_(True)
+            value = self.score(point, sigma)
+            (product,) = torch.autograd.grad(value, point, v.to(x))
+        self._check_finite(product, x, sigma, "the score's Jacobian")
+        return value.detach(), product
 
     def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """Posterior mean `E[x0 | x] = x + sigma^2 s(x, sigma)` (Tweedie); one score evaluation a point."""
         return x + sigma**2 * self.score(x, sigma)
+
+    def _check_pair(self, x: torch.Tensor, v: torch.Tensor) -> None:
+        if v.shape != x.shape:
+            raise ScoreError(f"directions have shape {tuple(v.shape)}, their points {tuple(x.shape)}: one direction a point.")
+
+    @staticmethod
+    def _check_finite(value: torch.Tensor, x: torch.Tensor, sigma: float, what: str) -> None:
+        finite = value.isfinite().flatten(1).all(1)
+        if not finite.all():
+            bad = int((~finite).nonzero()[0])
+            point = x[bad].detach().flatten()
+            shown = ", ".join(f"{v:.4g}" for v in point[:4].tolist()) + (", ..." if point.numel() > 4 else "")
+            raise ScoreError(f"{what} is not finite at point {bad} of {len(x)} ([{shown}]) and sigma {sigma:g}.")
 
     def check_sigma(self, sigma: float, key: str = "score.sigma") -> None:
         """Raise ConfigError unless sigma is a positive number in the range of this score."""
@@ -65,7 +94,10 @@ class AbstractScore(ABC):
 
 
 class CountingScore(AbstractScore):
-    """A score that counts its evaluations, for tests and benchmarks: `count` grows by the batch size of every call."""
+    """A score that counts its evaluations: `count` grows by the batch of every call; a JVP or a backward pass adds twice that.
+
+    A backward pass is counted when it runs, so a graph that is built and never used costs what its forward pass costs.
+    """
 
     def __init__(self, inner: AbstractScore) -> None:
         self.inner = inner
@@ -80,8 +112,15 @@ class CountingScore(AbstractScore):
         return self.inner.sigma_range
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        self.count += len(x)
-        return self.inner._score(x, sigma)
+        forward_mode = _has_tangent(x)
+        self.count += len(x) * (3 if forward_mode else 1)
+        value = self.inner._score(x, sigma)
+        if value.requires_grad and not forward_mode:
+            value.register_hook(lambda _: self._count_backward(len(x)))
+        return value
+
+    def _count_backward(self, batch: int) -> None:
+        self.count += 2 * batch
 
     def sigma_of_timestep(self, timestep: float) -> float:
         return self.inner.sigma_of_timestep(timestep)
@@ -104,3 +143,9 @@ class DetachedScore(AbstractScore):
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         with torch.no_grad():
             return self.inner._score(x, sigma)
+
+
+def _has_tangent(x: torch.Tensor) -> bool:
+    """Whether x carries a forward-mode tangent."""
+    # Outside a dual level there is none, and asking for it would be an error.
+    return fwAD._current_level >= 0 and fwAD.unpack_dual(x).tangent is not None

@@ -69,6 +69,7 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     `folder` may also be the name of a shipped model. Raises DataError, naming the folder, for missing or damaged files.
     """
     from diffusers import DDIMScheduler, UNet2DModel
+    from diffusers.models.attention_processor import Attention, AttnProcessor
 
     path = MODELS / folder if (MODELS / folder).is_dir() else Path(folder)
     if not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
@@ -91,6 +92,10 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     wrong = {kind: names for kind, names in loaded.items() if names}
     if wrong:
         raise DataError(f"{path}/unet: the weights file does not fit the model: {wrong}.")
+    # Plain attention: the fused kernels have no forward-mode derivative.
+    for module in unet.modules():
+        if isinstance(module, Attention):
+            module.set_processor(AttnProcessor())
     return DiffusersUNetScore(unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk)
 
 

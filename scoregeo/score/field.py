@@ -27,6 +27,14 @@ class ScoreField:
         """The score at `x` [batch, *shape]; same shape."""
         return self.score.score(x, self.sigma)
 
+    def jvp(self, x: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score and `J v` at `x`, `v` [batch, *shape]; costs 3 evaluations a point."""
+        return self.score.jvp(x, v, self.sigma)
+
+    def vjp(self, x: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score and `J^T v` at `x`, `v` [batch, *shape]; costs 3 evaluations a point."""
+        return self.score.vjp(x, v, self.sigma)
+
 
 def field_at(score: AbstractScore, sigma: float | None, timestep: float | None = None) -> ScoreField:
     """A field at `sigma`, or at the noise level of a diffusion `timestep`. Exactly one of the two is given."""

@@ -8,13 +8,12 @@ import torch
 
 from scoregeo.core.errors import ConfigError, ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
-from scoregeo.metric.graph import residuals
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import DetachedScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, AbstractSolver, Solution, Step
-from scoregeo.solver.laplacian import stationarity
+from scoregeo.solver.conclude import conclude
 
 _WINDOW = 50  # iterations over which the energy must have stopped falling
 
@@ -102,30 +101,10 @@ class Adam(AbstractSolver):
                     break
         path = torch.cat([start[:, :1], best_inner, start[:, -1:]], 1)
         status = [CONVERGED if c else FAILED if f else BUDGET for c, f in zip(converged, failed, strict=True)]
-        return self._solution(metric, path, status, stopped_at, cost, tuple(history), began)
-
-    @torch.no_grad()
-    def _solution(
-        self, metric: SteinMetric, path: torch.Tensor, status: list[str], iterations: torch.Tensor, cost: int,
-        history: tuple[Step, ...], began: float,
-    ) -> Solution:  # fmt: skip
-        seconds = time.perf_counter() - began
-        measured = metric.measure(path, Quadrature("midpoint"))
-        # The gradient is taken on the trapezoid rule, as every solver's is, so that the residuals can be compared.
-        ends = residuals(metric.field, path, Quadrature("trapezoid"))
-        lam = torch.full((len(path),), metric.lam, dtype=torch.float64, device=path.device)
-        return Solution(
-            path=path,
-            status=tuple(status),
-            iterations=iterations,
-            score_evaluations=iterations * cost,
-            energy=measured.energy.cpu(),
-            length=measured.length.cpu(),
-            bound=measured.lower_bound.cpu(),
-            stationarity=stationarity(ends.gradient(lam), ends.energy(lam)).cpu(),
-            seconds=seconds,
-            history=history,
-        )
+        return conclude(
+            metric, path, Quadrature("midpoint"), status=status, iterations=stopped_at, score_evaluations=stopped_at * cost,
+            reason=[""] * pairs, history=history, began=began,
+        )  # fmt: skip
 
 
 def _midpoint_energy(metric: SteinMetric, differentiate: bool) -> Callable[[torch.Tensor], torch.Tensor]:

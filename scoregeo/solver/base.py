@@ -26,13 +26,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found. All tensors on the CPU, float64 or int64, [pairs], unless said otherwise.
+    """What a solver found. Tensors are on the CPU (`path` on its start's device), float64 or int64, [pairs], unless said otherwise.
 
     `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every path's energy) are on the
     solver's own quadrature. `stationarity` is `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T
     the second-difference matrix: the gradient in the norm dual to the path's own energy, without unit, independent of
     the number of points, 0 at a minimum. `score_evaluations` counts per pair; a backward pass through the score counts as
     two more. `seconds` is for the whole batch.
+
+    `certified_energy` is the path's energy on a finer quadrature (`solver.certificate`), which cost `certificate_evaluations`;
+    where it is much above `energy` the path leaps over a valley of the density and `tunnelled` is true. `reason` says in
+    words why a pair did not converge, or that it tunnelled; "" where there is nothing to say.
     """
 
     path: torch.Tensor
@@ -43,6 +47,10 @@ class Solution:
     length: torch.Tensor
     bound: torch.Tensor
     stationarity: torch.Tensor
+    certified_energy: torch.Tensor
+    certificate_evaluations: torch.Tensor
+    tunnelled: torch.Tensor
+    reason: tuple[str, ...]
     seconds: float
     history: tuple[Step, ...] = field(default=(), repr=False)
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from scoregeo.core.errors import ConfigError, ScoreError, check_choice, check_number
-from scoregeo.metric.base import AbstractMetric
-from scoregeo.metric.euclidean import EuclideanMetric
+from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.metric.graph import Residuals, residuals
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
-from scoregeo.solver.laplacian import gauss_newton_step, predicted_energy, stationarity
+from scoregeo.solver.conclude import conclude
+from scoregeo.solver.laplacian import gauss_newton_step, predicted_energy
+from scoregeo.solver.serving import check_served
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class GaussNewton(AbstractSolver):
         check_number("solver.damping", self.damping, at_least=0.0)
 
     def check(self, metric: AbstractMetric) -> None:
-        if not isinstance(metric, (SteinMetric, EuclideanMetric)):
-            raise ConfigError(f"solver gauss_newton serves the metrics stein and euclidean, not {metric.name}.")
+        check_served("gauss_newton", metric.name)
 
     def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
         self.check(metric)
@@ -71,15 +71,15 @@ class GaussNewton(AbstractSolver):
         if isinstance(metric, SteinMetric):
             run = _Run(self, metric.field, metric.lam, start)
             run.iterate(on_step)
-            return run.solution(metric, time.perf_counter() - began)
+            return run.solution(metric, began)
         # Every start relaxes to the straight line between its ends, in closed form.
         u = torch.linspace(0, 1, self.num_points, dtype=start.dtype, device=start.device).view(-1, *[1] * (start.dim() - 2))
         line = (1 - u) * start[:, :1] + u * start[:, -1:]
-        measured = metric.measure(line, Quadrature())
-        zero = torch.zeros(len(start), dtype=torch.int64)
-        return Solution(
-            line, (CONVERGED,) * len(start), zero, zero, measured.energy.cpu(), measured.length.cpu(),
-            measured.lower_bound.cpu(), zero.double(), time.perf_counter() - began,
+        pairs = len(start)
+        zero = torch.zeros(pairs, dtype=torch.int64)
+        return conclude(
+            metric, line, Quadrature(), status=[CONVERGED] * pairs, iterations=zero, score_evaluations=zero,
+            reason=[""] * pairs, history=[], began=began,
         )  # fmt: skip
 
 
@@ -97,6 +97,7 @@ class _Run:
         self.evaluations = torch.full((pairs,), self.cost)
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
         self.status = [BUDGET] * pairs
+        self.reason = [""] * pairs
         self.lam = self._first_lam()
         self.damping = torch.full_like(self.lam, solver.damping)
         self.active = torch.ones(pairs, dtype=torch.bool)
@@ -184,22 +185,13 @@ class _Run:
                 finite[row] = False
         return trials, finite
 
-    def solution(self, metric: SteinMetric, seconds: float) -> Solution:
+    def solution(self, metric: SteinMetric, began: float) -> Solution:
         final = torch.full_like(self.lam, self.lam_final)
-        energy = self.residuals.energy(final)
-        measured = _measure(self.residuals, self.lam_final)
-        return Solution(
-            path=self.path,
-            status=tuple(self.status),
-            iterations=self.iterations,
-            score_evaluations=self.evaluations,
-            energy=energy.cpu(),
-            length=measured[0].cpu(),
-            bound=measured[1].cpu(),
-            stationarity=stationarity(self.residuals.gradient(final), energy).cpu(),
-            seconds=seconds,
-            history=tuple(self.history),
-        )
+        return conclude(
+            metric, self.path, self.rule, status=self.status, iterations=self.iterations, score_evaluations=self.evaluations,
+            reason=self.reason, history=self.history, began=began,
+            measured=_measure(self.residuals, final), gradient=self.residuals.gradient(final),
+        )  # fmt: skip
 
 
 def _next_damping(damping: torch.Tensor, ratio: torch.Tensor, accept: torch.Tensor) -> torch.Tensor:
@@ -222,10 +214,11 @@ def _assign(into: Residuals, index: torch.Tensor, source: Residuals) -> None:
     into.right[index], into.left[index] = source.right, source.left
 
 
-def _measure(r: Residuals, lam: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Length in the metric and lower bound of the energy, from residuals at hand."""
+def _measure(r: Residuals, lam: torch.Tensor) -> PathMeasure:
+    """Energy, length and lower bound from residuals at hand."""
     parts = r.delta.shape[2]
     segments, delta = r.segments.double(), r.delta.double()
     squares = segments.square().sum(2)[:, :, None]
-    length = (squares / parts**2 + lam * delta.square()).sqrt().sum((1, 2))
-    return length, 0.5 * (segments.sum(1).square().sum(1) + lam * delta.sum((1, 2)).square())
+    length = (squares / parts**2 + lam[:, None, None] * delta.square()).sqrt().sum((1, 2))
+    bound = 0.5 * (segments.sum(1).square().sum(1) + lam * delta.sum((1, 2)).square())
+    return PathMeasure(energy=r.energy(lam), length=length, lower_bound=bound)
