@@ -48,7 +48,7 @@ class AbstractScore(ABC):
         Forward-mode AD: never the matrix. Costs 3 score evaluations a point, the product counted as two. Raises as `score`.
         """
         self._check_pair(x, v)
-        value, product = torch.func.jvp(lambda y: self.score(y, sigma), (x,), (v.to(x),))
+        value, product = torch.func.jvp(lambda y: self.score(y, sigma), (x,), (v.to(x),))  # type: ignore[misc]  # no auxiliary output
         self._check_finite(product.detach(), x, sigma, "the score's Jacobian")
         return value, product
 

@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found. Tensors are on the CPU (`path` on its start's device), float64 or int64, [pairs], unless said otherwise.
+    """What a solver found. Tensors: CPU (`path`: its start's device), float64 or int64, [pairs], unless said otherwise.
 
     `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every path's energy) are on the
     solver's own quadrature. `stationarity` is `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T
