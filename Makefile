@@ -9,7 +9,7 @@ OUTPUTS ?= outputs
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper sweep-lambda sweep-steps train-digits model-cards lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper bench sweep-lambda sweep-steps starts train-digits model-cards lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -44,11 +44,17 @@ format: $(READY) ## Put style right
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
 	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
 
+bench: $(READY) ## Compare the solvers: results/bench_solver.md (about 15 minutes on two cores; resumes)
+	$(BIN)/python scripts/bench.py --output $(RESULTS) --store $(OUTPUTS)/bench
+
 sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere metric.lam=1,10,100,1000
 
 sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
+
+starts: $(READY) ## How often each start leads to the best geodesic: results/starts.md (about 15 minutes on two cores; resumes)
+	$(BIN)/python scripts/starts.py --output $(OUTPUTS)/starts --results $(RESULTS)
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export

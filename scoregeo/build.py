@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -10,8 +11,10 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
-from scoregeo.core.errors import ConfigError
+from scoregeo.core.errors import ConfigError, bad_value
 from scoregeo.experiment import Experiment
+from scoregeo.extrapolation.base import AbstractExtrapolation
+from scoregeo.initializer.several import Initializer
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.score.base import AbstractScore, CountingScore
@@ -24,6 +27,8 @@ from scoregeo.tracker.jsonl import JsonlTracker
 Config = Mapping[str, Any]
 
 GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
+# Groups of which several options stand side by side, by name, and what each holds.
+MAPPINGS = {"rivals": "solver", "baseline": "baseline", "extrapolation": "extrapolation", "tracker": "tracker"}
 # What this module passes to an option's target, on top of its YAML.
 PASSED = {"score": ("dataset", "seed"), "metric": ("field",)}
 
@@ -35,22 +40,32 @@ def build(config: Config) -> Experiment:
     Raises ConfigError, naming the key, for settings that cannot be used.
     """
     settings = RunSettings(
-        config["name"], config["seed"], config["device"], config["threads"], EvaluationSettings(**config["evaluation"])
+        name=config["name"],
+        seed=config["seed"],
+        device=config["device"],
+        threads=config["threads"],
+        evaluation=EvaluationSettings(**config["evaluation"]),
+        reach=tuple(config["reach"]),
     )
     check_device(settings.device)
     check_nodes(config)
     dataset = make("dataset", config["dataset"])
     inversion: AbstractInversion = make("inversion", config["inversion"])
-    initializer = make("initializer", config["initializer"])
+    initializer: Initializer = make("initializer", config["initializer"])
     solvers: dict[str, AbstractSolver] = {option_name(config["solver"]): make("solver", config["solver"])}
     for name, node in config["rivals"].items():
         if name not in solvers:
             solvers[name] = make("solver", node, where=f"rivals.{name}")
     baselines = {name: make("baseline", node, where=f"baseline.{name}") for name, node in config["baseline"].items()}
+    extrapolations: dict[str, AbstractExtrapolation] = {
+        name: make("extrapolation", node, where=f"extrapolation.{name}") for name, node in config["extrapolation"].items()
+    }
+    if extrapolations and config["rivals"]:
+        raise bad_value("rivals", list(config["rivals"]), "empty where extrapolation is not: one solver makes the geodesics")
     trackers: list[AbstractTracker] = [make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()]
     if not any(isinstance(tracker, JsonlTracker) for tracker in trackers):
         trackers.insert(0, JsonlTracker())
-    _check_metric(make("metric", config["metric"], field=None), solvers)
+    _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
 
     field = make("score", config["score"], dataset=dataset, seed=settings.seed)
     assert isinstance(field, ScoreField)
@@ -61,6 +76,8 @@ def build(config: Config) -> Experiment:
         )
     move(field.score, settings.device)
     field = ScoreField(CountingScore(field.score), field.sigma)
+    metric = make("metric", config["metric"], field=field)
+    initializer.check(metric)
     return Experiment(
         settings=settings,
         dataset=dataset,
@@ -68,9 +85,10 @@ def build(config: Config) -> Experiment:
         inversion=inversion,
         initializer=initializer,
         initializer_name=option_name(config["initializer"]),
-        metric=make("metric", config["metric"], field=field),
+        metric=metric,
         solvers=solvers,
         baselines=baselines,
+        extrapolations=extrapolations,
         trackers=trackers,
     )
 
@@ -84,6 +102,10 @@ def make(group: str, node: Config, where: str | None = None, **passed: Any) -> A
     except ConfigError as error:
         raise ConfigError(f"{error}{note}") from error
     except (InstantiationException, TypeError) as error:
+        if isinstance(error.__cause__, ConfigError):  # of a node within this one
+            inner = re.search(r"full_key: (\S+)", str(error))
+            place = ".".join(filter(None, [where or group, inner and inner[1]]))
+            raise ConfigError(f"{error.__cause__} (at {place})") from error
         reason = str(error.__cause__ or error).split("\n")[0]
         raise ConfigError(f"{where or group} = {option_name(node)!r} cannot be built: {reason}") from error
 
@@ -104,7 +126,7 @@ def check_nodes(config: Config) -> None:
         if not isinstance(node, Mapping) or "_target_" not in node:
             raise ConfigError(f"{group} = {node!r} is not allowed: {group} must be one of its options, such as {group}=NAME.")
         check_keys(group, node, PASSED.get(group, ()))
-    for group, kind in (("rivals", "solver"), ("baseline", "baseline"), ("tracker", "tracker")):
+    for group, kind in MAPPINGS.items():
         for name, node in config[group].items():
             if not isinstance(node, Mapping) or "_target_" not in node:
                 raise ConfigError(f"{group}.{name} = {node!r} is not allowed: it must be a {kind} with a _target_.")
@@ -112,14 +134,26 @@ def check_nodes(config: Config) -> None:
 
 
 def check_keys(where: str, node: Config, passed: tuple[str, ...]) -> None:
-    """Raise ConfigError where a node has a key that its target's signature does not know."""
+    """Raise ConfigError where a node, or one within it, has a key that its target's signature does not know."""
     known = target_keys(node["_target_"], passed)
     for key in node:
         if key.startswith("_") or key in known:
+            _check_inner(f"{where}.{key}", node[key])
             continue
         near = difflib.get_close_matches(str(key), known, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigError(f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes {', '.join(known)}.")
+
+
+def _check_inner(where: str, value: object) -> None:
+    """Check the nodes within a setting, at any depth."""
+    if not isinstance(value, Mapping):
+        return
+    if "_target_" in value:
+        check_keys(where, value, ())
+        return
+    for key, inner in value.items():
+        _check_inner(f"{where}.{key}", inner)
 
 
 def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
@@ -146,6 +180,10 @@ def move(score: AbstractScore, device: str) -> None:
             move(value, device)
 
 
-def _check_metric(metric: AbstractMetric, solvers: Mapping[str, AbstractSolver]) -> None:
+def _check_metric(
+    metric: AbstractMetric, solvers: Mapping[str, AbstractSolver], extrapolations: Mapping[str, AbstractExtrapolation]
+) -> None:
     for solver in solvers.values():
         solver.check(metric)
+    for extrapolation in extrapolations.values():
+        extrapolation.check(metric)

@@ -8,11 +8,11 @@ import torch
 from scoregeo.core.errors import ConfigError
 from scoregeo.evaluation.distribution import check_frame_counts, compare_features, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
-from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim
+from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 from scoregeo.evaluation.lpips import Lpips, load_lpips
-from scoregeo.evaluation.manifold import distance_to_manifold, distance_to_path, relative_length_error
+from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
-from scoregeo.experiment import TRUTH, Experiment, Outcome, Problem
+from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, Outcome
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length
 from scoregeo.report.table import summary_entry
@@ -27,7 +27,7 @@ class Measures:
     Raises ConfigError where FID and KID could not be computed of so few frames.
     """
 
-    def __init__(self, experiment: Experiment, problem: Problem) -> None:
+    def __init__(self, experiment: Experiment, problem: AbstractProblem) -> None:
         self.experiment, self.problem = experiment, problem
         self.settings = experiment.settings.evaluation
         self.is_image = len(experiment.dataset.shape) == 3
@@ -35,19 +35,22 @@ class Measures:
         self._lpips: Lpips | NotAvailable | None = None
         if self.is_image:
             self._load()
-        dataset, pairs = experiment.dataset, problem.pairs
-        self.on_manifold = dataset.distance(pairs.first) is not None
-        fine = dataset.true_path(pairs, _FINE * (experiment.num_points - 1) + 1) if self.on_manifold else None
-        self._fine_truth, self._true_length = fine, dataset.true_length(pairs) if self.on_manifold else None
+        self.on_manifold = experiment.dataset.distance(problem.pairs.first) is not None
+        needed = self.on_manifold or not problem.end_given
+        fine = problem.truth(_FINE * (experiment.num_points - 1) + 1) if needed else None
+        self._fine_truth, self._true_length = fine, problem.true_length() if self.on_manifold else None
 
     def of_pairs(self, method: str, outcome: Outcome, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
         """Measures by name, one value a pair. `frames` [pairs, points, *shape]: the path decoded; None where it stays noisy."""
         found: dict[str, torch.Tensor | NotAvailable] = {}
         if frames is not None and self.on_manifold:
             found |= self._manifold(frames.cpu())
+        if frames is not None and self._fine_truth is not None and not self.problem.end_given:
+            arrived = arrival(frames.cpu(), self._fine_truth)
+            found |= {"arrival_share": arrived.share, "arrival_distance": arrived.off}
         if self.is_image and method != TRUTH:
             found |= self._image(frames)
-        found |= self._certified(outcome)
+        found |= self._certified(outcome) | dict(outcome.more)
         return found | self._cost(method, outcome)
 
     def of_frames(self, frames: torch.Tensor | None) -> dict[str, Estimate | NotAvailable]:
@@ -90,6 +93,8 @@ class Measures:
         if self._fine_truth is not None:
             gap = distance_to_path(frames, self._fine_truth)
             found |= {"truth_distance_max": gap.greatest, "truth_distance_mean": gap.mean}
+            if self._true_length is not None and not self.problem.end_given:
+                found["truth_distance_share"] = gap.greatest / self._true_length
 
         def distance(points: torch.Tensor) -> torch.Tensor:
             value = self.experiment.dataset.distance(points)
@@ -106,29 +111,38 @@ class Measures:
             return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), reason)
         frames = frames.cpu()
         if frames.shape[1] != truth.shape[1]:
-            fitting = self.experiment.dataset.true_path(self.problem.pairs, frames.shape[1])
+            fitting = self.problem.truth(frames.shape[1])
             assert fitting is not None
             truth = fitting
         found: dict[str, torch.Tensor | NotAvailable]
-        found = {"psnr": inner_frame_psnr(frames, truth), "ssim": inner_frame_ssim(frames, truth)}
+        free = not self.problem.end_given
+        found = {
+            "psnr": inner_frame_psnr(frames, truth, with_last=free),
+            "ssim": inner_frame_ssim(frames, truth, with_last=free),
+        }
+        if free:
+            found |= {"psnr_end": psnr(frames[:, -1], truth[:, -1]), "ssim_end": ssim(frames[:, -1], truth[:, -1])}
         if isinstance(self._lpips, Lpips):
-            found["lpips"] = self._lpips.inner_frames(frames, truth)
+            found["lpips"] = self._lpips.inner_frames(frames, truth, with_last=free)
         elif self._lpips is not None:
             found["lpips"] = self._lpips
         return found
 
     @torch.no_grad()
     def _certified(self, outcome: Outcome) -> dict[str, torch.Tensor | NotAvailable]:
-        """Energy, length and excess on one quadrature for all methods; for clean paths only where the metric is met clean."""
+        """Energy, excess and length on one quadrature for all methods; for clean paths only where the metric is met clean.
+
+        Energies only between given ends: elsewhere they do not compare.
+        """
         if self.problem.noisy and not outcome.noisy:
             return {}
         rule = Quadrature("trapezoid", self.settings.certify_subnodes)
         parts = [self.experiment.metric.measure(one, rule) for one in outcome.path.split(1)]
-        found: dict[str, torch.Tensor | NotAvailable] = {
-            "energy": torch.cat([part.energy for part in parts]),
-            "energy_excess": torch.cat([part.excess for part in parts]),
-            "metric_length": torch.cat([part.length for part in parts]),
-        }
+        found: dict[str, torch.Tensor | NotAvailable] = {}
+        if self.problem.end_given:
+            found["energy"] = torch.cat([part.energy for part in parts])
+            found["energy_excess"] = torch.cat([part.excess for part in parts])
+        found["metric_length"] = torch.cat([part.length for part in parts])
         if outcome.stationarity is not None:
             found["stationarity"] = outcome.stationarity
         return found
@@ -141,8 +155,10 @@ class Measures:
         decode = points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
         lift = 2 * inversion.lift_evaluations if outcome.noisy else 0
         spent = outcome.score_evaluations.double()
-        return {
-            "iterations": outcome.iterations.double(),
+        found: dict[str, torch.Tensor | NotAvailable] = (
+            {"iterations": outcome.iterations.double()} if self.problem.end_given else {}
+        )
+        return found | {
             "score_evaluations": spent,
             "evaluations_per_point": spent / points,
             "start_evaluations": outcome.start_evaluations.double(),

@@ -11,7 +11,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo.artifacts import write_pictures
 from scoregeo.evaluation.statistics import NotAvailable
-from scoregeo.experiment import TRUTH, Experiment, OnStep, Outcome, Problem
+from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, InterpolationProblem, OnStep, Outcome
+from scoregeo.extrapolation_problem import ExtrapolationProblem
 from scoregeo.measures import ALL, Measures, summarise
 from scoregeo.report.table import summary_entry
 from scoregeo.rundir import RunFolder
@@ -32,7 +33,7 @@ def run(experiment: Experiment, folder: RunFolder) -> None:
         torch.set_num_threads(settings.threads)
     for tracker in experiment.trackers:
         tracker.start(folder.path, folder.config)
-    problem = Problem(experiment)
+    problem = ExtrapolationProblem(experiment) if experiment.extrapolations else InterpolationProblem(experiment)
     measures = Measures(experiment, problem)
     methods = problem.methods()
     log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
@@ -72,7 +73,7 @@ def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], 
         return method(on_step)
 
 
-def _finish(problem: Problem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
+def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
     """Decode and measure one method's paths, keep them, and give its record."""
     decodes = outcome.noisy and measures.settings.decode
     frames = problem.decode(outcome.path) if decodes else None if outcome.noisy else outcome.path
@@ -89,6 +90,7 @@ def _finish(problem: Problem, measures: Measures, folder: RunFolder, name: str, 
             "score_evaluations": int(outcome.score_evaluations[i]),
             "seconds": outcome.seconds / len(pairs),
         }
+        | ({"start": outcome.start[i]} if outcome.start else {})
         for i in range(len(pairs))
     ]
     record = {
@@ -107,13 +109,13 @@ def _finish(problem: Problem, measures: Measures, folder: RunFolder, name: str, 
     return {**record, "tensors": tensors}
 
 
-def _pictures(problem: Problem, folder: RunFolder, records: Sequence[Mapping[str, Any]]) -> list[Path]:
+def _pictures(problem: AbstractProblem, folder: RunFolder, records: Sequence[Mapping[str, Any]]) -> list[Path]:
     """Everything a person looks at, from the methods' records; the PNG figures."""
-    frames = {r["method"]: _frames(r["tensors"]) for r in records if r["decoded"]}
+    pairs, frames = problem.pictured({r["method"]: _frames(r["tensors"]) for r in records if r["decoded"]})
     histories = {r["method"]: r["history"] for r in records if r["history"]}
     experiment = problem.experiment
     saved = experiment.settings.evaluation.saved_pairs
-    return write_pictures(folder.path, experiment.dataset, problem.pairs, frames, histories, saved)
+    return write_pictures(folder.path, experiment.dataset, pairs, frames, histories, saved)
 
 
 def _history(outcome: Outcome) -> dict[str, Any]:

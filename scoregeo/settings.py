@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scoregeo.core.errors import check_choice, check_number
+from scoregeo.core.errors import bad_value, check_choice, check_number
 
 DEVICES = ("cpu", "cuda")
+REACH = (0.25, 0.5, 1.0)
 # What says where results go, not what they are.
 _NOT_HASHED = ("output", "overwrite")
 
@@ -63,6 +64,9 @@ class Settings:
         device: "cpu" or "cuda". threads: of torch; 0 leaves torch's choice.
         output: folder of all runs. overwrite: compute anew in a folder that holds results.
         rivals: further solvers on the same pairs and starts, by name.
+        extrapolation: where it names methods, the run continues the solver's geodesics past their second ends by these, instead
+            of comparing paths between the ends: baselines have no row, and rivals are refused.
+        reach: how far, as shares of the geodesic's length; each above 0, each with its own rows.
     """
 
     name: str = "custom"
@@ -80,6 +84,8 @@ class Settings:
     solver: Any = None
     rivals: Any = field(default_factory=dict)
     baseline: Any = field(default_factory=dict)
+    extrapolation: Any = field(default_factory=dict)
+    reach: list[float] = field(default_factory=lambda: list(REACH))
     tracker: Any = field(default_factory=dict)
 
 
@@ -92,11 +98,16 @@ class RunSettings:
     device: str
     threads: int
     evaluation: EvaluationSettings
+    reach: tuple[float, ...] = REACH
 
     def __post_init__(self) -> None:
         check_number("seed", self.seed, at_least=0, integer=True)
         check_number("threads", self.threads, at_least=0, integer=True)
         check_choice("device", self.device, DEVICES)
+        if len(self.reach) == 0 or len(set(self.reach)) < len(self.reach):
+            raise bad_value("reach", list(self.reach), "a list of one or more numbers above 0 without repetitions")
+        for i, reach in enumerate(self.reach):
+            check_number(f"reach[{i}]", reach, above=0.0)
         self.evaluation.check()
 
 

@@ -54,6 +54,10 @@ ITEMS = (
     Item("rotated_mnist_empirical", "Rotations of one digit, exact score", ("dataset.pairs_per_angle=20",)),
     Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", ("dataset.pairs_per_angle=50",)),
     Item("rotated_mnist_unet_ten", "Rotations of ten digits, U-Net", ("dataset.pairs_per_angle=50",)),
+    Item("extrapolation", "Extrapolation on the sphere", ("dataset.num_pairs=64",)),
+    Item("extrapolation_torus", "Extrapolation on the torus", ("dataset.num_pairs=32",)),
+    Item("extrapolation_digits", "Extrapolation of ten digits' rotations, exact score", ("dataset.pairs_per_angle=50",)),
+    Item("extrapolation_digits_unet", "Extrapolation of ten digits' rotations, U-Net", ("dataset.pairs_per_angle=50",)),
 )
 
 

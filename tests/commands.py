@@ -30,8 +30,11 @@ DIGITS = (
     "evaluation.fid_resamples=2",
     "evaluation.saved_pairs=1",
 )
-GRAPH = ("initializer.num_references=60", "initializer.neighbours=4", "solver.subnodes=2")
+GRAPH = ("initializer.num_references=60", "initializer.neighbours=4", "initializer.cache=false", "solver.subnodes=2")
+FEW = "extrapolation.exponential.max_evaluations=100"  # two steps of the integrator
 UNET = "score.model=MODEL"  # MODEL stands for the folder of a small untrained network
+REACH = ("reach=[0.5,1]",)
+CONTINUED = (*QUICK, *REACH, "dataset.num_pairs=2", "solver.num_points=8")
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -40,6 +43,10 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist_empirical": (*DIGITS, *GRAPH),
     "rotated_mnist_empirical_ten": (*DIGITS, *GRAPH),
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
+    "extrapolation": CONTINUED,
+    "extrapolation_torus": CONTINUED,
+    "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),
+    "extrapolation_digits_unet": (*DIGITS, *GRAPH, *REACH, FEW, UNET),
 }
 
 

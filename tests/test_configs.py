@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hydra.utils import get_object
 
-from scoregeo.build import GROUPS, PASSED, check_nodes, target_keys
+from scoregeo.build import GROUPS, MAPPINGS, PASSED, check_nodes, target_keys
 from scoregeo.cli import compose
 from scoregeo.core.errors import ConfigError
 from scoregeo.settings import EvaluationSettings, config_dir, config_hash
@@ -23,7 +23,7 @@ COMPONENTS = [option for option in OPTIONS if not option.startswith("experiment/
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Every node with a target, by its dotted place."""
     found = [(group, config[group]) for group in GROUPS]
-    return found + [(f"{g}.{name}", node) for g in ("rivals", "baseline", "tracker") for name, node in config[g].items()]
+    return found + [(f"{g}.{name}", node) for g in MAPPINGS for name, node in config[g].items()]
 
 
 def test_the_default_composes() -> None:
@@ -35,9 +35,9 @@ def test_the_default_composes() -> None:
 @pytest.mark.parametrize("option", COMPONENTS)
 def test_option_fits_its_target(option: str) -> None:
     group, name = option.split("/")
-    config, _ = compose([f"{group}=[{name}]" if group in ("baseline", "tracker") else f"{group}={name}"])
+    config, _ = compose([f"{group}=[{name}]" if group in MAPPINGS else f"{group}={name}"])
     check_nodes(config)
-    node = config[group][name] if group in ("baseline", "tracker") else config[group]
+    node = config[group][name] if group in MAPPINGS else config[group]
     passed = PASSED.get(group, ())
     parameters = inspect.signature(get_object(node["_target_"])).parameters
     given = {key for key in node if not key.startswith("_")}
@@ -47,12 +47,12 @@ def test_option_fits_its_target(option: str) -> None:
     assert node["_convert_"] == "all"
 
 
-@pytest.mark.parametrize("group", ["dataset", "initializer", "inversion", "metric", "solver", "baseline", "tracker"])
+@pytest.mark.parametrize("group", ["dataset", "initializer", "inversion", "metric", "solver", *MAPPINGS])
 def test_options_show_every_setting(group: str) -> None:
     """A setting that the YAML leaves out could not be changed on the command line."""
     for option in (o for o in COMPONENTS if o.startswith(f"{group}/")):
         name = option.split("/")[1]
-        listed = group in ("baseline", "tracker")
+        listed = group in MAPPINGS
         config, _ = compose([f"{group}=[{name}]" if listed else f"{group}={name}"])
         node = config[group][name] if listed else config[group]
         assert set(target_keys(node["_target_"], PASSED.get(group, ()))) == {key for key in node if not key.startswith("_")}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from scoregeo.core.files import load_tensors, read_json
@@ -18,7 +19,47 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_model(tmp_path_factory.mktemp("model"))
 
 
-@pytest.mark.parametrize("experiment", sorted(TINY))
+CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation"))
+
+
+@pytest.mark.parametrize("experiment", CONTINUING)
+def test_extrapolation_runs_end_to_end(experiment: str, tmp_path: Path, model: Path) -> None:
+    overrides = [o.replace("MODEL", str(model)) for o in TINY[experiment]]
+    folder, reason = run_here([f"experiment={experiment}", *overrides], tmp_path)
+    assert reason is None
+    manifest = read_json(folder / "manifest.json")
+    digits = "digits" in experiment
+    assert manifest["pairs"] == 4  # two pairs, two reaches
+    assert manifest["methods"] == ["truth", "stein_exponential", "paper", "straight", "straight_chord"]
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    groups = ["30 deg, 50 %", "60 deg, 50 %", "30 deg, 100 %", "60 deg, 100 %"] if digits else ["50 %", "50 %", "100 %", "100 %"]
+    assert [line["group"] for line in lines] == groups * 5
+    paths = {name: load_tensors(folder / "paths" / f"{name}.safetensors")["points"] for name in manifest["methods"]}
+    for path in paths.values():
+        # Where a geodesic is continued, it ends at the second end of its pair, which the truth begins with.
+        assert path.shape[:2] == (4, 6 if digits else 8)
+        assert torch.equal(path[:2, 0], path[2:, 0]) and torch.allclose(path[:, 0], paths["truth"][:, 0], atol=1e-8)
+
+    rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
+    measured = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
+    wanted = (
+        {"psnr", "psnr_end", "ssim", "ssim_end"} if digits else {"truth_distance_share", "length_error", "manifold_distance_max"}
+    )
+    for name in manifest["methods"][1:]:
+        assert wanted | {"reached", "metric_length", "score_evaluations", "start_evaluations"} <= set(measured[name])
+        assert "energy" not in measured[name]  # between different ends it says nothing
+        assert measured[name]["start_evaluations"].mean == measured["straight"]["start_evaluations"].mean > 0
+    assert "energy_drift" in measured["stein_exponential"] and measured["straight"]["score_evaluations"].mean == 0
+    pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    assert "figures/energy.png" not in pictures
+    if digits:
+        assert "figures/strip_100pct_30deg_000.png" in pictures
+        assert "frames/stein_exponential/100pct_60deg_000/010.png" in pictures  # six frames of the geodesic, five after it
+    else:
+        assert "figures/paths.png" in pictures
+
+
+@pytest.mark.parametrize("experiment", sorted(set(TINY) - set(CONTINUING)))
 def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path) -> None:
     overrides = [o.replace("MODEL", str(model)) for o in TINY[experiment]]
     folder, reason = run_here([f"experiment={experiment}", *overrides], tmp_path)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from scoregeo.core.errors import bad_value
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -28,6 +30,14 @@ class Pairs:
     def ends(self) -> torch.Tensor:
         """[pairs, 2, *shape]."""
         return torch.stack([self.first, self.second], 1)
+
+
+def reach_of(reach: float | torch.Tensor, pairs: Pairs) -> torch.Tensor:
+    """One reach for each pair, float64 [pairs] on the CPU. Raises ConfigError unless all are finite and above 0."""
+    values = torch.as_tensor(reach, dtype=torch.float64).cpu()
+    if values.ndim not in (0, 1) or values.numel() not in (1, len(pairs)) or not bool((values.isfinite() & (values > 0)).all()):
+        raise bad_value("reach", reach, f"a finite number above 0, or {len(pairs)} of them, one for each pair")
+    return values.expand(len(pairs))
 
 
 class AbstractDataset(ABC):
@@ -60,6 +70,13 @@ class AbstractDataset(ABC):
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
         """The true path at `num_points` points of equal arc length on the manifold, [pairs, num_points, *shape], or None."""
+        return None
+
+    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor | None:
+        """What follows the true path past its second end, [pairs, num_points, *shape] from that end on, or None.
+
+        It is `reach` times as long as the true path: a number above 0, or one for each pair, [pairs]. Equal arc lengths.
+        """
         return None
 
     def true_length(self, pairs: Pairs) -> torch.Tensor | None:

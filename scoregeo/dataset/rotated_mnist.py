@@ -8,7 +8,7 @@ import torch
 
 from scoregeo.core.errors import DataError, bad_value, check_choice, check_number
 from scoregeo.core.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES, load_digits
 from scoregeo.dataset.identities import identities as choose_identities
 from scoregeo.dataset.identities import pixels
@@ -156,11 +156,15 @@ class RotatedMNIST(AbstractDataset):
 
         Its speed in pixels is only about constant: resample by arc length what is compared with it by arc length.
         """
+        return self._turned(pairs, torch.linspace(0, 1, num_points, dtype=torch.float64).expand(len(pairs), -1))
+
+    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
+        """The digit turned on by `reach` times the angle between the ends, at equal steps of the angle.
+
+        Measured by the angle, not by the length: the length in pixels of the same angle changes a little along the way.
+        """
         fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
-        index, start, between = self._truth(pairs)
-        degrees = start[:, None] + fractions * between[:, None]
-        path = self._rotations(self._pair_images, index.repeat_interleave(num_points), degrees.flatten())
-        return path.view(len(pairs), num_points, *self.shape)
+        return self._turned(pairs, 1 + reach_of(reach, pairs)[:, None] * fractions)
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         """Summed distances of rotations at most 0.25 degrees apart; the length of the rotation, not of a shortest path."""
@@ -171,6 +175,13 @@ class RotatedMNIST(AbstractDataset):
             images = self._rotations(self._pair_images, index.expand(steps + 1), degrees)
             lengths.append(images.double().diff(dim=0).flatten(1).norm(dim=1).sum())
         return torch.stack(lengths)
+
+    def _turned(self, pairs: Pairs, fractions: torch.Tensor) -> torch.Tensor:
+        """The digits at `fractions` [pairs, points] of the angle between the ends: [pairs, points, 1, 28, 28]."""
+        index, start, between = self._truth(pairs)
+        degrees = start[:, None] + fractions * between[:, None]
+        path = self._rotations(self._pair_images, index.repeat_interleave(fractions.shape[1]), degrees.flatten())
+        return path.view(*fractions.shape, *self.shape)
 
     def _truth(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         if pairs.truth is None:

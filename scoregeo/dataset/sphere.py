@@ -9,7 +9,7 @@ import torch
 
 from scoregeo.core.errors import ConfigError, bad_value, check_number
 from scoregeo.core.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,11 @@ class Sphere(AbstractDataset):
         fractions = torch.linspace(0, 1, num_points, dtype=self.dtype)
         return self._exponential(pairs.first, self._truth(pairs), fractions)
 
+    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
+        """The great circle, continued; past half a turn it comes back on the other side."""
+        fractions = torch.linspace(0, 1, num_points, dtype=self.dtype)
+        return self._exponential(pairs.first, self._truth(pairs), 1 + reach_of(reach, pairs)[:, None] * fractions)
+
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         return self.radius * self._truth(pairs).norm(dim=-1)
 
@@ -105,9 +110,9 @@ class Sphere(AbstractDataset):
         return self._velocity(pairs.ends) if pairs.truth is None else pairs.truth
 
     def _exponential(self, first: torch.Tensor, velocity: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
-        """`cos(u a) x + radius sin(u a) v / a`, a = |v|: [pairs, fractions, D]."""
+        """`cos(u a) x + radius sin(u a) v / a`, a = |v|, u = `fractions` [points] or [pairs, points]: [pairs, points, D]."""
         angle = velocity.norm(dim=-1, keepdim=True)
-        turned = fractions[:, None] * angle[:, None]
+        turned = fractions[..., None] * angle[:, None]
         return turned.cos() * first[:, None] + self.radius * turned.sin() * (velocity / angle)[:, None]
 
     def _velocity(self, ends: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from scoregeo.core.errors import ConfigError, bad_value, check_number
 from scoregeo.core.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
 Angles = tuple[float, float]
 
@@ -78,12 +78,11 @@ class Torus(AbstractDataset):
         return self.embed(self._angles(count, generator(seed, "sample")))
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
-        fractions = np.linspace(0, 1, num_points)
-        rows = []
-        for start, stop in self._ends(pairs):
-            alpha, length = shortest_geodesic(self.major, self.minor, start, stop)
-            rows.append(shoot(self.major, self.minor, start, alpha, length, fractions)[:2].T)
-        return self.embed(torch.from_numpy(np.stack(rows)))
+        return self._along(pairs, np.broadcast_to(np.linspace(0, 1, num_points), (len(pairs), num_points)))
+
+    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
+        """The shortest geodesic, followed on by its own equation; it need not be shortest past the second end."""
+        return self._along(pairs, 1 + reach_of(reach, pairs).numpy()[:, None] * np.linspace(0, 1, num_points))
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         lengths = [shortest_geodesic(self.major, self.minor, start, stop)[1] for start, stop in self._ends(pairs)]
@@ -102,6 +101,16 @@ class Torus(AbstractDataset):
         """Angles (th, ph) [..., 2] of the torus points nearest to points [..., 3]."""
         rho = torch.hypot(points[..., 0], points[..., 1])
         return torch.stack([torch.atan2(points[..., 2], rho - self.major), torch.atan2(points[..., 1], points[..., 0])], -1)
+
+    def _along(self, pairs: Pairs, fractions: np.ndarray) -> torch.Tensor:
+        """The shortest geodesics and what follows them, at `fractions` [pairs, points] of their lengths: [pairs, points, 3]."""
+        rows = []
+        for (start, stop), wanted in zip(self._ends(pairs), fractions, strict=True):
+            alpha, length = shortest_geodesic(self.major, self.minor, start, stop)
+            # The integrator begins at the first end, whichever part of the way is asked for.
+            furthest = wanted[-1]
+            rows.append(shoot(self.major, self.minor, start, alpha, furthest * length, wanted / furthest)[:2].T)
+        return self.embed(torch.from_numpy(np.stack(rows)))
 
     def _ends(self, pairs: Pairs) -> list[tuple[Angles, Angles]]:
         truth = self.angles(pairs.ends) if pairs.truth is None else pairs.truth

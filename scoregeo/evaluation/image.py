@@ -65,12 +65,16 @@ def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def inner_frame_mean(
-    measure: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], frames: torch.Tensor, truth: torch.Tensor
+    measure: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    frames: torch.Tensor,
+    truth: torch.Tensor,
+    *,
+    with_last: bool = False,
 ) -> torch.Tensor:
     """Mean of `measure(images, truth)` over each path's inner frames, [pairs], float64.
 
     `frames`, `truth` [pairs, points, channels, height, width]. The two ends are left out: they are given, and would
-    flatter every method alike. Frames are compared at the same index. Raises DataError below three points.
+    flatter every method alike; `with_last` counts the last frame, for paths whose second end is not given. Frames are compared at the same index. Raises DataError below three points.
     """
     if frames.shape != truth.shape or frames.ndim != 5:
         raise DataError(
@@ -80,18 +84,19 @@ def inner_frame_mean(
         raise DataError(f"Measures on inner frames need at least three points a path; got {frames.shape[1]}.")
     check_images(frames, "frames")  # here, so that the message names the pair and the frame
     check_images(truth, "true frames")
-    values = [measure(f[1:-1], t[1:-1]).double().mean() for f, t in zip(frames, truth, strict=True)]
+    free = slice(1, None if with_last else -1)
+    values = [measure(f[free], t[free]).double().mean() for f, t in zip(frames, truth, strict=True)]
     return torch.stack(values)
 
 
-def inner_frame_psnr(frames: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Mean PSNR in dB over each path's inner frames, [pairs]; frames and truth [pairs, points, channels, height, width]."""
-    return inner_frame_mean(psnr, frames, truth)
+def inner_frame_psnr(frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False) -> torch.Tensor:
+    """Mean PSNR in dB over each path's inner frames, [pairs], as `inner_frame_mean`."""
+    return inner_frame_mean(psnr, frames, truth, with_last=with_last)
 
 
-def inner_frame_ssim(frames: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Mean SSIM over each path's inner frames, [pairs]; frames and truth [pairs, points, channels, height, width]."""
-    return inner_frame_mean(ssim, frames, truth)
+def inner_frame_ssim(frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False) -> torch.Tensor:
+    """Mean SSIM over each path's inner frames, [pairs], as `inner_frame_mean`."""
+    return inner_frame_mean(ssim, frames, truth, with_last=with_last)
 
 
 def _both(images: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

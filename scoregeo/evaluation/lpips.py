@@ -44,9 +44,9 @@ class Lpips:
             values = torch.cat([self.module(a.to(device), b.to(device)).double().cpu().flatten() for a, b in batches])
         return values.clone()
 
-    def inner_frames(self, frames: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def inner_frames(self, frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False) -> torch.Tensor:
         """Mean LPIPS to the truth over each path's inner frames, [pairs]; both [pairs, points, C, H, W] in [-1, 1]."""
-        return inner_frame_mean(self.distance, frames, truth)
+        return inner_frame_mean(self.distance, frames, truth, with_last=with_last)
 
     def neighbours(self, frames: torch.Tensor) -> torch.Tensor:
         """LPIPS between neighbouring frames of [pairs, points, C, H, W]: [pairs, points - 1], for PPL and PDV."""

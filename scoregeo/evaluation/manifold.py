@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.core.errors import DataError
-from scoregeo.path.resample import arc_length, resample, segment_lengths
+from scoregeo.path.resample import arc_length, arc_parameter, resample, segment_lengths
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,26 @@ def distance_to_path(path: torch.Tensor, truth: torch.Tensor) -> Distance:
     # Points of equal spacing: the trapezoid rule over the arc length.
     mean = (distance[:, 1:] + distance[:, :-1]).mean(1) / 2
     return Distance(distance.amax(1), mean)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where paths end beside the way they should have gone: `share` of the way, within [0, 1], and distance `off` it; [pairs]."""
+
+    share: torch.Tensor
+    off: torch.Tensor
+
+
+def arrival(path: torch.Tensor, truth: torch.Tensor) -> Arrival:
+    """The point of `truth` nearest to the last point of `path`, both [pairs, points, *shape], Euclidean, among its given points.
+
+    It tells a path that keeps to the way and falls behind from one that leaves it; the distance at equal fractions does not.
+    """
+    if path.shape[0] != truth.shape[0] or path.shape[2:] != truth.shape[2:]:
+        raise DataError(f"Path {list(path.shape)} and truth {list(truth.shape)} differ in more than their number of points.")
+    away = (truth.double() - path[:, -1:].double()).flatten(2).norm(dim=-1)
+    off, index = away.min(1)
+    return Arrival(arc_parameter(truth).gather(1, index[:, None])[:, 0], off)
 
 
 def distance_to_manifold(path: torch.Tensor, distance: Callable[[torch.Tensor], torch.Tensor]) -> Distance:

@@ -1,11 +1,8 @@
 """Straight starts."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
-from scoregeo.initializer.base import AbstractInitializer, Starter
+from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 
@@ -14,5 +11,8 @@ from scoregeo.path.interpolation import linear
 class LerpInitializer(AbstractInitializer):
     """Starts from the straight line between the lifted ends; no score evaluation."""
 
-    def prepare(self, metric: AbstractMetric, references: Callable[[int], torch.Tensor]) -> Starter:
+    def check(self, metric: AbstractMetric) -> None:
+        pass
+
+    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
         return linear

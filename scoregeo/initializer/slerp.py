@@ -1,11 +1,8 @@
 """Spherical starts."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
-from scoregeo.initializer.base import AbstractInitializer, Starter
+from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import spherical
 
@@ -14,5 +11,8 @@ from scoregeo.path.interpolation import spherical
 class SlerpInitializer(AbstractInitializer):
     """Starts from the spherical interpolation between the lifted ends; no score evaluation."""
 
-    def prepare(self, metric: AbstractMetric, references: Callable[[int], torch.Tensor]) -> Starter:
+    def check(self, metric: AbstractMetric) -> None:
+        pass
+
+    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
         return spherical

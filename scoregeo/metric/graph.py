@@ -6,32 +6,49 @@ With `phi = sqrt(lam) log p_sigma` the metric is that of the graph `x -> (x, phi
     E = (n/2) sum_i ( |d_i|^2 + lam m sum_r delta_ir^2 ),
     delta_ir = log p(x_i + u_b d_i) - log p(x_i + u_a d_i)  ~  sum_q W_rq s_q . d_i
 
-Since delta is a difference of log densities, its derivatives need the score at the part's ends only:
-
-    d delta / d x_{i+1} = u_b s_b - u_a s_a,    d delta / d x_i = (1 - u_b) s_b - (1 - u_a) s_a,
-
-exact for a gradient field, and without a backward pass through a network.
+Since delta is a difference of log densities, its derivatives need the score at the part's ends `y_p = (1 - u) x_i + u x_{i+1}`
+only: `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`, exact for a gradient field, and without a backward pass through a network.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
+from scoregeo.metric.base import PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
+
+
+@lru_cache(maxsize=64)
+def interpolation_matrix(segments: int, parts: int) -> torch.Tensor:
+    """W [n m + 1, n + 1] float64: the ends of all parts along the polygon, `y_p = sum_j W_pj x_j`, rows summing to 1."""
+    position = torch.arange(segments * parts + 1, dtype=torch.float64) / parts
+    first = position.floor().clamp_max(segments - 1).long()
+    share = position - first
+    matrix = torch.zeros(len(position), segments + 1, dtype=torch.float64)
+    rows = torch.arange(len(position))
+    matrix[rows, first] = 1 - share
+    matrix[rows, first + 1] = share
+    return matrix
 
 
 @dataclass(frozen=True)
 class Residuals:
     """Log-density differences of a batch of paths and their derivatives; n segments, m parts each, D = prod(shape).
 
-    `segments` [pairs, n, D]: d_i. `delta` [pairs, n, m]. `right`, `left` [pairs, n, m, D]: derivatives in x_{i+1} and x_i.
+    `segments` [pairs, n, D]: d_i. `delta` [pairs, n m]: one a part, in order. `scores` [pairs, n m + 1, D]: s at the parts' ends
+    y_p, so that `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`.
     """
 
     segments: torch.Tensor
     delta: torch.Tensor
-    right: torch.Tensor
-    left: torch.Tensor
+    scores: torch.Tensor
+
+    @property
+    def parts(self) -> int:
+        """m."""
+        return self.delta.shape[1] // self.segments.shape[1]
 
     def energy(self, lam: torch.Tensor) -> torch.Tensor:
         """E for `lam` [pairs], [pairs] float64."""
@@ -43,19 +60,32 @@ class Residuals:
 
     def score_part(self) -> torch.Tensor:
         """`n m sum delta^2`, [pairs] float64."""
-        return self.delta.shape[1] * self.delta.shape[2] * self.delta.double().square().sum((1, 2))
+        return self.delta.shape[1] * self.delta.double().square().sum(1)
+
+    def kinks(self) -> torch.Tensor:
+        """`c_p = delta_{p-1} - delta_p` at the parts' inner ends, 0 at the path's own ends, [pairs, n m + 1] float64."""
+        return -torch.nn.functional.pad(self.delta.double(), (1, 1)).diff(dim=1) * self._inner()
 
     def gradient(self, lam: torch.Tensor) -> torch.Tensor:
-        """dE / dx_j for the inner points, [pairs, n - 1, D] float64.
+        """dE / dx_j for the inner points, [pairs, n - 1, D] float64: `n [ d_{j-1} - d_j + lam m sum_p W_pj c_p s_p ]`."""
+        n = self.segments.shape[1]
+        d = self.segments.double()
+        pull = (self.kinks() * self.parts * lam.double()[:, None])[:, :, None] * self.scores.double()
+        weights = interpolation_matrix(n, self.parts).to(d.device)
+        return n * (d[:, :-1] - d[:, 1:] + torch.einsum("pj,bpd->bjd", weights, pull)[:, 1:-1])
 
-        `n [ d_{j-1} - d_j + lam m (right^T delta)_{j-1} + lam m (left^T delta)_j ]`.
-        """
-        n, parts = self.delta.shape[1:]
-        weight = lam.double()[:, None, None] * parts
-        d, delta = self.segments.double(), self.delta.double()
-        to_right = d + weight * torch.einsum("pir,pird->pid", delta, self.right.double())
-        to_left = -d + weight * torch.einsum("pir,pird->pid", delta, self.left.double())
-        return n * (to_right[:, :-1] + to_left[:, 1:])
+    def measure(self, lam: torch.Tensor) -> PathMeasure:
+        """Energy, length and lower bound (see `SteinMetric.measure`) without a further evaluation, for `lam` [pairs]."""
+        squares = self.segments.double().square().sum(2).repeat_interleave(self.parts, 1) / self.parts**2
+        delta, weight = self.delta.double(), lam.double()
+        length = (squares + weight[:, None] * delta.square()).sqrt().sum(1)
+        bound = 0.5 * (self.segments.double().sum(1).square().sum(1) + weight * delta.sum(1).square())
+        return PathMeasure(energy=self.energy(lam), length=length, lower_bound=bound)
+
+    def _inner(self) -> torch.Tensor:
+        mask = torch.ones(self.delta.shape[1] + 1, dtype=torch.float64, device=self.delta.device)
+        mask[0] = mask[-1] = 0
+        return mask
 
 
 def node_scores(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
@@ -90,11 +120,9 @@ def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> 
     segments = flat[:, 1:] - flat[:, :-1]
     scores = node_scores(field, path, quadrature)
     stride = (len(quadrature.fractions) - 1) // quadrature.subnodes
-    ends = scores[:, :, ::stride]
-    u = quadrature.fractions[::stride].to(flat)[:, None]
+    firsts = scores[:, :, :-1:stride].flatten(1, 2)
     return Residuals(
         segments=segments,
-        delta=log_density_differences(scores, segments, quadrature),
-        right=u[1:] * ends[:, :, 1:] - u[:-1] * ends[:, :, :-1],
-        left=(1 - u[1:]) * ends[:, :, 1:] - (1 - u[:-1]) * ends[:, :, :-1],
+        delta=log_density_differences(scores, segments, quadrature).flatten(1, 2),
+        scores=torch.cat([firsts, scores[:, -1:, -1]], 1),
     )

@@ -53,7 +53,7 @@ class SteinMetric(AbstractClosedFormMetric):
         return 0.5 * (self.lam * self._field(x).double().flatten(1).square().sum(1)).log1p()
 
     def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`lam s (u.J v) / W`; one score evaluation and one JVP a point where u is v, two JVPs otherwise."""
+        """`lam s (u.J v) / W`; 3 score evaluations a point where u is v (one JVP, the score with it), 6 otherwise."""
         s, hessian = self._hessian(x, u, v)
         return _expand(self.lam * hessian / self._stretch(s), s) * s
 
@@ -62,7 +62,7 @@ class SteinMetric(AbstractClosedFormMetric):
 
             K = (h(u,u) h(v,v) - h(u,v)^2) / (W (<u,u><v,v> - <u,v>^2))
 
-        One score evaluation and two JVPs a point.
+        Two JVPs, 6 score evaluations a point.
         """
         s, ju = self._field.jvp(x, u)
         _, jv = self._field.jvp(x, v)

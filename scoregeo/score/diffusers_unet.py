@@ -27,7 +27,7 @@ class DiffusersUNetScore(AbstractScore):
         check_number("score.chunk", chunk, at_least=1, integer=True)
         if prediction not in ("epsilon", "v_prediction", "sample"):
             raise ConfigError(f"prediction_type = {prediction!r} is not one of epsilon, v_prediction, sample.")
-        self.unet = unet.eval().requires_grad_(False)
+        self.unet = _with_plain_attention(unet.eval().requires_grad_(False))
         self.schedule = schedule
         self.prediction = prediction
         self.chunk = chunk
@@ -63,13 +63,22 @@ class DiffusersUNetScore(AbstractScore):
         return (clean.to(x) - x) / sigma**2
 
 
+def _with_plain_attention(unet: torch.nn.Module) -> torch.nn.Module:
+    """The same network, its attention without fused kernels, which have no forward-mode derivative."""
+    from diffusers.models.attention_processor import Attention, AttnProcessor
+
+    for module in unet.modules():
+        if isinstance(module, Attention):
+            module.set_processor(AttnProcessor())
+    return unet
+
+
 def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     """Load a score from a folder in diffusers' pipeline layout (`unet/`, `scheduler/`), safetensors only.
 
     `folder` may also be the name of a shipped model. Raises DataError, naming the folder, for missing or damaged files.
     """
     from diffusers import DDIMScheduler, UNet2DModel
-    from diffusers.models.attention_processor import Attention, AttnProcessor
 
     path = MODELS / folder if (MODELS / folder).is_dir() else Path(folder)
     if not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
@@ -92,10 +101,6 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     wrong = {kind: names for kind, names in loaded.items() if names}
     if wrong:
         raise DataError(f"{path}/unet: the weights file does not fit the model: {wrong}.")
-    # Plain attention: the fused kernels have no forward-mode derivative.
-    for module in unet.modules():
-        if isinstance(module, Attention):
-            module.set_processor(AttnProcessor())
     return DiffusersUNetScore(unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk)
 
 

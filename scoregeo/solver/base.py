@@ -17,11 +17,15 @@ STATUSES = (CONVERGED, STALLED, BUDGET, FAILED)
 
 @dataclass(frozen=True)
 class Step:
-    """State after one iteration, for logging: energies and evaluations spent so far, each [pairs] (float64, int64)."""
+    """State after one iteration, for logging: energies and evaluations spent so far, each [pairs] (float64, int64).
+
+    `path` [pairs, points, *shape]: the paths of these energies, where a solver gives them to `on_step`; never kept in a history.
+    """
 
     iteration: int
     energy: torch.Tensor
     score_evaluations: torch.Tensor
+    path: torch.Tensor | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

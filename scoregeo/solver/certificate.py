@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
+from scoregeo.core.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 
 REFINEMENT = 4  # parts of the finer quadrature in each part of the solver's own
-LEAP = 1.5  # certified over own energy from which a path is said to tunnel; quadrature error of a resolved path is far below
+LEAP = 1.2  # certified over own energy from which a path is said to tunnel; a resolved path's quadrature error is far below
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,17 @@ def certify(metric: AbstractMetric, path: torch.Tensor, own_energy: torch.Tensor
     jump between them, a finer one the way down and up. Costs `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair.
     """
     finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
-    energy = torch.cat([metric.energy(one, finer).cpu() for one in path.split(1)])
+    energy = torch.cat([_energy(metric, one, finer) for one in path.split(1)])
     spent = 0 if metric.name == "euclidean" else finer.evaluations(path.shape[1])
     return Certificate(energy, spent, energy > LEAP * own_energy.cpu())
+
+
+def _energy(metric: AbstractMetric, path: torch.Tensor, rule: Quadrature) -> torch.Tensor:
+    """[1]; NaN where the score is not finite between the path's points."""
+    try:
+        return metric.energy(path, rule).cpu()
+    except ScoreError:
+        return torch.full((1,), torch.nan, dtype=torch.float64)
 
 
 def leap_reason(own: float, certified: float) -> str:

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import torch
 
-from scoregeo.metric.graph import Residuals
+from scoregeo.metric.graph import Residuals, interpolation_matrix
 
 
 @lru_cache(maxsize=32)
@@ -35,45 +35,58 @@ def stationarity(gradient: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
     return (square.clamp_min(0) / (2 * energy).clamp_min(torch.finfo(torch.float64).tiny)).sqrt()
 
 
-def gauss_newton_step(residuals: Residuals, lam: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
-    """Solve `n [ tau T (x) I + lam m A^T A ] step = -gradient`, tau = 1 + damping, for every pair.
+def gauss_newton_step(
+    residuals: Residuals, lam: torch.Tensor, damping: torch.Tensor, stiffness: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Solve `n [ tau T (x) I + N M N^T ] step = -gradient`, tau = 1 + damping, for every pair.
 
-    A holds the derivatives of the log-density differences. By Woodbury only the (n m) x (n m) system
-    `tau I + lam m A (T^-1 (x) I) A^T` is solved, from the Gram matrix of the derivatives times T^-1, elementwise: O((n m)^2 D)
-    arithmetic, in float64 whatever the score's type.
+    N has a column for each inner end y_p of a part: how its log density changes with the path's points, `W_pj s_p` at point j.
+    `M = lam m B^T B + diag(stiffness)`, B the differences of neighbours, so that `lam m N B^T B N^T` is Gauss-Newton's
+    `lam m A^T A`; `stiffness` [pairs, n m + 1], not negative, adds second derivatives of the log density along the score.
+    With `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored: the Gram matrix of the
+    scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64 whatever the score's type.
 
     Args: `lam`, `damping` [pairs]. Returns the step of the inner points, [pairs, n - 1, D] float64.
     """
-    pairs, n, parts = residuals.delta.shape
-    right = residuals.right.double().flatten(1, 2)
-    left = residuals.left.double().flatten(1, 2)
+    n, parts = residuals.segments.shape[1], residuals.parts
+    scores = residuals.scores.double()[:, 1:-1]
+    device = scores.device
+    weights = interpolation_matrix(n, parts).to(device)[1:-1]
     tau = (1 + damping.double())[:, None, None]
-    weight = lam.double()[:, None, None] * parts
-    green = inverse_laplacian(n).to(right.device)
-    segment = torch.arange(n * parts, device=right.device) // parts
-    cross = right @ left.mT
-    coupling = (right @ right.mT) * green[segment + 1][:, segment + 1]
-    coupling += cross * green[segment + 1][:, segment]
-    coupling += cross.mT * green[segment][:, segment + 1]
-    coupling += (left @ left.mT) * green[segment][:, segment]
-
     smoothed = smooth(residuals.gradient(lam) / n) / tau
-    padded = torch.nn.functional.pad(smoothed, (0, 0, 1, 1))
-    along = (right * padded[:, segment + 1]).sum(2) + (left * padded[:, segment]).sum(2)
-    system = torch.eye(n * parts, dtype=torch.float64, device=right.device) + weight * coupling / tau
+    inner = weights[:, 1:-1]
+    if scores.shape[1] == 0:
+        return -smoothed
+    along = (scores * torch.einsum("pj,bjd->bpd", inner, smoothed)).sum(2)
+    coupling = (scores @ scores.mT) * _green_at(n, parts).to(device) / tau
+    root = _root_of_second_difference(scores.shape[1]).to(device) * (lam.double() * parts).sqrt()[:, None, None]
+    system = torch.eye(scores.shape[1], dtype=torch.float64, device=device) + root.mT @ coupling @ root
     factor, _ = torch.linalg.cholesky_ex(system)
-    multiplier = weight * torch.cholesky_solve(along[:, :, None], factor)
-    to_right = (multiplier * right).reshape(pairs, n, parts, -1).sum(2)
-    to_left = (multiplier * left).reshape(pairs, n, parts, -1).sum(2)
-    return -(smoothed - smooth(to_right[:, :-1] + to_left[:, 1:]) / tau)
+    solved = torch.cholesky_solve(root.mT @ along[:, :, None], factor)
+    multiplier = root @ solved
+    return -(smoothed - smooth(torch.einsum("pj,bpd->bjd", inner, multiplier * scores)) / tau)
 
 
 def predicted_energy(residuals: Residuals, lam: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
     """Energy of the linearised residuals after `step` [pairs, n - 1, D], [pairs] float64."""
+    n, parts = residuals.segments.shape[1], residuals.parts
     moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
-    segments = residuals.segments.double() + moved[:, 1:] - moved[:, :-1]
-    change = torch.einsum("pird,pid->pir", residuals.right.double(), moved[:, 1:])
-    change += torch.einsum("pird,pid->pir", residuals.left.double(), moved[:, :-1])
-    delta = residuals.delta.double() + change
-    n, parts = delta.shape[1:]
-    return 0.5 * n * (segments.square().sum((1, 2)) + lam.double() * parts * delta.square().sum((1, 2)))
+    segments = residuals.segments.double() + moved.diff(dim=1)
+    at_ends = torch.einsum("pj,bjd->bpd", interpolation_matrix(n, parts).to(step.device), moved)
+    rise = (residuals.scores.double() * at_ends).sum(2)
+    delta = residuals.delta.double() + rise.diff(dim=1)
+    return 0.5 * n * (segments.square().sum((1, 2)) + lam.double() * parts * delta.square().sum(1))
+
+
+@lru_cache(maxsize=32)
+def _green_at(segments: int, parts: int) -> torch.Tensor:
+    """`W T^-1 W^T` at the parts' inner ends, [n m - 1, n m - 1]."""
+    weights = interpolation_matrix(segments, parts)[1:-1]
+    return weights @ inverse_laplacian(segments) @ weights.T
+
+
+@lru_cache(maxsize=32)
+def _root_of_second_difference(size: int) -> torch.Tensor:
+    """Cholesky factor of `tridiag(-1, 2, -1)`, [size, size]: row j holds `-sqrt((j - 1) / j)`, `sqrt((j + 1) / j)`."""
+    j = torch.arange(1, size + 1, dtype=torch.float64)
+    return torch.diag(((j + 1) / j).sqrt()) - torch.diag(((j[1:] - 1) / j[1:]).sqrt(), -1)

@@ -50,6 +50,19 @@ def test_pairs_of_finite_data(count: int) -> None:
     assert torch.cdist(pairs.ends.flatten(0, 1).flatten(1), sample).min() > 0.05
 
 
+def test_true_continuation_turns_the_digit_on() -> None:
+    data = embedded(identities=1, angles=[45])
+    image = pixels(load_digits("train", "embedded").images[identities(load_digits("train", "embedded"), 1)])
+    truth = torch.tensor([[0, 0, 45], [0, 45, 45]], dtype=torch.float64)
+    ends = [rotate(image.repeat(2, 1, 1, 1), degrees) for degrees in (truth[:, 1], truth[:, 1] + 45)]
+    pairs = Pairs(ends[0], ends[1], ("a", "b"), ("45 deg",) * 2, truth)
+    path = data.true_continuation(pairs, torch.tensor([1.0, 3.0]), 4)
+    assert path.shape == (2, 4, 1, 28, 28) and torch.equal(path[:, 0], pairs.second)
+    # A quarter and half a turn need no interpolation: pixels fall on pixels, to the rounding of their positions.
+    torch.testing.assert_close(path[0, -1], image[0].rot90(1, (-2, -1)), atol=2e-5, rtol=0)
+    torch.testing.assert_close(path[1, 2], image[0].rot90(2, (-2, -1)), atol=2e-5, rtol=0)
+
+
 def test_angles_that_are_no_whole_steps_stay_off_the_grid() -> None:
     data = embedded(angles=[33.2, 77.9], pairs_per_angle=5, sample_angles=100)
     truth = data.pairs(0).truth

@@ -31,6 +31,30 @@ def test_pairs_and_true_path(dimension: int, ambient: int, radius: float) -> Non
     torch.testing.assert_close(chords, (2 * radius * (arcs / 32).sin())[:, None].expand_as(chords), atol=1e-13 * radius, rtol=0)
 
 
+@pytest.mark.parametrize(("ambient", "radius"), [(3, 1.0), (12, 3.0)])
+def test_true_continuation_is_the_great_circle_past_its_end(ambient: int, radius: float) -> None:
+    data = Sphere(2, ambient, radius, num_pairs=6, max_angle=2.0)
+    pairs = data.pairs(1)
+    reach = torch.tensor([0.25, 0.5, 1.0, 0.1, 2.0, 0.7], dtype=torch.float64)
+    path, arcs = data.true_continuation(pairs, reach, 33), data.true_length(pairs) / radius
+    assert data.distance(path.flatten(0, 1)).max() < 1e-14 * radius
+    torch.testing.assert_close(path[:, 0], pairs.second, atol=1e-14 * radius, rtol=0)
+    # In the plane of a and b: c = (b sin((1 + r) t) - a sin(r t)) / sin t, by the addition theorem; sin t >= 0.3 loses a digit.
+    turn = (reach * arcs)[:, None]
+    end = (pairs.second * (arcs[:, None] + turn).sin() - pairs.first * turn.sin()) / arcs[:, None].sin()
+    torch.testing.assert_close(path[:, -1], end, atol=1e-13 * radius, rtol=0)
+    # Equal steps: each chord is 2 R sin(arc / 64).
+    chords = path.diff(dim=1).norm(dim=-1)
+    torch.testing.assert_close(chords, (2 * radius * (turn / 64).sin()).expand_as(chords), atol=1e-13 * radius, rtol=0)
+
+
+@pytest.mark.parametrize("reach", [0.0, -1.0, float("nan"), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0, 1.0])])
+def test_a_reach_that_goes_nowhere_is_refused(reach: float | torch.Tensor) -> None:
+    data = Sphere(num_pairs=3)
+    with pytest.raises(ConfigError, match=r"reach = .*above 0"):
+        data.true_continuation(data.pairs(0), reach, 5)
+
+
 def test_truth_can_be_rebuilt_from_the_ends() -> None:
     data = Sphere(3, 6, 2.0)
     pairs = data.pairs(0)

@@ -40,6 +40,44 @@ def test_pairs_and_true_path(major: float, minor: float) -> None:
     assert (chords >= step * (1 - (step * curvature) ** 2 / 24 - 1e-9)).all()
 
 
+def test_true_continuation_of_known_curves() -> None:
+    data = Torus()
+    # A meridian, the inner equator, and the outer equator past its first conjugate point, pi sqrt(r / (R + r)) = 1.68.
+    firsts, seconds = [(0.3, 1.0), (math.pi, 0.0), (0.0, 0.0)], [(1.5, 1.0), (math.pi, 1.2), (0.0, 1.2)]
+    truth = torch.tensor([firsts, seconds], dtype=torch.float64).transpose(0, 1)
+    pairs = Pairs(data.embed(truth[:, 0]), data.embed(truth[:, 1]), ("a", "b", "c"), ("all",) * 3, truth)
+    reach = torch.tensor([1.5, 1.0, 0.9], dtype=torch.float64)
+    u = torch.linspace(0, 1, 17, dtype=torch.float64)
+    step = truth[:, 1] - truth[:, 0]
+    exact = data.embed(truth[:, 1, None] + (reach[:, None] * step)[:, None] * u[:, None])
+    # The geodesic meets the second end to 1e-9; on the unstable inner equator (K = -1 / 0.24) what is missing there
+    # grows by cosh(0.72 / sqrt(0.24)) = 2.3.
+    torch.testing.assert_close(data.true_continuation(pairs, reach, 17), exact, atol=1e-8, rtol=0)
+
+
+def test_true_continuation_goes_on_from_the_true_path() -> None:
+    data = Torus(num_pairs=3, max_angle=2.5)
+    pairs = data.pairs(1)
+    length, path = data.true_length(pairs), data.true_path(pairs, 401)
+    beyond = data.true_continuation(pairs, 0.5, 201)  # at the same spacing
+    assert data.distance(beyond.flatten(0, 1)).max() < 1e-13
+    joined = torch.cat([path[:, -2:], beyond[:, 1:3]], 1)
+    assert (beyond[:, 0] - path[:, -1]).norm(dim=1).max() < 1e-9
+    # No corner at b: the second difference is h^2 times a curvature of at most 1 / r = 2.5, within rounding of 1e-11 / h.
+    bend = (joined[:, 2:] - 2 * joined[:, 1:-1] + joined[:, :-2]).norm(dim=-1)
+    assert (bend <= 2.51 * (length[:, None] / 400) ** 2).all()
+    # w^2 ph' is the same before and after, per unit of arc (Clairaut); finite differences of step h err by h^2.
+    rate = [_clairaut(data, part, length / 400) for part in (path, beyond)]
+    assert (torch.cat(rate, 1) - rate[0][:, :1]).abs().max() < 1e-4
+
+
+def _clairaut(data: Torus, path: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    rho = path[..., :2].norm(dim=-1)
+    turn = path[:, 2:, 1].atan2(path[:, 2:, 0]) - path[:, :-2, 1].atan2(path[:, :-2, 0])
+    turn = torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
+    return rho[:, 1:-1] ** 2 * turn / (2 * step[:, None])
+
+
 @pytest.mark.parametrize(("major", "minor"), SHAPES)
 def test_clairaut_and_the_geodesic_equation(major: float, minor: float) -> None:
     data = Torus(major, minor, num_pairs=3, max_angle=2.5)

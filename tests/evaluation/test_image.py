@@ -55,6 +55,13 @@ def test_inner_frames_only() -> None:
     assert inner_frame_psnr(frames, truth).tolist() == pytest.approx([100.0, wanted])
     assert inner_frame_ssim(frames, truth)[0] == pytest.approx(1.0)
     assert inner_frame_ssim(frames, truth)[1] < 0.9
+    # A last frame that is not given counts too; the first never does.
+    frames = truth.clone()
+    frames[0, -1] = images(1, 16, 16, seed=5)
+    frames[1, 0] = -1
+    wanted = np.mean([100, 100, 100, float(psnr(frames[0, -1:], truth[0, -1:]))])
+    assert inner_frame_psnr(frames, truth, with_last=True).tolist() == pytest.approx([wanted, 100.0])
+    assert inner_frame_ssim(frames, truth, with_last=True)[0] < 0.99
 
 
 def test_bad_input() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scoregeo.core.errors import DataError
-from scoregeo.evaluation.manifold import distance_to_manifold, distance_to_path, relative_length_error
+from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
 
 
 def arc(angle: float, points: int, radius: float = 1.0) -> torch.Tensor:
@@ -25,6 +25,17 @@ def test_concentric_arcs_are_their_radii_apart() -> None:
     # Arc length runs alike on both; what is left is the polygons' sagitta, (1 / 32)^2 / 8 = 1.2e-4.
     assert float(distance.greatest) == pytest.approx(0.1, abs=2e-4)
     assert float(distance.mean) == pytest.approx(0.1, abs=2e-4)
+
+
+def test_arrival_tells_being_behind_from_being_away() -> None:
+    paths = torch.cat([arc(0.6, 9), arc(1.0, 9, radius=1.2), arc(2.0, 9)])
+    # Two hundred parts of 0.005 each hold the angles 0.6 and 1; beyond the end the nearest point is the end.
+    found = arrival(paths, arc(1.0, 201).repeat(3, 1, 1))
+    torch.testing.assert_close(found.share, torch.tensor([0.6, 1.0, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
+    exact = torch.tensor([0.0, 0.2, 2 * math.sin(0.5)], dtype=torch.float64)
+    torch.testing.assert_close(found.off, exact, atol=1e-12, rtol=0)
+    with pytest.raises(DataError, match="differ in more"):
+        arrival(paths, arc(1.0, 9))
 
 
 def test_spacing_does_not_matter() -> None:

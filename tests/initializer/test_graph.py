@@ -1,6 +1,7 @@
 """Graph starts against an all-pairs shortest path, and on a ring where the straight line is wrong."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,21 +9,15 @@ import torch
 from scoregeo.core.errors import ConfigError
 from scoregeo.initializer.graph import GraphInitializer
 from scoregeo.metric.euclidean import EuclideanMetric
-from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length
-from scoregeo.score.field import ScoreField
-from tests.fields import MixtureScore
+from tests.initializer.cases import ring, ring_metric
 
 
-def ring(count: int, offset: float = 0.0) -> torch.Tensor:
-    angle = (torch.arange(count, dtype=torch.float64) + offset) * 2 * math.pi / count
-    return torch.stack([angle.cos(), angle.sin()], 1)
-
-
-def ring_metric() -> SteinMetric:
-    return SteinMetric(ScoreField(MixtureScore(ring(60), 0.05), 0.1), 100.0)
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCOREGEO_CACHE", str(tmp_path))
 
 
 def test_goes_round_where_the_straight_line_leaves_the_data() -> None:
@@ -79,6 +74,14 @@ def test_model_samples_can_stand_in_for_data() -> None:
 
 
 def test_bad_settings_name_the_key() -> None:
-    for key, value in (("num_references", 1), ("neighbours", 0), ("subnodes", 0), ("source", "web"), ("sample_steps", 0)):
+    for key, value in (
+        ("num_references", 1),
+        ("prune", 0.5),
+        ("cache", "yes"),
+        ("neighbours", 0),
+        ("subnodes", 0),
+        ("source", "web"),
+        ("sample_steps", 0),
+    ):
         with pytest.raises(ConfigError, match=rf"initializer\.{key} = "):
             GraphInitializer(**{key: value})  # type: ignore[arg-type]

@@ -100,8 +100,8 @@ def test_gradient_against_autograd_of_the_exact_energy(parts: int) -> None:
     got = residuals(field(), path.detach(), Quadrature("simpson", parts))
     flat, u = path.detach()[0], torch.linspace(0, 1, parts + 1, dtype=torch.float64)[None, :, None]
     nodes = (flat[:-1, None] + u * flat.diff(dim=0)[:, None]).reshape(-1, 4)
-    delta = mixture().log_density(nodes, SIGMA).reshape(8, parts + 1).diff(dim=1)[None]
-    exact = Residuals(got.segments, delta, got.right, got.left)
+    delta = mixture().log_density(nodes, SIGMA).reshape(8, parts + 1).diff(dim=1).flatten()[None]
+    exact = Residuals(got.segments, delta, got.scores)
     torch.testing.assert_close(exact.gradient(lam), expected[:, 1:-1], rtol=1e-6, atol=1e-9)
 
 

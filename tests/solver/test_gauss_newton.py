@@ -39,6 +39,64 @@ def test_subnodes_hold_the_path_on_the_ridge() -> None:
     assert (metric.energy(leaping.path, fine) > 1.2 * truth).all()
     assert (metric.energy(held.path, fine) < 1.03 * truth).all()
     assert ((arc_length(held.path) / angles - 1).abs() < 0.004).all()
+    assert leaping.tunnelled.all() and not held.tunnelled.any()
+    assert all("tunnels" in reason and "solver.subnodes" in reason for reason in leaping.reason)
+
+
+def test_leaps_are_found_and_mended_with_finer_parts() -> None:
+    ends, angles = arcs(4, 1.0, 2.4)
+    counted = CountingScore(ShellScore())
+    metric, fine = SteinMetric(ScoreField(counted, 0.05), 1000.0), Quadrature("trapezoid", 16)
+    mended = GaussNewton(64, max_subnodes=4).solve(metric, linear(ends, 64))
+    assert counted.count == int((mended.score_evaluations + mended.certificate_evaluations).sum())
+    assert set(mended.status) == {CONVERGED} and not mended.tunnelled.any()
+    assert (metric.energy(mended.path, fine) < 1.03 * angles**2 / 2).all()
+    scratch = GaussNewton(64, subnodes=4).solve(metric, linear(ends, 64))
+    assert mended.score_evaluations.sum() < scratch.score_evaluations.sum()
+
+
+@pytest.mark.parametrize("ambient", [3, 50])
+def test_coarse_grids_first_cost_less_and_end_at_a_geodesic(ambient: int) -> None:
+    ends, angles = arcs(4, 0.4, 2.4, ambient)
+    metric = SteinMetric(shell_field(0.05, ambient), 1000.0)
+    fine = GaussNewton(256).solve(metric, linear(ends, 256))
+    coarse = GaussNewton(256, coarsest=16).solve(metric, linear(ends, 256))
+    assert set(coarse.status) == {CONVERGED}
+    assert coarse.score_evaluations.sum() < 0.8 * fine.score_evaluations.sum()
+    # A coarse grid leaps over the ridge at both ends, about sigma^2 = 0.0025 each way; the leap stays.
+    assert ((arc_length(coarse.path) - angles).abs() < 4 * 0.0025 + 0.005 * angles).all()
+    assert torch.equal(coarse.path[:, [0, -1]], ends)
+
+
+def test_a_good_start_is_not_left_and_a_far_one_is_continued() -> None:
+    ends, _ = arcs(2, 1.0, 2.0)
+    metric = SteinMetric(shell_field(0.1), 100.0)
+    near = GaussNewton(33).solve(metric, linear(ends, 33)).path
+    auto, never, always = (GaussNewton(33, continuation=c, tolerance=1e-8) for c in ("auto", False, True))
+    assert torch.equal(auto.solve(metric, near).path, never.solve(metric, near).path)
+    assert torch.equal(auto.solve(metric, linear(ends, 33)).path, always.solve(metric, linear(ends, 33)).path)
+
+
+class Curl(ShellScore):
+    """A field that is no gradient: the shell's score and a rotation about the third axis."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        turn = torch.stack([-x[:, 1], x[:, 0], torch.zeros_like(x[:, 0])], 1)
+        return super()._score(x, sigma) + self.weight * turn
+
+
+@pytest.mark.parametrize("weight", [0.5, 5.0])
+def test_a_score_that_is_no_gradient_ends_converged_or_says_why(weight: float) -> None:
+    ends, _ = arcs(6, 0.5, 2.4)
+    solution = GaussNewton(33).solve(SteinMetric(ScoreField(Curl(weight), 0.1), 1000.0), linear(ends, 33))
+    for status, reason in zip(solution.status, solution.reason, strict=True):
+        assert status == CONVERGED or reason
+    assert BUDGET not in solution.status
+    assert (solution.energy <= SteinMetric(ScoreField(Curl(weight), 0.1), 1000.0).energy(linear(ends, 33), Quadrature())).all()
 
 
 def test_agrees_with_a_quasi_newton_minimum_of_the_exact_energy() -> None:
@@ -82,7 +140,7 @@ def test_counts_every_evaluation_and_needs_no_backward_pass() -> None:
     counted = CountingScore(NoGrad())
     ends, _ = arcs(5, 0.5, 2.0)
     solution = GaussNewton(20, subnodes=2).solve(SteinMetric(ScoreField(counted, 0.1), 100.0), linear(ends, 20))
-    assert counted.count == int(solution.score_evaluations.sum())
+    assert counted.count == int((solution.score_evaluations + solution.certificate_evaluations).sum())
 
 
 def test_pairs_do_not_touch_each_other() -> None:
@@ -121,7 +179,8 @@ def test_a_bad_score_on_one_pair_spares_the_others() -> None:
     solution = GaussNewton(32).solve(SteinMetric(ScoreField(BrokenAway(), 0.05), 1000.0), linear(ends, 32))
     assert solution.status == (CONVERGED, FAILED)
     alone = GaussNewton(32).solve(SteinMetric(shell_field(), 1000.0), linear(ends[:1], 32))
-    assert torch.equal(solution.path[0], alone.path[0])
+    # Matrix products of a batch and of one differ in the last digits.
+    torch.testing.assert_close(solution.path[0], alone.path[0], rtol=0, atol=1e-9)
     # What is returned for the failed pair is the last good path, further than where it started.
     assert solution.path[1].isfinite().all() and not torch.equal(solution.path[1], linear(ends, 32)[1])
 
@@ -175,5 +234,5 @@ def test_bad_settings_name_the_key(key: str, value: object) -> None:
 
 def test_a_start_of_another_size_is_refused() -> None:
     ends, _ = arcs(1, 1.0, 1.0)
-    with pytest.raises(ConfigError, match="9 points, solver.num_points is 8"):
+    with pytest.raises(ConfigError, match=r"\[1, 9, 3\].*solver.num_points = 8"):
         GaussNewton(8).solve(SteinMetric(shell_field(), 1.0), linear(ends, 9))

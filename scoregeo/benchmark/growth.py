@@ -1,0 +1,47 @@
+"""Part 2: how the cost grows with the points of a path, the dimension, the weight of the score, and the pairs."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scoregeo.benchmark.problem import sphere
+from scoregeo.benchmark.race import RaceSettings, exact_solvers, least, outcome
+from scoregeo.benchmark.trace import trace
+from scoregeo.solver.gauss_newton import GaussNewton
+
+QUANTITIES = ("points", "dimension", "lam", "pairs")
+
+
+@dataclass(frozen=True)
+class GrowthSettings:
+    """Sweeps on S^2, exact score at sigma 0.05, each around the other settings here. `limit`: seconds a run may take."""
+
+    points: int = 64
+    dimension: int = 3
+    lam: float = 1000.0
+    pairs: int = 4
+    max_iterations: int = 100
+    limit: float = 3.0
+    sweeps: tuple[tuple[str, tuple[float, ...]], ...] = (
+        ("points", (8, 16, 32, 64, 128, 256, 512)),
+        ("dimension", (3, 50, 784, 4096, 16384)),
+        ("lam", (1, 10, 100, 1000, 10000)),
+        ("pairs", (1, 4, 16, 64)),
+    )
+
+
+def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> dict[str, Any]:
+    """One value of one sweep; as `race.race`, and `default`: what Gauss-Newton with its default settings ended with."""
+    here = replace(settings, **{quantity: value if quantity == "lam" else int(value)})  # type: ignore[arg-type]
+    case = sphere(here.dimension, here.pairs, here.points, seed)
+    solvers = exact_solvers(RaceSettings("sphere", points=here.points, max_iterations=here.max_iterations))
+    traces = {name: trace(solver, case, here.lam, here.limit) for name, solver in solvers.items()}
+    default = GaussNewton(here.points).solve(case.metric(here.lam), case.start)
+    return outcome(case, traces, least(list(traces.values()))) | {
+        "default": {
+            "evaluations": default.score_evaluations.tolist(),
+            "iterations": default.iterations.tolist(),
+            "status": list(default.status),
+            "seconds": default.seconds,
+            "tunnelled": default.tunnelled.tolist(),
+        }
+    }

@@ -1,0 +1,89 @@
+"""Part 1: score evaluations and seconds to come within 1 % of the best energy that any solver found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from scoregeo.benchmark.problem import Problem, problem
+from scoregeo.benchmark.trace import Trace, trace
+from scoregeo.solver.adam import Adam
+from scoregeo.solver.base import AbstractSolver
+from scoregeo.solver.gauss_newton import GaussNewton
+from scoregeo.solver.georce import Georce
+from scoregeo.solver.lbfgs import LBFGS
+
+SHARE = 0.01  # of the best energy
+ADAM, ADAM_MIDPOINT = "adam", "adam_midpoint"
+
+
+@dataclass(frozen=True)
+class RaceSettings:
+    """One problem of part 1.
+
+    Adam runs at each of `rates` on the common trapezoid energy, and at the best of them once more on the paper's midpoints where
+    `midpoint` says so. `limit`: seconds that one run may take.
+    """
+
+    name: str
+    pairs: int = 4
+    points: int = 64
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)
+    iterations: int = 1000
+    max_iterations: int = 300
+    midpoint: bool = True
+    limit: float = 20.0
+
+
+def race(settings: RaceSettings, lam: float, seed: int) -> dict[str, Any]:
+    """Every solver on one problem and one `lam`; `{"points", "best", "rate", "solvers": {name: Trace.summary}}`."""
+    case = problem(settings.name, settings.pairs, settings.points, seed)
+    traces = {name: trace(solver, case, lam, settings.limit) for name, solver in exact_solvers(settings).items()}
+    tried = {rate: trace(_adam(settings, rate, "trapezoid"), case, lam, settings.limit) for rate in settings.rates}
+    best = least([*traces.values(), *tried.values()])
+    rate = min(tried, key=lambda rate: _merit(tried[rate], best))
+    traces[ADAM] = tried[rate]
+    if settings.midpoint:
+        traces[ADAM_MIDPOINT] = trace(_adam(settings, rate, "midpoint"), case, lam, settings.limit)
+    return {"rate": rate} | outcome(case, traces, least(list(traces.values())))
+
+
+def exact_solvers(settings: RaceSettings) -> dict[str, AbstractSolver]:
+    """The solvers that need no step length from outside. Tight tolerances: who stops early is not who arrives early."""
+    return {
+        "gauss_newton": GaussNewton(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations),
+        "georce": Georce(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations),
+        "lbfgs": LBFGS(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations),
+    }
+
+
+def outcome(case: Problem, traces: Mapping[str, Trace], best: torch.Tensor) -> dict[str, Any]:
+    """What is stored of some solvers' runs on one problem."""
+    solvers = {name: run.summary(best, SHARE) for name, run in traces.items()}
+    return {"points": case.points, "best": best.tolist(), "solvers": solvers}
+
+
+def least(traces: Sequence[Trace]) -> torch.Tensor:
+    """The least energy that any of the runs came to, [pairs], on the common rule."""
+    return torch.stack([run.energy.min(0).values for run in traces]).min(0).values
+
+
+def warm_up() -> None:
+    """Run every solver once on two steps, so that nobody's time holds the loading of libraries."""
+    case = problem("sphere", 1, 8, 0)
+    for solver in (Adam(8, 2, quadrature="trapezoid"), Adam(8, 2), LBFGS(8, max_iterations=2), Georce(8), GaussNewton(8)):
+        trace(solver, case, 1.0)
+
+
+def _adam(settings: RaceSettings, rate: float, quadrature: str) -> Adam:
+    return Adam(settings.points, settings.iterations, rate, tolerance=0.0, quadrature=quadrature)
+
+
+def _merit(run: Trace, best: torch.Tensor) -> tuple[int, float]:
+    """Smaller is better: pairs that did not arrive, then evaluations of those that did, or the energy where none did."""
+    steps = run.reached((1 + SHARE) * best)
+    spent = [float(run.evaluations[step, pair]) for pair, step in enumerate(steps) if step is not None]
+    if not spent:
+        return len(steps), float((run.energy.min(0).values / best).log().mean())
+    return len(steps) - len(spent), sum(spent) / len(spent)

@@ -1,0 +1,106 @@
+"""A solver's run, seen from outside: the energy of every iterate on one rule for all, its evaluations and its time."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+
+from scoregeo.benchmark.problem import Problem
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.base import CountingScore
+from scoregeo.solver.base import AbstractSolver, Step
+
+COMMON = Quadrature("trapezoid")  # every solver's iterates are measured on it
+KEPT = 40  # points of a curve that are stored
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Step 0 is the start, at no cost.
+
+    `energy` (on the common rule), `own` (on the solver's) and `evaluations` are [steps, pairs], `seconds` [steps].
+
+    `limited`: the time allowed ended it. What was measured for the comparison is in neither evaluations nor seconds.
+    """
+
+    energy: torch.Tensor
+    own: torch.Tensor
+    evaluations: torch.Tensor
+    seconds: torch.Tensor
+    status: tuple[str, ...]
+    limited: bool
+
+    def reached(self, target: torch.Tensor, own: bool = False) -> list[int | None]:
+        """For each pair the first step whose energy is at most `target` [pairs], or None."""
+        below = (self.own if own else self.energy) <= target
+        return [int(column.nonzero()[0]) if column.any() else None for column in below.T]
+
+    def summary(self, best: torch.Tensor, share: float) -> dict[str, object]:
+        """What is stored; for each pair, evaluations and seconds to come within `share` of `best` and of its own minimum."""
+        steps = self.reached((1 + share) * best)
+        own = self.reached((1 + share) * self.own.min(0).values, own=True)
+        kept = sorted({round(step) for step in torch.logspace(0, math.log10(len(self.seconds)), KEPT).tolist()} | {1})
+        rows = [row - 1 for row in kept]
+        return {
+            "evaluations": [None if s is None else int(self.evaluations[s, pair]) for pair, s in enumerate(steps)],
+            "seconds": [None if s is None else float(self.seconds[s]) for s in steps],
+            "own_evaluations": [None if s is None else int(self.evaluations[s, pair]) for pair, s in enumerate(own)],
+            "iterations": [None if s is None else s for s in steps],
+            "spent": self.evaluations[-1].tolist(),
+            "total_seconds": float(self.seconds[-1]),
+            "ratio": (self.energy.min(0).values / best).tolist(),
+            "status": list(self.status),
+            "limited": self.limited,
+            "curve": {"evaluations": self.evaluations[rows].tolist(), "energy": self.energy[rows].tolist()},
+        }
+
+
+class _TimeIsUp(Exception):
+    """Ends a solve from `on_step`."""
+
+
+class _Recorder:
+    """`on_step` that keeps what each step is, its clock stopped while it measures."""
+
+    def __init__(self, problem: Problem, lam: float, shares_rule: bool, limit: float) -> None:
+        self.quiet = problem.metric(lam)
+        self.shares_rule, self.limit = shares_rule, limit
+        with torch.no_grad():
+            first = self.quiet.energy(problem.start, COMMON).cpu()
+        self.steps = [Step(0, first, torch.zeros(len(first), dtype=torch.int64))]
+        self.energy, self.seconds, self.paused = [first], [0.0], 0.0
+        self.began = time.perf_counter()
+
+    def __call__(self, step: Step) -> None:
+        now = time.perf_counter()
+        self.seconds.append(now - self.began - self.paused)
+        self.steps.append(Step(step.iteration, step.energy, step.score_evaluations))
+        if self.shares_rule:
+            self.energy.append(step.energy)
+        else:
+            assert step.path is not None, "a solver on another rule than the common one gives its paths to on_step"
+            with torch.no_grad():
+                self.energy.append(self.quiet.energy(step.path, COMMON).cpu())
+        self.paused += time.perf_counter() - now
+        if self.seconds[-1] > self.limit:
+            raise _TimeIsUp
+
+
+def trace(solver: AbstractSolver, problem: Problem, lam: float, limit: float = math.inf) -> Trace:
+    """Solve `problem` with the weight `lam`, for about `limit` seconds at most."""
+    rule = getattr(solver, "quadrature", None), getattr(solver, "subnodes", 1)
+    recorder = _Recorder(problem, lam, rule == (COMMON.rule, COMMON.subnodes), limit)
+    limited, status = False, ("cut off",) * len(problem.start)
+    try:
+        status = solver.solve(problem.metric(lam, CountingScore(problem.score)), problem.start, recorder).status
+    except _TimeIsUp:
+        limited = True
+    return Trace(
+        energy=torch.stack(recorder.energy),
+        own=torch.stack([step.energy for step in recorder.steps]),
+        evaluations=torch.stack([step.score_evaluations for step in recorder.steps]),
+        seconds=torch.tensor(recorder.seconds),
+        status=status,
+        limited=limited,
+    )

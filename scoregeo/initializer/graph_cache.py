@@ -1,0 +1,81 @@
+"""What a reference graph costs score evaluations for, kept on disk by content.
+
+A file's name holds a hash of all it depends on except the score, which has no bytes to hash. So each file is asked, when
+found, whether it fits the score of now: a few of its values are computed anew and compared. The comparison has a tolerance, for
+the last digits of a network's output change with the number of threads.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from scoregeo.core.cache import cache_folder
+from scoregeo.core.errors import DataError
+from scoregeo.core.files import load_tensors, save_tensors
+from scoregeo.metric.base import AbstractMetric
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.field import ScoreField
+
+log = logging.getLogger(__name__)
+
+# Changes with what is computed; files of another version are not found.
+_VERSION = "1"
+_SAME = 1e-4  # relative: far above rounding, far below the change that more training makes
+
+Tensors = dict[str, torch.Tensor]
+
+
+def graph_key(metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray, rule: Quadrature) -> str:
+    """The name of a graph's edge lengths: points and edges bit by bit, the metric with its settings, sigma and the rule."""
+    settings = sorted((k, v) for k, v in vars(metric).items() if isinstance(v, (bool, int, float, str)))
+    sigma = None if metric.field is None else metric.field.sigma
+    text = json.dumps([_VERSION, metric.name, settings, sigma, rule.rule, rule.subnodes, str(points.dtype), list(points.shape)])
+    digest = hashlib.sha256(text.encode())
+    digest.update(points.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(np.ascontiguousarray(edges, dtype=np.int64).tobytes())
+    return f"lengths-{digest.hexdigest()[:16]}"
+
+
+def samples_key(field: ScoreField, count: int, steps: int, seed: int) -> str:
+    """The name of a model's samples: how they are drawn."""
+    text = json.dumps([_VERSION, list(field.shape), list(map(float, field.score.sigma_range)), field.sigma, count, steps, seed])
+    return f"samples-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def same(now: torch.Tensor, then: torch.Tensor) -> bool:
+    """Whether values agree to 1e-4 of their norm."""
+    if now.shape != then.shape:
+        return False
+    now, then = now.double().cpu(), then.double().cpu()
+    return bool((now - then).norm() <= _SAME * then.norm())
+
+
+def recall(key: str, names: Sequence[str], fits: Callable[[Tensors], bool]) -> Tensors | None:
+    """The tensors `names` kept under `key` that fit, or None. A damaged file is left out with a line of log."""
+    for path in sorted((cache_folder() / "graph").glob(f"{key}-*.safetensors")):
+        try:
+            found = load_tensors(path)
+        except DataError as error:
+            log.warning("the cache is rebuilt: %s", error)
+            continue
+        if set(found) != set(names):
+            log.warning("the cache is rebuilt: %s holds %s, not %s.", path, ", ".join(found) or "nothing", ", ".join(names))
+        elif fits(found):
+            return found
+    return None
+
+
+def keep(key: str, tensors: Tensors) -> None:
+    """Keep tensors under `key`, beside those of another score. Where the folder cannot be written, a line of log and no more."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    path = cache_folder() / "graph" / f"{key}-{digest.hexdigest()[:8]}.safetensors"
+    try:
+        save_tensors(path, tensors)
+    except OSError as error:
+        log.warning("the reference graph is not kept: %s cannot be written (%s).", path, error.strerror or error)

@@ -1,0 +1,109 @@
+"""Run the benchmark and write `results/bench_solver.md`, `.csv` and its figures.
+
+    python scripts/bench.py [--only PART ...] [--quick] [--seed N] [--output results]
+
+Numbers of finished units lie under `outputs/bench` and are taken from there, unless their settings, the measured code, torch or
+the number of threads changed.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scoregeo.benchmark import tables
+from scoregeo.benchmark.figures import growth_figures, race_figures
+from scoregeo.benchmark.store import Store
+from scoregeo.benchmark.suite import PARTS, Results, Suite
+from scoregeo.core.files import write_text
+from scoregeo.report.table import Row, csv_table, page
+
+log = logging.getLogger("bench")
+
+NOTES = (
+    "An evaluation is one of the score at one point; a backward pass through it, a VJP or a JVP counts as two more.",
+    "Part 1, 2: all solvers start from the straight line; energies are on the trapezoid rule at the path's own points, for "
+    "every solver; the best is the least that any of them came to, pair by pair. What this costs to measure is not counted. "
+    "Adam runs on that energy itself at each learning rate, and the best rate is shown; adam_midpoint is the paper's energy at "
+    "that rate.",
+    "georce minimises the left-point rule and adam_midpoint the midpoint rule: that they stay above the best trapezoid "
+    "energy can be the rule's doing. The column for their own minimum, on their own rule, says when they were done by their "
+    "own measure.",
+    "Part 3: accuracy is the greatest distance to the reference geodesic at 9 equal times; each method's own setting of accuracy "
+    "(number of points, tolerance) was raised until it was met.",
+    "Part 4: memory is resident bytes at most, less those before, each in a process of its own.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--quick", action="store_true", help="the same parts at their smallest, to see that they work")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("results"))
+    parser.add_argument("--store", type=Path, default=Path("outputs/bench"))
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    for noisy in ("fontTools", "httpx", "scoregeo.solver"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    suite = Suite.quick() if given.quick else Suite()
+    store = Store(given.store / ("quick" if given.quick else "full"))
+    began = time.monotonic()
+    results = {part: suite.run(part, store, given.seed) for part in PARTS if part in given.only}
+    write_results(results, suite, given)
+    log.info("%s.md after %.0f s", given.output / "bench_solver", time.monotonic() - began)
+    return 0
+
+
+def write_results(results: dict[str, Results], suite: Suite, given: argparse.Namespace) -> None:
+    """The page with the tables of all `results`, its CSV and its figures."""
+    made: dict[str, list[Row]] = {}
+    pictures: list[Path] = []
+    for part, found in results.items():
+        if part == "race":
+            made |= tables.race_tables(found)
+            pictures += race_figures(found, given.output / "figures")
+        elif part == "growth":
+            made |= tables.growth_tables(found)
+            pictures += growth_figures(found, given.output / "figures")
+        elif part == "library":
+            made |= tables.library_tables(found, suite.libraries[0].accuracy)
+        elif part == "overhead":
+            made |= tables.overhead_tables(found)
+        else:
+            made |= tables.decoding_tables(found)
+    chosen = [f"--only {' '.join(results)}"] if set(results) != set(PARTS) else []
+    command = " ".join(["python scripts/bench.py", *chosen, *(["--quick"] if given.quick else [])])
+    settings = {"torch": torch.__version__, "threads": torch.get_num_threads()} | _settings(suite, results)
+    text = page(
+        "Solvers, side by side", made, command=command, seed=given.seed, settings=settings, titles=tables.TITLES, notes=NOTES
+    )
+    links = [path.relative_to(given.output).as_posix() for path in pictures]
+    if links:
+        text += "\n## Figures\n\n" + "\n\n".join(f"![{link}]({link})" for link in links) + "\n"
+    write_text(given.output / "bench_solver.md", text)
+    rows = [Row({"table": caption, **row.labels}, row.cells) for caption, some in made.items() for row in some]
+    write_text(given.output / "bench_solver.csv", csv_table(rows))
+
+
+def _settings(suite: Suite, results: dict[str, Results]) -> dict[str, Any]:
+    """Every setting of the parts that ran, by part."""
+    everything = asdict(suite)
+    keys = {
+        "race": ("races", "lams"),
+        "growth": ("growth",),
+        "library": ("libraries",),
+        "overhead": ("overhead",),
+        "decoding": ("decoding",),
+    }
+    return {key: everything[key] for part in results for key in keys[part]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

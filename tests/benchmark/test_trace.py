@@ -1,0 +1,65 @@
+"""What the benchmark records is what the solver did."""
+
+import math
+
+import pytest
+import torch
+
+from scoregeo.benchmark.problem import Problem, sphere
+from scoregeo.benchmark.race import RaceSettings, exact_solvers, least, outcome
+from scoregeo.benchmark.trace import COMMON, trace
+from scoregeo.solver.adam import Adam
+from scoregeo.solver.base import AbstractSolver
+from scoregeo.solver.gauss_newton import GaussNewton
+from scoregeo.solver.georce import Georce
+from scoregeo.solver.lbfgs import LBFGS
+
+LAM = 10.0
+
+
+@pytest.fixture(scope="module")
+def case() -> Problem:
+    return sphere(3, 2, 17, 0, sigma=0.3)
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [GaussNewton(17), LBFGS(17), Georce(17), Adam(17, 30), Adam(17, 30, quadrature="trapezoid")],
+    ids=["gauss_newton", "lbfgs", "georce", "adam_midpoint", "adam"],
+)
+def test_the_last_step_is_the_solution(case: Problem, solver: AbstractSolver) -> None:
+    run, solution = trace(solver, case, LAM), solver.solve(case.metric(LAM), case.start)
+    metric = case.metric(LAM)
+    torch.testing.assert_close(run.energy[0], metric.energy(case.start, COMMON), rtol=1e-12, atol=0)
+    assert run.evaluations[0].tolist() == [0, 0] and float(run.seconds[0]) == 0
+    torch.testing.assert_close(run.energy[-1], metric.energy(solution.path, COMMON), rtol=1e-9, atol=0)
+    assert torch.equal(run.evaluations[-1], solution.score_evaluations) and run.status == solution.status
+    assert (run.seconds.diff() > 0).all() and (run.evaluations.diff(dim=0) >= 0).all()
+
+
+def test_first_arrival_is_found_by_hand(case: Problem) -> None:
+    run = trace(LBFGS(17), case, LAM)
+    best = run.energy.min(0).values
+    summary = run.summary(best, 0.01)
+    for pair in range(2):
+        steps = [s for s in range(len(run.energy)) if float(run.energy[s, pair]) <= 1.01 * float(best[pair])]
+        assert summary["evaluations"][pair] == int(run.evaluations[steps[0], pair])  # type: ignore[index]
+    assert run.reached(best / 2) == [None, None]
+    assert run.summary(best / 2, 0.01)["evaluations"] == [None, None]
+
+
+def test_time_is_limited(case: Problem) -> None:
+    run = trace(Adam(17, 10_000, tolerance=0.0), case, LAM, limit=0.0)
+    assert run.limited and len(run.seconds) == 2 and run.status == ("cut off", "cut off")
+
+
+def test_the_best_is_pair_by_pair(case: Problem) -> None:
+    solvers = exact_solvers(RaceSettings("sphere", points=17))
+    traces = {name: trace(solver, case, LAM) for name, solver in solvers.items()}
+    best = least(list(traces.values()))
+    stored = outcome(case, traces, best)
+    for pair in range(2):
+        ratios = [run["ratio"][pair] for run in stored["solvers"].values()]
+        assert min(ratios) == 1 and all(math.isfinite(r) and r >= 1 for r in ratios)
+    # Gauss-Newton and L-BFGS have one minimum, which both come to; at 17 points the left-point rule is another.
+    assert None not in stored["solvers"]["gauss_newton"]["evaluations"] + stored["solvers"]["lbfgs"]["evaluations"]
