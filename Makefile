@@ -58,8 +58,8 @@ starts: $(READY) ## How often each start leads to the best geodesic: results/sta
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export
-	$(BIN)/python scripts/train_digits.py --model ten --steps 2400 --out $(OUTPUTS)/train/ten --compile --export
-	$(BIN)/python scripts/train_digits.py --model all --steps 2500 --out $(OUTPUTS)/train/all --compile --export
+	$(BIN)/python scripts/train_digits.py --model ten --steps 5000 --out $(OUTPUTS)/train/ten --compile --export
+	$(BIN)/python scripts/train_digits.py --model all --steps 5000 --out $(OUTPUTS)/train/all --compile --export
 	$(MAKE) model-cards
 
 model-cards: $(READY) ## Measure the shipped models and write their cards

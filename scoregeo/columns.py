@@ -24,6 +24,7 @@ TITLES = {
     "energy_excess": "energy above bound",
     "metric_length": "length in metric",
     "stationarity": "stationarity",
+    "tunnelled": "share of pairs that tunnel",
     "reached": "share of the way gone",
     "energy_drift": "drift of the energy",
     "iterations": "iterations",

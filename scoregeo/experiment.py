@@ -65,7 +65,7 @@ class Outcome:
 
     `path` [pairs, points, *shape]; `noisy` says that it lies at the noise level. `status`, `iterations`, `score_evaluations`
     (for making the path), `start_evaluations` (for the path it started from), `stationarity`, and `more` measures by name: one a
-    pair; `seconds`: the batch's. `start`: the initializer whose path was kept, one a pair; empty for a method without one.
+    pair; `seconds`: the batch's. `start`: the initializer whose path was kept, one a pair; empty for a method without one. `reason`: as `Solution`'s.
     """
 
     path: torch.Tensor
@@ -79,6 +79,7 @@ class Outcome:
     history: tuple[Step, ...] = ()
     more: Mapping[str, torch.Tensor] = default(default_factory=dict)
     start: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,9 @@ class InterpolationProblem(AbstractProblem):
             seconds=solution.seconds,
             stationarity=solution.stationarity,
             history=solution.history,
+            more={"tunnelled": solution.tunnelled.double()},
             start=starts.names_at(kept),
+            reason=solution.reason,
         )
 
     @torch.no_grad()

@@ -91,6 +91,7 @@ def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, nam
             "seconds": outcome.seconds / len(pairs),
         }
         | ({"start": outcome.start[i]} if outcome.start else {})
+        | ({"reason": outcome.reason[i]} if outcome.reason and outcome.reason[i] else {})
         for i in range(len(pairs))
     ]
     record = {

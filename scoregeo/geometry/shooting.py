@@ -4,15 +4,19 @@ from dataclasses import dataclass
 
 import torch
 
+from scoregeo.core.errors import ScoreError
 from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.support import cost_of
 from scoregeo.geometry.transport import transport_along_geodesic
 from scoregeo.metric.base import AbstractClosedFormMetric
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED
 
+_CHORD = Quadrature("simpson", 2)  # of the one segment that is left
 _WINDOW = 8  # earlier shots an extrapolated step is made of
 _FIRST_RADIUS = 0.1  # length of the first step at most, as a share of the velocity's own
-_FALL = 0.99  # a shot counts as progress where it lowers `|f|` by a hundredth
+_FALL = 0.99  # a shot counts as progress where it lowers `|w|` by a hundredth
 _MISSES = 6  # shots without progress, one after another, that make a stall
 _TRANSPORT_RTOL, _TRANSPORT_ATOL = 1e-5, 1e-9  # the transport only preconditions: it bounds the speed, not the accuracy
 
@@ -42,15 +46,18 @@ def shoot_at(
 ) -> Shots:
     """Correct `velocity` [batch, *shape] until `|exp_x(velocity) - y| <= tolerance |y - x|`, all of them distinct points.
 
-    The correction is the residual carried back to x by parallel transport along the geodesic itself,
-    `f(v) = P^-1 (y - exp_x(v))`, an isometry of the metric. `v <- v + f(v)` alone converges where Jacobi fields do not
-    stretch more than twofold or turn over (on the unit sphere up to an angle of pi, at the rate `1 - sin(theta)/theta`);
-    Anderson's extrapolation over the last shots (Walker & Ni 2011, "Anderson acceleration for fixed-point iterations", in
-    the metric's inner product at x) makes it superlinear. No matrix, and no derivative of exp. Steps are kept within a
-    radius: a tenth of `|velocity|` at first, twice as long after a shot that lowers `|f|`, a quarter of the step after
-    one that does not; six shots in a row that do not lower it by a hundredth are a stall. That is how it ends at a fold of exp, as
-    where y lies beyond a conjugate point of a geodesic of this kind. Cost a shot: an exponential, a transport (9 evaluations a stage
-    for `stein`, at a looser tolerance), and a product.
+    The correction `f(v) = P^-1 u` is the way u that is left from `exp_x(v)` to y, carried back to x by parallel transport along
+    the geodesic itself, an isometry. `v <- v + f(v)` alone converges where Jacobi fields do not stretch more than twofold or
+    turn over (on the unit sphere up to an angle of pi, at the rate `1 - sin(theta)/theta`); Anderson's extrapolation over the
+    last shots (Walker & Ni 2011, "Anderson acceleration for fixed-point iterations") makes it superlinear. It minimises the
+    same way seen from y, w, in the metric there. u and w are the end velocities of one segment between the points
+    (`scoregeo.geometry.momentum`), a chord in the metric's own terms: a difference of coordinates would count for
+    nothing on a ridge of the density and for very much beside it. No matrix, and no derivative of exp.
+
+    Steps are kept within a radius: a tenth of `|velocity|` at first, twice as long after a shot that lowers `|w|`, a quarter of
+    the step after one that does not; six shots in a row that do not lower it by a hundredth are a stall. So it may end at
+    a fold of exp, as where y lies beyond a conjugate point of the geodesics tried. Cost a shot: an exponential, a transport
+    (9 evaluations a stage for `stein`, at a looser tolerance), and two such chords.
     """
     run = _Run(metric, x, y, velocity)
     goal = tolerance * (y - x).double().flatten(1).norm(dim=1)
@@ -64,10 +71,11 @@ def shoot_at(
 
 @dataclass(frozen=True)
 class _Shot:
-    """One element's velocity [*shape], its correction f and `g f`, flat float64, `|f|` in the metric, and `|exp - y|`."""
+    """One element's velocity [*shape]; flat float64 its correction f at x, the miss w at y and `g w`; `|w|`, and `|exp - y|`."""
 
     velocity: torch.Tensor
     correction: torch.Tensor
+    miss: torch.Tensor
     lowered: torch.Tensor
     size: float
     residual: float
@@ -80,7 +88,7 @@ class _Run:
         self.metric, self.x, self.y = metric, x, y
         self.trial = velocity.clone()
         nothing = x.new_zeros(0)
-        self.best = [_Shot(v, nothing, nothing, torch.inf, torch.nan) for v in velocity]
+        self.best = [_Shot(v, nothing, nothing, nothing, torch.inf, torch.nan) for v in velocity]
         self.history: list[list[_Shot]] = [[] for _ in velocity]
         self.radius = (_FIRST_RADIUS * metric.norm(x, velocity).double()).tolist()
         self.last = list(self.radius)  # length of the step to the trial
@@ -96,49 +104,54 @@ class _Run:
         x, y, v = (t[rows.to(t.device)] for t in (self.x, self.y, self.trial))
         flow = exponential(self.metric, x, v, rtol=rtol, atol=atol, max_evaluations=max_evaluations)
         self.evaluations[rows] += flow.score_evaluations
-        miss = y - flow.end
-        residual = miss.double().flatten(1).norm(dim=1)
+        residual = (y - flow.end).double().flatten(1).norm(dim=1)
         hit = residual <= goal[rows.to(goal.device)]
-        open_ = (residual.isfinite() & ~hit).nonzero()[:, 0].tolist()
-        for element in hit.nonzero()[:, 0].tolist():
-            row = active[element]
-            self.status[row] = CONVERGED
-            self.best[row] = _Shot(v[element], v.new_zeros(0), v.new_zeros(0), 0.0, float(residual[element]))
-        corrections = self._corrections(rows, flow.end, flow.velocity[:, -1], miss, open_, max_evaluations)
-        for element in (~hit).nonzero()[:, 0].tolist():
-            shot = None
-            if element in corrections:
-                f, lowered = corrections[element]
-                size = float((f * lowered).sum().clamp_min(0).sqrt())
-                shot = _Shot(v[element], f, lowered, size, float(residual[element]))
-            self._judge(active[element], shot)
+        shots: dict[int, _Shot] = {}
+        missed = (residual.isfinite() & ~hit).nonzero()[:, 0].tolist()
+        if missed:
+            self._correct(
+                rows[missed], v[missed], flow.end[missed], flow.velocity[missed, -1], residual[missed], max_evaluations, shots
+            )
+        for element, row in enumerate(active):
+            if hit[element]:
+                nothing = v.new_zeros(0)
+                self.status[row] = CONVERGED
+                self.best[row] = _Shot(v[element], nothing, nothing, nothing, 0.0, float(residual[element]))
+            else:
+                self._judge(row, shots.get(row))
 
-    def _corrections(
+    def _correct(
         self,
         rows: torch.Tensor,
-        end: torch.Tensor,
         velocity: torch.Tensor,
-        miss: torch.Tensor,
-        wanted: list[int],
+        end: torch.Tensor,
+        arrival: torch.Tensor,
+        residual: torch.Tensor,
         max_evaluations: int,
-    ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
-        """f and `g f`, flat float64, of the wanted elements whose way back could be walked."""
-        if not wanted:
-            return {}
+        shots: dict[int, _Shot],
+    ) -> None:
+        """Add the shots of `rows` whose way back from `end` can be walked."""
+        x, y = (t[rows.to(t.device)] for t in (self.x, self.y))
+        try:
+            wanted = initial_velocity(self.metric, torch.stack([end, y], 1), _CHORD)
+            miss = -initial_velocity(self.metric, torch.stack([y, end], 1), _CHORD)
+            lowered = self.metric.apply(y, miss)
+        except ScoreError:
+            if len(rows) > 1:
+                for i in range(len(rows)):
+                    one = slice(i, i + 1)
+                    self._correct(rows[one], velocity[one], end[one], arrival[one], residual[one], max_evaluations, shots)
+            return
         back, carried = transport_along_geodesic(
-            self.metric, end[wanted], -velocity[wanted], miss[wanted],
-            rtol=_TRANSPORT_RTOL, atol=_TRANSPORT_ATOL, max_evaluations=max_evaluations,
-        )  # fmt: skip
-        self.evaluations[rows[wanted]] += back.score_evaluations + cost_of(self.metric).product
-        correction = carried[:, -1]
-        walked = [i for i, status in enumerate(back.status) if status == CONVERGED]
-        if not walked:
-            return {}
-        x = self.x[rows[[wanted[i] for i in walked]].to(self.x.device)]
-        lowered = self.metric.apply(x, correction[walked])
-        return {
-            wanted[i]: (correction[i].double().flatten(), lowered[k].double().flatten()) for k, i in enumerate(walked)
-        }  # fmt: skip
+            self.metric, end, -arrival, wanted, rtol=_TRANSPORT_RTOL, atol=_TRANSPORT_ATOL, max_evaluations=max_evaluations
+        )
+        self.evaluations[rows] += back.score_evaluations + 2 * velocity_cost(self.metric, _CHORD) + cost_of(self.metric).product
+        for i, row in enumerate(rows.tolist()):
+            if back.status[i] != CONVERGED:
+                continue
+            w, g = miss[i].double().flatten(), lowered[i].double().flatten()
+            size = float((w * g).sum().clamp_min(0).sqrt())
+            shots[row] = _Shot(velocity[i], carried[i, -1].double().flatten(), w, g, size, float(residual[i]))
 
     def _judge(self, row: int, shot: _Shot | None) -> None:
         """Keep a shot that is better than the best, shorten the step after one that is not, and aim the next."""
@@ -165,20 +178,21 @@ class _Run:
 
 
 def _extrapolated(best: _Shot, history: list[_Shot]) -> torch.Tensor:
-    """`f - (dV + dF) c`, the full step from the best shot, flat: c minimises `|f - dF c|` in the metric at x."""
+    """`f - (dV + dF) c`, the full step from the best shot, flat: c minimises `|w - dW c|` in the metric at y."""
     others = [shot for shot in history if shot is not best]
     if not others:
         return best.correction
     # The nearest shots tell the derivative at the best one; more of them than dimensions would tell of the curvature.
-    others.sort(key=lambda shot: float((shot.correction - best.correction).norm()))
+    others.sort(key=lambda shot: float((shot.miss - best.miss) @ (shot.lowered - best.lowered)))
     others = others[: best.correction.numel()]
     moved = torch.stack([(shot.velocity - best.velocity).double().flatten() for shot in others])
-    changed = torch.stack([shot.correction - best.correction for shot in others])
+    corrected = torch.stack([shot.correction - best.correction for shot in others])
+    changed = torch.stack([shot.miss - best.miss for shot in others])
     lowered = torch.stack([shot.lowered - best.lowered for shot in others])
     gram = changed @ lowered.T
-    # Unit diagonal: differences shrink by orders of magnitude from shot to shot.
+    # Unit diagonal: differences shrink by orders of magnitude from shot to shot. Almost parallel ones tell nothing but noise.
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
     system = (gram * scale[:, None] * scale).cpu()
-    target = (scale * (lowered @ best.correction))[:, None].cpu()
-    weights = torch.linalg.lstsq(system, target, rcond=1e-10, driver="gelsd").solution[:, 0].to(scale)
-    return best.correction - (weights * scale) @ (moved + changed)
+    target = (scale * (lowered @ best.miss))[:, None].cpu()
+    weights = torch.linalg.lstsq(system, target, rcond=1e-6, driver="gelsd").solution[:, 0].to(scale)
+    return best.correction - (weights * scale) @ (moved + corrected)

@@ -91,7 +91,8 @@ def test_tends_to_the_great_circle_as_sigma_goes_to_zero() -> None:
 
 def test_where_the_density_is_flat_along_the_way_it_is_the_arc() -> None:
     ends, angles = arcs(3, 0.5, 1.5)
-    found = distance(SteinMetric(shell_field(0.05), 1000.0), ends[:, 0], ends[:, 1], GaussNewton(128, subnodes=2))
+    found = distance(SteinMetric(shell_field(0.05), 1000.0), ends[:, 0], ends[:, 1], GaussNewton(128, subnodes=2, tolerance=1e-6))
+    # Inside a shell a path may be shorter by sigma^2, and a polygon of 128 points is longer than its curve by less than that.
     torch.testing.assert_close(found, angles, rtol=0.01, atol=0)
 
 

@@ -70,7 +70,7 @@ def test_flat_space_has_the_arithmetic_mean_after_one_step() -> None:
 def test_one_point_is_its_own_mean() -> None:
     point = draw(1, 3)
     mean = frechet_mean(stein(), point, SOLVER)
-    assert torch.equal(mean.point, point[0]) and mean.status == CONVERGED and mean.variance == 0
+    assert torch.equal(mean.point, point[0]) and mean.status == CONVERGED and mean.variance < 1e-20  # rounding
 
 
 def test_a_budget_is_called_one() -> None:

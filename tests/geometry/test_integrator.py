@@ -35,7 +35,7 @@ def test_a_wall_is_approached_and_the_others_pass() -> None:
 
     found = integrate(walk, torch.zeros(3, 1, dtype=torch.float64), 101, rtol=1e-6, atol=1e-8, max_calls=10**5)
     assert found.status == (CONVERGED, FAILED, CONVERGED)
-    assert 0.6 - 2e-3 < found.reached[1] <= 0.6  # within two of the smallest steps, a thousandth each
+    assert 0.6 - 4e-3 < found.reached[1] <= 0.6  # within four of the smallest steps, a thousandth each
     times = torch.linspace(0, 1, 101, dtype=torch.float64)
     known = times <= found.reached[1]
     torch.testing.assert_close(found.states[1, known, 0], times[known])
