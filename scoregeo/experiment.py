@@ -65,7 +65,8 @@ class Outcome:
 
     `path` [pairs, points, *shape]; `noisy` says that it lies at the noise level. `status`, `iterations`, `score_evaluations`
     (for making the path), `start_evaluations` (for the path it started from), `stationarity`, and `more` measures by name: one a
-    pair; `seconds`: the batch's. `start`: the initializer whose path was kept, one a pair; empty for a method without one. `reason`: as `Solution`'s.
+    pair; `seconds`: the batch's. `start`: the initializer whose path was kept, `reason`: the solution's; one a pair, empty for a
+    method without one.
     """
 
     path: torch.Tensor

@@ -12,6 +12,7 @@ from scoregeo.score.base import CountingScore
 from scoregeo.solver.base import AbstractSolver, Step
 
 COMMON = Quadrature("trapezoid")  # every solver's iterates are measured on it
+FINE = Quadrature("trapezoid", 16)  # and the last of them on this one, which no leap over a valley escapes
 KEPT = 40  # points of a curve that are stored
 
 
@@ -19,7 +20,8 @@ KEPT = 40  # points of a curve that are stored
 class Trace:
     """Step 0 is the start, at no cost.
 
-    `energy` (on the common rule), `own` (on the solver's) and `evaluations` are [steps, pairs], `seconds` [steps].
+    `energy` (on the common rule), `own` (on the solver's) and `evaluations` are [steps, pairs], `seconds` [steps]; `certified`
+    [pairs] is the last iterate's energy on the fine rule.
 
     `limited`: the time allowed ended it. What was measured for the comparison is in neither evaluations nor seconds.
     """
@@ -28,6 +30,7 @@ class Trace:
     own: torch.Tensor
     evaluations: torch.Tensor
     seconds: torch.Tensor
+    certified: torch.Tensor
     status: tuple[str, ...]
     limited: bool
 
@@ -70,16 +73,18 @@ class _Recorder:
             first = self.quiet.energy(problem.start, COMMON).cpu()
         self.steps = [Step(0, first, torch.zeros(len(first), dtype=torch.int64))]
         self.energy, self.seconds, self.paused = [first], [0.0], 0.0
+        self.last = problem.start
         self.began = time.perf_counter()
 
     def __call__(self, step: Step) -> None:
         now = time.perf_counter()
         self.seconds.append(now - self.began - self.paused)
         self.steps.append(Step(step.iteration, step.energy, step.score_evaluations))
+        assert step.path is not None, "the benchmark's solvers give their paths to on_step"
+        self.last = step.path
         if self.shares_rule:
             self.energy.append(step.energy)
         else:
-            assert step.path is not None, "a solver on another rule than the common one gives its paths to on_step"
             with torch.no_grad():
                 self.energy.append(self.quiet.energy(step.path, COMMON).cpu())
         self.paused += time.perf_counter() - now
@@ -89,14 +94,18 @@ class _Recorder:
 
 def trace(solver: AbstractSolver, problem: Problem, lam: float, limit: float = math.inf) -> Trace:
     """Solve `problem` with the weight `lam`, for about `limit` seconds at most."""
-    rule = getattr(solver, "quadrature", None), getattr(solver, "subnodes", 1)
+    subnodes = getattr(solver, "subnodes", 1)
+    rule = getattr(solver, "quadrature", None), getattr(solver, "max_subnodes", None) or subnodes
     recorder = _Recorder(problem, lam, rule == (COMMON.rule, COMMON.subnodes), limit)
     limited, status = False, ("cut off",) * len(problem.start)
     try:
         status = solver.solve(problem.metric(lam, CountingScore(problem.score)), problem.start, recorder).status
     except _TimeIsUp:
         limited = True
+    with torch.no_grad():
+        certified = torch.cat([recorder.quiet.energy(path, FINE).cpu() for path in recorder.last.split(1)])
     return Trace(
+        certified=certified,
         energy=torch.stack(recorder.energy),
         own=torch.stack([step.energy for step in recorder.steps]),
         evaluations=torch.stack([step.score_evaluations for step in recorder.steps]),

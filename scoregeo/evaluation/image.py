@@ -74,7 +74,8 @@ def inner_frame_mean(
     """Mean of `measure(images, truth)` over each path's inner frames, [pairs], float64.
 
     `frames`, `truth` [pairs, points, channels, height, width]. The two ends are left out: they are given, and would
-    flatter every method alike; `with_last` counts the last frame, for paths whose second end is not given. Frames are compared at the same index. Raises DataError below three points.
+    flatter every method alike; `with_last` counts the last frame, for paths whose second end is not given. Frames are compared
+    at the same index. Raises DataError below three points.
     """
     if frames.shape != truth.shape or frames.ndim != 5:
         raise DataError(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -106,7 +106,7 @@ class _Stages:
         self.rule = Quadrature(solver.quadrature, solver.subnodes)
         continuation = None if solver.continuation == AUTO else bool(solver.continuation)
         everyone = torch.arange(len(start))
-        path = start
+        self.path = path = start
         grids = self._grids()
         for num_points in grids:
             path = refine(path, num_points)
@@ -155,12 +155,22 @@ class _Stages:
             self.evaluations[pairs] = before + step.score_evaluations
             self.history.append(Step(offset + step.iteration, self.energy.clone(), self.evaluations.clone()))
             if self.on_step is not None and step.iteration > 0:
-                self.on_step(self.history[-1])
+                self.on_step(replace(self.history[-1], path=self._now(pairs, step.path)))
 
         run = Run(self.metric.field, rule, path, plan, keep)
         run.iterate()
         self.iterations[pairs] = before_iterations + run.iterations
         return run
+
+    def _now(self, pairs: torch.Tensor, path: torch.Tensor | None) -> torch.Tensor | None:
+        """All pairs' paths, those of `pairs` being `path`; None on a coarse grid."""
+        if path is None or path.shape[1] != self.solver.num_points:
+            return None
+        if len(pairs) == len(self.path):
+            return path.clone()
+        everyone = self.path.clone()
+        everyone[pairs] = path
+        return everyone
 
     def solution(self) -> Solution:
         """Each pair measured on the quadrature it ended on, and certified on one finer than the finest of them."""

@@ -67,7 +67,7 @@ class Run:
         return torch.minimum(self.final, balance)
 
     def _tell(self, iteration: int) -> None:
-        self.on_step(Step(iteration, self.residuals.energy(self.final).cpu(), self.evaluations.clone()))
+        self.on_step(Step(iteration, self.residuals.energy(self.final).cpu(), self.evaluations.clone(), self.path))
 
     @torch.no_grad()
     def iterate(self) -> None:

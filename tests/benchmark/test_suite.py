@@ -37,7 +37,7 @@ def test_race_rows_and_figure(tmp_path: Path) -> None:
     # Of two rates on twenty steps the one that comes further down is kept.
     assert found["rate"] == 1e-2
     (caption, rows), *rest = race_tables({"sphere-lam30": found}).items()
-    assert not rest and caption.endswith("sphere") and [row.labels["lam"] for row in rows] == ["30"] * 5
+    assert not rest and caption.endswith("sphere") and [row.labels["lam"] for row in rows] == ["30"] * 6
     for row in rows:
         name = row.labels["solver"].split(",")[0].split(" ")[0]
         run = found["solvers"][name]
@@ -56,7 +56,7 @@ def test_growth_rows_and_figure(tmp_path: Path) -> None:
     found = {f"points-{n}": growth(settings, "points", n, 0) for n in (5, 9)}
     assert [unit["points"] for unit in found.values()] == [5, 9]
     (rows,) = growth_tables(found).values()
-    assert [row.labels["points"] for row in rows] == ["5"] * 4 + ["9"] * 4
+    assert [row.labels["points"] for row in rows] == ["5"] * 5 + ["9"] * 5
     assert [path.name for path in growth_figures(found, tmp_path)] == ["bench-growth-points.png"]
 
 
