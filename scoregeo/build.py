@@ -45,7 +45,7 @@ def build(config: Config) -> Experiment:
         device=config["device"],
         threads=config["threads"],
         evaluation=EvaluationSettings(**config["evaluation"]),
-        reach=tuple(config["reach"]),
+        reach=config["reach"],
     )
     check_device(settings.device)
     check_nodes(config)

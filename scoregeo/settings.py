@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Settings:
     rivals: Any = field(default_factory=dict)
     baseline: Any = field(default_factory=dict)
     extrapolation: Any = field(default_factory=dict)
-    reach: list[float] = field(default_factory=lambda: list(REACH))
+    reach: Any = field(default_factory=lambda: list(REACH))
     tracker: Any = field(default_factory=dict)
 
 
@@ -98,14 +98,14 @@ class RunSettings:
     device: str
     threads: int
     evaluation: EvaluationSettings
-    reach: tuple[float, ...] = REACH
+    reach: Sequence[float] = REACH
 
     def __post_init__(self) -> None:
         check_number("seed", self.seed, at_least=0, integer=True)
         check_number("threads", self.threads, at_least=0, integer=True)
         check_choice("device", self.device, DEVICES)
-        if len(self.reach) == 0 or len(set(self.reach)) < len(self.reach):
-            raise bad_value("reach", list(self.reach), "a list of one or more numbers above 0 without repetitions")
+        if not isinstance(self.reach, (list, tuple)) or len(self.reach) == 0 or len(set(self.reach)) < len(self.reach):
+            raise bad_value("reach", self.reach, "a list of one or more numbers above 0 without repetitions, such as [0.5, 1.0]")
         for i, reach in enumerate(self.reach):
             check_number(f"reach[{i}]", reach, above=0.0)
         self.evaluation.check()

@@ -26,7 +26,7 @@ finally:
 def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
     shown = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert "scoregeo -m experiment=sphere metric.lam=1,10,100,1000 solver.num_points=8,16,32,64" in shown.stdout
-    assert "experiment: rotated_mnist" in shown.stdout and "HEAVY []" in shown.stdout
+    assert "experiment: extrapolation" in shown.stdout and "HEAVY []" in shown.stdout
     assert not list(tmp_path.iterdir())
 
 
@@ -36,7 +36,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         # Told while the configuration is composed.
         (["metric.lamb=3"], ["metric.lamb", "'metric.lam'", "keys of metric"]),
         (["metrik=stein"], ["metrik", "'metric'"]),
-        (["metric=steinn"], ["metric = 'steinn'", "did you mean 'stein'", "euclidean, stein"]),
+        (["metric=steinn"], ["metric = 'steinn'", "did you mean 'stein'", "conformal, euclidean, pullback, stein"]),
         (["experiment=spher"], ["experiment = 'spher'", "sphere"]),
         (["baseline=[lerp,foo]"], ["baseline = 'foo'", "slerp_noise"]),
         (["solver=adam", "solver.subnodes=3"], ["solver.subnodes", "gauss_newton"]),
@@ -58,7 +58,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["dataset=rotated_mnist", "score=digits_unet", "score.model=nowhere"], ["score.model = 'nowhere'"]),
         (["score.sigma=null"], ["score.sigma = None", "exactly one"]),
         (["experiment=sphere", "rivals.adam.learning_rate=-1"], ["learning_rate = -1", "rivals.adam"]),
-        (["solver=adam", "metric=euclidean"], ["adam", "euclidean"]),
+        (["metric=pullback"], ["'gauss_newton'", "'pullback'", "solver=lbfgs with metric=stein, pullback"]),
         (["device=tpu"], ["device = 'tpu'", "'cpu', 'cuda'"]),
         (["seed=-1"], ["seed = -1", "at least 0"]),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),

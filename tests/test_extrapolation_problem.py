@@ -73,10 +73,12 @@ def test_pictures_show_the_longest_rows_and_the_geodesic() -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["reach=[0.5,0]"], r"reach\[1\] = 0\.0 is not allowed.*above 0"),
-        (["reach=[-1]"], r"reach\[0\] = -1\.0 .*above 0"),
+        (["reach=[0.5,0]"], r"reach\[1\] = 0 is not allowed.*above 0"),
+        (["reach=[-1]"], r"reach\[0\] = -1 .*above 0"),
+        (["reach=[far]"], r"reach\[0\] = 'far' .*above 0"),
+        (["reach=0.5"], r"reach = 0\.5 .*a list of"),
         (["reach=[]"], r"reach = \[\] .*one or more numbers"),
-        (["reach=[1,1]"], r"reach = \[1\.0, 1\.0\] .*without repetitions"),
+        (["reach=[1,1]"], r"reach = \[1, 1\] .*without repetitions"),
         (["+rivals.again=${solver}"], r"rivals = \['again'\] .*empty where extrapolation is not"),
         (["metric=pullback", "solver=adam", "~solver.subnodes"], r"extrapolation\.exponential .*'pullback'.*stein"),
         (["extrapolation.paper.score_weight=-1"], r"extrapolation\.paper\.score_weight = -1 .*at least 0"),
