@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.core.errors import ConfigError, DataError, check_number
-from scoregeo.geometry.exponential import ATOL, MAX_EVALUATIONS, RTOL
+from scoregeo.geometry.exponential import ATOL, RTOL
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.geometry.support import check_like, check_points, require_closed_form, rule_of
@@ -47,14 +47,15 @@ def logarithm(
     max_shots: int = 30,
     rtol: float = RTOL,
     atol: float = ATOL,
-    max_evaluations: int = MAX_EVALUATIONS,
+    max_evaluations: int = 50_000,
 ) -> Logarithm:
     """`log_x(y)` for `x`, `y` [batch, *shape]: `solver` finds the geodesic from `start`, its momentum at x the velocity.
 
     `start` [batch, solver.num_points, *shape] begins at x and ends at y; None is the straight line. The discrete momentum
     (`scoregeo.geometry.momentum`) gives the velocity to second order in the segments' length, for a few score evaluations
     more than the solver's; with `shoot` the exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
-    (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it, `max_evaluations` for each).
+    (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it; after `max_evaluations` for a pair none
+    begins). On thin shells of density that is tens of thousands of evaluations a pair: there `shoot=False` is the cheap way.
     The result is a local minimum's: where several geodesics join the points, the start decides which. Zero where y is x.
 
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it, DataError for an empty batch,

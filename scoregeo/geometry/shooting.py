@@ -57,12 +57,14 @@ def shoot_at(
     Steps are kept within a radius: a tenth of `|velocity|` at first, twice as long after a shot that lowers `|w|`, a quarter of
     the step after one that does not; six shots in a row that do not lower it by a hundredth are a stall. So it may end at
     a fold of exp, as where y lies beyond a conjugate point of the geodesics tried. Cost a shot: an exponential, a transport
-    (9 evaluations a stage for `stein`, at a looser tolerance), and two such chords.
+    (9 evaluations a stage for `stein`, at a looser tolerance), and two such chords. No shot begins after `max_evaluations`.
     """
     run = _Run(metric, x, y, velocity)
     goal = tolerance * (y - x).double().flatten(1).norm(dim=1)
     for _ in range(max_shots):
-        active = [row for row, status in enumerate(run.status) if status == BUDGET]
+        active = [
+            row for row, status in enumerate(run.status) if status == BUDGET and int(run.evaluations[row]) < max_evaluations
+        ]
         if not active:
             break
         run.shoot(active, goal, rtol, atol, max_evaluations)
