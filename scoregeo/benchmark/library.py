@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scoregeo.benchmark.outside import Array, geomstats_space, import_geomstats, scipy_bvp, scipy_ivp
+from scoregeo.benchmark.outside import Array, default_dtype_kept, geomstats_space, import_geomstats, scipy_bvp, scipy_ivp
 from scoregeo.benchmark.problem import Problem, sphere
 from scoregeo.core.errors import DataError
 from scoregeo.geometry.exponential import exponential
@@ -61,6 +61,7 @@ class _LimitedScore(AbstractScore):
         return self.inner._score(x, sigma)
 
 
+@default_dtype_kept()
 def library(settings: LibrarySettings, seed: int) -> dict[str, Any]:
     """`{"boundary": {method: tries}, "initial": {method: tries}}`; a try: setting, error, evaluations, seconds, reason.
 

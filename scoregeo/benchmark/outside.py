@@ -1,7 +1,8 @@
 """The same metric in other libraries: scipy's boundary-value solver and geomstats."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,16 @@ def scipy_ivp(metric: SteinMetric, x: Array, v: Array, tolerance: float) -> Call
     position = found.sol
     assert position is not None  # dense_output
     return lambda u: position(u)[: len(x)].T
+
+
+@contextmanager
+def default_dtype_kept() -> Iterator[None]:
+    """Gives torch's default type back at the end: geomstats' torch backend makes float64 everybody's."""
+    kept = torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(kept)
 
 
 def import_geomstats() -> Any:

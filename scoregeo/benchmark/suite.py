@@ -16,7 +16,9 @@ PARTS = ("race", "growth", "library", "overhead", "decoding")
 Results = dict[str, dict[str, Any]]
 
 _EXACT = tuple(RaceSettings(name) for name in ("sphere", "torus", "sphere_r50"))
-_DIGITS = RaceSettings("digits", 2, 17, rates=(1e-2, 3e-2), iterations=60, max_iterations=60, midpoint=False, limit=10.0)
+_DIGITS = RaceSettings(
+    "digits", 2, 17, rates=(1e-2, 3e-2), iterations=60, max_iterations=60, midpoint=False, limit=10.0, learned=True
+)
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,14 @@ class Residuals:
     """Log-density differences of a batch of paths and their derivatives; n segments, m parts each, D = prod(shape).
 
     `segments` [pairs, n, D]: d_i. `delta` [pairs, n m]: one a part, in order. `scores` [pairs, n m + 1, D]: s at the parts' ends
-    y_p, so that `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`.
+    y_p, so that `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`. `correction` [pairs, n - 1, D] float64: what this leaves out of
+    the gradient where the score is no gradient field, at lam 1 (`score_correction`); None: nothing.
     """
 
     segments: torch.Tensor
     delta: torch.Tensor
     scores: torch.Tensor
+    correction: torch.Tensor | None = None
 
     @property
     def parts(self) -> int:
@@ -72,7 +74,8 @@ class Residuals:
         d = self.segments.double()
         pull = (self.kinks() * self.parts * lam.double()[:, None])[:, :, None] * self.scores.double()
         weights = interpolation_matrix(n, self.parts).to(d.device)
-        return n * (d[:, :-1] - d[:, 1:] + torch.einsum("pj,bpd->bjd", weights, pull)[:, 1:-1])
+        gradient: torch.Tensor = n * (d[:, :-1] - d[:, 1:] + torch.einsum("pj,bpd->bjd", weights, pull)[:, 1:-1])
+        return gradient if self.correction is None else gradient + lam.double()[:, None, None] * self.correction
 
     def measure(self, lam: torch.Tensor) -> PathMeasure:
         """Energy, length and lower bound (see `SteinMetric.measure`) without a further evaluation, for `lam` [pairs]."""
@@ -126,3 +129,19 @@ def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> 
         delta=log_density_differences(scores, segments, quadrature).flatten(1, 2),
         scores=torch.cat([firsts, scores[:, -1:, -1]], 1),
     )
+
+
+def score_correction(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
+    """The exact gradient of `(n m / 2) sum delta^2` less the one that takes the score for a gradient field.
+
+    [pairs, n - 1, D] float64 for `path` [pairs, points, *shape]. By one backward pass: 3 evaluations a node of the rule. For an
+    exact score it is of the quadrature's own error.
+    """
+    with torch.enable_grad():
+        inner = path[:, 1:-1].detach().requires_grad_(True)
+        joined = torch.cat([path[:, :1].detach(), inner, path[:, -1:].detach()], 1)
+        found = residuals(field, joined, quadrature)
+        (exact,) = torch.autograd.grad(0.5 * found.score_part().sum(), inner)
+    with torch.no_grad():
+        one = torch.ones(len(path), dtype=torch.float64, device=path.device)
+        return exact.double().flatten(2) - (found.gradient(one) - found.gradient(0 * one)).detach()

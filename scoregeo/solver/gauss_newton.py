@@ -45,6 +45,8 @@ class GaussNewton(AbstractSolver):
             "auto": continue where the start's score part outweighs the other a hundred times.
         tolerance: converged when the step's predicted and actual decrease are both below this share of the energy.
         damping: initial Levenberg-Marquardt parameter, 0 for a pure Gauss-Newton step.
+        differentiate_score: take the energy's exact gradient, by a backward pass through the score, instead of the one that takes
+            it for a gradient field. For learned scores; an accepted step then costs four times as much, a rejected one the same.
     """
 
     num_points: int = 64
@@ -56,6 +58,7 @@ class GaussNewton(AbstractSolver):
     continuation: bool | str = AUTO
     tolerance: float = 1e-3
     damping: float = 5.0
+    differentiate_score: bool = False
 
     def __post_init__(self) -> None:
         check_number("solver.num_points", self.num_points, at_least=2, integer=True)
@@ -70,6 +73,7 @@ class GaussNewton(AbstractSolver):
             raise bad_value("solver.continuation", self.continuation, "true, false or 'auto'")
         check_number("solver.tolerance", self.tolerance, above=0.0, below=1.0)
         check_number("solver.damping", self.damping, at_least=0.0)
+        check_choice("solver.differentiate_score", self.differentiate_score, (True, False))
 
     def check(self, metric: AbstractMetric) -> None:
         check_served("gauss_newton", metric.name)
@@ -146,7 +150,7 @@ class _Stages:
     def _run(self, path: torch.Tensor, pairs: torch.Tensor, rule: Quadrature, continuation: bool | None, tolerance: float) -> Run:
         """One stage, for some pairs; its steps are told and kept as steps of all."""
         solver = self.solver
-        plan = Plan(self.metric.lam, solver.max_iterations, continuation, tolerance, solver.damping)
+        plan = Plan(self.metric.lam, solver.max_iterations, continuation, tolerance, solver.damping, solver.differentiate_score)
         before_iterations, before = self.iterations[pairs].clone(), self.evaluations[pairs].clone()
         offset = len(self.history)
 

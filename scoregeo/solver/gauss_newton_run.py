@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from scoregeo.core.errors import ScoreError
-from scoregeo.metric.graph import Residuals, residuals
+from scoregeo.metric.graph import Residuals, residuals, score_correction
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, Step
@@ -35,6 +35,7 @@ class Plan:
     continuation: bool | None
     tolerance: float
     damping: float
+    differentiate_score: bool
 
 
 class Run:
@@ -48,6 +49,9 @@ class Run:
             self.residuals = residuals(field, self.path, rule)
         self.cost = rule.evaluations(start.shape[1])
         self.evaluations = torch.full((pairs,), self.cost)
+        if plan.differentiate_score:
+            self.residuals = replace(self.residuals, correction=score_correction(field, self.path, rule))
+            self.evaluations += 3 * self.cost
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
         self.status = [BUDGET] * pairs
         self.reason = ["the iterations allowed are spent"] * pairs
@@ -113,6 +117,9 @@ class Run:
         taken = index[accept]
         self.path[taken] = trial_path[accept]
         assign(self.residuals, taken, select(trial, accept))
+        if self.residuals.correction is not None and len(taken):
+            self.residuals.correction[taken] = score_correction(self.field, self.path[taken], self.rule)
+            self.evaluations[taken.cpu()] += 3 * self.cost
         plain = stretch == 1
         self.last_step[index] = step
         raised = torch.where(accept, (lam * _CONTINUATION_FACTOR).clamp_max(self.plan.lam_final), lam)
@@ -188,9 +195,10 @@ def _next_damping(damping: torch.Tensor, ratio: torch.Tensor, accept: torch.Tens
 
 def select(r: Residuals, index: torch.Tensor) -> Residuals:
     """The residuals of some pairs."""
-    return Residuals(segments=r.segments[index], delta=r.delta[index], scores=r.scores[index])
+    correction = None if r.correction is None else r.correction[index]
+    return Residuals(segments=r.segments[index], delta=r.delta[index], scores=r.scores[index], correction=correction)
 
 
 def assign(into: Residuals, index: torch.Tensor, source: Residuals) -> None:
-    """Write `source` over the pairs `index` of `into`."""
+    """Write `source` over the pairs `index` of `into`; the correction stays."""
     into.segments[index], into.delta[index], into.scores[index] = source.segments, source.delta, source.scores

@@ -75,7 +75,8 @@ def predicted_energy(residuals: Residuals, lam: torch.Tensor, step: torch.Tensor
     at_ends = torch.einsum("pj,bjd->bpd", interpolation_matrix(n, parts).to(step.device), moved)
     rise = (residuals.scores.double() * at_ends).sum(2)
     delta = residuals.delta.double() + rise.diff(dim=1)
-    return 0.5 * n * (segments.square().sum((1, 2)) + lam.double() * parts * delta.square().sum(1))
+    energy = 0.5 * n * (segments.square().sum((1, 2)) + lam.double() * parts * delta.square().sum(1))
+    return energy if residuals.correction is None else energy + lam.double() * (residuals.correction * step).sum((1, 2))
 
 
 @lru_cache(maxsize=32)

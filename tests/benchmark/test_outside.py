@@ -1,10 +1,21 @@
 """The metric that other libraries are given is ours: else they would be timed on another problem."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
-import pytest
 import torch
 
-from scoregeo.benchmark.outside import geodesic_equation, geomstats_space, import_geomstats, scipy_bvp, scipy_ivp
+from scoregeo.benchmark.outside import (
+    default_dtype_kept,
+    geodesic_equation,
+    geomstats_space,
+    import_geomstats,
+    scipy_bvp,
+    scipy_ivp,
+)
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.score.field import ScoreField
 from tests.fields import mixture, wavy
@@ -38,10 +49,18 @@ def test_shooting_along_a_boundary_solution_recovers_it() -> None:
 
 
 def test_geomstats_has_our_matrix_and_christoffel_symbols() -> None:
-    if import_geomstats() is None:
-        pytest.skip("geomstats is not installed, or another test has loaded it with another backend")
-    x, v = states()
-    theirs = geomstats_space(METRIC, 3).metric
-    torch.testing.assert_close(theirs.metric_matrix(x), METRIC.matrix(x))
-    symbols = theirs.christoffels(x)
-    torch.testing.assert_close(torch.einsum("bkij,bi,bj->bk", symbols, v, v), METRIC.christoffel(x, v, v))
+    # In a process of its own: geomstats chooses its backend once, and other tests need the other one.
+    environment = {**os.environ, "GEOMSTATS_BACKEND": "pytorch", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", "from tests.benchmark.test_outside import compare_with_geomstats as f; f()"]
+    subprocess.run(command, check=True, env=environment)
+
+
+def compare_with_geomstats() -> None:
+    with default_dtype_kept():
+        assert import_geomstats() is not None
+        x, v = states()
+        theirs = geomstats_space(METRIC, 3).metric
+        torch.testing.assert_close(theirs.metric_matrix(x), METRIC.matrix(x))
+        symbols = theirs.christoffels(x)
+        torch.testing.assert_close(torch.einsum("bkij,bi,bj->bk", symbols, v, v), METRIC.christoffel(x, v, v))
+    assert torch.get_default_dtype() == torch.float32

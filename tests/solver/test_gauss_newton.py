@@ -5,7 +5,9 @@ import torch
 from scipy.optimize import minimize
 
 from scoregeo.core.errors import ConfigError
+from scoregeo.metric.base import autograd_gradient
 from scoregeo.metric.euclidean import EuclideanMetric
+from scoregeo.metric.graph import score_correction
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -14,6 +16,7 @@ from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED
 from scoregeo.solver.gauss_newton import GaussNewton
+from scoregeo.solver.laplacian import stationarity
 from tests.fields import ShellScore, arcs, mixture, shell_field, wavy
 
 
@@ -236,3 +239,24 @@ def test_a_start_of_another_size_is_refused() -> None:
     ends, _ = arcs(1, 1.0, 1.0)
     with pytest.raises(ConfigError, match=r"\[1, 9, 3\].*solver.num_points = 8"):
         GaussNewton(8).solve(SteinMetric(shell_field(), 1.0), linear(ends, 9))
+
+
+def test_the_exact_gradient_goes_further_down_on_a_score_that_is_no_gradient() -> None:
+    ends, _ = arcs(3, 0.5, 2.0)
+    counted = CountingScore(Curl(2.0))
+    metric, start = SteinMetric(ScoreField(counted, 0.1), 100.0), linear(ends, 17)
+    assumed = GaussNewton(17).solve(metric, start)
+    counted.count = 0
+    exact = GaussNewton(17, differentiate_score=True, tolerance=1e-6, max_iterations=200).solve(metric, start)
+    assert counted.count == int((exact.score_evaluations + exact.certificate_evaluations).sum())
+    assert (exact.energy <= 1.001 * assumed.energy).all() and (exact.energy < 0.99 * assumed.energy).any()
+    # It is the true gradient that vanishes.
+    left = [stationarity(autograd_gradient(metric, one.path, Quadrature()), one.energy) for one in (exact, assumed)]
+    assert (left[0] < 0.5 * left[1]).all()
+
+
+def test_for_an_exact_score_both_gradients_agree_up_to_the_quadrature() -> None:
+    field = ScoreField(mixture(), 0.4)
+    errors = [float(score_correction(field, wavy(n + 1), Quadrature()).norm()) / n**0.5 for n in (16, 32, 64)]
+    # The trapezoid's error is of second order in the spacing, and the gradient's own scale is n^(1/2) a node.
+    assert errors[1] < errors[0] / 3 and errors[2] < errors[1] / 3
