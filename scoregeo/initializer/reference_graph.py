@@ -14,6 +14,7 @@ from scoregeo.path.resample import resample
 
 log = logging.getLogger(__name__)
 
+_DIRECT = Quadrature("trapezoid", 64)  # of the edge between a pair's own ends
 _EDGES_AT_ONCE = 2048
 _PROBES = 8  # edges measured anew before lengths from the cache are believed
 
@@ -76,13 +77,14 @@ class ReferenceGraph:
         return self._lengths(self.points[chosen[:, 0]], self.points[chosen[:, 1]])
 
     @torch.no_grad()
-    def _lengths(self, first: torch.Tensor, second: torch.Tensor) -> np.ndarray:
-        """Length in the metric of straight edges; zero-length ones get the smallest weight csgraph keeps."""
+    def _lengths(self, first: torch.Tensor, second: torch.Tensor, rule: Quadrature | None = None) -> np.ndarray:
+        """Length in the metric of straight edges, on the graph's rule or `rule`; zero-length ones get the smallest weight csgraph
+        keeps."""
         lengths = []
         # Shown where it takes more than a few seconds.
         with tqdm(total=len(first), desc="edges", unit="edge", leave=False, delay=3, disable=None) as bar:
             for a, b in zip(first.split(_EDGES_AT_ONCE), second.split(_EDGES_AT_ONCE), strict=True):
-                lengths.append(self.metric.length(torch.stack([a, b], 1), self.rule).cpu())
+                lengths.append(self.metric.length(torch.stack([a, b], 1), rule or self.rule).cpu())
                 bar.update(len(a))
         return np.maximum(torch.cat(lengths).double().numpy(), 1e-12)
 
@@ -100,11 +102,12 @@ class ReferenceGraph:
         tip_index = np.repeat(count + np.arange(len(tips)), self.ties)
         targets = torch.as_tensor(nearest.ravel())
         tie_weights = self._lengths(tips.repeat_interleave(self.ties, 0), self.points[targets])
-        # A straight edge between the two ends of each pair competes with every way through the references.
+        # A straight edge between the two ends of each pair competes with every way through the references. It is long, and a rule
+        # of few parts may find it free: where it crosses a valley in the middle the score is nought by symmetry.
         firsts, seconds = count + np.arange(0, len(tips), 2), count + np.arange(1, len(tips), 2)
         rows = np.concatenate([self.edges[:, 0], tip_index, firsts])
         columns = np.concatenate([self.edges[:, 1], nearest.ravel(), seconds])
-        weights = np.concatenate([self.weights, tie_weights, self._lengths(tips[0::2], tips[1::2])])
+        weights = np.concatenate([self.weights, tie_weights, self._lengths(tips[0::2], tips[1::2], _DIRECT)])
         size = count + len(tips)
         matrix = coo_matrix((weights, (rows, columns)), shape=(size, size)).tocsr()
         distance, before = dijkstra(matrix, directed=False, indices=firsts, return_predecessors=True)

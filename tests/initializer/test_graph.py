@@ -34,6 +34,14 @@ def test_goes_round_where_the_straight_line_leaves_the_data() -> None:
     assert float(metric.length(path, rule)) < 0.2 * float(metric.length(linear(ends, 33), rule))
 
 
+def test_a_coarse_rule_does_not_make_the_straight_line_free() -> None:
+    # Both ends lie on the ring at the same density: one part sees no difference between them.
+    metric, ends = ring_metric(), torch.stack([ring(60, 0.5)[0], ring(60, 0.5)[24]])[None]
+    assert float(metric.length(ends, Quadrature("trapezoid"))) < 24 * 2 * math.pi / 60
+    starter = GraphInitializer(num_references=60, neighbours=4, subnodes=1).prepare(metric, lambda count: ring(count))
+    assert float(starter(ends, 33).norm(dim=2).min()) > 0.97
+
+
 def test_weights_and_path_agree_with_floyd_warshall() -> None:
     metric, points = ring_metric(), ring(14)
     ends = torch.stack([points[1] * 1.02, points[8] * 0.97])[None]
