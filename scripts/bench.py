@@ -73,7 +73,7 @@ def write_results(results: dict[str, Results], suite: Suite, given: argparse.Nam
             made |= tables.growth_tables(found)
             pictures += growth_figures(found, given.output / "figures")
         elif part == "library":
-            made |= tables.library_tables(found, suite.libraries[0].accuracy)
+            made |= tables.package_tables(found, suite.libraries[0].accuracy)
         elif part == "overhead":
             made |= tables.overhead_tables(found)
         else:

@@ -7,8 +7,8 @@ from typing import Any
 
 from scoregeo.benchmark.decoding import INVERSIONS, DecodingSettings, decoding
 from scoregeo.benchmark.growth import GrowthSettings, growth
-from scoregeo.benchmark.library import LibrarySettings, library
 from scoregeo.benchmark.overhead import OverheadSettings, overhead
+from scoregeo.benchmark.packages import LibrarySettings, library
 from scoregeo.benchmark.race import RaceSettings, race, warm_up
 from scoregeo.benchmark.store import Store
 

@@ -87,7 +87,7 @@ def _cut(run: Mapping[str, Any]) -> str:
     return " (cut off when its time was up)" if run["limited"] else ""
 
 
-def library_tables(results: Results, accuracies: Sequence[float]) -> dict[str, list[Row]]:
+def package_tables(results: Results, accuracies: Sequence[float]) -> dict[str, list[Row]]:
     """Part 3: for each method its first try that meets each accuracy."""
     tables: dict[str, list[Row]] = {}
     for kind, title in (("boundary", "from end to end"), ("initial", "from the same initial velocity")):

@@ -11,7 +11,7 @@ from scoregeo.benchmark.growth import GrowthSettings, growth
 from scoregeo.benchmark.overhead import TimedScore, random_unet
 from scoregeo.benchmark.race import RaceSettings, race
 from scoregeo.benchmark.store import Store
-from scoregeo.benchmark.tables import growth_tables, library_tables, race_tables
+from scoregeo.benchmark.tables import growth_tables, package_tables, race_tables
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.table import markdown_table
 
@@ -67,7 +67,7 @@ def test_library_rows_take_the_first_try_that_is_accurate_enough() -> None:
         {"setting": "fine", "error": None, "evaluations": 90, "seconds": 3.0, "reason": "gave up"},
     ]
     found = {"sigma0.3-lam10": {"boundary": {"one": tries}, "initial": {}}}
-    met, missed = library_tables(found, (1e-2, 1e-3))["3. Other libraries in R^3, from end to end"]
+    met, missed = package_tables(found, (1e-2, 1e-3))["3. Other libraries in R^3, from end to end"]
     assert (
         met.labels["setting"] == "middle"
         and met.labels["sigma"] == "0.3"
