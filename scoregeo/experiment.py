@@ -9,22 +9,25 @@ from functools import cached_property, partial
 
 import torch
 
-from scoregeo.baseline.base import NOISE, AbstractBaseline
+from scoregeo.baseline.base import CLOSED_FORM as CLOSED_FORM  # also the status of other paths that no iteration made
+from scoregeo.baseline.base import NOISE, AbstractBaseline, Ends
+from scoregeo.core.errors import ConfigError
 from scoregeo.core.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.base import AbstractInitializer, Starter
 from scoregeo.initializer.several import Initializer, parts, solve_all
 from scoregeo.inversion.base import AbstractInversion
-from scoregeo.metric.base import AbstractMetric
+from scoregeo.metric.base import AbstractMetric, PathMeasure
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
+from scoregeo.score.text_model import TextModel
 from scoregeo.settings import RunSettings
 from scoregeo.solver.base import AbstractSolver, Step
 from scoregeo.tracker.base import AbstractTracker
 
 TRUTH = "truth"
-CLOSED_FORM = "closed_form"  # status of a path that no iteration made
 
 OnStep = Callable[[Step], None]
 
@@ -35,6 +38,9 @@ class Experiment:
 
     `field.score` counts its evaluations; the metric is made of the same field. Where there are `extrapolations`, by method name,
     they are the run's methods: they continue the first solver's geodesics, and baselines have no row.
+
+    Where there is a `text_model`, the pairs are pictures and each is joined in its latent space, in a field of its own, that of its
+    prompts; `metric_of` makes the same metric of it, and `field`, `metric` are those of the empty prompt.
     """
 
     settings: RunSettings
@@ -48,6 +54,8 @@ class Experiment:
     baselines: Mapping[str, AbstractBaseline] = default(default_factory=dict)
     extrapolations: Mapping[str, AbstractExtrapolation] = default(default_factory=dict)
     trackers: Sequence[AbstractTracker] = ()
+    metric_of: Callable[[ScoreField], AbstractMetric] | None = None
+    text_model: TextModel | None = None
 
     @property
     def num_points(self) -> int:
@@ -143,6 +151,17 @@ class AbstractProblem(ABC):
     def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
         """Of all clean paths, by method, those that pictures show, and the pairs they are of."""
 
+    def frames(self, outcome: Outcome, decode: bool) -> torch.Tensor | None:
+        """A method's paths as clean frames [pairs, points, *frame], or None where they stay noisy for `decode` is false."""
+        if not outcome.noisy:
+            return outcome.path
+        return self.decode(outcome.path) if decode else None
+
+    def measure(self, path: torch.Tensor, rule: Quadrature) -> PathMeasure:
+        """Energy, length and bound of each of `path` [pairs, points, *shape] in the metric, a pair at a time."""
+        parts = [self.experiment.metric.measure(one, rule) for one in path.split(1)]
+        return PathMeasure(*(torch.cat(values) for values in zip(*(vars(part).values() for part in parts), strict=True)))
+
     @cached_property
     def true_path(self) -> torch.Tensor | None:
         """The truth at the number of points of the methods' paths."""
@@ -158,23 +177,33 @@ class InterpolationProblem(AbstractProblem):
 
     end_given = True
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, lifted: torch.Tensor | None = None) -> None:
+        """`lifted` [pairs, 2, *shape]: the ends at the noise level, where the caller has lifted them; else the inversion does."""
         self.experiment = experiment
         self.pairs: Pairs = experiment.dataset.pairs(experiment.settings.seed)
         device = experiment.settings.device
         self.clean = self.pairs.ends.to(device)
-        self.lifted = self._lift(self.clean, "noise")
+        self.lifted = self._lift(self.clean, "noise") if lifted is None else lifted
         self.noisy = not torch.equal(self.clean, self.lifted)
         self._kept: torch.Tensor | None = None  # which start the first solver's path was kept from, [pairs]
 
     def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
-        """The truth where it is known, baselines, the start, solvers."""
+        """The truth where it is known, baselines, the start, solvers.
+
+        Raises ConfigError where a baseline needs ends at a noise level and the inversion left them clean.
+        """
         experiment = self.experiment
+        for name, baseline in experiment.baselines.items():
+            if baseline.needs_noise and not self.noisy:
+                raise ConfigError(
+                    f"baseline = {name!r} needs ends at a noise level, and inversion = {type(experiment.inversion).__name__} "
+                    "leaves them clean: inversion must be shared_noise or ddim, or the baseline left out."
+                )
         found: dict[str, Callable[[OnStep | None], Outcome]] = {}
         if self.true_path is not None:
             found[TRUTH] = self._truth
         for name, baseline in experiment.baselines.items():
-            found[name] = partial(self._baseline, baseline)
+            found[name] = partial(self._baseline, name, baseline)
         start = {f"start_{experiment.initializer_name}": self._start}
         solvers = {f"{experiment.metric.name}_{name}": partial(self._solve, s) for name, s in experiment.solvers.items()}
         # Of several starts, the row is that of the path the first solver kept: known once it has run.
@@ -202,11 +231,20 @@ class InterpolationProblem(AbstractProblem):
         assert self.true_path is not None
         return closed_form(self.true_path.to(self.clean), noisy=False, seconds=0.0)
 
-    def _baseline(self, baseline: AbstractBaseline, _: OnStep | None) -> Outcome:
-        noisy = baseline.space == NOISE and self.decodes
+    def _baseline(self, name: str, baseline: AbstractBaseline, _: OnStep | None) -> Outcome:
+        experiment = self.experiment
+        ends = Ends(self.clean, self.lifted, experiment.field)
         began = time.perf_counter()
-        path = baseline.path(self.lifted if noisy else self.clean, self.experiment.num_points)
-        return closed_form(path, noisy, time.perf_counter() - began)
+        found = baseline.path(ends, experiment.num_points, generator(experiment.settings.seed, f"baseline {name}"))
+        return Outcome(
+            path=found.path,
+            noisy=baseline.space == NOISE and self.decodes,
+            status=found.status,
+            iterations=found.iterations,
+            score_evaluations=found.score_evaluations,
+            start_evaluations=torch.zeros_like(found.score_evaluations),
+            seconds=time.perf_counter() - began,
+        )
 
     def _start(self, _: OnStep | None) -> Outcome:
         starts = self._make_starts(self.experiment.num_points)

@@ -7,10 +7,12 @@ import torch
 
 from scoregeo.core.errors import ConfigError
 from scoregeo.evaluation.distribution import check_frame_counts, compare_features, inner_frame_features
+from scoregeo.evaluation.efficientnet import FeatureDistance, load_feature_distance
 from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 from scoregeo.evaluation.lpips import Lpips, load_lpips
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
+from scoregeo.evaluation.picture_path import picture_measures
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
 from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, Outcome
 from scoregeo.path.quadrature import Quadrature
@@ -33,6 +35,7 @@ class Measures:
         self.is_image = len(experiment.dataset.shape) == 3
         self._network: FeatureNetwork | NotAvailable | None = None
         self._lpips: Lpips | NotAvailable | None = None
+        self._feature_distance: FeatureDistance | NotAvailable | None = None
         if self.is_image:
             self._load()
         self.on_manifold = experiment.dataset.distance(problem.pairs.first) is not None
@@ -81,6 +84,8 @@ class Measures:
         self._network = load_feature_network(settings.network, download=settings.download, device=device)
         if settings.lpips is not None:
             self._lpips = load_lpips(settings.lpips, download=settings.download, device=device)
+        if settings.feature_distance:
+            self._feature_distance = load_feature_distance(device)
         if isinstance(self._network, FeatureNetwork):
             # Images that no method, start or score has seen, where the dataset can give them.
             unseen = experiment.dataset.held_out(settings.reference_frames, experiment.settings.seed)
@@ -106,10 +111,12 @@ class Measures:
 
     def _image(self, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
         truth = self.problem.true_path
-        if frames is None or truth is None:
-            reason = _not_decoded() if frames is None else NotAvailable("the dataset knows no true path")
-            return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), reason)
+        if frames is None:
+            return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), _not_decoded())
         frames = frames.cpu()
+        if truth is None:
+            distances = {"lpips": self._lpips, "feature": self._feature_distance}
+            return picture_measures(frames, self.problem.pairs.ends, {k: v for k, v in distances.items() if v is not None})
         if frames.shape[1] != truth.shape[1]:
             fitting = self.problem.truth(frames.shape[1])
             assert fitting is not None
@@ -137,12 +144,11 @@ class Measures:
         if self.problem.noisy and not outcome.noisy:
             return {}
         rule = Quadrature("trapezoid", self.settings.certify_subnodes)
-        parts = [self.experiment.metric.measure(one, rule) for one in outcome.path.split(1)]
+        measured = self.problem.measure(outcome.path, rule)
         found: dict[str, torch.Tensor | NotAvailable] = {}
         if self.problem.end_given:
-            found["energy"] = torch.cat([part.energy for part in parts])
-            found["energy_excess"] = torch.cat([part.excess for part in parts])
-        found["metric_length"] = torch.cat([part.length for part in parts])
+            found |= {"energy": measured.energy, "energy_excess": measured.excess}
+        found["metric_length"] = measured.length
         if outcome.stationarity is not None:
             found["stationarity"] = outcome.stationarity
         return found

@@ -21,7 +21,7 @@ LAYERS = (
     ("report", "tracker"),
     ("benchmark",),
     ("study",),
-    ("experiment", "extrapolation_problem", "rundir", "measures", "artifacts", "runner"),
+    ("experiment", "extrapolation_problem", "latent_problem", "rundir", "measures", "artifacts", "runner"),
     ("build", "explain"),
     ("cli",),
 )
