@@ -49,6 +49,18 @@ class ShellScore(AbstractScore):
         return (torch.cat([mean, torch.zeros_like(x[:, 3:])], 1) - x) / sigma**2
 
 
+class Curl(ShellScore):
+    """A field that is no gradient: the shell's score and a rotation about the third axis."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        turn = torch.stack([-x[:, 1], x[:, 0], torch.zeros_like(x[:, 0])], 1)
+        return super()._score(x, sigma) + self.weight * turn
+
+
 def mixture(dimension: int = 4, count: int = 5, seed: int = 0) -> MixtureScore:
     """A mixture with centres of standard normal coordinates, float64."""
     draws = torch.Generator().manual_seed(seed)

@@ -70,6 +70,20 @@ def test_pictures_show_the_longest_rows_and_the_geodesic() -> None:
     assert torch.equal(shown["geodesic"][:, -1], outcome.path[3:, 0])
 
 
+def test_a_noisy_geodesic_is_continued_at_its_noise_level_and_decoded() -> None:
+    made = problem("extrapolation=[exponential,straight]", "inversion=ddim", "inversion.steps=200")
+    assert made.noisy
+    outcomes = {name: method(None) for name, method in made.methods().items()}
+    lifted_end = made.joining.lifted[:, 1].repeat(2, 1)
+    for name in ("stein_exponential", "straight"):
+        assert outcomes[name].noisy
+        assert torch.equal(outcomes[name].path[:, 0], lifted_end)
+        # DDIM of 200 steps returns to its start to first order in the step: 0.05 / 200 data units a step at most.
+        decoded = made.decode(outcomes[name].path[:, :1])[:, 0]
+        assert torch.allclose(decoded, made.joining.clean[:, 1].repeat(2, 1), atol=1e-3)
+    assert not outcomes["truth"].noisy
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

@@ -8,6 +8,7 @@ With `phi = sqrt(lam) log p_sigma` the metric is that of the graph `x -> (x, phi
 
 Since delta is a difference of log densities, its derivatives need the score at the part's ends `y_p = (1 - u) x_i + u x_{i+1}`
 only: `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`, exact for a gradient field, and without a backward pass through a network.
+A learned score is no gradient field; the rule's own derivative has the score's Jacobian J in it, and is kept in `Rows`.
 """
 
 from dataclasses import dataclass
@@ -34,18 +35,43 @@ def interpolation_matrix(segments: int, parts: int) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Derivatives of delta, `d delta_ir = first_ir . dx_i + last_ir . dx_{i+1}`; each [pairs, n m, D] float64. `parts`: m."""
+
+    first: torch.Tensor
+    last: torch.Tensor
+    parts: int
+
+    def along(self, step: torch.Tensor) -> torch.Tensor:
+        """d delta for a move of the inner points [pairs, n - 1, D], [pairs, n m]."""
+        first, last = self._neighbours(torch.nn.functional.pad(step, (0, 0, 1, 1)))
+        return (self.first * first).sum(2) + (self.last * last).sum(2)
+
+    def transposed(self, weight: torch.Tensor) -> torch.Tensor:
+        """`sum_r weight_r d delta_r / dx_j` for the inner points, [pairs, n - 1, D], of weights [pairs, n m]."""
+        segments = self.first.shape[1] // self.parts
+        total = self.first.new_zeros(len(weight), segments + 1, self.first.shape[2])
+        for offset, row in ((0, self.first), (1, self.last)):
+            total[:, offset : segments + offset] += (weight[:, :, None] * row).unflatten(1, (segments, self.parts)).sum(2)
+        return total[:, 1:-1]
+
+    def _neighbours(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return points[:, :-1].repeat_interleave(self.parts, 1), points[:, 1:].repeat_interleave(self.parts, 1)
+
+
+@dataclass(frozen=True)
 class Residuals:
     """Log-density differences of a batch of paths and their derivatives; n segments, m parts each, D = prod(shape).
 
     `segments` [pairs, n, D]: d_i. `delta` [pairs, n m]: one a part, in order. `scores` [pairs, n m + 1, D]: s at the parts' ends
-    y_p, so that `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`. `correction` [pairs, n - 1, D] float64: what this leaves out of
-    the gradient where the score is no gradient field, at lam 1 (`score_correction`); None: nothing.
+    y_p, so that `d delta_p = s_{p+1} . dy_{p+1} - s_p . dy_p`. `rows`: the derivatives to use in place of these, for a score
+    that is no gradient field; None: none.
     """
 
     segments: torch.Tensor
     delta: torch.Tensor
     scores: torch.Tensor
-    correction: torch.Tensor | None = None
+    rows: Rows | None = None
 
     @property
     def parts(self) -> int:
@@ -69,13 +95,27 @@ class Residuals:
         return -torch.nn.functional.pad(self.delta.double(), (1, 1)).diff(dim=1) * self._inner()
 
     def gradient(self, lam: torch.Tensor) -> torch.Tensor:
-        """dE / dx_j for the inner points, [pairs, n - 1, D] float64: `n [ d_{j-1} - d_j + lam m sum_p W_pj c_p s_p ]`."""
+        """dE / dx_j for the inner points, [pairs, n - 1, D] float64: `n [ d_{j-1} - d_j + lam m sum_p W_pj c_p s_p ]`.
+
+        With `rows`: `n [ d_{j-1} - d_j + lam m sum_r delta_r d delta_r / dx_j ]`.
+        """
         n = self.segments.shape[1]
         d = self.segments.double()
+        if self.rows is not None:
+            pulled = self.rows.transposed(self.delta.double() * lam.double()[:, None])
+            return n * (d[:, :-1] - d[:, 1:] + self.parts * pulled)
         pull = (self.kinks() * self.parts * lam.double()[:, None])[:, :, None] * self.scores.double()
         weights = interpolation_matrix(n, self.parts).to(d.device)
         gradient: torch.Tensor = n * (d[:, :-1] - d[:, 1:] + torch.einsum("pj,bpd->bjd", weights, pull)[:, 1:-1])
-        return gradient if self.correction is None else gradient + lam.double()[:, None, None] * self.correction
+        return gradient
+
+    def change(self, step: torch.Tensor) -> torch.Tensor:
+        """delta's linear change with a `step` of the inner points [pairs, n - 1, D], [pairs, n m] float64."""
+        if self.rows is not None:
+            return self.rows.along(step)
+        moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
+        weights = interpolation_matrix(self.segments.shape[1], self.parts).to(step.device)
+        return (self.scores.double() * torch.einsum("pj,bjd->bpd", weights, moved)).sum(2).diff(dim=1)
 
     def measure(self, lam: torch.Tensor) -> PathMeasure:
         """Energy, length and lower bound (see `SteinMetric.measure`) without a further evaluation, for `lam` [pairs]."""
@@ -91,24 +131,39 @@ class Residuals:
         return mask
 
 
-def node_scores(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
-    """Scores at the quadrature's nodes on every segment, [pairs, n, nodes, D].
+def quadrature_nodes(path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
+    """Points of `path` [pairs, points, *shape] that the rule asks the score at, in order, [pairs, evaluations, *shape].
 
-    One batch of `pairs * quadrature.evaluations(points)` evaluations; ends shared by two segments are evaluated once.
+    A node that two segments share is there once.
     """
     pairs, points = path.shape[:2]
     flat = path.reshape(pairs, points, -1)
     start, step = flat[:, :-1, None], (flat[:, 1:] - flat[:, :-1])[:, :, None]
     fractions = quadrature.fractions.to(flat)[:, None]
-    if not quadrature.shares_ends:
-        return field((start + fractions * step).reshape(-1, *path.shape[2:])).reshape(*step.shape[:2], len(fractions), -1)
-    inner = (start + fractions[:-1] * step).reshape(pairs, -1, flat.shape[-1])
-    nodes = torch.cat([inner, flat[:, -1:]], 1)
-    scores = field(nodes.reshape(-1, *path.shape[2:])).reshape(nodes.shape)
-    per_segment = len(fractions) - 1
-    first = scores[:, :-1].reshape(pairs, points - 1, per_segment, -1)
-    last = scores[:, per_segment::per_segment, None]
-    return torch.cat([first, last], 2)
+    if quadrature.shares_ends:
+        fractions = fractions[:-1]
+    nodes = (start + fractions * step).reshape(pairs, -1, flat.shape[-1])
+    if quadrature.shares_ends:
+        nodes = torch.cat([nodes, flat[:, -1:]], 1)
+    return nodes.reshape(pairs, -1, *path.shape[2:])
+
+
+def by_segment(values: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
+    """Values at the nodes [pairs, evaluations, ...] as those of each segment's own nodes, [pairs, n, nodes, ...]."""
+    shared = 1 if quadrature.shares_ends else 0
+    per_segment = len(quadrature.fractions) - shared
+    segments = (values.shape[1] - shared) // per_segment
+    first = values[:, : segments * per_segment].unflatten(1, (segments, per_segment))
+    return torch.cat([first, values[:, per_segment::per_segment, None]], 2) if shared else first
+
+
+def node_scores(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
+    """Scores at the quadrature's nodes on every segment, [pairs, n, nodes, D].
+
+    One batch of `pairs * quadrature.evaluations(points)` evaluations; ends shared by two segments are evaluated once.
+    """
+    nodes = quadrature_nodes(path, quadrature)
+    return by_segment(field(nodes.flatten(0, 1)).reshape(*nodes.shape[:2], -1), quadrature)
 
 
 def log_density_differences(scores: torch.Tensor, segments: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
@@ -119,9 +174,13 @@ def log_density_differences(scores: torch.Tensor, segments: torch.Tensor, quadra
 
 def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> Residuals:
     """Residuals and derivatives of `path` [pairs, points, *shape] for a rule with nodes at the parts' ends (not midpoint)."""
+    return residuals_of(node_scores(field, path, quadrature), path, quadrature)
+
+
+def residuals_of(scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature) -> Residuals:
+    """`residuals` from scores already known, [pairs, n, nodes, D]."""
     flat = path.reshape(*path.shape[:2], -1)
     segments = flat[:, 1:] - flat[:, :-1]
-    scores = node_scores(field, path, quadrature)
     stride = (len(quadrature.fractions) - 1) // quadrature.subnodes
     firsts = scores[:, :, :-1:stride].flatten(1, 2)
     return Residuals(
@@ -131,17 +190,16 @@ def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> 
     )
 
 
-def score_correction(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
-    """The exact gradient of `(n m / 2) sum delta^2` less the one that takes the score for a gradient field.
+def jacobian_rows(scores: torch.Tensor, products: torch.Tensor, quadrature: Quadrature) -> Rows:
+    """Rows of `delta_ir = sum_q W_rq s(x_i + u_q d_i) . d_i` from the node scores and `J_q^T d_i`, both [pairs, n, nodes, D].
 
-    [pairs, n - 1, D] float64 for `path` [pairs, points, *shape]. By one backward pass: 3 evaluations a node of the rule. For an
-    exact score it is of the quadrature's own error.
+    `d delta_ir = sum_q W_rq [ s_q . (dx_{i+1} - dx_i) + J_q^T d_i . ((1 - u_q) dx_i + u_q dx_{i+1}) ]`, J_q the score's Jacobian
+    at the node.
     """
-    with torch.enable_grad():
-        inner = path[:, 1:-1].detach().requires_grad_(True)
-        joined = torch.cat([path[:, :1].detach(), inner, path[:, -1:].detach()], 1)
-        found = residuals(field, joined, quadrature)
-        (exact,) = torch.autograd.grad(0.5 * found.score_part().sum(), inner)
-    with torch.no_grad():
-        one = torch.ones(len(path), dtype=torch.float64, device=path.device)
-        return exact.double().flatten(2) - (found.gradient(one) - found.gradient(0 * one)).detach()
+    weights, u = quadrature.weights.to(scores.device), quadrature.fractions.to(scores.device)
+
+    def sums(matrix: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("rq,pnqd->pnrd", matrix, values.double()).flatten(1, 2)
+
+    mean = sums(weights, scores)
+    return Rows(sums(weights * (1 - u), products) - mean, sums(weights * u, products) + mean, quadrature.subnodes)

@@ -1,4 +1,4 @@
-"""The project's solver: damped Gauss-Newton on the graph energy, without a backward pass through the score."""
+"""The project's solver: damped Gauss-Newton on the graph energy, by default without a backward pass through the score."""
 
 import time
 from collections.abc import Callable
@@ -45,8 +45,11 @@ class GaussNewton(AbstractSolver):
             "auto": continue where the start's score part outweighs the other a hundred times.
         tolerance: converged when the step's predicted and actual decrease are both below this share of the energy.
         damping: initial Levenberg-Marquardt parameter, 0 for a pure Gauss-Newton step.
-        differentiate_score: take the energy's exact gradient, by a backward pass through the score, instead of the one that takes
-            it for a gradient field. For learned scores; an accepted step then costs four times as much, a rejected one the same.
+        differentiate_score: for learned scores, which are no gradient fields: the energy's exact gradient, by one backward pass
+            through the score each accepted step, and Gauss-Newton rows from an estimate of its Jacobian that these passes
+            improve (`solver.score_jacobian`, adjoint Broyden). The start and an accepted step then cost three times as much, a
+            rejected one the same. Pairs are evaluated one after another, the score's graph held for one at a time. "auto"
+            continuation is off: measured on digits, lam raised in steps cost more than it saved.
     """
 
     num_points: int = 64
@@ -108,7 +111,7 @@ class _Stages:
         self.history: list[Step] = []
         self.energy = torch.full((len(start),), torch.nan, dtype=torch.float64)
         self.rule = Quadrature(solver.quadrature, solver.subnodes)
-        continuation = None if solver.continuation == AUTO else bool(solver.continuation)
+        continuation = None if solver.continuation == AUTO and not solver.differentiate_score else solver.continuation is True
         everyone = torch.arange(len(start))
         self.path = path = start
         grids = self._grids()

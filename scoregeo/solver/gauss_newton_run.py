@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from scoregeo.core.errors import ScoreError
-from scoregeo.metric.graph import Residuals, residuals, score_correction
+from scoregeo.metric.graph import Residuals, Rows, residuals
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, Step
+from scoregeo.solver.cost import BACKWARD
 from scoregeo.solver.laplacian import gauss_newton_step, predicted_energy
+from scoregeo.solver.score_jacobian import ScoreJacobian
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ _NOTHING = 1e-2  # of the tolerance
 _ALMOST_NONE = 1.0
 _ALIGNED = 0.9  # cosine of two steps from which they are taken for the same slow mode
 _LARGEST_STRETCH = 3.0
+_SUFFICIENT = 1e-4  # share of the predicted decrease from which a step is taken
+_RAISED = (4.0, 16.0)  # least and greatest factor on the damping after a refused step
 
 OnStep = Callable[[Step], None]
 
@@ -45,13 +49,11 @@ class Run:
         pairs = len(start)
         self.field, self.rule, self.plan, self.on_step = field, rule, plan, on_step
         self.path = start.detach().clone()
-        with torch.no_grad():
-            self.residuals = residuals(field, self.path, rule)
         self.cost = rule.evaluations(start.shape[1])
         self.evaluations = torch.full((pairs,), self.cost)
-        if plan.differentiate_score:
-            self.residuals = replace(self.residuals, correction=score_correction(field, self.path, rule))
-            self.evaluations += 3 * self.cost
+        self.jacobian = ScoreJacobian(field, rule, self.path) if plan.differentiate_score else None
+        with torch.no_grad():
+            self.residuals = residuals(field, self.path, rule) if self.jacobian is None else self._learnt(self.jacobian)
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
         self.status = [BUDGET] * pairs
         self.reason = ["the iterations allowed are spent"] * pairs
@@ -61,6 +63,12 @@ class Run:
         self.active = torch.ones(pairs, dtype=torch.bool)
         self.last_step = torch.zeros(pairs, start.shape[1] - 2, start[0, 0].numel(), dtype=torch.float64, device=start.device)
         self.repeats = torch.zeros(pairs, dtype=torch.bool, device=start.device)  # whether last_step was undamped, at this lam
+
+    def _learnt(self, jacobian: ScoreJacobian) -> Residuals:
+        """Residuals and rows of every start."""
+        every = [jacobian.learn(pair, jacobian.evaluate(self.path[pair : pair + 1])) for pair in range(len(self.path))]
+        self.evaluations += BACKWARD * self.cost
+        return join(every)
 
     def _first_lam(self) -> torch.Tensor:
         if self.plan.continuation is False:
@@ -109,23 +117,22 @@ class Run:
         stretch = self._stretch(index, step, damping)
         moved = torch.nn.functional.pad(stretch[:, None, None] * step, (0, 0, 1, 1)).reshape(len(index), *self.path.shape[1:])
         trial_path = self.path[index] + moved.to(self.path)
-        trial, finite = self._try(trial_path, index)
+        sufficient = torch.where(predicted > 0, energy - _SUFFICIENT * predicted, -torch.inf)
+        trial, finite = self._try(trial_path, index, lam, sufficient)
         decrease = torch.where(finite, energy - trial.energy(lam), -torch.inf)
         ratio = decrease / predicted.clamp_min(1e-300)
-        accept = (ratio > 1e-4) & (predicted > 0)
+        accept = finite & (trial.energy(lam) < sufficient)
 
         taken = index[accept]
         self.path[taken] = trial_path[accept]
         assign(self.residuals, taken, select(trial, accept))
-        if self.residuals.correction is not None and len(taken):
-            self.residuals.correction[taken] = score_correction(self.field, self.path[taken], self.rule)
-            self.evaluations[taken.cpu()] += 3 * self.cost
         plain = stretch == 1
         self.last_step[index] = step
         raised = torch.where(accept, (lam * _CONTINUATION_FACTOR).clamp_max(self.plan.lam_final), lam)
         self.repeats[index] = accept & plain & (damping == 0) & (raised == lam)
         # A stretched step that fails says nothing about the plain one.
-        self.damping[index] = torch.where(plain | accept, _next_damping(damping, ratio, accept), damping)
+        after = _next_damping(damping, ratio, accept, self.jacobian is not None)
+        self.damping[index] = torch.where(plain | accept, after, damping)
         small = (predicted < tolerance * energy) & (decrease < tolerance * energy) & (lam >= self.plan.lam_final) & finite
         # A step so short that even its own model promises nothing, and still it fails: no shorter one will do better.
         stuck = (
@@ -146,8 +153,10 @@ class Run:
         """Aitken's factor `1 / (1 - q)` where two undamped steps in a row point the same way, q their ratio; 1 elsewhere.
 
         Residuals that vanish to second order, as on a density ridge, halve the error an iteration; the factor, then 2, restores
-        fast convergence.
+        fast convergence. Not where the rows are estimates: they change from step to step.
         """
+        if self.jacobian is not None:
+            return torch.ones_like(damping)
         last = self.last_step[index]
         dot, square = (step * last).sum((1, 2)), last.square().sum((1, 2)).clamp_min(1e-300)
         cosine = dot / (square * step.square().sum((1, 2)).clamp_min(1e-300)).sqrt()
@@ -159,21 +168,38 @@ class Run:
         self.status[pair], self.reason[pair] = status, reason
         self.active[pair] = False
 
-    def _try(self, paths: torch.Tensor, index: torch.Tensor) -> tuple[Residuals, torch.Tensor]:
+    def _try(
+        self, paths: torch.Tensor, index: torch.Tensor, lam: torch.Tensor, sufficient: torch.Tensor
+    ) -> tuple[Residuals, torch.Tensor]:
         """Residuals of trial paths, and which of them are finite; one pair's bad score does not spoil the others'."""
         finite = torch.ones(len(paths), dtype=torch.bool, device=paths.device)
-        try:
-            return residuals(self.field, paths, self.rule), finite
-        except ScoreError as error:
-            log.debug("a trial step met a bad score (%s): each pair is tried by itself.", error)
-        trials = select(self.residuals, index)
-        for row in range(len(paths)):
+        if self.jacobian is None:
             try:
-                one = residuals(self.field, paths[row : row + 1], self.rule)
+                return residuals(self.field, paths, self.rule), finite
+            except ScoreError as error:
+                log.debug("a trial step met a bad score (%s): each pair is tried by itself.", error)
+        trials = select(self.residuals, index)
+        for row, pair in enumerate(index.tolist()):
+            path = paths[row : row + 1]
+            try:
+                if self.jacobian is None:
+                    one = residuals(self.field, path, self.rule)
+                else:
+                    one = self._learn_if(self.jacobian, pair, path, lam[row : row + 1], sufficient[row])
                 assign(trials, torch.tensor([row], device=paths.device), one)
             except ScoreError:
                 finite[row] = False
         return trials, finite
+
+    def _learn_if(
+        self, jacobian: ScoreJacobian, pair: int, path: torch.Tensor, lam: torch.Tensor, below: torch.Tensor
+    ) -> Residuals:
+        """One pair's residuals; with rows of their own, for a backward pass, where the energy is low enough to go on."""
+        trial = jacobian.evaluate(path)
+        if not bool(trial.residuals.energy(lam) < below):
+            return trial.residuals
+        self.evaluations[pair] += BACKWARD * self.cost
+        return jacobian.learn(pair, trial)
 
 
 _STALL_REASON = (
@@ -181,24 +207,44 @@ _STALL_REASON = (
 )
 
 
-def _next_damping(damping: torch.Tensor, ratio: torch.Tensor, accept: torch.Tensor) -> torch.Tensor:
+def _next_damping(damping: torch.Tensor, ratio: torch.Tensor, accept: torch.Tensor, estimated: bool) -> torch.Tensor:
     """Levenberg-Marquardt: less after a step that did what the model said, more after one that did not, much more after a
     rejected one.
 
-    The first rejection jumps to 20: near a density ridge, where undamped steps overshoot, less is rejected again.
+    The first rejection jumps to 20: near a density ridge, where undamped steps overshoot, less is rejected again. Where the
+    model's rows are `estimated`, by `2 - ratio`: the parabola through the energy, its slope and the trial has its least at
+    `1 / (2 - ratio)` of the step.
     """
     eased = torch.where(damping < 0.3, torch.zeros_like(damping), damping / 5)
     raised = (damping * 4).clamp_min(0.1)
     after = torch.where(ratio > 0.5, eased, torch.where(ratio < 0.1, raised, damping))
-    return torch.where(accept, after, torch.where(damping == 0, 20.0, (damping * 4).clamp_min(1.0)))
+    if estimated:
+        base = torch.where(damping == 0, 1.0, damping.clamp_min(0.25))
+        refused = base * (2 - ratio).clamp(*_RAISED)
+    else:
+        refused = torch.where(damping == 0, 20.0, (damping * 4).clamp_min(1.0))
+    return torch.where(accept, after, refused)
 
 
 def select(r: Residuals, index: torch.Tensor) -> Residuals:
     """The residuals of some pairs."""
-    correction = None if r.correction is None else r.correction[index]
-    return Residuals(segments=r.segments[index], delta=r.delta[index], scores=r.scores[index], correction=correction)
+    rows = None if r.rows is None else Rows(r.rows.first[index], r.rows.last[index], r.rows.parts)
+    return Residuals(segments=r.segments[index], delta=r.delta[index], scores=r.scores[index], rows=rows)
 
 
 def assign(into: Residuals, index: torch.Tensor, source: Residuals) -> None:
-    """Write `source` over the pairs `index` of `into`; the correction stays."""
+    """Write `source` over the pairs `index` of `into`, rows only where `source` has some."""
     into.segments[index], into.delta[index], into.scores[index] = source.segments, source.delta, source.scores
+    if into.rows is not None and source.rows is not None:
+        into.rows.first[index], into.rows.last[index] = source.rows.first, source.rows.last
+
+
+def join(every: list[Residuals]) -> Residuals:
+    """Residuals with rows, of some pairs each, as those of all."""
+    rows = [one.rows for one in every if one.rows is not None]
+    return Residuals(
+        segments=torch.cat([one.segments for one in every]),
+        delta=torch.cat([one.delta for one in every]),
+        scores=torch.cat([one.scores for one in every]),
+        rows=Rows(torch.cat([row.first for row in rows]), torch.cat([row.last for row in rows]), rows[0].parts),
+    )

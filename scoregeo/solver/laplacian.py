@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import torch
 
-from scoregeo.metric.graph import Residuals, interpolation_matrix
+from scoregeo.metric.graph import Residuals, Rows, interpolation_matrix
 
 
 @lru_cache(maxsize=32)
@@ -44,10 +44,13 @@ def gauss_newton_step(
     `M = lam m B^T B + diag(stiffness)`, B the differences of neighbours, so that `lam m N B^T B N^T` is Gauss-Newton's
     `lam m A^T A`; `stiffness` [pairs, n m + 1], not negative, adds second derivatives of the log density along the score.
     With `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored: the Gram matrix of the
-    scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64 whatever the score's type.
+    scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64 whatever the score's type. Residuals that bring
+    their own derivatives are handed to `rows_step`.
 
     Args: `lam`, `damping` [pairs]. Returns the step of the inner points, [pairs, n - 1, D] float64.
     """
+    if residuals.rows is not None:
+        return rows_step(residuals, residuals.rows, lam, damping)
     n, parts = residuals.segments.shape[1], residuals.parts
     scores = residuals.scores.double()[:, 1:-1]
     device = scores.device
@@ -67,16 +70,35 @@ def gauss_newton_step(
     return -(smoothed - smooth(torch.einsum("pj,bpd->bjd", inner, multiplier * scores)) / tau)
 
 
+def rows_step(residuals: Residuals, rows: Rows, lam: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
+    """`gauss_newton_step` with the derivatives of delta in `rows`, B: solve `n [ tau T (x) I + lam m B^T B ] step = -gradient`.
+
+    With `K = (tau T)^-1 (x) I` and `a_j = d_{j-1} - d_j`, the multipliers `mu = lam m (delta + B step)` solve
+    `(I / (lam m) + B K B^T) mu = delta - B K a`, of size n m, and `step = -K (a + B^T mu)`: no difference of large numbers where
+    lam is large. O((n m)^2 D) arithmetic, in float64.
+    """
+    n, parts = residuals.segments.shape[1], residuals.parts
+    d, tau = residuals.segments.double(), (1 + damping.double())[:, None, None]
+    pull = d[:, :-1] - d[:, 1:]
+    green = inverse_laplacian(n).to(d.device)
+    at = torch.arange(n, device=d.device).repeat_interleave(parts)
+    cross = (rows.first @ rows.last.mT) * green[at][:, at + 1]
+    coupling = (rows.first @ rows.first.mT) * green[at][:, at] + (rows.last @ rows.last.mT) * green[at + 1][:, at + 1]
+    weight = (lam.double() * parts)[:, None, None]
+    eye = torch.eye(n * parts, dtype=torch.float64, device=d.device)
+    system = eye + weight * (coupling + cross + cross.mT) / tau
+    left = residuals.delta.double() - rows.along(smooth(pull) / tau)
+    factor, _ = torch.linalg.cholesky_ex(system)
+    multiplier = torch.cholesky_solve(weight * left[:, :, None], factor)[:, :, 0]
+    return -smooth(pull + rows.transposed(multiplier)) / tau
+
+
 def predicted_energy(residuals: Residuals, lam: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
     """Energy of the linearised residuals after `step` [pairs, n - 1, D], [pairs] float64."""
     n, parts = residuals.segments.shape[1], residuals.parts
-    moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
-    segments = residuals.segments.double() + moved.diff(dim=1)
-    at_ends = torch.einsum("pj,bjd->bpd", interpolation_matrix(n, parts).to(step.device), moved)
-    rise = (residuals.scores.double() * at_ends).sum(2)
-    delta = residuals.delta.double() + rise.diff(dim=1)
-    energy = 0.5 * n * (segments.square().sum((1, 2)) + lam.double() * parts * delta.square().sum(1))
-    return energy if residuals.correction is None else energy + lam.double() * (residuals.correction * step).sum((1, 2))
+    segments = residuals.segments.double() + torch.nn.functional.pad(step, (0, 0, 1, 1)).diff(dim=1)
+    delta = residuals.delta.double() + residuals.change(step)
+    return 0.5 * n * (segments.square().sum((1, 2)) + lam.double() * parts * delta.square().sum(1))
 
 
 @lru_cache(maxsize=32)

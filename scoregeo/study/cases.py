@@ -36,9 +36,11 @@ class Size:
     angles: tuple[float, ...] = (30.0, 60.0, 90.0, 120.0, 180.0)
     torus_pairs: int = 4
     digit_pairs: int = 2
-    num_points: int = 33
+    num_points: int = 49
     subnodes: int = 4
     max_iterations: int = 40
+    hundred_points: int = 33
+    hundred_subnodes: int = 3
     references: int = 3600
     steps: int = 50
     unet_points: int = 17
@@ -51,14 +53,16 @@ FULL = Size()
 # Proves that everything runs; its numbers mean nothing.
 QUICK = Size(
     angles=(30.0, 90.0), torus_pairs=1, digit_pairs=1, num_points=5, subnodes=1, max_iterations=2, references=60, steps=3,
-    unet_points=3, unet_references=8, unet_samples=6, levels=2,
+    unet_points=3, hundred_points=5, hundred_subnodes=1, unet_references=8, unet_samples=6, levels=2,
 )  # fmt: skip
 
 
 def cases(size: Size = FULL) -> dict[str, Case]:
     """Every case by name, cheapest first; nothing is loaded until its first cell is computed."""
     found = [torus_case(size), digits_case(size, 1, 720, size.digit_pairs), digits_case(size, 10, 360, size.digit_pairs)]
-    found += [digits_case(size, 100, 180, max(1, size.digit_pairs // 2)), unet_case(size)]
+    # Of a hundred digits an evaluation is dear, with a network as well: coarser, and fewer pairs.
+    fewer = max(1, size.digit_pairs // 2)
+    found += [digits_case(size, 100, 180, fewer, size.hundred_points, size.hundred_subnodes), unet_case(size)]
     return {case.name: case for case in found}
 
 
@@ -68,15 +72,18 @@ def torus_case(size: Size) -> Case:
     return _case("torus", "Torus in R^3, exact score, sigma 0.05", size, partial(_torus, size), {"sigma": 0.05}, starts)
 
 
-def digits_case(size: Size, identities: int, rotations: int, pairs: int) -> Case:
+def digits_case(
+    size: Size, identities: int, rotations: int, pairs: int, num_points: int | None = None, subnodes: int | None = None
+) -> Case:
     """Rotations of a few digits, the exact score of all of them at sigma 1, clean points."""
     references = min(size.references, identities * rotations)
     graph = GraphInitializer(references, 8, subnodes=2, cache=False)
     facts = {"sigma": 1.0, "identities": identities, "rotations": rotations, "pairs": pairs}
     plural = "s" if identities > 1 else ""
     title = f"{identities} digit{plural} at {rotations} angles, exact score, sigma 1, clean points"
-    starts = _starts(size, graph, high=10.0, widest=8.0)
-    return _case(f"digits_{identities}", title, size, partial(_digits, size, identities, rotations, pairs), facts, starts)
+    starts = _starts(size, graph, high=10.0, widest=8.0, subnodes=subnodes)
+    joining = partial(_digits, size, identities, rotations, pairs)
+    return _case(f"digits_{identities}", title, size, joining, facts, starts, num_points, subnodes)
 
 
 def unet_case(size: Size) -> Case:

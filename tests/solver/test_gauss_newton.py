@@ -1,5 +1,7 @@
 """Gauss-Newton against known geodesics, another minimiser, and its own promises."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -7,17 +9,17 @@ from scipy.optimize import minimize
 from scoregeo.core.errors import ConfigError
 from scoregeo.metric.base import autograd_gradient
 from scoregeo.metric.euclidean import EuclideanMetric
-from scoregeo.metric.graph import score_correction
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.base import BUDGET, CONVERGED, FAILED
+from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.laplacian import stationarity
-from tests.fields import ShellScore, arcs, mixture, shell_field, wavy
+from scoregeo.solver.lbfgs import LBFGS
+from tests.fields import Curl, ShellScore, arcs, mixture, shell_field, wavy
 
 
 @pytest.mark.parametrize("ambient", [3, 50])
@@ -78,18 +80,6 @@ def test_a_good_start_is_not_left_and_a_far_one_is_continued() -> None:
     auto, never, always = (GaussNewton(33, continuation=c, tolerance=1e-8) for c in ("auto", False, True))
     assert torch.equal(auto.solve(metric, near).path, never.solve(metric, near).path)
     assert torch.equal(auto.solve(metric, linear(ends, 33)).path, always.solve(metric, linear(ends, 33)).path)
-
-
-class Curl(ShellScore):
-    """A field that is no gradient: the shell's score and a rotation about the third axis."""
-
-    def __init__(self, weight: float) -> None:
-        super().__init__()
-        self.weight = weight
-
-    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        turn = torch.stack([-x[:, 1], x[:, 0], torch.zeros_like(x[:, 0])], 1)
-        return super()._score(x, sigma) + self.weight * turn
 
 
 @pytest.mark.parametrize("weight", [0.5, 5.0])
@@ -255,8 +245,51 @@ def test_the_exact_gradient_goes_further_down_on_a_score_that_is_no_gradient() -
     assert (left[0] < 0.5 * left[1]).all()
 
 
-def test_for_an_exact_score_both_gradients_agree_up_to_the_quadrature() -> None:
-    field = ScoreField(mixture(), 0.4)
-    errors = [float(score_correction(field, wavy(n + 1), Quadrature()).norm()) / n**0.5 for n in (16, 32, 64)]
-    # The trapezoid's error is of second order in the spacing, and the gradient's own scale is n^(1/2) a node.
-    assert errors[1] < errors[0] / 3 and errors[2] < errors[1] / 3
+@pytest.mark.parametrize(("rule", "parts"), [("trapezoid", 1), ("trapezoid", 2), ("simpson", 1)])
+def test_with_the_exact_gradient_it_ends_where_lbfgs_ends(rule: str, parts: int) -> None:
+    # A mild curl and a wide blur, so that there is one minimum to end at.
+    ends, _ = arcs(2, 0.5, 1.2)
+    metric, start = SteinMetric(ScoreField(Curl(0.5), 0.3), 10.0), linear(ends, 9)
+    mine = GaussNewton(9, rule, parts, differentiate_score=True, tolerance=1e-6).solve(metric, start)
+    other = LBFGS(9, rule, parts, tolerance=1e-6).solve(metric, start)
+    assert set(mine.status) == {CONVERGED}
+    # Both stop where a step gains 1e-6 of the energy; ten such steps may be left.
+    torch.testing.assert_close(mine.energy, other.energy, rtol=1e-5, atol=0)
+
+
+def test_a_jacobian_that_breaks_spares_the_other_pairs_and_is_named() -> None:
+    class Kinked(ShellScore):
+        """Finite everywhere; below -0.5 in the third coordinate its derivative is not."""
+
+        def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            low = x[:, 2:3] < -0.5
+            root = torch.where(low, x[:, 2:3] * 0, 1.0).sqrt()
+            return super()._score(x, sigma) + torch.where(low, root, 0.0)
+
+    angle = torch.tensor(1.0, dtype=torch.float64)
+    flat = torch.stack([torch.tensor([1.0, 0, 0]).double(), torch.stack([angle.cos(), angle.sin(), angle * 0])])
+    side = (1 - torch.tensor(0.45).double() ** 2).sqrt()
+    low = torch.stack(
+        [torch.stack([side, angle * 0, angle * 0 - 0.45]), torch.stack([-side, angle * 0 + 1e-2, angle * 0 - 0.45])]
+    )
+    counted = CountingScore(Kinked())
+    metric, ends = SteinMetric(ScoreField(counted, 0.1), 100.0), torch.stack([flat, low])
+    solution = GaussNewton(17, differentiate_score=True, max_iterations=100).solve(metric, linear(ends, 17))
+    assert solution.status == (CONVERGED, FAILED)
+    assert "not finite" in solution.reason[1] and solution.path.isfinite().all()
+    assert counted.count == int((solution.score_evaluations + solution.certificate_evaluations).sum())
+
+
+def test_an_accepted_step_costs_three_evaluations_a_point_and_a_rejected_one_one() -> None:
+    ends, _ = arcs(1, 2.0, 2.0)
+    seen: list[tuple[int, torch.Tensor]] = []
+
+    def keep(step: Step) -> None:
+        assert step.path is not None
+        seen.append((int(step.score_evaluations), step.path.clone()))
+
+    metric = SteinMetric(ScoreField(Curl(2.0), 0.1), 1000.0)
+    GaussNewton(17, differentiate_score=True, damping=0.0).solve(metric, linear(ends, 17), keep)
+    seen.insert(0, (3 * 17, linear(ends, 17)))  # the start, with its backward pass
+    costs = {(after[0] - before[0], torch.equal(after[1], before[1])) for before, after in pairwise(seen)}
+    assert costs <= {(3 * 17, False), (17, True), (0, True)} and {(3 * 17, False), (17, True)} <= costs

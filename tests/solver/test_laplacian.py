@@ -1,9 +1,11 @@
 """The Woodbury step against the dense normal equations it stands for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from scoregeo.metric.graph import residuals
+from scoregeo.metric.graph import Rows, residuals
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.laplacian import gauss_newton_step, inverse_laplacian, predicted_energy, stationarity
@@ -44,6 +46,35 @@ def test_step_solves_the_dense_normal_equations(lam: float, damping: float, part
     if damping == 0:
         drop = r.energy(weight) - predicted_energy(r, weight, step)
         torch.testing.assert_close(drop, -0.5 * (gradient * step).sum()[None], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("lam", [1e-6, 5.0, 1e4])
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_step_with_any_rows_solves_the_dense_normal_equations(lam: float, damping: float, parts: int) -> None:
+    n, dim = 6, 4
+    draws = torch.Generator().manual_seed(1)
+    first, last = torch.randn(2, 1, n * parts, dim, generator=draws, dtype=torch.float64)
+    r = replace(residuals(ScoreField(mixture(), 0.4), wavy(n + 1), Quadrature("trapezoid", parts)), rows=Rows(first, last, parts))
+    b = torch.zeros(n * parts, n + 1, dim, dtype=torch.float64)
+    for row in range(n * parts):
+        b[row, row // parts], b[row, row // parts + 1] = first[0, row], last[0, row]
+    b = b[:, 1:-1].flatten(1)
+    t = torch.linalg.inv(inverse_laplacian(n)[1:-1, 1:-1]).contiguous()
+    bend = n * (wavy(n + 1)[0, 1:-1] * 2 - wavy(n + 1)[0, :-2] - wavy(n + 1)[0, 2:]).flatten()
+    gradient = bend + n * lam * parts * b.T @ r.delta[0]
+    weight = torch.tensor([lam], dtype=torch.float64)
+    torch.testing.assert_close(r.gradient(weight).flatten(), gradient, rtol=1e-10, atol=1e-10 * float(gradient.abs().max()))
+    hessian = n * ((1 + damping) * torch.kron(t, torch.eye(dim, dtype=torch.float64)) + lam * parts * b.T @ b)
+    expected = -torch.linalg.solve(hessian, gradient)
+    step = gauss_newton_step(r, weight, torch.tensor([damping]))
+    # As above: half the digits, for the dense system's condition number.
+    assert float((step.flatten() - expected).norm()) < 1e-6 * float(expected.norm())
+    predicted = float(
+        gradient @ step.flatten() + 0.5 * n * (step.flatten() @ (torch.kron(t, torch.eye(dim).double()) @ step.flatten()))
+    )
+    predicted += 0.5 * n * lam * parts * float((b @ step.flatten()).square().sum())
+    assert float(predicted_energy(r, weight, step) - r.energy(weight)) == pytest.approx(predicted, rel=1e-6)
 
 
 def test_stationarity_is_zero_at_the_straight_line_and_free_of_scale() -> None:
