@@ -13,6 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
 from scoregeo.core.errors import ConfigError, bad_value
+from scoregeo.dataset.prompts import Prompts
 from scoregeo.experiment import Experiment
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
@@ -73,6 +74,8 @@ def build(config: Config) -> Experiment:
     text_model = made.to(settings.device) if isinstance(made, TextModel) else None
     if text_model is not None and extrapolations:
         raise bad_value("extrapolation", list(extrapolations), "empty for a text-to-image model: no true continuation is known")
+    if isinstance(dataset, Prompts) and text_model is not None:
+        dataset = dataset.painted_by(text_model.paint)
     field = made if text_model is None else text_model.field()
     assert isinstance(field, ScoreField)
     if text_model is None and field.shape != dataset.shape:

@@ -58,7 +58,7 @@ class Measures:
 
     def of_frames(self, frames: torch.Tensor | None) -> dict[str, Estimate | NotAvailable]:
         """FID and KID of the inner frames of all pairs; nothing for points that are not images."""
-        if not self.is_image:
+        if not self.is_image or self.settings.network is None:
             return {}
         if frames is None or not isinstance(self._network, FeatureNetwork):
             reason = self._network if isinstance(self._network, NotAvailable) else _not_decoded()
@@ -78,10 +78,11 @@ class Measures:
     def _load(self) -> None:
         settings, experiment = self.settings, self.experiment
         device = experiment.settings.device
-        check_frame_counts(len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size)
-        if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
-            raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
-        self._network = load_feature_network(settings.network, download=settings.download, device=device)
+        if settings.network is not None:
+            check_frame_counts(len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size)
+            if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
+                raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
+            self._network = load_feature_network(settings.network, download=settings.download, device=device)
         if settings.lpips is not None:
             self._lpips = load_lpips(settings.lpips, download=settings.download, device=device)
         if settings.feature_distance:

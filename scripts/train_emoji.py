@@ -185,7 +185,7 @@ def export(model: TextToLatent, tokenizer: Any, args: argparse.Namespace, folder
     facts = {
         "model": NAME,
         "seed": args.seed,
-        "steps": args.steps,
+        "steps": int(log[-1]["step"]) if log else args.steps,
         "batch": args.batch,
         "lr": args.lr,
         "seconds": seconds_of(log),
@@ -215,7 +215,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true", help="torch.compile the networks; needs a C++ compiler")
-    parser.add_argument("--export", action="store_true", help=f"write the averaged weights to {MODELS.name}/{NAME}")
+    parser.add_argument("--export", action="store_true", help="write the averaged weights as a pipeline's folder")
+    parser.add_argument("--model", type=Path, default=MODELS / NAME, help="that folder")
     parser.add_argument("--note", default="", help="what the model card should add about this run")
     args = parser.parse_args()
     source = load_emoji_folder(args.emoji)
@@ -228,7 +229,7 @@ def main() -> None:
         return
     model, tokenizer = train_unet(source, args)
     if args.export:
-        print(f"{MODELS / NAME}: {export(model, tokenizer, args, MODELS / NAME) / 1e6:.1f} MB")
+        print(f"{args.model}: {export(model, tokenizer, args, args.model) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class DensityGeodesic(AbstractBaseline):
     which is `x'' = -Gamma(x', x')` of `ConformalMetric` without its part along x'. In the coordinates of the variance-preserving
     model (`x / sqrt(1 + sigma^2)`, where `s` is multiplied by that root) each control point is moved along
 
-        h = -eps + w (I - P_v) x'' / (alpha |x'|^2),   -eps = w (I - P_v) s,   w = sigma / sqrt(1 + sigma^2),
+        h = w (I - P_v) (s + x'' / (alpha |x'|^2)),   w = sigma / sqrt(1 + sigma^2), so that w s = -eps, the noise predicted,
 
     by `rate_i / m` of it, m the number of control points and `rate_i = learning_rate (1 - i / total)` at iteration i. Bisection:
     1, 3, 7, 15 control points at equal steps, each level started from the spline of the one before. With `sphere` ends and path
@@ -38,16 +38,17 @@ class DensityGeodesic(AbstractBaseline):
     Cost: one score evaluation a control point and iteration, at most `iterations * sum_l (2^l - 1)`: 2,600 a pair as released.
 
     Defaults are those of the released code (github.com/TerrysLearning/GeodesicDiffusion, configs/config_example.yaml), which has
-    alpha 0.002 there and 0.02 in its second example; ends by DDIM inversion (design: t about 0.6 T; in that file 0.7 T): set by
-    `inversion=ddim` and the score's timestep. What differs, and is ours:
+    alpha 0.002 there and 0.02 in its second example, and ends DDIM-inverted to 0.7 T there: that is set by `inversion=ddim` and
+    the score's timestep. What differs, and is ours:
     - s is the field's own score at the point; the released code takes half the difference of the noise predicted for a negative
-      prompt and for the pictures' own (found by textual inversion), at a random timestep within 100 of the point's.
+      prompt and for the pictures' own (found by textual inversion), at a random timestep within 100 of the point's, and has no w
+      before x'', so that its alpha is 1 / w times the exponent here (1.04 at 0.7 T).
     - the term with x'' is stepped implicitly, `(I - (rate/m) w / (alpha |x'|^2) D2) dx = (rate/m) h`, D2 the spline's second
       derivative in its values, with dx projected again. It changes no fixed point. The explicit step is unstable where
       `alpha |x'|^2` is small; the released code leaves a level at once where that term is larger than the score's.
     - great circles are parted at equal lengths; at equal steps of each circle's own parameter, as released, x' would jump at the
       control points of the level before, and the equation not be met as levels rise.
-    - a pair is done on a level where `|h| <= tolerance (|eps part| + |x'' part|)`, norms over all its control points.
+    - a pair is done on a level where `|h| <= tolerance (|its part of s| + |its part of x''|)`, norms over all its control points.
 
     Attributes:
         alpha: above 0. levels: 1 to 10. iterations: on each level, at least 1. learning_rate: above 0.

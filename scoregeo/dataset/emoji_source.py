@@ -77,7 +77,8 @@ class EmojiSource:
 
     def indices(self, held_out: bool) -> torch.Tensor:
         """Indices of the pictures kept out of training, or of the others; int64."""
-        return torch.tensor([i for i, picture in enumerate(self.pictures) if picture.held_out == held_out])
+        found = [i for i, picture in enumerate(self.pictures) if picture.held_out == held_out]
+        return torch.tensor(found, dtype=torch.int64)
 
 
 def to_points(images: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,9 @@ _PERCEPTUAL_INPUT = 128
 class EfficientNetFeatures(nn.Module):
     """Images [batch, 1 or 3, height, width] in [-1, 1] to the 1,280 features before the classifier, averaged over space."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, network: Any, side: int = INPUT) -> None:
         super().__init__()
         self.network, self.side = network, side

@@ -15,9 +15,9 @@ from scoregeo.score.sampling import ddim_decode, ddim_invert, noise_levels
 class DDIMInversion(AbstractInversion):
     """Follows the probability-flow ODE from each clean end up to sigma in `steps` steps, and back.
 
-    Back in `decode_steps` steps; by default as many. With `rounds` above 0 each step up is solved for the point that its step down
-    brings back, by so many rounds of a fixed point (`SamplingGrid.invert`), on the steps that decoding takes: a clean end then
-    comes back as it was, where the rounds suffice. `steps` is not used then.
+    Back in `decode_steps` steps; by default as many. With `rounds` above 0 each step up is solved for the point that its step
+    down brings back, by so many rounds of a fixed point (`SamplingGrid.invert`), on the steps that decoding takes: a clean end
+    then comes back as it was, where the rounds suffice. `steps` is not used then.
     """
 
     steps: int = 50

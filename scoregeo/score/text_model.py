@@ -1,17 +1,18 @@
 """A text-to-image model as a run uses it: pictures to latents and back, and a score field for each pair's prompts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from scoregeo.core.errors import ConfigError, check_number
+from scoregeo.core.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.sd_loading import SD15, load_stable_diffusion
-from scoregeo.score.stable_diffusion import StableDiffusion, StableDiffusionScore
+from scoregeo.score.stable_diffusion import StableDiffusion, StableDiffusionScore, generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,17 @@ class TextModel:
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Clean latents [batch, *shape] to images [batch, 3, H, W] in [-1, 1]."""
         return self.model.codec.decode(latents)
+
+    def paint(self, prompts: tuple[str, ...], seed: int, steps: int, guidance: float) -> torch.Tensor:
+        """Pictures [count, 3, H, W] of `prompts`, the i-th from the i-th noise of `seed`; `steps` score evaluations a picture.
+
+        On the CPU. Raises ConfigError for a prompt that is too long, for too many steps and for guidance below 1.
+        """
+        check_number("dataset.guidance", guidance, at_least=1)
+        source = generator(seed, "painted")
+        noise = torch.randn(len(prompts), *self.shape, generator=source).to(self.prompts.text_encoder.device)
+        condition = PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
+        return generate(self.model, replace(self.score, condition=condition, guidance=guidance), noise, steps).float().cpu()
 
     def to(self, device: str) -> "TextModel":
         """The same model, its networks moved to `device`."""

@@ -17,6 +17,7 @@ from scoregeo.dataset.emoji_source import to_points
 from scoregeo.training.autoencoder import (
     AutoencoderLoss,
     centre_latents,
+    colour_error,
     decode,
     edge_error,
     encode_all,
@@ -75,6 +76,15 @@ def test_edges_ignore_brightness_and_count_steps() -> None:
     assert edge_error(step, torch.zeros_like(step)).item() == pytest.approx(
         (2 / 7 + 0) / 2
     )  # one of 7 differences across, none down
+
+
+def test_colours_error_sees_means_alone() -> None:
+    image = torch.rand(2, 3, 16, 8, generator=rng())
+    assert colour_error(image, image.flip(-1)) < 1e-12  # means of whole rows of eight stay
+    assert colour_error(image, image + 0.5).item() == pytest.approx(0.25)
+    half = image.clone()
+    half[..., :8, :] += 0.5  # one square of two
+    assert colour_error(image, half).item() == pytest.approx(0.125)
 
 
 def test_jitter_mirrors_and_rolls_and_no_more() -> None:
@@ -168,7 +178,9 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     assert float(loss(average, 0, rng()).detach()) < 0.7 * before
 
 
-@pytest.mark.parametrize("change", [{"batch": 0}, {"kl": -1.0}, {"edges": -1.0}, {"reach": -1}, {"shuffled": 1.5}])
+@pytest.mark.parametrize(
+    "change", [{"batch": 0}, {"kl": -1.0}, {"edges": -1.0}, {"colour": -1.0}, {"reach": -1}, {"shuffled": 1.5}]
+)
 def test_bad_settings_name_their_key(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"training.{next(iter(change))} = "):
         AutoencoderLoss(**({"images": pictures(1), "weights": torch.ones(1), "batch": 1} | change))

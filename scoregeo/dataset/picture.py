@@ -1,0 +1,43 @@
+"""Picture files as points: any format Pillow reads, any size, with or without an alpha channel."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scoregeo.core.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SMALLEST = 8  # pixels a side: below this there is no picture to morph
+
+
+def read_picture(path: str | Path, size: int) -> torch.Tensor:
+    """A picture as [3, size, size] float32 in [-1, 1].
+
+    Turned as its EXIF tag says, laid on white where it is transparent, its middle square cut out, resized by an antialiased
+    bicubic filter; of an animation the first frame. Raises DataError, naming the file, for what is no picture and for less than
+    8 x 8 pixels.
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} is not there, or not a file: a picture is expected.")
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
+    if min(picture.size) < SMALLEST:
+        raise DataError(f"{path} has {picture.size[0]} x {picture.size[1]} pixels: at least {SMALLEST} x {SMALLEST} are needed.")
+    white = Image.new("RGBA", picture.size, "white")
+    flat = Image.alpha_composite(white, picture).convert("RGB")
+    square = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)
+    return pixels.float() / 127.5 - 1
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Picture files of a folder, by name; hidden files and other kinds are passed over."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
