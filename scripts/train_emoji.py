@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=("vae", "unet", "all"), default="all")
     parser.add_argument("--out", type=Path, required=True, help="work folder: checkpoints, loss logs, cached latents")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vae-steps", type=int, default=8000)
+    parser.add_argument("--vae-steps", type=int, default=12_000)
     parser.add_argument("--vae-batch", type=int, default=8)
     parser.add_argument("--vae-lr", type=float, default=1e-3)
     parser.add_argument("--steps", type=int, default=20_000, help="of the U-Net and text encoder")
