@@ -55,7 +55,7 @@ sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphe
 sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
 
-starts: $(READY) ## How often each start leads to the best geodesic: results/starts.md (about 15 minutes on two cores; resumes)
+starts: $(READY) ## How often each start leads to the best geodesic: results/starts.md (half an hour or more on two cores; resumes)
 	$(BIN)/python scripts/starts.py --output $(OUTPUTS)/starts --results $(RESULTS)
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)

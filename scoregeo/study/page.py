@@ -95,5 +95,5 @@ def _figure(out: Path, done: Mapping[str, Sequence[Cell]]) -> list[Path]:
         overall = {share.start: share.reached / share.pairs for share in shares(cells) if share.angle is None}
         values.append([overall.get(start, math.nan) for start in starts])
     labels = [start.replace("_", "\n") for start in starts]
-    measure = "share of pairs that reach the best known energy"
+    measure = "share that reaches the best energy"
     return sweep_heatmap(out, labels, list(done), values, xlabel="start", ylabel="", measure=measure, formats=("png",))
