@@ -33,7 +33,7 @@ GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
 # Groups of which several options stand side by side, by name, and what each holds.
 MAPPINGS = {"rivals": "solver", "baseline": "baseline", "extrapolation": "extrapolation", "tracker": "tracker"}
 # What this module passes to an option's target, on top of its YAML.
-PASSED = {"score": ("dataset", "seed"), "metric": ("field",)}
+PASSED = {"dataset": ("painter",), "score": ("dataset", "seed"), "metric": ("field",)}
 
 
 def build(config: Config) -> Experiment:

@@ -151,8 +151,11 @@ class AbstractProblem(ABC):
     def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
         """Of all clean paths, by method, those that pictures show, and the pairs they are of."""
 
-    def frames(self, outcome: Outcome, decode: bool) -> torch.Tensor | None:
-        """A method's paths as clean frames [pairs, points, *frame], or None where they stay noisy for `decode` is false."""
+    def frames(self, outcome: Outcome, decode: bool, at: torch.Tensor | None = None) -> torch.Tensor | None:
+        """A method's paths as clean frames [pairs, points, *frame], or None where they stay noisy for `decode` is false.
+
+        `at` [pairs, points]: how far along its pair each point is, from 0 to 1; evenly by default.
+        """
         if not outcome.noisy:
             return outcome.path
         return self.decode(outcome.path) if decode else None

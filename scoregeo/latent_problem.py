@@ -83,10 +83,12 @@ class LatentProblem(AbstractProblem):
         """Paths of latents at the noise level [pairs, points, *shape] to pictures [pairs, points, 3, H, W]."""
         return torch.stack([self._pictures(i, points, noisy=True) for i, points in enumerate(path)])
 
-    def frames(self, outcome: Outcome, decode: bool) -> torch.Tensor | None:
+    def frames(self, outcome: Outcome, decode: bool, at: torch.Tensor | None = None) -> torch.Tensor | None:
         if outcome.noisy and not decode:
             return None
-        return torch.stack([self._pictures(i, points, outcome.noisy) for i, points in enumerate(outcome.path)])
+        places = [None] * len(outcome.path) if at is None else list(at)
+        rows = zip(outcome.path, places, strict=True)
+        return torch.stack([self._pictures(i, points, outcome.noisy, place) for i, (points, place) in enumerate(rows)])
 
     def measure(self, path: torch.Tensor, rule: Quadrature) -> PathMeasure:
         """Each path in the metric of its own pair."""
@@ -117,10 +119,11 @@ class LatentProblem(AbstractProblem):
         return joined([method(on_step) for method in methods])
 
     @torch.no_grad()
-    def _pictures(self, index: int, points: torch.Tensor, noisy: bool) -> torch.Tensor:
+    def _pictures(self, index: int, points: torch.Tensor, noisy: bool, at: torch.Tensor | None = None) -> torch.Tensor:
         if noisy:
-            u = torch.linspace(0, 1, len(points), device=points.device)
-            points = self.experiment.inversion.decode(points, self.model.field(self.model.at(self.prompts[index], u)))
+            u = torch.linspace(0, 1, len(points)) if at is None else at
+            field = self.model.field(self.model.at(self.prompts[index], u.to(points.device)))
+            points = self.experiment.inversion.decode(points, field)
         return self.model.decode(points)
 
 

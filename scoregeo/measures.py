@@ -1,6 +1,7 @@
 """Which measures a method gets, and their summary: the link between paths and the functions of `evaluation`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,14 +13,15 @@ from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_net
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 from scoregeo.evaluation.lpips import Lpips, load_lpips
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
-from scoregeo.evaluation.picture_path import picture_measures
+from scoregeo.evaluation.picture_path import PerceptualDistance, picture_measures
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
 from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, Outcome
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resample import arc_length, resample_by
 from scoregeo.report.table import summary_entry
 
 ALL = "all"  # the group of every pair
+_EVENINGS = 2  # times that frames are moved to equal perceptual distances
 _FINE = 8  # the true path is given to arc-length comparisons at this many times the points
 
 
@@ -38,10 +40,44 @@ class Measures:
         self._feature_distance: FeatureDistance | NotAvailable | None = None
         if self.is_image:
             self._load()
+        if self.evens:
+            _ = self._perceptual  # refused before any method runs
         self.on_manifold = experiment.dataset.distance(problem.pairs.first) is not None
         needed = self.on_manifold or not problem.end_given
         fine = problem.truth(_FINE * (experiment.num_points - 1) + 1) if needed else None
         self._fine_truth, self._true_length = fine, problem.true_length() if self.on_manifold else None
+
+    def frames(self, outcome: Outcome) -> torch.Tensor | None:
+        """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where they are not decoded."""
+        frames = self.problem.frames(outcome, self.settings.decode)
+        if frames is None or not self.evens:
+            return frames
+        path, points = outcome.path, outcome.path.shape[1]
+        at = torch.linspace(0, 1, points, dtype=torch.float64).repeat(len(path), 1)
+        # Distances do not add up along a segment, so once is not enough.
+        for _ in range(_EVENINGS):
+            steps = self._perceptual.neighbours(frames.cpu())
+            path, at = resample_by(path, steps, points), resample_by(at[:, :, None], steps, points)[:, :, 0]
+            found = self.problem.frames(replace(outcome, path=path), self.settings.decode, at)
+            assert found is not None
+            frames = found
+        return frames
+
+    @property
+    def evens(self) -> bool:
+        """Whether frames are moved to equal perceptual distances."""
+        return self.settings.even_frames and self.is_image
+
+    @property
+    def _perceptual(self) -> PerceptualDistance:
+        for found in (self._lpips, self._feature_distance):
+            if found is not None and not isinstance(found, NotAvailable):
+                return found
+        reasons = [found.reason for found in (self._lpips, self._feature_distance) if isinstance(found, NotAvailable)]
+        raise ConfigError(
+            "evaluation.even_frames = true needs a perceptual distance: evaluation.lpips, or evaluation.feature_distance=true. "
+            + " ".join(reasons)
+        )
 
     def of_pairs(self, method: str, outcome: Outcome, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
         """Measures by name, one value a pair. `frames` [pairs, points, *shape]: the path decoded; None where it stays noisy."""
@@ -79,7 +115,9 @@ class Measures:
         settings, experiment = self.settings, self.experiment
         device = experiment.settings.device
         if settings.network is not None:
-            check_frame_counts(len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size)
+            check_frame_counts(
+                len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size
+            )
             if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
                 raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
             self._network = load_feature_network(settings.network, download=settings.download, device=device)
@@ -159,7 +197,8 @@ class Measures:
             return {}
         pairs, points = outcome.path.shape[:2]
         inversion = self.experiment.inversion
-        decode = points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
+        times = 1 + _EVENINGS if self.evens else 1
+        decode = times * points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
         lift = 2 * inversion.lift_evaluations if outcome.noisy else 0
         spent = outcome.score_evaluations.double()
         found: dict[str, torch.Tensor | NotAvailable] = (

@@ -82,7 +82,7 @@ def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], 
 
 def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
     """Decode and measure one method's paths, keep them, and give its record."""
-    frames = problem.frames(outcome, measures.settings.decode)
+    frames = measures.frames(outcome)
     found = measures.of_pairs(name, outcome, frames)
     values = {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}
     pairs = problem.pairs

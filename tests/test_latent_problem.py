@@ -17,7 +17,14 @@ from scoregeo.score.condition import AlongChord, Fixed
 from tests.commands import PLAIN
 from tests.score.tiny_sd import IMAGE, KINDS, LATENT, save_tiny_sd
 
-SMALL = ("experiment=morph", f"dataset.size={IMAGE}", "solver.num_points=5", "inversion.decode_steps=8", "inversion.rounds=20", *PLAIN)
+SMALL = (
+    "experiment=morph",
+    f"dataset.size={IMAGE}",
+    "solver.num_points=5",
+    "inversion.decode_steps=8",
+    "inversion.rounds=20",
+    *PLAIN,
+)
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -13,7 +13,7 @@ WIDTH = 16  # of a token's embedding
 WORDS = ("cat", "dog", "red")
 
 
-def tokenizer() -> Any:
+def tokenizer(tokens: int = TOKENS) -> Any:
     """CLIP's byte-pair encoding with letters alone, but for a few whole words."""
     from transformers import CLIPTokenizer
 
@@ -28,7 +28,7 @@ def tokenizer() -> Any:
         "<|startoftext|>",
         "<|endoftext|>",
     ]
-    return CLIPTokenizer(vocab={name: k for k, name in enumerate(names)}, merges=merges, model_max_length=TOKENS)
+    return CLIPTokenizer(vocab={name: k for k, name in enumerate(names)}, merges=merges, model_max_length=tokens)
 
 
 def tiny_unet(kind: str, **changes: Any) -> Any:
@@ -70,20 +70,20 @@ def scheduler(kind: str, **changes: Any) -> Any:
     return DDIMScheduler(**(settings | {"prediction_type": "v_prediction", "clip_sample": False} | changes))
 
 
-def save_tiny_sd(folder: Path, kind: str, **changes: Any) -> Path:
-    """Save a pipeline of `kind` ("sd1" or "sd2") in `folder`; `changes` are settings of its scheduler."""
+def save_tiny_sd(folder: Path, kind: str, tokens: int = TOKENS, **changes: Any) -> Path:
+    """Save a pipeline of `kind` ("sd1" or "sd2") in `folder`; `changes`: of its scheduler's settings."""
     from diffusers import AutoencoderKL, StableDiffusionPipeline
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(KINDS.index(kind))
-    words = tokenizer()
+    words = tokenizer(tokens)
     text = CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=WIDTH,
         intermediate_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=TOKENS,
+        max_position_embeddings=tokens,
         bos_token_id=words.bos_token_id,
         eos_token_id=words.eos_token_id,
         pad_token_id=words.pad_token_id,
