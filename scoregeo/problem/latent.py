@@ -9,11 +9,13 @@ import torch
 from scoregeo.core.errors import DataError
 from scoregeo.core.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.experiment import AbstractProblem, Experiment, InterpolationProblem, OnStep, Outcome
+from scoregeo.experiment import Experiment
 from scoregeo.metric.base import PathMeasure
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.problem.base import AbstractProblem, OnStep
+from scoregeo.problem.interpolation import InterpolationProblem
+from scoregeo.problem.outcome import Outcome, joined
 from scoregeo.score.text_model import TextModel
-from scoregeo.solver.base import Step
 
 
 class LatentPairs(AbstractDataset):
@@ -125,32 +127,3 @@ class LatentProblem(AbstractProblem):
             field = self.model.field(self.model.at(self.prompts[index], u.to(points.device)))
             points = self.experiment.inversion.decode(points, field)
         return self.model.decode(points)
-
-
-def joined(outcomes: Sequence[Outcome]) -> Outcome:
-    """Outcomes of one pair each as one. The history of a pair that stopped goes on with its last step."""
-    steps = max(len(outcome.history) for outcome in outcomes)
-    history = []
-    for k in range(steps):
-        now = [outcome.history[min(k, len(outcome.history) - 1)] for outcome in outcomes]
-        history.append(Step(k, torch.cat([step.energy for step in now]), torch.cat([step.score_evaluations for step in now])))
-    first = outcomes[0]
-    return Outcome(
-        path=torch.cat([outcome.path for outcome in outcomes]),
-        noisy=first.noisy,
-        status=tuple(state for outcome in outcomes for state in outcome.status),
-        iterations=torch.cat([outcome.iterations for outcome in outcomes]),
-        score_evaluations=torch.cat([outcome.score_evaluations for outcome in outcomes]),
-        start_evaluations=torch.cat([outcome.start_evaluations for outcome in outcomes]),
-        seconds=sum(outcome.seconds for outcome in outcomes),
-        stationarity=None if first.stationarity is None else torch.cat([_given(o.stationarity) for o in outcomes]),
-        history=tuple(history),
-        more={name: torch.cat([outcome.more[name] for outcome in outcomes]) for name in first.more},
-        start=tuple(name for outcome in outcomes for name in outcome.start),
-        reason=tuple(reason for outcome in outcomes for reason in outcome.reason),
-    )
-
-
-def _given(values: torch.Tensor | None) -> torch.Tensor:
-    assert values is not None
-    return values

@@ -11,8 +11,8 @@ from PIL import Image
 from scoregeo.build import build
 from scoregeo.cli import compose
 from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.latent_problem import LatentProblem
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.problem.latent import LatentProblem
 from scoregeo.score.condition import AlongChord, Fixed
 from tests.commands import PLAIN
 from tests.score.tiny_sd import IMAGE, KINDS, LATENT, save_tiny_sd
