@@ -12,7 +12,7 @@ import torch
 from scoregeo.core.errors import ConfigError, DataError, bad_value, check_number
 from scoregeo.core.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.dataset.picture import pictures_in, read_picture
+from scoregeo.dataset.picture import check_picture, pictures_in, read_picture
 
 COLUMNS = ("first", "second", "first_prompt", "second_prompt", "group")
 _NUMBERED = re.compile(r"(.*?)[ _-]*([01])")
@@ -52,7 +52,7 @@ class ImagePairs(AbstractDataset):
         pairs: int | None = None,
         size: int = 512,
     ) -> None:
-        """Settings of the group `dataset`; every file is looked for now, read when first asked for.
+        """Settings of the group `dataset`; every file's header is read now, the rest when first asked for.
 
         Args:
             first, second: two picture files. first_prompt, second_prompt: what they show; null: the same for the second.
@@ -78,8 +78,7 @@ class ImagePairs(AbstractDataset):
             found = tuple(_in_folder(Path(str(root)))) if root is not None else tuple(_in_list(Path(str(list))))
         for pair in found:
             for path in (pair.first, pair.second):
-                if not path.is_file():
-                    raise DataError(f"{path} (pair {pair.name}) is not there, or not a file: a picture is expected.")
+                check_picture(path)
         if pairs is not None and pairs > len(found):
             raise bad_value("dataset.pairs", pairs, f"at most the number of pairs there are, {len(found)}")
         self._files = tuple(found)[:pairs]

@@ -1,11 +1,15 @@
 """Picture files as points: any format Pillow reads, any size, with or without an alpha channel."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from scoregeo.core.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 SMALLEST = 8  # pixels a side: below this there is no picture to morph
@@ -20,21 +24,36 @@ def read_picture(path: str | Path, size: int) -> torch.Tensor:
     """
     from PIL import Image, ImageOps
 
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path} is not there, or not a file: a picture is expected.")
-    try:
-        with Image.open(path) as opened:
+    with _opened(path) as opened:
+        try:
             picture = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
-    if min(picture.size) < SMALLEST:
-        raise DataError(f"{path} has {picture.size[0]} x {picture.size[1]} pixels: at least {SMALLEST} x {SMALLEST} are needed.")
+        except (OSError, ValueError, SyntaxError) as error:  # a whole header, and then no whole picture
+            raise DataError(f"{path} cannot be read as a picture: {error}.") from error
     white = Image.new("RGBA", picture.size, "white")
     flat = Image.alpha_composite(white, picture).convert("RGB")
     square = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)
     return pixels.float() / 127.5 - 1
+
+
+def check_picture(path: str | Path) -> None:
+    """Raise DataError as `read_picture` would, by the file's header alone."""
+    with _opened(path):
+        pass
+
+
+def _opened(path: str | Path) -> "Image":
+    from PIL import Image
+
+    if not Path(path).is_file():
+        raise DataError(f"{path} is not there, or not a file: a picture is expected.")
+    try:
+        opened = Image.open(path)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
+    if min(opened.size) < SMALLEST:
+        raise DataError(f"{path} has {opened.size[0]} x {opened.size[1]} pixels: at least {SMALLEST} x {SMALLEST} are needed.")
+    return opened
 
 
 def pictures_in(folder: Path) -> list[Path]:
