@@ -6,15 +6,17 @@ READY := $(VENV)/.ready
 PROFILE ?= quick
 RESULTS ?= results
 OUTPUTS ?= outputs
+EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper bench sweep-lambda sweep-steps starts train-digits model-cards lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper bench sweep-lambda sweep-steps starts train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 	@echo
 	@echo "  PROFILE=quick|full   size of reproduce-paper and the sweeps (now: $(PROFILE))"
+	@echo "  EMOJI=FOLDER         unpacked npm package emoji-datasource-google 16.0.0 (now: $(EMOJI))"
 	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
 
 setup: $(READY) ## Make the virtual environment with the pinned packages (about 5.6 GB)
@@ -64,6 +66,17 @@ train-digits: $(READY) ## Train the digit classifier and both digit models anew 
 
 model-cards: $(READY) ## Measure the shipped models and write their cards
 	$(BIN)/python scripts/model_card.py
+
+$(EMOJI)/emoji.json:
+	mkdir -p $(dir $(EMOJI))
+	cd $(dir $(EMOJI)) && npm pack --silent emoji-datasource-google@16.0.0 && tar xf emoji-datasource-google-16.0.0.tgz
+
+train-emoji: $(READY) $(EMOJI)/emoji.json ## Train the emoji text-to-image model anew (a day on one core; resumes; needs npm or EMOJI=)
+	$(BIN)/python scripts/train_emoji.py --emoji $(EMOJI) --out $(OUTPUTS)/train/emoji --compile --export
+	$(BIN)/python scripts/emoji_card.py --emoji $(EMOJI)
+
+emoji-assets: $(READY) $(EMOJI)/emoji.json ## Make the shipped emoji pictures anew (needs npm or EMOJI=)
+	$(BIN)/python scripts/make_emoji_assets.py --emoji $(EMOJI)
 
 lock: $(READY) ## Pin the newest allowed versions in requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet --upgrade --extra dev pyproject.toml -o requirements.lock

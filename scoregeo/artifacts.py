@@ -11,8 +11,9 @@ from scoregeo.core.files import write_whole
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
+from scoregeo.report.animation import animation
 from scoregeo.report.curves import energy_curves
-from scoregeo.report.figures import animation, frame_strips, surface_paths
+from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.style import as_pictures
 
 _GRID = 48
@@ -75,7 +76,7 @@ def _different(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _write_frames(folder: Path, frames: torch.Tensor) -> None:
-    """`000.png` and so on, all in a row as `strip.png`, and `animation.gif`; frames [points, channels, height, width]."""
+    """`000.png` and so on, all in a row as `strip.png`, `animation.gif` and `.mp4`; frames [points, channels, height, width]."""
     pictures = as_pictures(frames, str(folder.name))
     for number, picture in enumerate(pictures):
         _write_png(folder / f"{number:03d}.png", picture)

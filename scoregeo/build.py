@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
 from scoregeo.core.errors import ConfigError, bad_value
+from scoregeo.dataset.prompts import Prompts
 from scoregeo.experiment import Experiment
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
@@ -19,6 +21,7 @@ from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
+from scoregeo.score.text_model import TextModel
 from scoregeo.settings import EvaluationSettings, RunSettings, Settings
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
@@ -30,7 +33,7 @@ GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
 # Groups of which several options stand side by side, by name, and what each holds.
 MAPPINGS = {"rivals": "solver", "baseline": "baseline", "extrapolation": "extrapolation", "tracker": "tracker"}
 # What this module passes to an option's target, on top of its YAML.
-PASSED = {"score": ("dataset", "seed"), "metric": ("field",)}
+PASSED = {"dataset": ("painter",), "score": ("dataset", "seed"), "metric": ("field",)}
 
 
 def build(config: Config) -> Experiment:
@@ -67,16 +70,24 @@ def build(config: Config) -> Experiment:
         trackers.insert(0, JsonlTracker())
     _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
 
-    field = make("score", config["score"], dataset=dataset, seed=settings.seed)
+    made = make("score", config["score"], dataset=dataset, seed=settings.seed)
+    text_model = made.to(settings.device) if isinstance(made, TextModel) else None
+    if text_model is not None and extrapolations:
+        raise bad_value("extrapolation", list(extrapolations), "empty for a text-to-image model: no true continuation is known")
+    if isinstance(dataset, Prompts) and text_model is not None:
+        dataset = dataset.painted_by(text_model.paint)
+    field = made if text_model is None else text_model.field()
     assert isinstance(field, ScoreField)
-    if field.shape != dataset.shape:
+    if text_model is None and field.shape != dataset.shape:
         raise ConfigError(
             f"score ({config['score']['_target_']}) takes points of shape {field.shape}, "
             f"those of dataset = {option_name(config['dataset'])!r} have {dataset.shape}."
         )
-    move(field.score, settings.device)
-    field = ScoreField(CountingScore(field.score), field.sigma)
-    metric = make("metric", config["metric"], field=field)
+    if text_model is None:
+        move(field.score, settings.device)
+        field = ScoreField(CountingScore(field.score), field.sigma)
+    metric_of = partial(_metric_of, config["metric"])
+    metric = metric_of(field)
     initializer.check(metric)
     return Experiment(
         settings=settings,
@@ -90,7 +101,14 @@ def build(config: Config) -> Experiment:
         baselines=baselines,
         extrapolations=extrapolations,
         trackers=trackers,
+        metric_of=metric_of,
+        text_model=text_model,
     )
+
+
+def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:
+    metric: AbstractMetric = make("metric", node, field=field)
+    return metric
 
 
 def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:

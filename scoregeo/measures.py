@@ -1,23 +1,29 @@
 """Which measures a method gets, and their summary: the link between paths and the functions of `evaluation`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from scoregeo.core.errors import ConfigError
 from scoregeo.evaluation.distribution import check_frame_counts, compare_features, inner_frame_features
+from scoregeo.evaluation.efficientnet import FeatureDistance, load_feature_distance
 from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 from scoregeo.evaluation.lpips import Lpips, load_lpips
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
+from scoregeo.evaluation.picture_path import PerceptualDistance, picture_measures
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
-from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, Outcome
+from scoregeo.experiment import Experiment
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resample import arc_length, resample_by
+from scoregeo.problem.base import TRUTH, AbstractProblem
+from scoregeo.problem.outcome import Outcome
 from scoregeo.report.table import summary_entry
 
 ALL = "all"  # the group of every pair
+_EVENINGS = 2  # times that frames are moved to equal perceptual distances
 _FINE = 8  # the true path is given to arc-length comparisons at this many times the points
 
 
@@ -33,12 +39,47 @@ class Measures:
         self.is_image = len(experiment.dataset.shape) == 3
         self._network: FeatureNetwork | NotAvailable | None = None
         self._lpips: Lpips | NotAvailable | None = None
+        self._feature_distance: FeatureDistance | NotAvailable | None = None
         if self.is_image:
             self._load()
+        if self.evens:
+            _ = self._perceptual  # refused before any method runs
         self.on_manifold = experiment.dataset.distance(problem.pairs.first) is not None
         needed = self.on_manifold or not problem.end_given
         fine = problem.truth(_FINE * (experiment.num_points - 1) + 1) if needed else None
         self._fine_truth, self._true_length = fine, problem.true_length() if self.on_manifold else None
+
+    def frames(self, outcome: Outcome) -> torch.Tensor | None:
+        """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where they are not decoded."""
+        frames = self.problem.frames(outcome, self.settings.decode)
+        if frames is None or not self.evens:
+            return frames
+        path, points = outcome.path, outcome.path.shape[1]
+        at = torch.linspace(0, 1, points, dtype=torch.float64).repeat(len(path), 1)
+        # Distances do not add up along a segment, so once is not enough.
+        for _ in range(_EVENINGS):
+            steps = self._perceptual.neighbours(frames.cpu())
+            path, at = resample_by(path, steps, points), resample_by(at[:, :, None], steps, points)[:, :, 0]
+            found = self.problem.frames(replace(outcome, path=path), self.settings.decode, at)
+            assert found is not None
+            frames = found
+        return frames
+
+    @property
+    def evens(self) -> bool:
+        """Whether frames are moved to equal perceptual distances."""
+        return self.settings.even_frames and self.is_image
+
+    @property
+    def _perceptual(self) -> PerceptualDistance:
+        for found in (self._lpips, self._feature_distance):
+            if found is not None and not isinstance(found, NotAvailable):
+                return found
+        reasons = [found.reason for found in (self._lpips, self._feature_distance) if isinstance(found, NotAvailable)]
+        raise ConfigError(
+            "evaluation.even_frames = true needs a perceptual distance: evaluation.lpips, or evaluation.feature_distance=true. "
+            + " ".join(reasons)
+        )
 
     def of_pairs(self, method: str, outcome: Outcome, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
         """Measures by name, one value a pair. `frames` [pairs, points, *shape]: the path decoded; None where it stays noisy."""
@@ -55,7 +96,7 @@ class Measures:
 
     def of_frames(self, frames: torch.Tensor | None) -> dict[str, Estimate | NotAvailable]:
         """FID and KID of the inner frames of all pairs; nothing for points that are not images."""
-        if not self.is_image:
+        if not self.is_image or self.settings.network is None:
             return {}
         if frames is None or not isinstance(self._network, FeatureNetwork):
             reason = self._network if isinstance(self._network, NotAvailable) else _not_decoded()
@@ -75,12 +116,17 @@ class Measures:
     def _load(self) -> None:
         settings, experiment = self.settings, self.experiment
         device = experiment.settings.device
-        check_frame_counts(len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size)
-        if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
-            raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
-        self._network = load_feature_network(settings.network, download=settings.download, device=device)
+        if settings.network is not None:
+            check_frame_counts(
+                len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size
+            )
+            if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
+                raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
+            self._network = load_feature_network(settings.network, download=settings.download, device=device)
         if settings.lpips is not None:
             self._lpips = load_lpips(settings.lpips, download=settings.download, device=device)
+        if settings.feature_distance:
+            self._feature_distance = load_feature_distance(device)
         if isinstance(self._network, FeatureNetwork):
             # Images that no method, start or score has seen, where the dataset can give them.
             unseen = experiment.dataset.held_out(settings.reference_frames, experiment.settings.seed)
@@ -106,10 +152,12 @@ class Measures:
 
     def _image(self, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
         truth = self.problem.true_path
-        if frames is None or truth is None:
-            reason = _not_decoded() if frames is None else NotAvailable("the dataset knows no true path")
-            return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), reason)
+        if frames is None:
+            return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), _not_decoded())
         frames = frames.cpu()
+        if truth is None:
+            distances = {"lpips": self._lpips, "feature": self._feature_distance}
+            return picture_measures(frames, self.problem.pairs.ends, {k: v for k, v in distances.items() if v is not None})
         if frames.shape[1] != truth.shape[1]:
             fitting = self.problem.truth(frames.shape[1])
             assert fitting is not None
@@ -137,12 +185,11 @@ class Measures:
         if self.problem.noisy and not outcome.noisy:
             return {}
         rule = Quadrature("trapezoid", self.settings.certify_subnodes)
-        parts = [self.experiment.metric.measure(one, rule) for one in outcome.path.split(1)]
+        measured = self.problem.measure(outcome.path, rule)
         found: dict[str, torch.Tensor | NotAvailable] = {}
         if self.problem.end_given:
-            found["energy"] = torch.cat([part.energy for part in parts])
-            found["energy_excess"] = torch.cat([part.excess for part in parts])
-        found["metric_length"] = torch.cat([part.length for part in parts])
+            found |= {"energy": measured.energy, "energy_excess": measured.excess}
+        found["metric_length"] = measured.length
         if outcome.stationarity is not None:
             found["stationarity"] = outcome.stationarity
         return found
@@ -152,7 +199,8 @@ class Measures:
             return {}
         pairs, points = outcome.path.shape[:2]
         inversion = self.experiment.inversion
-        decode = points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
+        times = 1 + _EVENINGS if self.evens else 1
+        decode = times * points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
         lift = 2 * inversion.lift_evaluations if outcome.noisy else 0
         spent = outcome.score_evaluations.double()
         found: dict[str, torch.Tensor | NotAvailable] = (

@@ -11,9 +11,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo.artifacts import write_pictures
 from scoregeo.evaluation.statistics import NotAvailable
-from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, InterpolationProblem, OnStep, Outcome
-from scoregeo.extrapolation_problem import ExtrapolationProblem
+from scoregeo.experiment import Experiment
 from scoregeo.measures import ALL, Measures, summarise
+from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
+from scoregeo.problem.extrapolation import ExtrapolationProblem
+from scoregeo.problem.interpolation import InterpolationProblem
+from scoregeo.problem.latent import LatentProblem
+from scoregeo.problem.outcome import Outcome
 from scoregeo.report.table import summary_entry
 from scoregeo.rundir import RunFolder
 from scoregeo.solver.base import Step
@@ -33,7 +37,7 @@ def run(experiment: Experiment, folder: RunFolder) -> None:
         torch.set_num_threads(settings.threads)
     for tracker in experiment.trackers:
         tracker.start(folder.path, folder.config)
-    problem = ExtrapolationProblem(experiment) if experiment.extrapolations else InterpolationProblem(experiment)
+    problem = _problem(experiment)
     measures = Measures(experiment, problem)
     methods = problem.methods()
     log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
@@ -58,6 +62,12 @@ def run(experiment: Experiment, folder: RunFolder) -> None:
     folder.finish(methods=list(methods), pairs=len(problem.pairs))
 
 
+def _problem(experiment: Experiment) -> AbstractProblem:
+    if experiment.extrapolations:
+        return ExtrapolationProblem(experiment)
+    return InterpolationProblem(experiment) if experiment.text_model is None else LatentProblem(experiment)
+
+
 def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], Outcome], budget: int | None) -> Outcome:
     """Run one method with its own progress bar, and tell the trackers of its steps."""
     if budget is None:
@@ -75,8 +85,7 @@ def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], 
 
 def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
     """Decode and measure one method's paths, keep them, and give its record."""
-    decodes = outcome.noisy and measures.settings.decode
-    frames = problem.decode(outcome.path) if decodes else None if outcome.noisy else outcome.path
+    frames = measures.frames(outcome)
     found = measures.of_pairs(name, outcome, frames)
     values = {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}
     pairs = problem.pairs
@@ -102,7 +111,7 @@ def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, nam
         "distribution": [summary_entry(name, ALL, key, cell) for key, cell in measures.of_frames(frames).items()],
         "history": _history(outcome),
     }
-    tensors = {POINTS: outcome.path} | ({FRAMES: frames} if decodes and frames is not None else {})
+    tensors = {POINTS: outcome.path} | ({} if frames is None or frames is outcome.path else {FRAMES: frames})
     folder.save_method(name, record, tensors)
     if name != TRUTH:
         states = ", ".join(f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status))

@@ -23,8 +23,12 @@ class EvaluationSettings:
         decode: decode noisy paths to clean frames before comparing them with the truth.
         certify_subnodes: parts of a segment on which all methods' energies are measured alike; finer than the solver's.
         bootstrap: resamples of the 95 % intervals of means. fid_resamples: likewise for FID and KID.
-        network: feature network of FID and KID, "digit_classifier" or "inception".
+        network: feature network of FID and KID, "digit_classifier", "inception" or "efficientnet_lite0";
+            null leaves both out.
         lpips: backbone of LPIPS, "alex", "vgg" or "squeeze"; null leaves LPIPS out.
+        feature_distance: whether picture paths without a known truth also get the distance on EfficientNet-Lite0's features.
+        even_frames: whether frames of picture paths are moved along their path to equal perceptual distances (LPIPS, or else the
+            feature distance), by decoding three times; measures of frames are then of these.
         download: whether backbones may be fetched.
         reference_frames, kid_subset_size, kid_subsets: of FID and KID.
         saved_pairs: pairs of each group whose frames are written as pictures. figures: whether any picture is.
@@ -34,8 +38,10 @@ class EvaluationSettings:
     certify_subnodes: int = 8
     bootstrap: int = 9999
     fid_resamples: int = 100
-    network: str = "digit_classifier"
+    network: str | None = "digit_classifier"
     lpips: str | None = "alex"
+    feature_distance: bool = False
+    even_frames: bool = False
     download: bool = True
     reference_frames: int = 2000
     kid_subset_size: int = 100
@@ -50,7 +56,9 @@ class EvaluationSettings:
         for name in ("fid_resamples", "reference_frames", "kid_subset_size"):
             check_number(f"evaluation.{name}", getattr(self, name), at_least=2, integer=True)
         check_number("evaluation.saved_pairs", self.saved_pairs, at_least=0, integer=True)
-        check_choice("evaluation.network", self.network, ("digit_classifier", "inception"))
+        check_choice("evaluation.network", self.network, ("digit_classifier", "inception", "efficientnet_lite0", None))
+        for name in ("feature_distance", "even_frames"):
+            check_choice(f"evaluation.{name}", getattr(self, name), (True, False))
         check_choice("evaluation.lpips", self.lpips, ("alex", "vgg", "squeeze", None))
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from scoregeo.baseline.base import CLOSED_FORM
 from scoregeo.cli import compose, execute
 from scoregeo.columns import TITLES, present
 from scoregeo.core.files import read_json, write_text, write_whole
-from scoregeo.experiment import CLOSED_FORM
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary
 
 log = logging.getLogger("reproduce")

@@ -35,6 +35,16 @@ FEW = "extrapolation.exponential.max_evaluations=100"  # two steps of the integr
 UNET = "score.model=MODEL"  # MODEL stands for the folder of a small untrained network
 REACH = ("reach=[0.5,1]",)
 CONTINUED = (*QUICK, *REACH, "dataset.num_pairs=2", "solver.num_points=8")
+PICTURES = (  # SD stands for the folder of a tiny text-to-image model
+    *QUICK,
+    "score.model=SD",
+    "solver.num_points=5",
+    "inversion.decode_steps=3",
+    "inversion.rounds=2",
+    "evaluation.lpips=null",
+    "evaluation.download=false",
+    "evaluation.saved_pairs=1",
+)
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -43,6 +53,18 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist_empirical": (*DIGITS, *GRAPH),
     "rotated_mnist_empirical_ten": (*DIGITS, *GRAPH),
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
+    "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
+    "stable_diffusion": (
+        *PICTURES,
+        "dataset.pairs=2",
+        "rivals.adam.iterations=2",
+        "baseline.nao.max_iterations=5",
+        "baseline.density_geodesic.iterations=2",
+        "evaluation.reference_frames=8",
+        "evaluation.kid_subset_size=4",
+        "evaluation.kid_subsets=4",
+        "evaluation.fid_resamples=2",
+    ),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
     "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),

@@ -21,7 +21,9 @@ LAYERS = (
     ("report", "tracker"),
     ("benchmark",),
     ("study",),
-    ("experiment", "extrapolation_problem", "rundir", "measures", "artifacts", "runner"),
+    ("experiment",),
+    ("problem",),
+    ("rundir", "measures", "artifacts", "runner"),
     ("build", "explain"),
     ("cli",),
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline
+from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline, BaselinePath, Ends, closed_form
 from scoregeo.core.errors import check_choice
 from scoregeo.path.interpolation import linear
 
@@ -14,9 +14,10 @@ class Lerp(AbstractBaseline):
     """`(1 - u) a + u b`, of the clean ends ("data") or of the lifted ones ("noise"); no score evaluation."""
 
     space: str = DATA
+    needs_noise = False
 
     def __post_init__(self) -> None:
         check_choice("baseline.lerp.space", self.space, (DATA, NOISE))
 
-    def path(self, ends: torch.Tensor, num_points: int) -> torch.Tensor:
-        return linear(ends, num_points)
+    def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
+        return closed_form(linear(ends.at(self.space), num_points))

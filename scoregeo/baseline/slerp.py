@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline
+from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline, BaselinePath, Ends, closed_form
 from scoregeo.core.errors import check_choice
 from scoregeo.path.interpolation import spherical
 
@@ -14,9 +14,10 @@ class Slerp(AbstractBaseline):
     """Interpolation at constant angular speed (see `spherical`), of the clean ends or of the lifted ones; no score evaluation."""
 
     space: str = DATA
+    needs_noise = False
 
     def __post_init__(self) -> None:
         check_choice("baseline.slerp.space", self.space, (DATA, NOISE))
 
-    def path(self, ends: torch.Tensor, num_points: int) -> torch.Tensor:
-        return spherical(ends, num_points)
+    def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
+        return closed_form(spherical(ends.at(self.space), num_points))

@@ -14,7 +14,7 @@ class Pairs:
 
     `first`, `second`: [pairs, *shape]. `names`: one short file-safe name a pair. `groups`: what a table averages over
     apart, such as "60 deg"; one a pair. `truth`: what the dataset needs to rebuild the true path (angles, parameters),
-    [pairs, ...], or None.
+    [pairs, ...], or None. `prompts`: the words for both ends of each pair, for scores that take a prompt, or None.
     """
 
     first: torch.Tensor
@@ -22,6 +22,7 @@ class Pairs:
     names: tuple[str, ...]
     groups: tuple[str, ...]
     truth: torch.Tensor | None = None
+    prompts: tuple[tuple[str, str], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -10,7 +10,7 @@ from scoregeo.evaluation.image import check_images
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.evaluation.weights import WeightsFile
 
-NETWORKS = ("digit_classifier", "inception")
+NETWORKS = ("digit_classifier", "inception", "efficientnet_lite0")
 INCEPTION = WeightsFile(
     "Inception-v3 (torch-fidelity's conversion of the 2015-12-05 TensorFlow weights)",
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
@@ -47,6 +47,7 @@ def load_feature_network(
 
     `digit_classifier` ships with the project (images [1, 28, 28]). `inception` is torchmetrics' own default, the 2048
     features of the last pooling layer, on images of any size and one or three channels, resized to 299 x 299.
+    `efficientnet_lite0` needs the project's extra `efficientnet`, and no download.
     """
     check_choice("evaluation.network", name, NETWORKS)
     if name == "digit_classifier":
@@ -54,6 +55,13 @@ def load_feature_network(
 
         module: nn.Module = _Penultimate(load_digit_classifier())
         return FeatureNetwork(name, "digit classifier, last hidden layer", module.to(device).eval())
+    if name == "efficientnet_lite0":
+        from scoregeo.evaluation.efficientnet import DIGEST, load_efficientnet
+
+        found = load_efficientnet()
+        if isinstance(found, NotAvailable):
+            return found
+        return FeatureNetwork(name, f"EfficientNet-Lite0, ImageNet, 1,280 pooled features, SHA-256 {DIGEST}", found.to(device))
     weights = INCEPTION.obtain(download=download)
     if isinstance(weights, NotAvailable):
         return weights

@@ -26,12 +26,7 @@ def arc_parameter(path: torch.Tensor) -> torch.Tensor:
 
     A path of no length has no arc parameter; the uniform one is given, so that it resamples to itself.
     """
-    lengths = segment_lengths(path)
-    start = lengths.new_zeros(len(lengths), 1)
-    travelled = torch.cat([start, lengths.cumsum(1)], 1)
-    total = travelled[:, -1:]
-    uniform = torch.linspace(0, 1, path.shape[1], dtype=torch.float64, device=path.device).expand_as(travelled)
-    return torch.where(total > 0, travelled / total.where(total > 0, torch.ones_like(total)), uniform)
+    return _share(segment_lengths(path))
 
 
 def resample(path: torch.Tensor, num_points: int) -> torch.Tensor:
@@ -41,7 +36,33 @@ def resample(path: torch.Tensor, num_points: int) -> torch.Tensor:
     Where the polygon turns a corner, the new polygon cuts it, and is a little shorter.
     """
     check_number("num_points", num_points, at_least=2, integer=True)
-    parameter = arc_parameter(path)
+    return _at_equal_steps(path, arc_parameter(path), num_points)
+
+
+def resample_by(path: torch.Tensor, lengths: torch.Tensor, num_points: int) -> torch.Tensor:
+    """`resample` with segments as long as `lengths` [pairs, points - 1] say, at least 0: by a perceptual distance, for instance.
+
+    Where such a distance adds up along a segment, the new points are at equal distances. Raises DataError for lengths of another
+    shape, below 0 or not finite.
+    """
+    check_number("num_points", num_points, at_least=2, integer=True)
+    wanted = list(segment_lengths(path).shape)
+    if list(lengths.shape) != wanted or not bool((lengths.isfinite() & (lengths >= 0)).all()):
+        raise DataError(f"segment lengths are finite, at least 0, of shape {wanted}; these have {list(lengths.shape)}.")
+    return _at_equal_steps(path, _share(lengths.double().to(path.device)), num_points)
+
+
+def _share(lengths: torch.Tensor) -> torch.Tensor:
+    """Fraction of the way at each point, [pairs, points], of segments `lengths` [pairs, points - 1] long."""
+    start = lengths.new_zeros(len(lengths), 1)
+    travelled = torch.cat([start, lengths.cumsum(1)], 1)
+    total = travelled[:, -1:]
+    uniform = torch.linspace(0, 1, travelled.shape[1], dtype=torch.float64, device=lengths.device).expand_as(travelled)
+    return torch.where(total > 0, travelled / total.where(total > 0, torch.ones_like(total)), uniform)
+
+
+def _at_equal_steps(path: torch.Tensor, parameter: torch.Tensor, num_points: int) -> torch.Tensor:
+    """Points of the polygon at equal steps of `parameter` [pairs, points], which rises from 0 to 1."""
     pairs, points = parameter.shape
     target = torch.linspace(0, 1, num_points, dtype=torch.float64, device=path.device).repeat(pairs, 1)
     right = torch.searchsorted(parameter, target, right=True).clamp(1, points - 1)

@@ -1,4 +1,4 @@
-"""Figures of paths and frames: paths on a surface in 3-D, strips of frames, and an animation. Arrays or tensors in, files out.
+"""Figures of paths and frames: paths on a surface in 3-D, and strips of frames. Arrays or tensors in, files out.
 
 `out` is a path without suffix; each figure is written as PDF and PNG (or `formats`).
 """
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo.core.errors import DataError, check_number
-from scoregeo.core.files import write_whole
 from scoregeo.report.style import TRUTH, as_array, as_pictures, drawing, looks, new_figure, save_figure
 
 
@@ -98,21 +97,6 @@ def frame_strips(
         if title:
             figure.suptitle(title, fontsize=10)
         return save_figure(figure, out, formats)
-
-
-def animation(out: Path, frames: Any, *, frames_per_second: float = 12, scale: int = 4, there_and_back: bool = True) -> Path:
-    """A looping GIF `out.gif` of frames [points, channels, height, width] in [-1, 1], each pixel drawn `scale` x `scale`."""
-    import imageio.v3 as imageio
-
-    check_number("frames_per_second", frames_per_second, above=0)
-    check_number("scale", scale, at_least=1, integer=True)
-    pictures = as_pictures(frames, "animation").repeat(scale, axis=1).repeat(scale, axis=2)
-    if there_and_back:
-        pictures = np.concatenate([pictures, pictures[-2:0:-1]])
-    path = out.with_name(f"{out.name}.gif")
-    milliseconds = 1000 / frames_per_second
-    write_whole(path, lambda partial: imageio.imwrite(partial, pictures, extension=".gif", duration=milliseconds, loop=0))
-    return path
 
 
 def _tracks(name: str, path: Any) -> NDArray[np.float64]:

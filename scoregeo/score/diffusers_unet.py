@@ -10,6 +10,7 @@ from scoregeo.core.errors import ConfigError, DataError, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.schedule import NoiseSchedule
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -18,15 +19,13 @@ MODELS = Path(__file__).parent.parent / "assets" / "models"
 class DiffusersUNetScore(AbstractScore):
     """Score of a `UNet2DModel` with epsilon, sample or v prediction, in variance-exploding coordinates.
 
-    With `x_vp = x / sqrt(1 + sigma^2)` and `t` the schedule's (fractional) timestep at sigma:
-    epsilon `s = -eps / sigma`; v `x0 = (x_vp - sigma v) / sqrt(1 + sigma^2)`, `s = (x0 - x) / sigma^2`.
+    The network sees `x_vp = x / sqrt(1 + sigma^2)` and the schedule's (fractional) timestep at sigma; see `score_of_output`.
     """
 
     def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, prediction: str, chunk: int = 512) -> None:
         """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or "sample"; `chunk`: largest batch."""
         check_number("score.chunk", chunk, at_least=1, integer=True)
-        if prediction not in ("epsilon", "v_prediction", "sample"):
-            raise ConfigError(f"prediction_type = {prediction!r} is not one of epsilon, v_prediction, sample.")
+        check_prediction(prediction)
         self.unet = _with_plain_attention(unet.eval().requires_grad_(False))
         self.schedule = schedule
         self.prediction = prediction
@@ -53,14 +52,9 @@ class DiffusersUNetScore(AbstractScore):
 
     def _chunk_score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         weight = next(self.unet.parameters())
-        root = (1 + sigma**2) ** 0.5
-        x_vp = x.to(weight) / root
+        x_vp = x.to(weight) / (1 + sigma**2) ** 0.5
         timestep = weight.new_full((len(x),), self.schedule.timestep_at(sigma))
-        output = self.unet(x_vp, timestep).sample
-        if self.prediction == "epsilon":
-            return (-output / sigma).to(x)
-        clean = output if self.prediction == "sample" else (x_vp - sigma * output) / root
-        return (clean.to(x) - x) / sigma**2
+        return score_of_output(self.unet(x_vp, timestep).sample.to(x), x, sigma, self.prediction)
 
 
 def _with_plain_attention(unet: torch.nn.Module) -> torch.nn.Module:

@@ -173,7 +173,10 @@ def load_checkpoint(
         for name, parameter in model.named_parameters() if optimizer else ():
             prefix = f"optimizer.{name}."
             state = {
-                n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix) and "." not in n[len(prefix) :]
+                # Moments lie where the weights do; the count of steps stays on the CPU.
+                n.removeprefix(prefix): v.to(parameter.device) if v.ndim else v
+                for n, v in tensors.items()
+                if n.startswith(prefix) and "." not in n[len(prefix) :]
             }
             optimizer.state[parameter] = state  # type: ignore[union-attr]
         return int(metadata["step"]), float(metadata["seconds"])

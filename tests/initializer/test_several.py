@@ -11,9 +11,9 @@ from scoregeo.build import build
 from scoregeo.cli import compose
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import load_tensors
-from scoregeo.experiment import InterpolationProblem
 from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.initializer.several import SeveralInitializer, parts, solve_all
+from scoregeo.problem.interpolation import InterpolationProblem
 from scoregeo.solver.base import Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import PLAIN, run_here

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.path.resample import arc_length, arc_parameter, resample, segment_lengths
+from scoregeo.path.resample import arc_length, arc_parameter, resample, resample_by, segment_lengths
 
 
 def random_path(pairs: int = 3, points: int = 9, shape: tuple[int, ...] = (2, 3)) -> torch.Tensor:
@@ -71,3 +71,18 @@ def test_bad_input() -> None:
         resample(torch.zeros(3, 1, 2), 4)
     with pytest.raises(DataError, match="points"):
         arc_length(torch.zeros(3, 4))
+
+
+def test_equal_steps_of_a_given_length() -> None:
+    line = torch.linspace(0, 1, 5, dtype=torch.float64)[None, :, None]
+    # The first quarter counts as much as the rest together.
+    found = resample_by(line, torch.tensor([[3.0, 1.0, 1.0, 1.0]]), 5)[0, :, 0]
+    torch.testing.assert_close(found, torch.tensor([0, 0.125, 0.25, 0.625, 1], dtype=torch.float64))
+    euclidean = torch.rand(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(resample_by(euclidean, segment_lengths(euclidean), 9), resample(euclidean, 9))
+
+
+@pytest.mark.parametrize("lengths", [[[1.0, 1.0]], [[1.0, -1.0, 1.0]], [[1.0, float("nan"), 1.0]]])
+def test_lengths_that_are_none_are_refused(lengths: list[list[float]]) -> None:
+    with pytest.raises(DataError, match="segment lengths are finite"):
+        resample_by(torch.rand(1, 4, 2), torch.tensor(lengths), 4)

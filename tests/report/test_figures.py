@@ -10,7 +10,7 @@ from PIL import Image
 
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.report.curves import Line, energy_curves, quartile_curve, sweep_heatmap, sweep_lines
-from scoregeo.report.figures import animation, frame_strips, surface_paths
+from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.style import as_pictures, looks
 
 
@@ -85,16 +85,6 @@ def test_same_figure_twice_is_the_same_file(tmp_path: Path) -> None:
     ]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
-
-
-def test_animation(tmp_path: Path) -> None:
-    frames = torch.linspace(-1, 1, 5)[:, None, None, None].expand(5, 1, 6, 8)
-    path = animation(tmp_path / "path", frames, scale=3, frames_per_second=10)
-    with Image.open(path) as picture:
-        assert picture.size == (24, 18)
-        assert getattr(picture, "n_frames", 1) == 8  # 5 there, 3 back without the turning points
-        assert picture.info["duration"] == 100
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_looks_are_fixed_and_distinct() -> None:

@@ -8,9 +8,12 @@ import torch
 
 from scoregeo.core.errors import ConfigError
 from scoregeo.dataset.base import Pairs
-from scoregeo.experiment import TRUTH, AbstractProblem, Experiment, InterpolationProblem, OnStep, Outcome, closed_form
+from scoregeo.experiment import Experiment
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.geometry.support import rule_of
+from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
+from scoregeo.problem.interpolation import InterpolationProblem
+from scoregeo.problem.outcome import Outcome, closed_form
 from scoregeo.solver.base import CONVERGED
 
 log = logging.getLogger(__name__)

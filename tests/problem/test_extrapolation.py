@@ -8,7 +8,7 @@ from scoregeo.cli import compose
 from scoregeo.core.errors import ConfigError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.sphere import Sphere
-from scoregeo.extrapolation_problem import ExtrapolationProblem
+from scoregeo.problem.extrapolation import ExtrapolationProblem
 from tests.commands import PLAIN
 
 CHEAP = "extrapolation=[paper,straight]"

@@ -1,0 +1,74 @@
+"""The problem interface: the rows of a run, and the methods that give each row a path."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import torch
+
+from scoregeo.dataset.base import Pairs
+from scoregeo.experiment import Experiment
+from scoregeo.metric.base import PathMeasure
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.problem.outcome import Outcome
+from scoregeo.solver.base import Step
+
+TRUTH = "truth"
+
+OnStep = Callable[[Step], None]
+
+
+class AbstractProblem(ABC):
+    """The rows of a run, and the methods that give each row a path.
+
+    `pairs`: one a row. `noisy`: whether solvers meet the ends at a noise level. `end_given`: whether every method's path of a row
+    has the same second end; else that end is measured too, and energies, which compare paths between the same ends, are not.
+    """
+
+    experiment: Experiment
+    pairs: Pairs
+    noisy: bool
+    end_given: bool
+
+    @abstractmethod
+    def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
+        """Each method's name and the function that runs it, in the order of the tables."""
+
+    @abstractmethod
+    def budget(self, method: str) -> int | None:
+        """Iterations a method takes at most, for a progress bar; None for a method without iterations."""
+
+    @abstractmethod
+    def truth(self, num_points: int) -> torch.Tensor | None:
+        """What every method should give, [pairs, num_points, *shape], on the CPU, or None where it is not known."""
+
+    @abstractmethod
+    def true_length(self) -> torch.Tensor | None:
+        """Euclidean length of the truth, [pairs], or None."""
+
+    @abstractmethod
+    def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
+        """Of all clean paths, by method, those that pictures show, and the pairs they are of."""
+
+    def frames(self, outcome: Outcome, decode: bool, at: torch.Tensor | None = None) -> torch.Tensor | None:
+        """A method's paths as clean frames [pairs, points, *frame], or None where they stay noisy for `decode` is false.
+
+        `at` [pairs, points]: how far along its pair each point is, from 0 to 1; evenly by default.
+        """
+        if not outcome.noisy:
+            return outcome.path
+        return self.decode(outcome.path) if decode else None
+
+    def measure(self, path: torch.Tensor, rule: Quadrature) -> PathMeasure:
+        """Energy, length and bound of each of `path` [pairs, points, *shape] in the metric, a pair at a time."""
+        parts = [self.experiment.metric.measure(one, rule) for one in path.split(1)]
+        return PathMeasure(*(torch.cat(values) for values in zip(*(vars(part).values() for part in parts), strict=True)))
+
+    @cached_property
+    def true_path(self) -> torch.Tensor | None:
+        """The truth at the number of points of the methods' paths."""
+        return self.truth(self.experiment.num_points)
+
+    def decode(self, path: torch.Tensor) -> torch.Tensor:
+        """Noisy paths [pairs, points, *shape] to clean frames, same shape."""
+        return self.experiment.inversion.decode(path.flatten(0, 1), self.experiment.field).reshape(path.shape)

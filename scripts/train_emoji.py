@@ -1,0 +1,236 @@
+"""Train the shipped text-to-image model on emoji: autoencoder, then U-Net and text encoder; write it to scoregeo/assets/models.
+
+    npm pack emoji-datasource-google@16.0.0 && tar xf emoji-datasource-google-16.0.0.tgz
+    python scripts/train_emoji.py --emoji package --out outputs/train/emoji --compile --export
+
+Killed and started again with the same folder, it goes on where it was; another --steps moves the cooldown of the U-Net's rate.
+A finished autoencoder is not trained again: its weights are in vae.safetensors of the work folder, the latents beside it.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.core.files import load_tensors, read_json, save_tensors, write_json
+from scoregeo.core.seed import generator
+from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder
+from scoregeo.score.diffusers_unet import MODELS
+from scoregeo.score.schedule import NoiseSchedule
+from scoregeo.training.autoencoder import AutoencoderLoss, centre_latents, encode_all, reconstruction_psnr
+from scoregeo.training.latent_diffusion import LatentDiffusionLoss, TextToLatent
+from scoregeo.training.loop import LOG, TrainingSettings, train
+from scoregeo.training.pipeline_export import check_size, ddim_scheduler, export_pipeline, load_weights
+from scoregeo.training.tokenizer import train_clip_tokenizer
+
+NAME = "emoji_sd"
+LIMIT = 32_000_000  # bytes of the exported folder
+WIDTH = 128  # of the text encoder
+LENGTH = 32  # largest number of tokens of a prompt
+MERGES = 1536
+
+
+def emoji_vae() -> AutoencoderKL:
+    """An autoencoder of 0.85 M parameters for 3 x 64 x 64 pictures, latents 4 x 16 x 16."""
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(24, 32, 64),
+        layers_per_block=1,
+        norm_num_groups=8,
+        sample_size=64,
+        force_upcast=False,
+    )
+
+
+def emoji_unet() -> UNet2DConditionModel:
+    """A U-Net of 9.4 M parameters for latents 4 x 16 x 16, attention at 8 x 8 and 4 x 4."""
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(96, 128, 160),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def emoji_text_encoder(tokenizer: Any) -> CLIPTextModel:
+    """CLIP's text model, small: 3 layers of width 128."""
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=LENGTH,
+            projection_dim=WIDTH,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def seed_weights(seed: int, stage: str) -> None:
+    """Make the weights that are drawn next follow from the seed."""
+    torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator(seed, f"{stage} weights"))))
+
+
+def drawing_weights(source: EmojiSource) -> torch.Tensor:
+    """Chance of each picture to be drawn: 0 for held-out ones, else `1 / sqrt(variants)`, lest skin tones fill the draws."""
+    count: dict[str, int] = {}
+    for picture in source.pictures:
+        count[picture.base] = count.get(picture.base, 0) + 1
+    return torch.tensor([0.0 if p.held_out else count[p.base] ** -0.5 for p in source.pictures])
+
+
+def emoji_tokenizer(source: EmojiSource) -> Any:
+    """Byte pairs learned from the names of all emoji, one variant of each base emoji, so that all count alike."""
+    names: dict[str, tuple[str, ...]] = {}
+    for picture in source.pictures:
+        names[picture.base] = picture.prompts  # the last variant's
+    return train_clip_tokenizer((name for prompts in names.values() for name in prompts), MERGES, LENGTH)
+
+
+def tokens_of(tokenizer: Any, prompts: list[str]) -> torch.Tensor:
+    """Token ids [prompts, LENGTH], padded as StableDiffusionPipeline pads them."""
+    ids = tokenizer(prompts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+    assert isinstance(ids, torch.Tensor)
+    return ids
+
+
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """The lines of a stage's loss log, none where the stage was shorter than one."""
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines() if line]
+
+
+def seconds_of(log: list[dict[str, float]]) -> int:
+    """What a stage took."""
+    return round(log[-1]["seconds"]) if log else 0
+
+
+def train_vae(source: EmojiSource, args: argparse.Namespace) -> None:
+    """Train the autoencoder; it leaves vae.safetensors (averaged, centred), latents.safetensors and, last, vae.json."""
+    seed_weights(args.seed, "vae")
+    vae = emoji_vae().to(args.device)
+    if args.compile:
+        vae.encoder.compile(dynamic=False)
+        vae.decoder.compile(dynamic=False)
+    loss = AutoencoderLoss(source.images, drawing_weights(source), args.vae_batch, device=torch.device(args.device))
+    settings = TrainingSettings(steps=args.vae_steps, lr=args.vae_lr, seed=args.seed, cooldown=0.3, warmup=200)
+    average: Any = train(vae, loss, settings, args.out / "vae")
+    scale = centre_latents(average, encode_all(average, source.images[source.indices(held_out=False)]))
+    psnr = {
+        name: float(reconstruction_psnr(average, source.images[source.indices(held_out)]).mean())
+        for name, held_out in (("held-out", True), ("training", False))
+    }
+    latents = {"plain": source.images, "mirrored": source.images.flip(-1)}
+    encoded = {name: encode_all(average, images) * scale for name, images in latents.items()}
+    save_tensors(args.out / "latents.safetensors", encoded)
+    save_tensors(args.out / "vae.safetensors", average.state_dict())
+    facts = {"scaling_factor": scale, "psnr": psnr, "steps": args.vae_steps, "batch": args.vae_batch, "lr": args.vae_lr}
+    write_json(args.out / "vae.json", facts | {"seed": args.seed, "seconds": seconds_of(read_log(args.out / "vae"))})
+    print(f"autoencoder: scaling factor {scale:.4f}, PSNR held-out {psnr['held-out']:.2f}, training {psnr['training']:.2f} dB")
+
+
+def train_unet(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLatent, Any]:
+    """Train U-Net and text encoder on the latents; returns their averaged weights and the tokenizer."""
+    tokenizer = emoji_tokenizer(source)
+    latents = load_tensors(args.out / "latents.safetensors")
+    if len(latents["plain"]) != len(source.pictures):
+        raise DataError(f"{args.out}/latents.safetensors is of other pictures than {args.emoji}: run --stage vae again.")
+    prompts = [prompt for picture in source.pictures for prompt in picture.prompts]
+    count = torch.tensor([len(picture.prompts) for picture in source.pictures])
+    loss = LatentDiffusionLoss(
+        latents=latents["plain"],
+        mirrored=latents["mirrored"],
+        mirrors=torch.tensor([picture.mirrors for picture in source.pictures]),
+        tokens=tokens_of(tokenizer, [*prompts, ""]),
+        first=torch.cat([torch.zeros(1, dtype=torch.int64), count.cumsum(0)]),
+        weights=drawing_weights(source),
+        schedule=NoiseSchedule(ddim_scheduler().alphas_cumprod),
+        batch=args.batch,
+        device=torch.device(args.device),
+    )
+    seed_weights(args.seed, "unet")
+    model = TextToLatent(emoji_unet(), emoji_text_encoder(tokenizer)).to(args.device)
+    if args.compile:
+        model.unet.compile(dynamic=False)
+    settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed, ema=0.9995, warmup=500)
+    return train(model, loss, settings, args.out / "unet"), tokenizer
+
+
+def export(model: TextToLatent, tokenizer: Any, args: argparse.Namespace, folder: Path) -> int:
+    """Write the trained parts and the facts of both stages as a pipeline's folder; returns its bytes."""
+    first = read_json(args.out / "vae.json")
+    vae = emoji_vae()
+    load_weights(vae, load_tensors(args.out / "vae.safetensors"), args.out / "vae.safetensors")
+    vae.register_to_config(scaling_factor=first["scaling_factor"])
+    log, vae_log = read_log(args.out / "unet"), read_log(args.out / "vae")
+    parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
+    facts = {
+        "model": NAME,
+        "seed": args.seed,
+        "steps": int(log[-1]["step"]) if log else args.steps,
+        "batch": args.batch,
+        "lr": args.lr,
+        "seconds": seconds_of(log),
+        "vae": first,
+        "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()},
+        "note": args.note,
+        "loss": [[line["step"], round(line["loss"], 5)] for line in log[4::5]],
+        "vae_loss": [[line["step"], round(line["loss"], 5)] for line in vae_log[4::5]],
+    }
+    size = export_pipeline(folder, tokenizer=tokenizer, scheduler=ddim_scheduler(), facts=facts, **parts)
+    check_size(folder, size, LIMIT)
+    return size
+
+
+def main() -> None:
+    """Parse the command line and run the stages asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--emoji", type=Path, required=True, help="unpacked npm package emoji-datasource-google 16.0.0")
+    parser.add_argument("--stage", choices=("vae", "unet", "all"), default="all")
+    parser.add_argument("--out", type=Path, required=True, help="work folder: checkpoints, loss logs, cached latents")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--vae-steps", type=int, default=12_000)
+    parser.add_argument("--vae-batch", type=int, default=8)
+    parser.add_argument("--vae-lr", type=float, default=1e-3)
+    parser.add_argument("--steps", type=int, default=20_000, help="of the U-Net and text encoder")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the networks; needs a C++ compiler")
+    parser.add_argument("--export", action="store_true", help="write the averaged weights as a pipeline's folder")
+    parser.add_argument("--model", type=Path, default=MODELS / NAME, help="that folder")
+    parser.add_argument("--note", default="", help="what the model card should add about this run")
+    args = parser.parse_args()
+    source = load_emoji_folder(args.emoji)
+    done = (args.out / "vae.json").exists()
+    if args.stage == "vae" or (args.stage == "all" and not done):
+        train_vae(source, args)
+    elif not done:
+        raise ConfigError(f"--stage unet needs a trained autoencoder, and {args.out} holds no vae.json: run --stage vae first.")
+    if args.stage == "vae":
+        return
+    model, tokenizer = train_unet(source, args)
+    if args.export:
+        print(f"{args.model}: {export(model, tokenizer, args, args.model) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

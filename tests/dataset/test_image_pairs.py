@@ -1,0 +1,147 @@
+"""Pictures from files: what every odd file becomes, how folders and lists are read, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scoregeo.core.errors import ConfigError, DataError
+from scoregeo.dataset.image_pairs import ImagePairs
+from scoregeo.dataset.picture import read_picture
+
+
+def save(path: Path, pixels: np.ndarray | None = None, colour: tuple[int, ...] = (255, 0, 0), size: int = 32) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB" if len(colour) == 3 else "RGBA", (size, size), colour) if pixels is None else Image.fromarray(pixels)
+    image.save(path)
+    return path
+
+
+def test_a_picture_keeps_its_pixels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    read = read_picture(save(tmp_path / "a.png", pixels), 16)
+    assert read.shape == (3, 16, 16) and read.dtype == torch.float32
+    np.testing.assert_allclose((read.permute(1, 2, 0).numpy() + 1) * 127.5, pixels, atol=1e-4)
+
+
+def test_the_middle_square_of_another_shape(tmp_path: Path) -> None:
+    pixels = np.zeros((16, 48, 3), dtype=np.uint8)
+    pixels[:, 16:32] = 255
+    assert bool((read_picture(save(tmp_path / "wide.png", pixels), 16) == 1).all())
+
+
+def test_other_sizes_are_resized_as_pillow_does(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    wanted = np.array(Image.fromarray(pixels).resize((24, 24), Image.Resampling.BICUBIC))
+    np.testing.assert_allclose(
+        (read_picture(save(tmp_path / "a.png", pixels), 24).permute(1, 2, 0).numpy() + 1) * 127.5, wanted, atol=1e-4
+    )
+
+
+def test_transparency_lies_on_white(tmp_path: Path) -> None:
+    clear = read_picture(save(tmp_path / "clear.png", colour=(0, 0, 0, 0)), 16)
+    half = read_picture(save(tmp_path / "half.png", colour=(255, 0, 0, 128)), 16)
+    assert bool((clear == 1).all())
+    # Half red on white: red stays full, green and blue are 127.
+    np.testing.assert_allclose(half.mean((1, 2)), [1, -1 / 255, -1 / 255], atol=1 / 127)
+
+
+def test_grey_palette_and_turned_pictures(tmp_path: Path) -> None:
+    grey = save(tmp_path / "grey.png", np.full((16, 16), 51, dtype=np.uint8))
+    assert torch.allclose(read_picture(grey, 16), torch.tensor(51 / 127.5 - 1))
+    pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+    pixels[:8] = 255  # white above
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise to be shown
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    shown = read_picture(tmp_path / "turned.png", 16)
+    assert bool((shown[:, :, 8:] == 1).all()) and bool((shown[:, :, :8] == -1).all())
+
+
+def test_no_picture_is_refused_by_name(tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(save(tmp_path / "whole.png").read_bytes()[:60])
+    for path, words in (
+        (text, "text.png cannot be read"),
+        (cut, "cut.png cannot be read"),
+        (tmp_path / "none.png", "none.png is not there"),
+        (tmp_path, "not a file"),
+        (save(tmp_path / "dot.png", size=1), "dot.png has 1 x 1 pixels: at least 8 x 8"),
+    ):
+        with pytest.raises(DataError, match=words):
+            read_picture(path, 16)
+
+
+def test_two_files(tmp_path: Path) -> None:
+    a, b = save(tmp_path / "a b.png"), save(tmp_path / "c.png", colour=(0, 0, 255))
+    pairs = ImagePairs(str(a), str(b), first_prompt="red", size=16).pairs(0)
+    assert pairs.names == ("a_b-c",) and pairs.prompts == (("red", "red"),) and pairs.ends.shape == (1, 2, 3, 16, 16)
+    assert ImagePairs(str(a), str(b), first_prompt="red", second_prompt="blue").pairs(0).prompts == (("red", "blue"),)
+
+
+def test_a_folder_of_pairs_in_every_layout(tmp_path: Path) -> None:
+    for name in ("Animation/smile/left.jpg", "Animation/smile/right.jpg", "Metamorphosis/cat_0.png", "Metamorphosis/cat_1.png"):
+        save(tmp_path / name)
+    for name in ("Metamorphosis/lion_0.png", "Metamorphosis/lion_1.png", "Metamorphosis/alone.png"):
+        save(tmp_path / name)
+    (tmp_path / "Animation/smile/prompts.txt").write_text("a sad face\na glad face\n")
+    pairs = ImagePairs(root=str(tmp_path), size=8).pairs(0)
+    assert pairs.names == ("Animation-smile", "Metamorphosis-cat", "Metamorphosis-lion")
+    assert pairs.groups == ("Animation", "Metamorphosis", "Metamorphosis")
+    assert pairs.prompts == (("a sad face", "a glad face"), ("", ""), ("", ""))
+    assert len(ImagePairs(root=str(tmp_path), size=8, pairs=2).pairs(0)) == 2
+
+
+def test_a_list(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.png"), save(tmp_path / "in/b.png")
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("first,second,first_prompt,second_prompt,group\nin/a.png,in/b.png,one,two,toys\n")
+    pairs = ImagePairs(list=str(listed), size=8).pairs(0)
+    assert (pairs.names, pairs.prompts, pairs.groups) == (("001_a-b",), (("one", "two"),), ("toys",))
+
+
+def test_references(tmp_path: Path) -> None:
+    a, b = save(tmp_path / "a.png"), save(tmp_path / "b.png", colour=(0, 0, 255))
+    own = ImagePairs(str(a), str(b), size=8)
+    assert own.sample(2, 0).shape == (2, 3, 8, 8)
+    with pytest.raises(DataError, match="3 reference pictures are wanted and 2 are of the pairs"):
+        own.sample(3, 0)
+    for i in range(3):
+        save(tmp_path / f"more/{i}.png", colour=(0, 80 * i, 0))
+    more = ImagePairs(str(a), str(b), references=str(tmp_path / "more"), size=8).sample(3, 0)
+    assert sorted(more[:, 1, 0, 0].tolist()) == pytest.approx([80 * i / 127.5 - 1 for i in range(3)], abs=1e-5)
+
+
+def test_what_cannot_be_pairs_is_refused(tmp_path: Path) -> None:
+    a = str(save(tmp_path / "a.png"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    listed = tmp_path / "pairs.csv"
+    for settings, words in (
+        ({}, "give both first and second, or root, or list"),
+        ({"first": a}, "give both"),
+        ({"first": a, "second": a, "root": a}, "only one"),
+        ({"first": a, "second": str(tmp_path / "b.png")}, "b.png is not there"),
+        ({"first": a, "second": __file__}, "test_image_pairs.py cannot be read as a picture"),
+        ({"root": str(empty)}, "holds no pairs: a pair is"),
+        ({"root": a}, "is not a folder"),
+        ({"list": str(listed)}, "cannot be read"),
+        ({"first": a, "second": a, "size": 4}, "dataset.size = 4"),
+        ({"first": a, "second": a, "pairs": 2}, "dataset.pairs = 2 .*1"),
+        ({"first": a, "second": a, "references": str(empty)}, "dataset.references"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=words):
+            ImagePairs(**settings)  # type: ignore[arg-type]
+    for text, words in (
+        ("first,second\n", "0 pairs"),
+        ("first,end\na.png,a.png\n", "columns first, end"),
+        ("first,second,first_prompt\na.png,a.png,\n", "line 2: first_prompt is missing"),
+        ("first,second\na.png,none.png\n", "none.png is not there"),
+    ):
+        listed.write_text(text)
+        with pytest.raises(DataError, match=words):
+            ImagePairs(list=str(listed))
