@@ -10,7 +10,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper bench sweep-lambda sweep-steps starts train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper bench sweep-lambda sweep-steps starts memory train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the s
 
 starts: $(READY) ## How often each start leads to the best geodesic: results/starts.md (half an hour or more on two cores; resumes)
 	$(BIN)/python scripts/starts.py --output $(OUTPUTS)/starts --results $(RESULTS)
+
+memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory.md (Linux; minutes)
+	$(BIN)/python scripts/memory.py --results $(RESULTS)
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export

@@ -60,6 +60,7 @@ TINY: dict[str, tuple[str, ...]] = {
         "rivals.adam.iterations=2",
         "baseline.nao.max_iterations=5",
         "baseline.density_geodesic.iterations=2",
+        "baseline.pullback.solver.max_iterations=2",
         "evaluation.reference_frames=8",
         "evaluation.kid_subset_size=4",
         "evaluation.kid_subsets=4",
