@@ -16,9 +16,9 @@ def manifold_score(
 ) -> ScoreField:
     """`p = sum_i w_i N(x; y_i, sigma^2 I)` over the dataset's quadrature nodes, at most `sigma / nodes_per_sigma` apart.
 
-    For spacing h along a flat direction the relative error of p is `2 exp(-2 pi^2 sigma^2 / h^2)` (Poisson summation): 8e-14 at
-    the default; on a curved manifold it grows towards the outside, where the blur covers less of it. One evaluation costs as much as
-    the empirical score of as many points: volume of the manifold / spacing^dimension.
+    For spacing h along a flat direction the relative error of p is `2 exp(-2 pi^2 sigma^2 / h^2)` (Poisson summation), 8e-14 at
+    the default; on a curved manifold it grows towards the outside, where the blur covers less of it. One evaluation costs as
+    much as the empirical score of as many points: volume of the manifold / spacing^dimension.
 
     Raises: ConfigError for a dataset without quadrature, a bad noise level, and a number of nodes out of reach.
     """
