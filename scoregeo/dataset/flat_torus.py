@@ -14,7 +14,8 @@ _MOST_NODES = 2_000_000
 class FlatTorus(AbstractDataset):
     """`(r cos t_1, r sin t_1, .., r cos t_m, r sin t_m)`, uniform; points [2 m], float64.
 
-    The Clifford torus: m = 2, r = 1 / sqrt(2). Dimension m and codimension m. Geodesics are straight in the angles; length `r |t - t'|`.
+    The Clifford torus: m = 2, r = 1 / sqrt(2). Dimension m and codimension m.
+    Geodesics are straight in the angles; length `r |t - t'|`.
     `Pairs.truth` [pairs, 2, m] holds the angles of both ends, the second's so that the shortest way is straight.
     """
 
