@@ -12,8 +12,8 @@ def intrinsic_dimension(field: ScoreField, x: torch.Tensor, probes: int | None =
 
     `I + sigma^2 J` is the covariance of the clean point given the noisy one, over sigma^2 (Tweedie's formula, second order;
     Efron 2011): one along the data, none across it, for sigma small against the radius of curvature and large
-    against the distances between the data where these are finite. The divergence's part of FLIPD (Kamkari et al. 2024), without its
-    `sigma^2 |s|^2`, which is of fourth order in sigma at points of the manifold.
+    against the distances between the data where these are finite. The divergence's part of FLIPD (Kamkari et al. 2024), without
+    its `sigma^2 |s|^2`, which is of second order in sigma over the radius of curvature at points of the manifold.
 
     `probes`: random directions of signs a point (Hutchinson 1990), unbiased, variance `2 |offdiag(sigma^2 J)|_F^2 / probes`
     for symmetric J; None: every axis, exact. Costs 3 score evaluations for each probe or axis.
