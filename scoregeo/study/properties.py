@@ -56,7 +56,7 @@ def dimension(field: ScoreField, x: torch.Tensor, probes: int | None, seed: int)
 
 @dataclass(frozen=True)
 class Descent:
-    """Ways from a point of the manifold towards another: the greatest distance to the manifold, and what was left to go, [pairs]."""
+    """Ways from a point of the manifold towards another: greatest distance to the manifold, and what was left to go, [pairs]."""
 
     off: torch.Tensor
     left: torch.Tensor
