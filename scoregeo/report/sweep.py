@@ -11,6 +11,8 @@ import numpy as np
 
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import read_json
+from scoregeo.core.results import check_format
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.table import Row, rows_from_summary, write_page
@@ -80,7 +82,8 @@ def gather(
     lost = [job for job in jobs if job.failure is not None]
     if not rows:
         raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
-    notes = [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
+    notes = list(dict.fromkeys(line for job in folders for line in _weights(job)))
+    notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
     pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
     figures = _plot(out, jobs, names, shown, plotted)
@@ -127,10 +130,20 @@ def _failure(job: Path) -> str | None:
     return str(manifest.get("error") or "no reason was recorded") if status == "failed" else f"unknown status {status!r}"
 
 
+def _weights(job: Path) -> list[str]:
+    """The line on its networks that a job's manifest gives; none where it has none, or is damaged."""
+    try:
+        manifest = read_json(job / "manifest.json")
+    except DataError:
+        return []
+    line = weights_line(manifest.get("weights") or []) if isinstance(manifest, dict) else ""
+    return [line] if line else []
+
+
 def _entries(path: Path) -> list[Any]:
-    """Rows of a summary: a list, or an object that holds it as "rows"."""
+    """Rows of a summary: a list, or an object of this format that holds it as "rows"."""
     content = read_json(path)
-    rows = content.get("rows") if isinstance(content, dict) else content
+    rows = check_format(content, path.name).get("rows") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path.name} holds no rows.")
     return rows
