@@ -14,7 +14,12 @@ class Ellipsoid(AbstractSurface):
     """
 
     def __init__(
-        self, axes: Sequence[float] = (1.5, 1.0, 0.6), num_pairs: int = 8, min_angle: float = 0.5, max_angle: float = 1.5
+        self,
+        axes: Sequence[float] = (1.5, 1.0, 0.6),
+        num_pairs: int = 8,
+        min_angle: float = 0.5,
+        max_angle: float = 1.5,
+        curvature_groups: int = 1,
     ) -> None:
         """Settings of the group `dataset`.
 
@@ -22,11 +27,13 @@ class Ellipsoid(AbstractSurface):
             axes: half-axes a, b, c, data units; the longest at most ten times the shortest.
             num_pairs: pairs drawn from the seed.
             min_angle, max_angle: between the ends' directions from the centre, radians, within (0, pi].
+            curvature_groups: tables average apart over so many groups of pairs, equal in size, by the greatest absolute Gaussian
+                curvature along the true geodesic; from 1 to num_pairs.
 
         Raises: ConfigError for anything else.
         """
         self._axes = three_axes(axes)
-        self._settings(num_pairs, min_angle, max_angle)
+        self._settings(num_pairs, min_angle, max_angle, curvature_groups)
 
     @property
     def surface(self) -> LevelSet:

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from scoregeo.core.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.level_set import LevelSet, Point, shoot, shortest_geodesic
 
+_POINTS = 65  # of a true geodesic, where its greatest curvature is looked for
 _COARSE = 40_000  # nodes among which the nearest point of the surface is looked for first
 
 
@@ -21,6 +23,7 @@ class AbstractSurface(AbstractDataset):
     num_pairs: int
     min_angle: float
     max_angle: float
+    curvature_groups: int
     _tree: tuple[cKDTree, np.ndarray] | None = None
 
     @property
@@ -49,7 +52,8 @@ class AbstractSurface(AbstractDataset):
                 kept += 1
         ends = torch.stack(found)
         names = tuple(f"pair{i:03d}" for i in range(self.num_pairs))
-        return Pairs(ends[:, 0], ends[:, 1], names, ("all",) * self.num_pairs)
+        pairs = Pairs(ends[:, 0], ends[:, 1], names, ("all",) * self.num_pairs)
+        return replace(pairs, groups=self._groups(pairs)) if self.curvature_groups > 1 else pairs
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         return self._uniform(count, generator(seed, "sample"))
@@ -137,12 +141,24 @@ class AbstractSurface(AbstractDataset):
             rows.append(shoot(self.surface, start, alpha, furthest * length, wanted / furthest)[:, :3])
         return torch.from_numpy(np.stack(rows))
 
-    def _settings(self, num_pairs: int, min_angle: float, max_angle: float) -> None:
+    def _groups(self, pairs: Pairs) -> tuple[str, ...]:
+        """Groups of equal size by the greatest absolute curvature along the true geodesic, named by their ranges."""
+        highest = self.curvature(self.true_path(pairs, _POINTS).flatten(0, 1)).abs().view(len(pairs), -1).amax(1)
+        names = [""] * len(pairs)
+        for part in highest.argsort(stable=True).tensor_split(self.curvature_groups):
+            low, high = float(highest[part[0]]), float(highest[part[-1]])
+            for index in part.tolist():
+                names[index] = f"curvature {low:.2g} to {high:.2g}"
+        return tuple(names)
+
+    def _settings(self, num_pairs: int, min_angle: float, max_angle: float, curvature_groups: int) -> None:
         """Check and keep what all surfaces have."""
         check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
         check_number("dataset.max_angle", max_angle, above=min_angle, at_most=math.pi)
+        check_number("dataset.curvature_groups", curvature_groups, at_least=1, at_most=num_pairs, integer=True)
         self.num_pairs, self.min_angle, self.max_angle = num_pairs, float(min_angle), float(max_angle)
+        self.curvature_groups = curvature_groups
 
 
 def _fan() -> np.ndarray:

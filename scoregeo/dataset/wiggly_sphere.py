@@ -21,6 +21,7 @@ class WigglySphere(AbstractSurface):
         num_pairs: int = 8,
         min_angle: float = 0.5,
         max_angle: float = 1.5,
+        curvature_groups: int = 1,
     ) -> None:
         """Settings of the group `dataset`.
 
@@ -29,6 +30,8 @@ class WigglySphere(AbstractSurface):
                 data unit, at least 0. The surface must stay star-shaped about the origin.
             num_pairs: pairs drawn from the seed.
             min_angle, max_angle: between the ends' directions from the centre, radians, within (0, pi].
+            curvature_groups: tables average apart over so many groups of pairs, equal in size, by the greatest absolute Gaussian
+                curvature along the true geodesic; from 1 to num_pairs.
 
         Raises: ConfigError for anything else.
         """
@@ -38,7 +41,7 @@ class WigglySphere(AbstractSurface):
         self._surface = LevelSet((float(radius),) * 3, float(wiggle), float(waves))
         if not self._surface.is_star_shaped():
             raise bad_value("dataset.wiggle", wiggle, f"less with dataset.waves = {waves:g}: the surface must stay star-shaped")
-        self._settings(num_pairs, min_angle, max_angle)
+        self._settings(num_pairs, min_angle, max_angle, curvature_groups)
 
     @property
     def surface(self) -> LevelSet:

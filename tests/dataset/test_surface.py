@@ -172,6 +172,17 @@ def test_continuation_goes_on_from_the_true_path() -> None:
     assert data.distance(beyond.flatten(0, 1)).max() < 1e-7
 
 
+def test_groups_by_curvature() -> None:
+    data = Ellipsoid(num_pairs=6, curvature_groups=3)
+    pairs = data.pairs(0)
+    highest = data.curvature(data.true_path(pairs, 65).flatten(0, 1)).abs().view(6, 65).amax(1)
+    assert torch.equal(pairs.first, Ellipsoid(num_pairs=6).pairs(0).first)
+    assert sorted(pairs.groups.count(group) for group in set(pairs.groups)) == [2, 2, 2]
+    for group, value in zip(pairs.groups, highest.tolist(), strict=True):
+        low, high = (float(part) for part in group.removeprefix("curvature ").split(" to "))
+        assert low * 0.94 < value < high * 1.06  # names have two digits
+
+
 @pytest.mark.parametrize(
     ("make", "key"),
     [
@@ -180,6 +191,7 @@ def test_continuation_goes_on_from_the_true_path() -> None:
         (lambda: Ellipsoid((11.0, 1.0, 1.0)), "axes"),
         (lambda: Ellipsoid("abc"), "axes"),
         (lambda: Ellipsoid(num_pairs=0), "num_pairs"),
+        (lambda: Ellipsoid(num_pairs=4, curvature_groups=5), "curvature_groups"),
         (lambda: Ellipsoid(min_angle=1.0, max_angle=0.5), "max_angle"),
         (lambda: WigglySphere(wiggle=0.4, waves=12.0), "wiggle"),
         (lambda: WigglySphere(radius=0.0), "radius"),
