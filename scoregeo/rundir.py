@@ -18,11 +18,10 @@ import yaml
 from scoregeo import __version__
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import finite_or_null, load_tensors, read_json, save_tensors, write_json, write_text
-from scoregeo.settings import identity
+from scoregeo.settings import FORMAT, identity
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of the files below; results of another format are not taken
 RUNNING, DONE, FAILED = "running", "done", "failed"
 _OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "error.txt")
 _LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics")

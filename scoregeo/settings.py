@@ -11,6 +11,7 @@ from scoregeo.core.errors import bad_value, check_choice, check_number
 
 DEVICES = ("cpu", "cuda")
 REACH = (0.25, 0.5, 1.0)
+FORMAT = 1  # of the files in a run's folder; results of another format are not taken
 # What says where results go, not what they are.
 _NOT_HASHED = ("output", "overwrite")
 
