@@ -13,15 +13,20 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from scoregeo.baseline.base import CLOSED_FORM
 from scoregeo.cli import compose, execute
 from scoregeo.columns import TITLES, present
 from scoregeo.core.files import read_json, write_text, write_whole
+from scoregeo.core.results import check_format
+from scoregeo.evaluation.comparison import RULE
+from scoregeo.evaluation.networks import weights_line
+from scoregeo.report.comparison import comparison_table, read_summary
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary
 
 log = logging.getLogger("reproduce")
@@ -99,20 +104,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path) -> None:
     """`results/NAME.md`, `results/NAME.csv`, and the figures the page shows."""
-    summary = read_json(run / "summary.json")["rows"]
-    manifest = read_json(run / "manifest.json")
+    summary, comparisons = read_summary(run / "summary.json")
+    manifest = check_format(read_json(run / "manifest.json"), f"{run.name}/manifest.json")
     groups = list(dict.fromkeys(row["group"] for row in summary))
     tables = {
         "All pairs" if group == "all" and len(groups) > 1 else "" if group == "all" else group: rows_from_summary(
-            row for row in summary if row["group"] == group
+            (row for row in summary if row["group"] == group), comparisons=comparisons
         )
         for group in groups
     }
     # The caption names the group.
     shown = {
-        caption: [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells) for row in rows]
+        caption: [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells, row.marked) for row in rows]
         for caption, rows in tables.items()
     }
+    weights = weights_line(manifest["weights"])
     text = page(
         item.title,
         shown,
@@ -121,12 +127,26 @@ def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path
         settings={"pairs": manifest["pairs"], "device": manifest["device"], "torch": manifest["versions"]["torch"]},
         measures=present(summary),
         titles=TITLES,
-        notes=_statuses(run),
+        table_notes=[weights] if weights else [],
+        notes=[*([RULE] if comparisons else []), *manifest["notes"], *_statuses(run)],
     )
+    text += _comparisons(comparisons)
     pictures = _copy_figures(item.experiment, run, results)
     text += "\n## Figures\n\n" + "\n\n".join(f"![{name}]({name})" for name in pictures) + "\n"
     write_text(results / f"{item.experiment}.md", text)
     write_text(results / f"{item.experiment}.csv", csv_table([row for rows in tables.values() for row in rows]))
+
+
+def _comparisons(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The section of all methods against the best baseline, over all pairs; those of single groups are in summary.json."""
+    table = comparison_table([entry for entry in entries if entry["group"] == "all"], TITLES, list(TITLES))
+    if not table:
+        return ""
+    return (
+        "\n## Against the best baseline\n\nMethod less reference on the same pairs (length error: of absolute values). "
+        "p: two-sided, before and after Holm's correction over the methods of a measure. Effect: matched-pairs rank-biserial "
+        f"correlation.\n\n{table}"
+    )
 
 
 def _statuses(run: Path) -> list[str]:
@@ -140,17 +160,20 @@ def _statuses(run: Path) -> list[str]:
 
 
 def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:
-    """Energy, paths, and the strip of one pair of each group, as PNG; their names relative to `results`."""
+    """Energy, paths, and the strip of one pair of each group, as PNG, plots as PDF too; the PNGs' names relative to `results`."""
     found = sorted(run.glob("figures/*.png"))
     strips = [path for path in found if path.name.startswith("strip_")]
     one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
     chosen = [path for path in found if path not in strips] + sorted(one_a_group.values())[:_STRIPS]
     names = []
-    for old in results.glob(f"figures/{experiment}-*.png"):
+    for old in (*results.glob(f"figures/{experiment}-*.png"), *results.glob(f"figures/{experiment}-*.pdf")):
         old.unlink()
     for path in chosen:
         name = f"figures/{experiment}-{path.name}"
         write_whole(results / name, partial(_copy, path))
+        vector = path.with_suffix(".pdf")
+        if path not in strips and vector.is_file():
+            write_whole((results / name).with_suffix(".pdf"), partial(_copy, vector))
         names.append(name)
     return names
 

@@ -80,9 +80,9 @@ def claims(text: str) -> dict[str, tuple[str, ...]]:
         return {}
     table = _table(parser, tokens[start : _closing(tokens, start) + 1], "")
     return {
-        name: tuple(cell.html for cell in row[1:])
+        name: tuple(cell.html or escape(cell.plain) for cell in row[1:])
         for row in table.rows
-        for name in re.findall(r"<code>(\w+)</code>", row[0].html)
+        for name in re.findall(r"`(\w+)`", row[0].plain)
     }
 
 
@@ -132,7 +132,8 @@ def _table(parser: "MarkdownIt", tokens: Sequence[Any], caption: str) -> Table:
             inline = tokens[i + 1]
             html = parser.renderer.render([inline], parser.options, {})
             bold = html.startswith("<strong>") and html.endswith("</strong>")
-            rows[-1].append(Text(plain=inline.content, html=html, winner=bold))
+            # Plain words stay plain, so that the page may break long names.
+            rows[-1].append(Text(plain=inline.content, html="" if html == escape(inline.content) else html, winner=bold))
             if token.type == "th_open":
                 labels.append("right" not in str(token.attrs.get("style", "")))
     names = labels.index(False) if False in labels else 1

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from scoregeo.columns import TITLES, headlines, present
+from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.page import Dot, Dots, Table, Text
 from scoregeo.report.style import TRUTH
 from scoregeo.report.table import Cell, Row, format_estimate, rows_from_summary
 
-WINNER = "In bold: better than every baseline, by an interval of the paired difference that leaves out 0 and a corrected test."
 _SPENT = "evaluations_per_point"
 _DECADES = 100.0  # a span of more than this is drawn on a logarithmic axis
 
@@ -19,15 +19,13 @@ def measure_table(
     caption: str,
     rows: Sequence[Row],
     measures: Sequence[str],
-    winners: Iterable[tuple[str, str]] = (),
     *,
     folded: bool = False,
 ) -> Table:
     """A row for each of `rows`, its labels first, then pairs and a column a measure; reasons for "n/a" as notes.
 
-    `winners`: (method, measure) whose cells are bold.
+    Cells of measures that a row marks are bold; the rule by which they are is told below.
     """
-    best = set(winners)
     keys = [key for key in dict.fromkeys(key for row in rows for key in row.labels) if any(row.labels.get(key) for row in rows)]
     reasons: dict[str, int] = {}
     notes: list[str] = []
@@ -36,14 +34,16 @@ def measure_table(
         cells = [row.cells.get(name) for name in measures]
         texts = [Text(row.labels.get(key, "")) for key in keys] + [Text(_pairs(cells))]
         for name, cell in zip(measures, cells, strict=True):
-            texts.append(Text(_text(cell, reasons), winner=(row.labels.get("method", ""), name) in best))
+            texts.append(Text(_text(cell, reasons), winner=name in row.marked))
             if isinstance(cell, Estimate) and cell.left_out:
                 whose = ", ".join(filter(None, row.labels.values()))
                 notes.append(f"{whose}: {TITLES.get(name, name)} of {cell.left_out} pair(s) was not finite and is left out.")
         lines.append(tuple(texts))
     head = (*keys, "pairs", *(TITLES.get(name, name) for name in measures))
     told = [f"n/a ({number}): {reason}." for reason, number in reasons.items()] + notes
-    return Table(caption, head, tuple(lines), len(keys), tuple(told + ([WINNER] if best else [])), folded)
+    return Table(
+        caption, head, tuple(lines), len(keys), tuple(told + ([RULE] if any(row.marked for row in rows) else [])), folded
+    )
 
 
 def run_tables(entries: Sequence[Mapping[str, Any]], comparisons: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -51,10 +51,10 @@ def run_tables(entries: Sequence[Mapping[str, Any]], comparisons: Sequence[Mappi
     tables = []
     for group in dict.fromkeys(str(entry["group"]) for entry in entries):
         own = [entry for entry in entries if entry["group"] == group]
-        rows = [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells) for row in rows_from_summary(own)]
-        winners = [(str(c["method"]), str(c["measure"])) for c in comparisons if c["group"] == group and c["better"] is True]
+        found = rows_from_summary(own, comparisons=comparisons)
+        rows = [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells, row.marked) for row in found]
         name = "All pairs" if group in ("all", "") else group
-        tables.append(measure_table(f"{name}: means over pairs with 95 % intervals", rows, present(own), winners))
+        tables.append(measure_table(f"{name}: means over pairs with 95 % intervals", rows, present(own)))
     return tables
 
 
@@ -120,7 +120,7 @@ def _text(cell: Cell | None, reasons: dict[str, int]) -> str:
     if cell is None:
         return ""
     if isinstance(cell, Estimate):
-        return format_estimate(cell)
+        return format_estimate(cell) + (f" ({cell.detail})" if cell.detail else "")
     return f"n/a ({reasons.setdefault(cell.reason.rstrip('.'), len(reasons) + 1)})"
 
 

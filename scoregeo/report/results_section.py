@@ -1,23 +1,25 @@
 """The folder of results as sections of the page, and what is kept there of the runs behind them.
 
 Everything the page shows lies in the folder itself: `NAME.md` and `NAME.csv` (tables), `figures/`, and, of each run, frame
-sheets and `NAME.json` (comparisons, weights, the run's folder). So a fresh clone, without runs, gives the same page.
+sheets and `NAME.json` (comparisons, the run's folder). So a fresh clone, without runs, gives the same page.
 """
 
 import csv
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scoregeo.core.errors import DataError
 from scoregeo.core.files import read_json, write_json
+from scoregeo.core.results import FORMAT
 from scoregeo.report.markdown import claims, read_markdown
 from scoregeo.report.measure_table import comparison_table, dots
-from scoregeo.report.page import Block, Failure, Figure, Prose, Section
+from scoregeo.report.page import Block, Failure, Figure, Prose, Section, Table
 from scoregeo.report.picture import figure, relative
-from scoregeo.report.run import Run, read_comparisons, read_run
-from scoregeo.report.run_section import notes_block, run_links
+from scoregeo.report.run import DONE, FAILED, Run, read_run
+from scoregeo.report.run_section import run_links
 from scoregeo.report.sheet import read_sheet, run_sheets
 
 _COLUMNS = ("measure", "mean", "low", "high", "n", "left_out", "reason")
@@ -48,8 +50,8 @@ def results_sections(results: Path, runs: Path | None = None) -> list[Section]:
 def keep_runs(results: Path, runs: Path) -> list[str]:
     """Keep in `results` what the page needs of the runs its tables were made from; gives the names of those found.
 
-    A table's run is the newest one under `runs`/NAME that is done and has the command of its page. Raises DataError for one of
-    another format.
+    A table's run is the newest one under `runs`/NAME that is done, has the command of its page and the format read here. Raises
+    DataError for one that is damaged.
     """
     kept = []
     for name in result_names(results):
@@ -66,7 +68,7 @@ def failed_runs(runs: Path, base: Path) -> tuple[Failure, ...]:
     found = []
     for experiment in sorted(path for path in runs.glob("*") if path.is_dir()):
         newest = max(_manifests(experiment), key=lambda item: str(item[1].get("started")), default=None)
-        if newest is not None and newest[1].get("status") == "failed":
+        if newest is not None and newest[1].get("status") == FAILED:
             reason = str(newest[1].get("error") or "no reason was recorded")
             found.append(Failure(experiment.name, reason, relative(newest[0], base)))
     return tuple(found)
@@ -88,10 +90,11 @@ def _section(results: Path, name: str, claim: tuple[str, ...], runs: Path | None
     document = read_markdown((results / f"{name}.md").read_text(encoding="utf-8"), picture)
     kept = _kept(results / f"{name}.json")
     blocks: list[Block] = [*(dots(entries) if entries else []), *_without_empty(document.blocks)]
-    compared = comparison_table(read_comparisons(kept, results / f"{name}.json"))
+    blocks = [replace(block, folded=True) if isinstance(block, Table) and _compares(block) else block for block in blocks]
+    # The Markdown page has those over all pairs itself.
+    told = {"all"} if any(isinstance(block, Table) and _compares(block) for block in blocks) else set()
+    compared = comparison_table([entry for entry in kept.get("comparisons", ()) if entry["group"] not in told])
     blocks += [compared] if compared else []
-    said = any("digest" in block.html for block in blocks if isinstance(block, Prose))
-    blocks += [] if said else notes_block([], kept.get("weights"))
     blocks += [sheet.scrub(name, opened=number == 0) for number, sheet in enumerate(sheets)]
     links = [(file, file) for file in (f"{name}.md", f"{name}.csv")]
     folder = runs / name / str(kept.get("run")) if runs is not None and kept.get("run") else None
@@ -108,6 +111,11 @@ def _without_empty(blocks: list[Block]) -> list[Block]:
         for block, after in zip(blocks, following, strict=True)
         if not (isinstance(block, Prose) and empty.fullmatch(block.html) and (after is None or _is_heading(after)))
     ]
+
+
+def _compares(table: Table) -> bool:
+    """Whether the table is one of comparisons, which only those who doubt a winner unfold."""
+    return "against" in table.head
 
 
 def _is_heading(block: Block) -> bool:
@@ -132,7 +140,8 @@ def _numbers(path: Path) -> list[dict[str, Any]]:
 def _entry(line: Mapping[str, str]) -> dict[str, Any]:
     numbers = {key: float(line[key]) if line[key] else None for key in ("mean", "low", "high")}
     counts = {key: int(line[key] or 0) for key in ("n", "left_out")}
-    return {key: line[key] for key in ("method", "group", "measure")} | numbers | counts | {"reason": line["reason"] or None}
+    words = {key: line[key] for key in ("method", "group", "measure")} | {"detail": line.get("detail") or ""}
+    return words | numbers | counts | {"reason": line["reason"] or None}
 
 
 def _keep(results: Path, name: str, run: Run) -> None:
@@ -142,8 +151,7 @@ def _keep(results: Path, name: str, run: Run) -> None:
         old.unlink()
     for sheet in run_sheets(run.folder, run.groups, [str(method) for method in run.manifest.get("methods", ())]):
         sheet.save(figures / f"{name}-{_SHEET}{sheet.pair}.webp")
-    facts = {"run": run.folder.name, "comparisons": list(run.comparisons), "weights": run.manifest.get("weights") or []}
-    write_json(results / f"{name}.json", {"format": _KEPT, **facts})
+    write_json(results / f"{name}.json", {"format": _KEPT, "run": run.folder.name, "comparisons": list(run.comparisons)})
 
 
 def _kept(path: Path) -> dict[str, Any]:
@@ -161,7 +169,8 @@ def _kept(path: Path) -> dict[str, Any]:
 
 
 def _run_of(folder: Path, command: str) -> Path | None:
-    done = [(p, m) for p, m in _manifests(folder) if m.get("status") == "done" and m.get("command") == command]
+    wanted = {"status": DONE, "command": command, "format": FORMAT}
+    done = [(p, m) for p, m in _manifests(folder) if m | wanted == m]
     return max(done, key=lambda item: str(item[1].get("started")), default=(None, {}))[0]
 
 

@@ -9,24 +9,11 @@ from typing import Any
 
 from scoregeo.core.errors import DataError
 from scoregeo.core.files import read_json
-from scoregeo.settings import FORMAT
+from scoregeo.core.results import check_format
+from scoregeo.report.comparison import read_summary
 
 DONE, FAILED = "done", "failed"
 CLOSED_FORM = "closed_form"
-COMPARISON_KEYS = (
-    "group",
-    "measure",
-    "method",
-    "reference",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_corrected",
-    "effect",
-    "n",
-    "better",
-)
 
 
 @dataclass(frozen=True)
@@ -75,35 +62,11 @@ def read_run(folder: Path) -> Run:
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or "status" not in manifest:
         raise DataError(f"{folder / 'manifest.json'} is no run's manifest: an object with a status is expected.")
-    check_format(manifest, folder / "manifest.json")
+    check_format(manifest, str(folder / "manifest.json"))
     if manifest["status"] != DONE:
         return Run(folder, manifest)
-    summary = read_json(folder / "summary.json")
-    rows = summary.get("rows") if isinstance(summary, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise DataError(f"{folder / 'summary.json'} holds no rows, though the run is marked done.")
-    check_format(summary, folder / "summary.json")
-    lines = tuple(_lines(folder / "results.jsonl"))
-    return Run(folder, manifest, tuple(rows), read_comparisons(summary, folder / "summary.json"), lines)
-
-
-def read_comparisons(content: Mapping[str, Any], path: Path) -> tuple[Mapping[str, Any], ...]:
-    """The "comparisons" of a summary, none where it has none. Raises DataError for one that lacks a key."""
-    found = content.get("comparisons") or []
-    for entry in found:
-        missing = [key for key in COMPARISON_KEYS if key not in entry]
-        if missing:
-            raise DataError(f"{path}: a comparison lacks {', '.join(missing)}: it was written by another version.")
-    return tuple(found)
-
-
-def check_format(content: Mapping[str, Any], path: Path) -> None:
-    """Raise DataError unless `content`, read from `path`, says that it is of the format of runs read here."""
-    if content.get("format") != FORMAT:
-        raise DataError(
-            f"{path}: its format is {content.get('format')!r}, and {FORMAT} is read here: it was written by another version of "
-            "scoregeo. Run its command again: it computes anew what it cannot take."
-        )
+    rows, comparisons = read_summary(folder / "summary.json")
+    return Run(folder, manifest, tuple(rows), tuple(comparisons), tuple(_lines(folder / "results.jsonl")))
 
 
 def unfinished() -> str:
@@ -124,7 +87,7 @@ def _lines(path: Path) -> Iterable[Mapping[str, Any]]:
             raise DataError(f"{path}, line {number}, is not JSON: {error}.") from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}, is not an object.")
-        check_format(row, path.with_name(f"{path.name}, line {number}"))
+        check_format(row, f"{path}, line {number},")
         missing = [key for key in ("method", "pair", "group", "status") if key not in row]
         if missing:
             raise DataError(f"{path}, line {number}, lacks {', '.join(missing)}: it was written by another version.")

@@ -1,10 +1,11 @@
 """A run's folder as a section of the page."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.measure_table import comparison_table, dots, run_tables
 from scoregeo.report.page import Block, Failure, Prose, Section
 from scoregeo.report.picture import figure, relative
@@ -31,7 +32,8 @@ def run_section(run: Run, base: Path, *, id: str = "run", title: str = "") -> Se
     blocks: list[Block] = [*dots(run.entries), *run_tables(run.entries, run.comparisons)]
     compared = comparison_table(run.comparisons)
     blocks += [compared] if compared else []
-    blocks += notes_block(run.endings(), run.manifest.get("weights"))
+    weights = weights_line(run.manifest.get("weights") or [])
+    blocks += notes_block([*map(str, run.manifest.get("notes") or []), *run.endings(), *([weights] if weights else [])])
     sheets = run_sheets(run.folder, run.groups, [str(name) for name in run.manifest.get("methods", ())])
     blocks += [sheet.scrub(id, opened=number == 0) for number, sheet in enumerate(sheets)]
     shown = {f"strip_{sheet.pair}" for sheet in sheets}
@@ -48,11 +50,10 @@ def manifest_facts(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(facts + [(key, str(value)) for key, value in (versions if isinstance(versions, dict) else {}).items()])
 
 
-def notes_block(endings: list[str], weights: Any) -> list[Prose]:
-    """How pairs ended, and which networks' weights measured what, as a list under the tables."""
+def notes_block(lines: Sequence[str]) -> list[Prose]:
+    """What is to be said under the tables, as a list; nothing for none."""
     from markupsafe import escape
 
-    lines = [*endings, *map(_weight, weights if isinstance(weights, list) else [])]
     return [Prose("<ul>\n" + "".join(f"<li>{escape(line)}</li>\n" for line in lines) + "</ul>\n")] if lines else []
 
 
@@ -76,12 +77,3 @@ def experiment_claim(name: str) -> tuple[str, ...]:
     from markupsafe import escape
 
     return (str(escape(re.sub(r"\s+", " ", " ".join(comments)))),) if comments else ()
-
-
-def _weight(entry: Mapping[str, Any]) -> str:
-    """One network's record as a line: what it measures, from where, which bytes, which version, and whether it was used."""
-    named = [str(entry[key]) for key in ("network", "source") if entry.get(key)]
-    digest = [f"digest {entry['digest']}"] if entry.get("digest") else []
-    version = [f"version {entry['version']}"] if entry.get("version") else []
-    status = [] if entry.get("status") in (None, "used") else [str(entry["status"])]
-    return f"{entry.get('measure', 'measure')}: " + ", ".join([*named, *digest, *version, *status]) + "."

@@ -11,9 +11,11 @@ import numpy as np
 
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import read_json
+from scoregeo.core.results import check_format
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
-from scoregeo.report.run import DONE, FAILED, check_format, unfinished
+from scoregeo.report.run import DONE, FAILED, unfinished
 from scoregeo.report.table import Row, rows_from_summary, write_page
 
 MOST_PANELS = 12  # more could not be read
@@ -62,7 +64,8 @@ def gather(
     method and group.
     Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
     """
-    names, jobs = read_jobs(folder, keys)
+    folders = find_jobs(folder)
+    names, jobs = _jobs(folder, folders, keys)
     rows = [row for job in jobs for row in job.rows]
     known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
     for measure in measures or ():
@@ -72,7 +75,8 @@ def gather(
     lost = [job for job in jobs if job.failure is not None]
     if not rows:
         raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
-    notes = [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
+    notes = list(dict.fromkeys(line for job in folders for line in _weights(job)))
+    notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
     pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
     figures = plot(out, jobs, names, shown, plotted)
@@ -81,7 +85,10 @@ def gather(
 
 def read_jobs(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
     """The swept keys and the jobs below `folder`, ordered by their values; errors and `keys` as in `gather`."""
-    folders = find_jobs(folder)
+    return _jobs(folder, find_jobs(folder), keys)
+
+
+def _jobs(folder: Path, folders: Sequence[Path], keys: Sequence[str] | None) -> tuple[list[str], list[Job]]:
     overrides = [_overrides(job) for job in folders]
     names = list(keys) if keys else _swept(overrides)
     jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
@@ -132,12 +139,20 @@ def _failure(job: Path) -> str | None:
     return str(manifest.get("error") or "no reason was recorded") if status == FAILED else f"unknown status {status!r}"
 
 
+def _weights(job: Path) -> list[str]:
+    """The line on its networks that a job's manifest gives; none where it has none, or is damaged."""
+    try:
+        manifest = read_json(job / "manifest.json")
+    except DataError:
+        return []
+    line = weights_line(manifest.get("weights") or []) if isinstance(manifest, dict) else ""
+    return [line] if line else []
+
+
 def _entries(path: Path) -> list[Any]:
-    """Rows of a summary: a list, or an object that holds it as "rows"."""
+    """Rows of a summary: a list, or an object of this format that holds it as "rows"."""
     content = read_json(path)
-    if isinstance(content, dict):
-        check_format(content, path)
-    rows = content.get("rows") if isinstance(content, dict) else content
+    rows = check_format(content, path.name).get("rows") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path.name} holds no rows.")
     return rows

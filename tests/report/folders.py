@@ -30,7 +30,8 @@ COMPARISON = {
     "n": 12,
     "better": True,
 }
-WEIGHTS = [{"measure": "lpips", "network": "alex", "source": "lpips", "digest": "ab12", "version": "0.1", "status": "used"}]
+WEIGHTS = [{"measure": "LPIPS", "network": "alex", "source": "lpips", "digest": "ab12", "version": "0.1", "status": "used"}]
+NOTES = ["FID of <few> frames."]
 
 
 def level(method: int, point: int) -> int:
@@ -77,12 +78,7 @@ def run_folder(
         for m in METHODS
         for p, g in PAIRS.items()
     ]
-    folder.write_results(lines, summary(psnr))
-    if comparisons:
-        import json
-
-        content = json.loads((path / "summary.json").read_text())
-        (path / "summary.json").write_text(json.dumps(content | {"comparisons": [COMPARISON]}))
+    folder.write_results(lines, summary(psnr), [COMPARISON] if comparisons else [])
     for number, method in enumerate(METHODS if frames else ()):
         for pair in PAIRS:
             for point in range(POINTS):
@@ -91,7 +87,7 @@ def run_folder(
                 Image.fromarray(np.full((28, 28, 3), level(number, point), np.uint8)).save(picture)
     if frames:
         plot(path / "figures" / "energy.png")
-    folder.finish(methods=list(METHODS), pairs=len(PAIRS), weights=WEIGHTS)
+    folder.finish(methods=list(METHODS), pairs=len(PAIRS), weights=WEIGHTS, notes=NOTES)
     return path
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.statistics import Estimate
-from scoregeo.report.measure_table import WINNER, comparison_table, dots, run_tables
+from scoregeo.report.measure_table import comparison_table, dots, run_tables
 from scoregeo.report.table import summary_entry
 from tests.report.folders import COMPARISON, summary
 
@@ -12,7 +13,7 @@ def test_winners_are_those_of_the_comparisons() -> None:
     for better, expected in ((True, ["36.0 [35.0, 37.0]"]), (False, []), (None, [])):
         (table,) = run_tables(summary(), [COMPARISON | {"better": better}])
         assert [cell.plain for row in table.rows for cell in row if cell.winner] == expected
-        assert (WINNER in table.notes) == bool(expected)
+        assert (RULE in table.notes) == bool(expected)
     other = run_tables(summary(), [COMPARISON | {"group": "60 deg"}])[0]
     assert not any(cell.winner for row in other.rows for cell in row)
 
@@ -23,6 +24,11 @@ def test_head_cells_and_reasons() -> None:
     assert [row[0].plain for row in table.rows] == ["truth", "lerp", "stein_gauss_newton"]
     assert table.rows[1][table.head.index("LPIPS")].plain == "n/a (1)"
     assert table.notes == ("n/a (1): no <weights>.",)
+
+
+def test_details_stand_behind_the_number() -> None:
+    (table,) = run_tables([summary_entry("lerp", "all", "fid", Estimate(4.0, n=3, detail="12 of 2000 frames"))], [])
+    assert table.rows[0][2].plain == "4 (12 of 2000 frames)"
 
 
 def test_values_left_out_are_told() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scoregeo.core.errors import DataError
-from scoregeo.report.page import Dots, Figure, Prose, Scrub, Table
+from scoregeo.report.page import Dots, Figure, Scrub, Table
 from scoregeo.report.results_section import failed_runs, keep_runs, results_sections
 from tests.report.folders import METHODS, results_folder, run_folder
 
@@ -34,7 +34,23 @@ def test_everything_is_there(kept: tuple[Path, Path]) -> None:
     scrubs = [block for block in section.blocks if isinstance(block, Scrub)]
     assert [scrub.pair for scrub in scrubs] == ["60deg_000", "120deg_000"] and scrubs[0].methods == METHODS
     assert any(isinstance(block, Table) and block.folded and "comparisons" in block.caption for block in section.blocks)
-    assert any(isinstance(block, Prose) and "digest ab12" in block.html for block in section.blocks)
+
+
+def test_comparisons_that_the_page_has_are_folded_and_not_told_twice(kept: tuple[Path, Path]) -> None:
+    results, _ = kept
+    page = results / f"{NAME}.md"
+    page.write_text(
+        page.read_text() + "\n## Against the best\n\n| method | against | p |\n| --- | --- | ---: |\n| a | b | 0.1 |\n"
+    )
+    tables = [block for block in results_sections(results)[0].blocks if isinstance(block, Table) and "against" in block.head]
+    assert [(table.caption, table.folded) for table in tables] == [("Against the best", True)]  # all compared pairs are in it
+
+
+def test_runs_of_another_format_are_passed_over(kept: tuple[Path, Path]) -> None:
+    results, runs = kept
+    path = runs / NAME / "aaa" / "manifest.json"
+    path.write_text(path.read_text().replace('"format"', '"was"'))
+    assert keep_runs(results, runs) == []
 
 
 def test_a_clone_without_runs_gives_the_same_blocks(kept: tuple[Path, Path]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scoregeo.core.errors import DataError
+from scoregeo.core.results import FORMAT
 from scoregeo.report.run import read_run
-from scoregeo.settings import FORMAT
 from tests.report.folders import COMPARISON, PAIRS, run_folder
 
 
@@ -37,7 +37,7 @@ def test_another_format_is_refused(tmp_path: Path, name: str) -> None:
     changed = text.replace(f'"format": {FORMAT}', '"format": 99')
     assert changed != text
     (folder / name).write_text(changed)
-    with pytest.raises(DataError, match=rf"{name}.*format is 99, and {FORMAT} is read here.*Run its command again"):
+    with pytest.raises(DataError, match=rf"{name}.* has format 99, this version reads format {FORMAT}: run its command again"):
         read_run(folder)
 
 
@@ -46,7 +46,7 @@ def test_another_format_is_refused(tmp_path: Path, name: str) -> None:
     [
         ("manifest.json", "[]", "no run's manifest"),
         ("manifest.json", "{", "cannot be read as JSON"),
-        ("summary.json", '{"rows": []}', "no rows"),
+        ("summary.json", f'{{"format": {FORMAT}, "rows": []}}', "no rows"),
         ("results.jsonl", "{", r"results\.jsonl, line 1, is not JSON"),
         ("results.jsonl", "3", r"results\.jsonl, line 1, is not an object"),
         ("results.jsonl", f'{{"format": {FORMAT}, "method": "a"}}', r"line 1, lacks pair, group, status"),

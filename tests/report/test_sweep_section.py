@@ -69,4 +69,4 @@ def test_a_job_of_another_format_is_named(tmp_path: Path) -> None:
     path = folder / "summary.json"
     path.write_text(path.read_text().replace('"format"', '"was"'))
     (failure,) = sweep_section(tmp_path / "m", tmp_path).failures
-    assert failure.name == "job 1" and "written by another version" in failure.reason
+    assert failure.name == "job 1" and "has format None" in failure.reason
