@@ -71,7 +71,7 @@ def install() -> None:
 
     FOLDER.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER.parent) as scratch:
-        code = npm(["pack", "--silent", f"{PACKAGE}@{VERSION}"], cwd=scratch, stdout=subprocess.DEVNULL)
+        code = npm(["pack", "--silent", "--fetch-retries=0", f"{PACKAGE}@{VERSION}"], cwd=scratch, stdout=subprocess.DEVNULL)
         archives = list(Path(scratch).glob("*.tgz"))
         if code != 0 or not archives:
             raise OSError(f"npm could not fetch {PACKAGE} {VERSION} (it ended with {code})")
