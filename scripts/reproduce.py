@@ -160,17 +160,20 @@ def _statuses(run: Path) -> list[str]:
 
 
 def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:
-    """Energy, paths, and the strip of one pair of each group, as PNG; their names relative to `results`."""
+    """Energy, paths, and the strip of one pair of each group, as PNG, plots as PDF too; the PNGs' names relative to `results`."""
     found = sorted(run.glob("figures/*.png"))
     strips = [path for path in found if path.name.startswith("strip_")]
     one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
     chosen = [path for path in found if path not in strips] + sorted(one_a_group.values())[:_STRIPS]
     names = []
-    for old in results.glob(f"figures/{experiment}-*.png"):
+    for old in (*results.glob(f"figures/{experiment}-*.png"), *results.glob(f"figures/{experiment}-*.pdf")):
         old.unlink()
     for path in chosen:
         name = f"figures/{experiment}-{path.name}"
         write_whole(results / name, partial(_copy, path))
+        vector = path.with_suffix(".pdf")
+        if path not in strips and vector.is_file():
+            write_whole((results / name).with_suffix(".pdf"), partial(_copy, vector))
         names.append(name)
     return names
 

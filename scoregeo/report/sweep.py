@@ -15,9 +15,9 @@ from scoregeo.core.results import check_format
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.run import DONE, FAILED, unfinished
 from scoregeo.report.table import Row, rows_from_summary, write_page
 
-DONE = "done"
 MOST_PANELS = 12  # more could not be read
 
 
@@ -65,14 +65,7 @@ def gather(
     Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
     """
     folders = find_jobs(folder)
-    overrides = [_overrides(job) for job in folders]
-    names = list(keys) if keys else _swept(overrides)
-    jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
-    jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
-    for name in names:
-        if all(job.values[name] is None for job in jobs):
-            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {', '.join(_swept(overrides))}.")
-
+    names, jobs = _jobs(folder, folders, keys)
     rows = [row for job in jobs for row in job.rows]
     known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
     for measure in measures or ():
@@ -86,8 +79,24 @@ def gather(
     notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
     pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
-    figures = _plot(out, jobs, names, shown, plotted)
+    figures = plot(out, jobs, names, shown, plotted)
     return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
+
+
+def read_jobs(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
+    """The swept keys and the jobs below `folder`, ordered by their values; errors and `keys` as in `gather`."""
+    return _jobs(folder, find_jobs(folder), keys)
+
+
+def _jobs(folder: Path, folders: Sequence[Path], keys: Sequence[str] | None) -> tuple[list[str], list[Job]]:
+    overrides = [_overrides(job) for job in folders]
+    names = list(keys) if keys else _swept(overrides)
+    jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
+    jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
+    for name in names:
+        if all(job.values[name] is None for job in jobs):
+            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {', '.join(_swept(overrides))}.")
+    return names, jobs
 
 
 def find_jobs(folder: Path) -> list[Path]:
@@ -110,7 +119,7 @@ def _read(job: Path, root: Path, keys: Sequence[str], overrides: Mapping[str, An
     try:
         failure = _failure(job)
         if failure is None:
-            labels = {key: _show(value) for key, value in values.items()}
+            labels = {key: show(value) for key, value in values.items()}
             return Job(name, values, tuple(rows_from_summary(_entries(job / "summary.json"), labels)))
     except DataError as error:
         failure = str(error).replace(str(job), "its folder")
@@ -126,8 +135,8 @@ def _failure(job: Path) -> str | None:
     if status == DONE:
         return None if (job / "summary.json").is_file() else "it is marked done, but has no summary.json"
     if status == "running":
-        return "it has not finished: it still runs, or was killed"
-    return str(manifest.get("error") or "no reason was recorded") if status == "failed" else f"unknown status {status!r}"
+        return unfinished()
+    return str(manifest.get("error") or "no reason was recorded") if status == FAILED else f"unknown status {status!r}"
 
 
 def _weights(job: Path) -> list[str]:
@@ -199,17 +208,23 @@ def _order(value: Any) -> tuple[int, float, str]:
         return (1, 0.0, str(value))
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """A swept value in words."""
     return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _told(job: Job) -> str:
-    settings = ", ".join(f"{key} = {_show(value)}" for key, value in job.values.items())
+    settings = ", ".join(f"{key} = {show(value)}" for key, value in job.values.items())
     return f"job {job.name} ({settings}): {job.failure}"
 
 
-def _plot(
-    out: Path, jobs: Sequence[Job], keys: Sequence[str], measures: Sequence[str], plotted: Sequence[str] | None
+def plot(
+    out: Path,
+    jobs: Sequence[Job],
+    keys: Sequence[str],
+    measures: Sequence[str],
+    plotted: Sequence[str] | None,
+    formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
     """Each measure against the first key, a line for each value of the others, a panel for each method and group."""
     if not keys:
@@ -226,7 +241,7 @@ def _plot(
                 for row in job.rows:
                     cell = row.cells.get(measure)
                     if (row.labels["method"], row.labels["group"]) == (method, group) and isinstance(cell, Estimate):
-                        label = ", ".join(_show(job.values[key]) for key in keys[1:])
+                        label = ", ".join(show(job.values[key]) for key in keys[1:])
                         lines.setdefault(label, []).append((job.values[keys[0]], cell))
             if lines and len(panels) < MOST_PANELS:
                 heading = ", ".join(filter(None, (method, group)))
@@ -234,7 +249,7 @@ def _plot(
                 ylabels.append(measure)
     if not panels:
         return []
-    return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]))
+    return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]), formats=formats)
 
 
 def _line(points: Sequence[tuple[Any, Estimate]]) -> Line:
