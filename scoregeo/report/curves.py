@@ -127,6 +127,9 @@ def sweep_lines(
                 axes.set_xticks(range(len(places)), list(places))
             elif min(everything) > 0 and max(everything) > 10 * min(everything):
                 axes.set_xscale("log")
+                ticks = sorted({float(x) for x in everything})
+                axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                axes.minorticks_off()  # their labels would lie on each other
         if len(labels) > 1:
             drawn: dict[str, Any] = {}  # a panel may lack a line that another has
             for axes in grid.flat:

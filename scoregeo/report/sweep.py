@@ -245,14 +245,15 @@ def plot(
                         lines.setdefault(label, []).append((job.values[keys[0]], cell))
             if lines and len(panels) < MOST_PANELS:
                 heading = ", ".join(filter(None, (method, group)))
-                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {k: _line(v) for k, v in lines.items()}
+                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {k: line_of(v) for k, v in lines.items()}
                 ylabels.append(measure)
     if not panels:
         return []
     return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]), formats=formats)
 
 
-def _line(points: Sequence[tuple[Any, Estimate]]) -> Line:
+def line_of(points: Sequence[tuple[Any, Estimate]]) -> Line:
+    """Points (x, estimate) of one method as a line with its bars."""
     # An estimate without an interval gets a bar of no length.
     low = [e.low if np.isfinite(e.low) else e.mean for _, e in points]
     high = [e.high if np.isfinite(e.high) else e.mean for _, e in points]
