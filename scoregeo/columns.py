@@ -53,6 +53,10 @@ COLUMNS = {
     "kid": Column("KID", LOWER),
     "precision": Column("precision", HIGHER),
     "recall": Column("recall", HIGHER),
+    "confidence": Column("classifier's confidence", HIGHER),
+    "departure": Column("greatest departure / chord"),
+    "departure_score": Column("share of it along the score"),
+    "departure_truth": Column("share of it along the truth's"),
     "energy": Column("energy", LOWER),
     "energy_excess": Column("energy above bound"),  # the energy again, less what no path can avoid
     "metric_length": Column("length in metric"),

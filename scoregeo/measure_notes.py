@@ -37,6 +37,17 @@ def measure_notes(
             f"{NEIGHBOURS} nearest neighbours. Intervals of FID, KID and recall are of {settings.fid_resamples} resamples of "
             "pairs, all frames of a pair together."
         )
+        if networks.features.head is not None:
+            found.append(
+                "The classifier's confidence is its greatest class probability, mean of inner frames: how sure it is, not "
+                "whether it is right."
+            )
+    if settings.departure:
+        found.append(
+            "The greatest departure is the part of a path's way across the chord of its ends, where the metric is met, over the "
+            "chord; the shares are of its square, summed over inner points, along the score at the chord and along the true "
+            "path's departure. A direction without relation to it has a share of one in the number of pixels."
+        )
     named = {"LPIPS (PPL, PDV)": networks.lpips, "Feature distance": networks.feature_distance}
     for name, distance in named.items():
         if distance is None or isinstance(distance, NotAvailable):

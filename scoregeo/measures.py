@@ -7,6 +7,7 @@ from functools import partial
 import torch
 
 from scoregeo.core.errors import ConfigError
+from scoregeo.evaluation.departure import chord_feet, departure
 from scoregeo.evaluation.distribution import DistributionResult, check_frame_counts, compare_features, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
@@ -120,7 +121,7 @@ class Measures:
             found |= {"arrival_share": arrived.share, "arrival_distance": arrived.off}
         if self.is_image and method != TRUTH:
             found |= self._image(frames)
-        found |= self._certified(outcome) | dict(outcome.more)
+        found |= self._certified(outcome) | self._departure(outcome) | dict(outcome.more)
         return found | self._cost(method, outcome)
 
     def of_frames(self, frames: torch.Tensor | None) -> SetMeasures:
@@ -144,13 +145,14 @@ class Measures:
         counts = f"{result.frames} / {result.reference_frames} frames"
         few = NotAvailable(f"precision and recall need more than {NEIGHBOURS} images in each set, not {counts}")
         precision = self._precision(result, features.shape[1])
+        sure = network.confidence(features)
         return SetMeasures(
             cells={
                 "fid": replace(result.fid, detail=counts),
                 "kid": replace(result.kid, detail=f"subsets' deviation {result.kid_spread:.2g}"),
                 "recall": few if result.recall is None else result.recall,
             },
-            rows={"precision": few if precision is None else precision},
+            rows={"precision": few if precision is None else precision} | ({} if sure is None else {"confidence": sure.mean(1)}),
             resampled=result.resampled,
         )
 
@@ -254,6 +256,18 @@ class Measures:
             share = several.score_evaluations / len(outcome.path)
             found["metrics_evaluations"] = torch.full((len(outcome.path),), share, dtype=torch.float64)
         return found
+
+    @torch.no_grad()
+    def _departure(self, outcome: Outcome) -> Values:
+        """Where the metric is met and the ends are given, `evaluation.departure`; NaN shares, of straight lines, as cells."""
+        if not self.settings.departure or not self.problem.end_given or (self.problem.noisy and not outcome.noisy):
+            return {}
+        path = outcome.path.cpu()
+        truth = self.problem.truth(path.shape[1])
+        scores = self.problem.scores(chord_feet(path).to(outcome.path))
+        found = departure(path, scores.cpu(), truth)
+        several = {"departure_score": found.along_score, "departure_truth": found.along_truth}
+        return {"departure": found.greatest} | {name: share for name, share in several.items() if share is not None}
 
     @property
     def _metrics(self) -> dict[str, MetricOf]:

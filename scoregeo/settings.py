@@ -29,6 +29,8 @@ class EvaluationSettings:
         metrics: further metrics, "stein", "pullback", "conformal" or "euclidean", in which every path's energy and length are
             measured, on the quadrature of `certify_subnodes`. The run's own keeps its parameters, others have their defaults.
             What that costs in score evaluations has a column of its own.
+        departure: whether to measure how far each path departs from its chord, and along what; costs one score evaluation an
+            inner point, not counted in any row.
         lpips: backbone of LPIPS, "alex", "vgg" or "squeeze"; null leaves LPIPS out.
         feature_distance: whether picture paths without a known truth also get the distance on EfficientNet-Lite0's features.
         even_frames: whether frames of picture paths are moved along their path to equal perceptual distances (LPIPS, or else the
@@ -44,6 +46,7 @@ class EvaluationSettings:
     fid_resamples: int = 100
     network: str | None = "digit_classifier"
     metrics: list[str] = field(default_factory=list)
+    departure: bool = False
     lpips: str | None = "alex"
     feature_distance: bool = False
     even_frames: bool = False
@@ -62,7 +65,7 @@ class EvaluationSettings:
             check_number(f"evaluation.{name}", getattr(self, name), at_least=2, integer=True)
         check_number("evaluation.saved_pairs", self.saved_pairs, at_least=0, integer=True)
         check_choice("evaluation.network", self.network, ("digit_classifier", "inception", "efficientnet_lite0", None))
-        for name in ("feature_distance", "even_frames"):
+        for name in ("departure", "feature_distance", "even_frames"):
             check_choice(f"evaluation.{name}", getattr(self, name), (True, False))
         if not isinstance(self.metrics, (list, tuple)) or len(set(self.metrics)) < len(self.metrics):
             raise bad_value("evaluation.metrics", self.metrics, f"a list without repetitions of {', '.join(METRICS)}")

@@ -96,7 +96,11 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     assert any(note.startswith("Straightness") for note in manifest["notes"])
     digits = "mnist" in experiment
     wanted = {"psnr", "ssim", "fid", "kid"} if digits else {"length_error", "truth_distance_max", "manifold_distance_max"}
-    wanted |= {"straightness", "speed_variation", "precision", "recall"} if digits else {"straightness", "speed_variation"}
+    wanted |= (
+        {"straightness", "speed_variation", "precision", "recall", "confidence"}
+        if digits
+        else {"straightness", "speed_variation"}
+    )
     assert wanted | {"energy", "energy_excess", "stationarity", "score_evaluations", "seconds"} <= set(solved)
     pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     assert "figures/energy.png" in pictures
@@ -140,6 +144,20 @@ def test_further_metrics_and_what_they_cost(tmp_path: Path) -> None:
         assert found[method, "length_conformal"] > 0
     notes = read_json(folder / "manifest.json")["notes"]
     assert any("stein (lam 30); conformal (alpha 1); euclidean, on 2 parts a segment" in note for note in notes)
+
+
+def test_departure_from_the_chord(tmp_path: Path, model: Path) -> None:
+    overrides = [o.replace("MODEL", str(model)) for o in TINY["rotated_mnist"]]
+    asked = ["evaluation.departure=true", "evaluation.figures=false"]
+    folder, reason = run_here(["experiment=rotated_mnist", *overrides, *asked], tmp_path)
+    assert reason is None
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    first = {line["method"]: line["measures"] for line in lines if line["pair"] == "30deg_000"}
+    names = {"departure", "departure_score", "departure_truth"}
+    assert not names & set(first["lerp"])  # of pixels, where the metric is not met
+    assert first["lerp_noise"]["departure"] == pytest.approx(0, abs=1e-6) and first["lerp_noise"]["departure_score"] is None
+    assert first["stein_gauss_newton"]["departure"] > 1e-6
+    assert 0 <= first["stein_gauss_newton"]["departure_score"] <= 1
 
 
 def test_reaches_of_one_pair_are_one_observation(tmp_path: Path) -> None:

@@ -24,12 +24,14 @@ class FeatureNetwork:
     """A named network. `module` maps images [batch, channels, height, width] in [-1, 1] to features [batch, d].
 
     `shape` (channels, height, width): the only images it takes, or None where it resizes what it is given.
+    `head`: from features to a classifier's logits, where it has one that fits the data.
     """
 
     name: str
     description: str
     module: nn.Module
     shape: tuple[int, int, int] | None = None
+    head: nn.Module | None = None
 
     def features(self, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
         """Features of images [count, channels, height, width] in [-1, 1]: [count, d], float64, on the CPU, in batches.
@@ -47,6 +49,18 @@ class FeatureNetwork:
             raise DataError(f"Feature network {self.name} gave shape {list(features.shape)} or values that are not finite.")
         return features.clone()  # an inference tensor could take no part in later arithmetic with gradients
 
+    @torch.no_grad()
+    def confidence(self, features: torch.Tensor) -> torch.Tensor | None:
+        """The greatest class probability, `max_c softmax(head(f))_c`, of features [..., d]: [...] float64.
+
+        In [1 / classes, 1]; None without a head. How sure the classifier is, not whether it is right; a digit between two
+        classes has less.
+        """
+        if self.head is None:
+            return None
+        weight = next(self.head.parameters())
+        return self.head(features.to(weight)).double().softmax(-1).amax(-1).cpu()
+
 
 def load_feature_network(
     name: str, *, download: bool = True, device: torch.device | str = "cpu"
@@ -61,8 +75,9 @@ def load_feature_network(
     if name == "digit_classifier":
         from scoregeo.evaluation.digit_classifier import load_digit_classifier
 
-        module: nn.Module = _Penultimate(load_digit_classifier())
-        return FeatureNetwork(name, "digit classifier, last hidden layer", module.to(device).eval(), DIGITS)
+        classifier = load_digit_classifier().to(device)
+        module: nn.Module = _Penultimate(classifier)
+        return FeatureNetwork(name, "digit classifier, last hidden layer", module.eval(), DIGITS, classifier.head)
     if name == "efficientnet_lite0":
         from scoregeo.evaluation.efficientnet import DIGEST, load_efficientnet
 

@@ -83,6 +83,10 @@ class AbstractProblem(ABC):
         parts = [metric.measure(one, rule) for one in path.split(1)]
         return PathMeasure(*(torch.cat(values) for values in zip(*(vars(part).values() for part in parts), strict=True)))
 
+    def scores(self, points: torch.Tensor) -> torch.Tensor:
+        """The score of each row's field at its `points` [pairs, points, *shape]; same shape."""
+        return self.experiment.field(points.flatten(0, 1)).reshape(points.shape)
+
     @cached_property
     def true_path(self) -> torch.Tensor | None:
         """The truth at the number of points of the methods' paths."""

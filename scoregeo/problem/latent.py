@@ -100,6 +100,10 @@ class LatentProblem(AbstractProblem):
         found = [part.measure(one[None], rule, metric_of) for part, one in zip(self.parts, path, strict=True)]
         return PathMeasure(*(torch.cat(values) for values in zip(*(vars(m).values() for m in found), strict=True)))
 
+    def scores(self, points: torch.Tensor) -> torch.Tensor:
+        """The score of each pair under its own prompts."""
+        return torch.cat([part.scores(one[None]) for part, one in zip(self.parts, points, strict=True)])
+
     @torch.no_grad()
     def _part(self, index: int) -> InterpolationProblem:
         experiment, prompts = self.experiment, self.prompts[index]
