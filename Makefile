@@ -15,6 +15,9 @@ UV_VERSION := 0.13.8
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 	@echo
+	@echo "  experiment-NAME    One folder of experiments/ alone; NAME is one of:"
+	@echo "                     $(EXPERIMENTS)"
+	@echo
 	@echo "  PROFILE=quick|full   size of reproduce-paper and the sweeps (now: $(PROFILE))"
 	@echo "  EMOJI=FOLDER         unpacked npm package emoji-datasource-google 16.0.0 (now: $(EMOJI))"
 	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
@@ -47,6 +50,11 @@ format: $(READY) ## Put style right
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
 	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS); \
 	  code=$$?; $(MAKE) report && exit $$code
+
+EXPERIMENTS := $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md))
+.PHONY: $(EXPERIMENTS:%=experiment-%)
+$(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
+	$(BIN)/python scripts/reproduce.py --experiment $* --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce

@@ -1,12 +1,15 @@
 """Run the experiments of the README's tables and write `results/`: a page, a CSV and figures for each.
 
-    python scripts/reproduce.py [--profile quick|full] [--only NAME ...]
+    python scripts/reproduce.py [--profile quick|full] [--experiment FOLDER ...] [--only NAME ...]
+
+An experiment is a folder of `experiments/`, with one page in `results/` or several.
 
 What is done is not computed again unless its configuration changed: runs lie under `outputs/reproduce`, in folders named
 by a hash of their configuration.
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import shutil
@@ -18,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reproduce_items import ITEMS, STUDIES, Item, Study
+from reproduce_items import EXPERIMENTS, ITEMS, PROPERTIES, STUDIES, Item, Study
 
 from scoregeo.baseline.base import CLOSED_FORM
 from scoregeo.cli import compose, execute
@@ -32,6 +35,7 @@ from scoregeo.report.comparison import comparison_table, read_summary
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.sweep import line_of
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary, write_page
+from scoregeo.study.properties_page import FULL, write_properties
 
 log = logging.getLogger("reproduce")
 
@@ -42,7 +46,9 @@ _STRIPS = 4  # pictures of frames on a page
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=PROFILES, default="quick")
-    parser.add_argument("--only", nargs="+", choices=[entry.name for entry in (*ITEMS, *STUDIES)], default=None, metavar="NAME")
+    parser.add_argument("--experiment", nargs="+", choices=list(EXPERIMENTS), default=[], metavar="FOLDER")
+    pages = [page for found in EXPERIMENTS.values() for page in found]
+    parser.add_argument("--only", nargs="+", choices=pages, default=[], metavar="NAME")
     parser.add_argument("--output", type=Path, default=Path("outputs/reproduce"))
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("overrides", nargs="*", help="further key=value for every experiment")
@@ -51,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for noisy in ("fontTools", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     lines, failures = [], {}
+    wanted = {*given.only, *(page for name in given.experiment for page in EXPERIMENTS[name])} or set(pages)
     for entry in (*ITEMS, *STUDIES):
-        if given.only and entry.name not in given.only:
+        if entry.name not in wanted:
             continue
         began = time.monotonic()
         jobs = [("", entry.overrides(given.profile))] if isinstance(entry, Item) else entry.jobs(given.profile)
@@ -72,10 +79,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif done:
             write_results(entry, *done[""], given.results)
         lines.append(f"{entry.name:30s} {time.monotonic() - began:7.1f} s   {given.results / entry.name}.md")
+    if PROPERTIES in wanted:
+        began = time.monotonic()
+        _properties(given.output, given.results)
+        lines.append(f"{PROPERTIES:30s} {time.monotonic() - began:7.1f} s   {given.results / PROPERTIES}.md")
     log.info("results:\n%s", "\n".join(lines))
     for name, reason in failures.items():
         log.error("failed: %s: %s", name, reason)
     return 1 if failures else 0
+
+
+def _properties(output: Path, results: Path) -> None:
+    """`results/properties.md` and `.csv`, from `output` where they were made before with the same settings."""
+    kept = output / PROPERTIES / hashlib.sha256(repr(FULL).encode()).hexdigest()[:10] / PROPERTIES
+    if not all(kept.with_suffix(suffix).is_file() for suffix in (".md", ".csv")):
+        write_properties(kept, FULL, "python scripts/properties.py", log.info)
+    for suffix in (".md", ".csv"):
+        write_whole(results / f"{PROPERTIES}{suffix}", partial(_copy, kept.with_suffix(suffix)))
 
 
 def write_study(study: Study, done: Mapping[str, tuple[Path, list[str]]], failed: Sequence[str], results: Path) -> None:

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# The full profile: 102 pairs from 30 to 180 degrees.
+_ROTATIONS = ("dataset.angles=[30,60,90,120,150,180]", "dataset.pairs_per_angle=17")
 GRAPH = ("initializer.cache=false",)  # a graph from the cache would be reported as if it had cost nothing
 
 
 @dataclass(frozen=True)
 class Item:
-    """One experiment: its name, the title of its page, what the full profile changes, and what both do."""
+    """One experiment: its name, the title of its page, what the full and the quick profile change, and what both do."""
 
     experiment: str
     title: str
     full: tuple[str, ...]
     both: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -22,7 +25,7 @@ class Item:
 
     def overrides(self, profile: str) -> list[str]:
         """The command's arguments."""
-        return [f"experiment={self.experiment}", *self.both, *(self.full if profile == "full" else ())]
+        return [f"experiment={self.experiment}", *self.both, *(self.full if profile == "full" else self.quick)]
 
 
 _ALWAYS = ("length_error", "truth_distance_max", "manifold_distance_max", "psnr", "ssim", "lpips", "fid", "kid", "energy",
@@ -71,18 +74,31 @@ ITEMS = (
     Item(
         "rotated_mnist",
         "Rotated digits, all of them, U-Net, shared noise",
-        ("dataset.pairs_per_angle=25", "inversion.decode_steps=50"),
+        (*_ROTATIONS, "inversion.decode_steps=50"),
     ),
-    Item("rotated_mnist_empirical", "Rotations of one digit, exact score", ("dataset.pairs_per_angle=50",), GRAPH),
-    Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", ("dataset.pairs_per_angle=50",), GRAPH),
-    Item("rotated_mnist_unet_ten", "Rotations of ten digits, U-Net", ("dataset.pairs_per_angle=50",), GRAPH),
+    Item("rotated_mnist_empirical", "Rotations of one digit, exact score", _ROTATIONS, GRAPH),
+    Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", _ROTATIONS, GRAPH),
+    Item("rotated_mnist_empirical_hundred", "Rotations of a hundred digits, exact score", _ROTATIONS, GRAPH),
+    Item("rotated_mnist_unet_ten", "Rotations of ten digits, U-Net, pairs held out", _ROTATIONS, GRAPH),
     Item("extrapolation", "Extrapolation on the sphere", ("dataset.num_pairs=64",)),
     Item("extrapolation_torus", "Extrapolation on the torus", ("dataset.num_pairs=32",)),
     Item("extrapolation_digits", "Extrapolation of ten digits' rotations, exact score", ("dataset.pairs_per_angle=50",), GRAPH),
     Item("extrapolation_digits_unet", "Extrapolation of ten digits' rotations, U-Net", ("dataset.pairs_per_angle=50",), GRAPH),
+    Item(
+        "stable_diffusion",
+        "Emoji pairs in the latent space of the shipped text-to-image model",
+        ("dataset.pairs=100",),
+        quick=("dataset.pairs=6", "rivals.adam.iterations=30"),
+    ),
     Item("varying_curvature", "Geodesics of an ellipsoid, by curvature", ("dataset.num_pairs=48",)),
 )
 
+# Pairs that no setting was chosen on; the pixels' LERP and SLERP are what is to beat.
+_HELD_OUT = ("seed=1", "dataset.angles=[90]", "dataset.pairs_per_angle=8", "baseline=[lerp,slerp]", "evaluation.departure=true",
+             "evaluation.saved_pairs=1")  # fmt: skip
+_CLEAN = ("inversion=none", "score.timestep=null", "score.sigma=1.0")
+_PULLBACK = ("metric=pullback", "solver=lbfgs", "solver.num_points=17", "solver.max_iterations=30")
+_CONFORMAL = ("metric=conformal", "solver=lbfgs", "solver.num_points=17", "solver.max_iterations=30")
 _TRUTH = ("truth_distance_max", "length_error", "evaluations_per_point")
 _SPHERES = tuple(
     (f"S^2 in R^{n}, codimension {n - 2}", ("dataset=sphere", "score=sphere", f"dataset.ambient={n}")) for n in (3, 10, 50, 200)
@@ -122,6 +138,25 @@ STUDIES = (
         over("score.sigma", (0.02, 0.05, 0.1, 0.2, 0.4)),
         _TRUTH,
         full=("dataset.num_pairs=32",),
+    ),
+    Study(
+        "against_lerp",
+        "Against LERP and SLERP: metrics, inversions and noise levels, all digits, U-Net",
+        "rotated_mnist",
+        "case",
+        (
+            *((f"stein, one draw of noise, t = {t}", (f"score.timestep={t}",)) for t in (100, 400, 900)),
+            ("pullback, one draw of noise, t = 400", _PULLBACK),
+            ("conformal, one draw of noise, t = 400", _CONFORMAL),
+            ("stein, DDIM inversion, t = 400", ("inversion=ddim",)),
+            ("stein, clean points, sigma 1", _CLEAN),
+            ("pullback, clean points, sigma 1", (*_CLEAN, *_PULLBACK)),
+            ("conformal, clean points, sigma 1", (*_CLEAN, *_CONFORMAL)),
+        ),
+        ("psnr", "fid", "precision", "confidence", "departure", "departure_score", "departure_truth"),
+        full=("dataset.pairs_per_angle=50",),
+        both=_HELD_OUT,
+        drawn=False,
     ),
     Study(
         "ablation_lambda",
@@ -193,3 +228,24 @@ STUDIES = (
         both=("dataset.angles=[60]", "dataset.pairs_per_angle=5", "evaluation.saved_pairs=1", "baseline=[lerp,slerp]"),
     ),
 )
+
+PROPERTIES = "properties"  # a page of its own, scripts/properties.py
+# The folders of experiments/, and the pages each is answered by.
+EXPERIMENTS = {
+    "synthetic": ("sphere", "sphere_r50", "sphere_learned", "torus", "torus_learned"),
+    "extrapolation": ("extrapolation", "extrapolation_torus", "extrapolation_digits", "extrapolation_digits_unet"),
+    "rotated_mnist": (
+        "rotated_mnist",
+        "rotated_mnist_empirical",
+        "rotated_mnist_empirical_ten",
+        "rotated_mnist_empirical_hundred",
+        "rotated_mnist_unet_ten",
+    ),
+    "stable_diffusion": ("stable_diffusion",),
+    "ablations": tuple(study.name for study in STUDIES if study.name.startswith("ablation_")),
+    "codimension": ("codimension",),
+    "noise_level": ("noise_level",),
+    "against_lerp": ("against_lerp",),
+    "varying_curvature": ("varying_curvature", "varying_curvature_wiggly"),
+    "properties": (PROPERTIES,),
+}

@@ -64,6 +64,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist": (*DIGITS, "inversion.decode_steps=2", UNET),
     "rotated_mnist_empirical": (*DIGITS, *GRAPH),
     "rotated_mnist_empirical_ten": (*DIGITS, *GRAPH),
+    "rotated_mnist_empirical_hundred": (*DIGITS, *GRAPH),
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
     "stable_diffusion": (
