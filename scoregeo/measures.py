@@ -266,8 +266,8 @@ class Measures:
         truth = self.problem.truth(path.shape[1])
         scores = self.problem.scores(chord_feet(path).to(outcome.path))
         found = departure(path, scores.cpu(), truth)
-        several = {"departure_score": found.along_score, "departure_truth": found.along_truth}
-        return {"departure": found.greatest} | {name: share for name, share in several.items() if share is not None}
+        values: Values = {"departure": found.greatest, "departure_score": found.along_score}
+        return values if found.along_truth is None else values | {"departure_truth": found.along_truth}
 
     @property
     def _metrics(self) -> dict[str, MetricOf]:
