@@ -18,23 +18,28 @@ import yaml
 from scoregeo import __version__
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import finite_or_null, load_tensors, read_json, save_tensors, write_json, write_text
+from scoregeo.core.lock import FolderLock
 from scoregeo.settings import identity
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1  # of the files below; results of another format are not taken
 RUNNING, DONE, FAILED = "running", "done", "failed"
-_OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "error.txt")
+_OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt")
 _LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics")
 
 
 class RunFolder:
-    """One run's folder. `done` says whether all of this configuration's results lie there already."""
+    """One run's folder. `done` says whether all of this configuration's results lie there already.
+
+    A folder that is not done is this object's alone until `finish`, `fail` or `close`, or until the process ends, killed or not.
+    """
 
     def __init__(self, path: Path, config: Mapping[str, Any], overwrite: bool = False, command: Sequence[str] = ()) -> None:
         """Open or make the folder `path` for the resolved configuration `config` (plain dicts, lists and scalars).
 
-        Raises ConfigError where it cannot be written, or holds results of another configuration and `overwrite` is false.
+        Raises ConfigError where it cannot be written, where another process works in it (named), and where it holds results of
+        another configuration and `overwrite` is false.
         """
         self.path = path
         self.config = dict(config)
@@ -42,16 +47,28 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_text(path / ".writable", "")
-            (path / ".writable").unlink()
+            (path / ".writable").unlink(missing_ok=True)  # another process may try the same
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(f"output: {path} cannot be written ({reason}): output must be a folder that can.") from None
-        before = self._before()
-        same = before is not None and before[0] == identity(_plain(self.config))
-        self.done = same and not overwrite and before is not None and before[1] == DONE
+        self._lock: FolderLock | None = None
+        same, done = self._state()
+        self.done = done and not overwrite
         if self.done:
             return
+        try:
+            self._lock = FolderLock(path)
+        except DataError as error:
+            raise ConfigError(
+                f"output: the folder {path} cannot be used: {error}; wait for it, or give another output."
+            ) from None
+        same, done = self._state()  # another process may have finished it since
+        self.done = done and not overwrite
+        if self.done:
+            self.close()
+            return
         if not same and not overwrite and self._methods_done():
+            self.close()
             raise ConfigError(
                 f"output: the folder {path} holds results of another configuration; give another output, or overwrite=true to "
                 "replace them."
@@ -94,19 +111,32 @@ class RunFolder:
         write_json(self.path / "summary.json", {"format": FORMAT, "rows": list(summary)})
 
     def finish(self, **facts: Any) -> None:
-        """Mark the run done; `facts` go into the manifest."""
+        """Mark the run done; `facts` go into the manifest. The folder is let go."""
         self._manifest |= {"status": DONE, "seconds": round(time.perf_counter() - self._began, 3), **facts}
         self._write_manifest()
+        self.close()
 
     def fail(self, error: str, trace: str = "") -> None:
-        """Mark the run failed with its reason; the traceback goes into error.txt."""
+        """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let go."""
         self._manifest |= {"status": FAILED, "seconds": round(time.perf_counter() - self._began, 3), "error": error}
         if trace:
             write_text(self.path / "error.txt", trace)
         self._write_manifest()
+        self.close()
+
+    def close(self) -> None:
+        """Let another process have the folder; the status in its manifest stays as it is."""
+        if self._lock is not None:
+            self._lock.release()
 
     def _write_manifest(self) -> None:
         write_json(self.path / "manifest.json", self._manifest)
+
+    def _state(self) -> tuple[bool, bool]:
+        """Whether what lies here is of this configuration, and whether it is done."""
+        before = self._before()
+        same = before is not None and before[0] == identity(_plain(self.config))
+        return same, same and before is not None and before[1] == DONE
 
     def _before(self) -> tuple[dict[str, Any], str] | None:
         """Identity and status of what lies here, or None where there is nothing to be taken."""
