@@ -10,7 +10,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper bench sweep-lambda sweep-steps starts memory train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper report browser bench sweep-lambda sweep-steps starts memory properties train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -19,13 +19,14 @@ help: ## Show this list
 	@echo "  EMOJI=FOLDER         unpacked npm package emoji-datasource-google 16.0.0 (now: $(EMOJI))"
 	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
 
-setup: $(READY) ## Make the virtual environment with the pinned packages (about 5.6 GB)
+setup: $(READY) ## Make the virtual environment with the pinned packages and a Chromium for the tests (about 6.2 GB)
 
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	-$(BIN)/python scripts/browser.py
 	touch $@
 
 test: $(READY) ## Run every test
@@ -44,7 +45,14 @@ format: $(READY) ## Put style right
 	$(BIN)/ruff format .
 
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
-	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
+	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS); \
+	  code=$$?; $(MAKE) report && exit $$code
+
+report: $(READY) ## Write results/report.html, one page of everything in results/
+	$(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
+
+browser: $(READY) ## Fetch the Chromium that the report's tests open it in, where make setup could not
+	$(BIN)/python scripts/browser.py
 
 bench: $(READY) ## Compare the solvers: results/bench_solver.md (about 15 minutes on two cores; resumes)
 	$(BIN)/python scripts/bench.py --output $(RESULTS) --store $(OUTPUTS)/bench
@@ -60,6 +68,9 @@ starts: $(READY) ## How often each start leads to the best geodesic: results/sta
 
 memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory.md (Linux; minutes)
 	$(BIN)/python scripts/memory.py --results $(RESULTS)
+
+properties: $(READY) ## Curvature, dimension and projection from the score: results/properties.md (about ten minutes)
+	$(BIN)/python scripts/properties.py --results $(RESULTS)
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export

@@ -1,52 +1,83 @@
-"""Which measures the tables and plots of runs show, in which order, and what their columns are called."""
+"""The measures that tables and plots of runs show: their order, their titles, and which way of each is better."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-TITLES = {
-    "length": "length",
-    "length_error": "length error",
-    "truth_distance_max": "greatest distance to truth",
-    "truth_distance_mean": "mean distance to truth",
-    "truth_distance_share": "greatest distance to truth / length",
-    "arrival_share": "share of the true way at the end",
-    "arrival_distance": "distance to the true way at the end",
-    "manifold_distance_max": "greatest distance to manifold",
-    "manifold_distance_mean": "mean distance to manifold",
-    "psnr": "PSNR (dB)",
-    "psnr_end": "PSNR of the last frame (dB)",
-    "ssim": "SSIM",
-    "ssim_end": "SSIM of the last frame",
-    "lpips": "LPIPS",
-    "lpips_sum": "PPL: sum of LPIPS between neighbours",
-    "lpips_spread": "PDV: spread of LPIPS between neighbours",
-    "lpips_greatest": "greatest LPIPS between neighbours",
-    "lpips_nearer_end": "LPIPS to the nearer end",
-    "lpips_ends": "LPIPS of the ends",
-    "feature_sum": "sum of feature distances between neighbours",
-    "feature_spread": "spread of feature distances between neighbours",
-    "feature_greatest": "greatest feature distance between neighbours",
-    "feature_nearer_end": "feature distance to the nearer end",
-    "feature_ends": "feature distance of the ends",
-    "psnr_ends": "PSNR of the ends (dB)",
-    "fid": "FID",
-    "kid": "KID",
-    "energy": "energy",
-    "energy_excess": "energy above bound",
-    "metric_length": "length in metric",
-    "stationarity": "stationarity",
-    "tunnelled": "share of pairs that tunnel",
-    "reached": "share of the way gone",
-    "energy_drift": "drift of the energy",
-    "iterations": "iterations",
-    "score_evaluations": "score evaluations",
-    "evaluations_per_point": "score evaluations a point",
-    "start_evaluations": "evaluations for the start",
-    "other_evaluations": "evaluations to lift and decode",
-    "seconds": "seconds a pair",
+HIGHER, LOWER, NEARER_ZERO = "higher", "lower", "nearer zero"
+_METRICS = ("stein", "pullback", "conformal", "euclidean")  # as in scoregeo/settings.py
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure's title, and the direction that is better: `HIGHER`, `LOWER`, `NEARER_ZERO`, or None where neither is.
+
+    Only measures with a direction are compared between methods. Costs have none: a formula's is nothing, which says nothing.
+    """
+
+    title: str
+    direction: str | None = None
+
+
+COLUMNS = {
+    "length": Column("length"),
+    "length_error": Column("length error", NEARER_ZERO),
+    "truth_distance_max": Column("greatest distance to truth", LOWER),
+    "truth_distance_mean": Column("mean distance to truth", LOWER),
+    "truth_distance_share": Column("greatest distance to truth / length", LOWER),
+    "arrival_share": Column("share of the true way at the end", HIGHER),
+    "arrival_distance": Column("distance to the true way at the end", LOWER),
+    "manifold_distance_max": Column("greatest distance to manifold", LOWER),
+    "manifold_distance_mean": Column("mean distance to manifold", LOWER),
+    "psnr": Column("PSNR (dB)", HIGHER),
+    "psnr_end": Column("PSNR of the last frame (dB)", HIGHER),
+    "ssim": Column("SSIM", HIGHER),
+    "ssim_end": Column("SSIM of the last frame", HIGHER),
+    "lpips": Column("LPIPS", LOWER),
+    "lpips_sum": Column("PPL: sum of LPIPS between neighbours", LOWER),
+    "lpips_spread": Column("PDV: spread of LPIPS between neighbours", LOWER),
+    "lpips_greatest": Column("greatest LPIPS between neighbours", LOWER),
+    "lpips_nearer_end": Column("LPIPS to the nearer end"),  # 0 for a path that only shows its ends
+    "lpips_ends": Column("LPIPS of the ends", LOWER),
+    "feature": Column("feature distance", LOWER),
+    "feature_sum": Column("sum of feature distances between neighbours", LOWER),
+    "feature_spread": Column("spread of feature distances between neighbours", LOWER),
+    "feature_greatest": Column("greatest feature distance between neighbours", LOWER),
+    "feature_nearer_end": Column("feature distance to the nearer end"),
+    "feature_ends": Column("feature distance of the ends", LOWER),
+    "psnr_ends": Column("PSNR of the ends (dB)", HIGHER),
+    "end_error": Column("greatest distance of an end", LOWER),
+    "straightness": Column("straightness"),  # a geodesic need not be straight
+    "speed_variation": Column("variation of speed", LOWER),
+    "fid": Column("FID", LOWER),
+    "kid": Column("KID", LOWER),
+    "precision": Column("precision", HIGHER),
+    "recall": Column("recall", HIGHER),
+    "energy": Column("energy", LOWER),
+    "energy_excess": Column("energy above bound"),  # the energy again, less what no path can avoid
+    "metric_length": Column("length in metric"),
+    **{f"energy_{name}": Column(f"energy, {name}") for name in _METRICS},
+    **{f"length_{name}": Column(f"length, {name}") for name in _METRICS},
+    "stationarity": Column("stationarity"),
+    "tunnelled": Column("share of pairs that tunnel"),
+    "reached": Column("share of the way gone"),
+    "energy_drift": Column("drift of the energy"),
+    "iterations": Column("iterations"),
+    "score_evaluations": Column("score evaluations"),
+    "evaluations_per_point": Column("score evaluations a point"),
+    "start_evaluations": Column("evaluations for the start"),
+    "other_evaluations": Column("evaluations to lift and decode"),
+    "metrics_evaluations": Column("evaluations to measure in the metrics"),
+    "seconds": Column("seconds a pair"),
 }
+TITLES = {name: column.title for name, column in COLUMNS.items()}
 _HEADLINES = ("length_error", "psnr", "metric_length", "evaluations_per_point", "energy")
 _MOST_HEADLINES = 3
+
+
+def direction(measure: str) -> str | None:
+    """Which way of a measure is better; None where neither is, and for measures that are not known."""
+    return COLUMNS[measure].direction if measure in COLUMNS else None
 
 
 def present(rows: Iterable[Mapping[str, Any]], wanted: Sequence[str] = tuple(TITLES)) -> list[str]:

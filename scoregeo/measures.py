@@ -1,30 +1,43 @@
-"""Which measures a method gets, and their summary: the link between paths and the functions of `evaluation`."""
+"""Which measures a method gets: the link between paths and the functions of `evaluation`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 
 from scoregeo.core.errors import ConfigError
-from scoregeo.evaluation.distribution import check_frame_counts, compare_features, inner_frame_features
-from scoregeo.evaluation.efficientnet import FeatureDistance, load_feature_distance
-from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
+from scoregeo.evaluation.distribution import DistributionResult, check_frame_counts, compare_features, inner_frame_features
+from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
-from scoregeo.evaluation.lpips import Lpips, load_lpips
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
-from scoregeo.evaluation.picture_path import PerceptualDistance, picture_measures
-from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
+from scoregeo.evaluation.metric_length import MetricOf, default_metric, describe, measure_in
+from scoregeo.evaluation.networks import Networks, load_networks
+from scoregeo.evaluation.picture_path import PerceptualDistance, evenness, picture_measures
+from scoregeo.evaluation.precision_recall import NEIGHBOURS
+from scoregeo.evaluation.regularity import end_error, speed_variation, straightness
+from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.experiment import Experiment
+from scoregeo.measure_notes import measure_notes
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length, resample_by
 from scoregeo.problem.base import TRUTH, AbstractProblem
 from scoregeo.problem.outcome import Outcome
-from scoregeo.report.table import summary_entry
 
-ALL = "all"  # the group of every pair
 _EVENINGS = 2  # times that frames are moved to equal perceptual distances
 _FINE = 8  # the true path is given to arc-length comparisons at this many times the points
+
+Values = dict[str, torch.Tensor | NotAvailable]
+
+
+@dataclass(frozen=True)
+class SetMeasures:
+    """Measures of all of a method's frames together: `cells` by name; `rows`, those with one value a row; `resampled`, the cells'
+    values for the same draws of pairs for every method, [resamples] each."""
+
+    cells: Mapping[str, Estimate | NotAvailable]
+    rows: Mapping[str, torch.Tensor | NotAvailable]
+    resampled: Mapping[str, torch.Tensor]
 
 
 class Measures:
@@ -37,17 +50,29 @@ class Measures:
         self.experiment, self.problem = experiment, problem
         self.settings = experiment.settings.evaluation
         self.is_image = len(experiment.dataset.shape) == 3
-        self._network: FeatureNetwork | NotAvailable | None = None
-        self._lpips: Lpips | NotAvailable | None = None
-        self._feature_distance: FeatureDistance | NotAvailable | None = None
-        if self.is_image:
-            self._load()
+        self.networks = self._load() if self.is_image else Networks(None, None, None, ())
         if self.evens:
             _ = self._perceptual  # refused before any method runs
         self.on_manifold = experiment.dataset.distance(problem.pairs.first) is not None
         needed = self.on_manifold or not problem.end_given
         fine = problem.truth(_FINE * (experiment.num_points - 1) + 1) if needed else None
         self._fine_truth, self._true_length = fine, problem.true_length() if self.on_manifold else None
+        # Which rows are of each unit, [units, rows of one].
+        units = problem.units
+        self._rows = torch.tensor([[i for i, name in enumerate(units) if name == unit] for unit in dict.fromkeys(units)])
+
+    @property
+    def weights(self) -> list[dict[str, str]]:
+        """The networks' records, for the manifest."""
+        return [asdict(record) for record in self.networks.records]
+
+    def notes(self) -> list[str]:
+        """What a reader of the tables must know of these measures, a line each."""
+        points = sorted({self.experiment.num_points, *(solver.num_points for solver in self.experiment.solvers.values())})
+        reference = len(self._reference) if isinstance(self.networks.features, FeatureNetwork) else 0
+        truth_known = self.problem.true_path is not None
+        metrics = [describe(name, make(self.experiment.field)) for name, make in self._metrics.items()]
+        return measure_notes(self.settings, self.networks, points, reference, truth_known, metrics)
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:
         """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where they are not decoded."""
@@ -72,18 +97,22 @@ class Measures:
 
     @property
     def _perceptual(self) -> PerceptualDistance:
-        for found in (self._lpips, self._feature_distance):
+        for found in (self.networks.lpips, self.networks.feature_distance):
             if found is not None and not isinstance(found, NotAvailable):
                 return found
-        reasons = [found.reason for found in (self._lpips, self._feature_distance) if isinstance(found, NotAvailable)]
+        reasons = [
+            found.reason for found in (self.networks.lpips, self.networks.feature_distance) if isinstance(found, NotAvailable)
+        ]
         raise ConfigError(
             "evaluation.even_frames = true needs a perceptual distance: evaluation.lpips, or evaluation.feature_distance=true. "
             + " ".join(reasons)
         )
 
-    def of_pairs(self, method: str, outcome: Outcome, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
-        """Measures by name, one value a pair. `frames` [pairs, points, *shape]: the path decoded; None where it stays noisy."""
-        found: dict[str, torch.Tensor | NotAvailable] = {}
+    def of_pairs(self, method: str, outcome: Outcome, frames: torch.Tensor | None) -> Values:
+        """Measures by name, one value a row. `frames` [pairs, points, *shape]: the path decoded; None where it stays noisy."""
+        found: Values = {}
+        if frames is not None:
+            found |= self._shape(frames.cpu())
         if frames is not None and self.on_manifold:
             found |= self._manifold(frames.cpu())
         if frames is not None and self._fine_truth is not None and not self.problem.end_given:
@@ -94,46 +123,68 @@ class Measures:
         found |= self._certified(outcome) | dict(outcome.more)
         return found | self._cost(method, outcome)
 
-    def of_frames(self, frames: torch.Tensor | None) -> dict[str, Estimate | NotAvailable]:
-        """FID and KID of the inner frames of all pairs; nothing for points that are not images."""
+    def of_frames(self, frames: torch.Tensor | None) -> SetMeasures:
+        """FID, KID, precision and recall of the inner frames of all pairs; nothing for points that are not images."""
         if not self.is_image or self.settings.network is None:
-            return {}
-        if frames is None or not isinstance(self._network, FeatureNetwork):
-            reason = self._network if isinstance(self._network, NotAvailable) else _not_decoded()
-            return {"fid": reason, "kid": reason}
-        settings = self.settings
+            return SetMeasures({}, {}, {})
+        network = self.networks.features
+        if frames is None or not isinstance(network, FeatureNetwork):
+            reason = network if isinstance(network, NotAvailable) else _not_decoded()
+            return SetMeasures({"fid": reason, "kid": reason, "recall": reason}, {"precision": reason}, {})
+        settings, features = self.settings, inner_frame_features(network, frames.cpu())
         result = compare_features(
-            inner_frame_features(self._network, frames.cpu()),
+            features[self._rows].flatten(1, 2),  # all rows of one pair are drawn together
             self._reference,
-            self._network.name,
+            network.name,
             subset_size=settings.kid_subset_size,
             subsets=settings.kid_subsets,
             resamples=settings.fid_resamples,
             seed=self.experiment.settings.seed,
         )
-        return {"fid": result.fid, "kid": result.kid}
+        counts = f"{result.frames} / {result.reference_frames} frames"
+        few = NotAvailable(f"precision and recall need more than {NEIGHBOURS} images in each set, not {counts}")
+        precision = self._precision(result, features.shape[1])
+        return SetMeasures(
+            cells={
+                "fid": replace(result.fid, detail=counts),
+                "kid": replace(result.kid, detail=f"subsets' deviation {result.kid_spread:.2g}"),
+                "recall": few if result.recall is None else result.recall,
+            },
+            rows={"precision": few if precision is None else precision},
+            resampled=result.resampled,
+        )
 
-    def _load(self) -> None:
+    def _load(self) -> Networks:
         settings, experiment = self.settings, self.experiment
-        device = experiment.settings.device
+        pairs, points, subset = len(self.problem.pairs), experiment.num_points, settings.kid_subset_size
         if settings.network is not None:
-            check_frame_counts(
-                len(self.problem.pairs), experiment.num_points, settings.reference_frames, settings.kid_subset_size
-            )
+            check_frame_counts(pairs, points, settings.reference_frames, subset)
             if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
                 raise ConfigError(f"evaluation.network = 'digit_classifier' takes (1, 28, 28), not {experiment.dataset.shape}.")
-            self._network = load_feature_network(settings.network, download=settings.download, device=device)
-        if settings.lpips is not None:
-            self._lpips = load_lpips(settings.lpips, download=settings.download, device=device)
-        if settings.feature_distance:
-            self._feature_distance = load_feature_distance(device)
-        if isinstance(self._network, FeatureNetwork):
-            # Images that no method, start or score has seen, where the dataset can give them.
+        networks = load_networks(settings, experiment.settings.device)
+        if isinstance(networks.features, FeatureNetwork):
+            # Images that no method, start or score has seen, where the dataset can give them; a finite one may have fewer.
             unseen = experiment.dataset.held_out(settings.reference_frames, experiment.settings.seed)
-            self._reference = self._network.features(unseen)
+            check_frame_counts(pairs, points, len(unseen), subset)
+            self._reference = networks.features.features(unseen)
+        return networks
 
-    def _manifold(self, frames: torch.Tensor) -> dict[str, torch.Tensor | NotAvailable]:
-        found: dict[str, torch.Tensor | NotAvailable] = {"length": arc_length(frames)}
+    def _precision(self, result: DistributionResult, frames: int) -> torch.Tensor | None:
+        """Share of each row's frames in the reference's manifold, [pairs]."""
+        if result.inside is None:
+            return None
+        rows = self._rows.flatten()
+        found = torch.empty(len(rows), dtype=torch.float64)
+        found[rows] = result.inside.reshape(-1, frames).double().mean(1)
+        return found
+
+    def _shape(self, frames: torch.Tensor) -> Values:
+        found: Values = {"straightness": straightness(frames), "speed_variation": speed_variation(frames)}
+        kept = self.problem.end_given and (self.problem.noisy or self.experiment.text_model is not None)
+        return found | ({"end_error": end_error(frames, self.problem.pairs.ends)} if kept else {})
+
+    def _manifold(self, frames: torch.Tensor) -> Values:
+        found: Values = {"length": arc_length(frames)}
         if self._true_length is not None:
             found["length_error"] = relative_length_error(frames, self._true_length)
         if self._fine_truth is not None:
@@ -150,34 +201,37 @@ class Measures:
         off = distance_to_manifold(frames, distance)
         return found | {"manifold_distance_max": off.greatest, "manifold_distance_mean": off.mean}
 
-    def _image(self, frames: torch.Tensor | None) -> dict[str, torch.Tensor | NotAvailable]:
+    def _image(self, frames: torch.Tensor | None) -> Values:
         truth = self.problem.true_path
+        asked = {"lpips": self.networks.lpips, "feature": self.networks.feature_distance}
+        distances = {name: found for name, found in asked.items() if found is not None}
         if frames is None:
-            return dict.fromkeys(["psnr", "ssim"] + ["lpips"] * (self._lpips is not None), _not_decoded())
+            return dict.fromkeys(["psnr", "ssim", *distances], _not_decoded())
         frames = frames.cpu()
         if truth is None:
-            distances = {"lpips": self._lpips, "feature": self._feature_distance}
-            return picture_measures(frames, self.problem.pairs.ends, {k: v for k, v in distances.items() if v is not None})
+            return picture_measures(frames, self.problem.pairs.ends, distances)
         if frames.shape[1] != truth.shape[1]:
             fitting = self.problem.truth(frames.shape[1])
             assert fitting is not None
             truth = fitting
-        found: dict[str, torch.Tensor | NotAvailable]
         free = not self.problem.end_given
-        found = {
+        found: Values = {
             "psnr": inner_frame_psnr(frames, truth, with_last=free),
             "ssim": inner_frame_ssim(frames, truth, with_last=free),
         }
         if free:
             found |= {"psnr_end": psnr(frames[:, -1], truth[:, -1]), "ssim_end": ssim(frames[:, -1], truth[:, -1])}
-        if isinstance(self._lpips, Lpips):
-            found["lpips"] = self._lpips.inner_frames(frames, truth, with_last=free)
-        elif self._lpips is not None:
-            found["lpips"] = self._lpips
+        for name, measure in distances.items():
+            if isinstance(measure, NotAvailable):
+                found |= dict.fromkeys((name, f"{name}_sum", f"{name}_spread"), measure)
+                continue
+            even = evenness(measure.neighbours(frames))
+            found[name] = measure.inner_frames(frames, truth, with_last=free)
+            found |= {f"{name}_sum": even.total, f"{name}_spread": even.spread}
         return found
 
     @torch.no_grad()
-    def _certified(self, outcome: Outcome) -> dict[str, torch.Tensor | NotAvailable]:
+    def _certified(self, outcome: Outcome) -> Values:
         """Energy, excess and length on one quadrature for all methods; for clean paths only where the metric is met clean.
 
         Energies only between given ends: elsewhere they do not compare.
@@ -186,15 +240,29 @@ class Measures:
             return {}
         rule = Quadrature("trapezoid", self.settings.certify_subnodes)
         measured = self.problem.measure(outcome.path, rule)
-        found: dict[str, torch.Tensor | NotAvailable] = {}
+        found: Values = {}
         if self.problem.end_given:
             found |= {"energy": measured.energy, "energy_excess": measured.excess}
         found["metric_length"] = measured.length
         if outcome.stationarity is not None:
             found["stationarity"] = outcome.stationarity
+        if self.settings.metrics:
+            several = measure_in(self._metrics, outcome.path, rule, self.problem.measure)
+            for name, measured in several.measures.items():
+                found |= {f"energy_{name}": measured.energy} if self.problem.end_given else {}
+                found[f"length_{name}"] = measured.length
+            share = several.score_evaluations / len(outcome.path)
+            found["metrics_evaluations"] = torch.full((len(outcome.path),), share, dtype=torch.float64)
         return found
 
-    def _cost(self, method: str, outcome: Outcome) -> dict[str, torch.Tensor | NotAvailable]:
+    @property
+    def _metrics(self) -> dict[str, MetricOf]:
+        """`evaluation.metrics`: the run's own with its parameters, others with their defaults."""
+        own, own_of = self.experiment.metric, self.experiment.metric_of
+        known = {} if own_of is None else {own.name: own_of}
+        return {name: known.get(name, partial(default_metric, name)) for name in self.settings.metrics}
+
+    def _cost(self, method: str, outcome: Outcome) -> Values:
         if method == TRUTH:
             return {}
         pairs, points = outcome.path.shape[:2]
@@ -203,9 +271,7 @@ class Measures:
         decode = times * points * inversion.decode_evaluations if outcome.noisy and self.settings.decode else 0
         lift = 2 * inversion.lift_evaluations if outcome.noisy else 0
         spent = outcome.score_evaluations.double()
-        found: dict[str, torch.Tensor | NotAvailable] = (
-            {"iterations": outcome.iterations.double()} if self.problem.end_given else {}
-        )
+        found: Values = {"iterations": outcome.iterations.double()} if self.problem.end_given else {}
         return found | {
             "score_evaluations": spent,
             "evaluations_per_point": spent / points,
@@ -213,25 +279,6 @@ class Measures:
             "other_evaluations": torch.full((pairs,), float(decode + lift), dtype=torch.float64),
             "seconds": torch.full((pairs,), outcome.seconds / pairs, dtype=torch.float64),
         }
-
-
-def summarise(records: Sequence[Mapping[str, Any]], resamples: int, seed: int) -> list[dict[str, Any]]:
-    """Rows of `summary.json` from the methods' records: every measure's mean over each group of pairs, and over all of them."""
-    rows = []
-    for record in records:
-        lines = record["pairs"]
-        groups = list(dict.fromkeys(line["group"] for line in lines))
-        for group in [ALL] + [g for g in groups if len(groups) > 1 and g != ALL]:
-            chosen = [line["measures"] for line in lines if group in (ALL, line["group"])]
-            for name in chosen[0]:
-                values = [float("nan") if line[name] is None else float(line[name]) for line in chosen]
-                estimate = bootstrap_mean(values, resamples=resamples, seed=seed)
-                rows.append(summary_entry(record["method"], group, name, estimate))
-            for name, reason in record["not_available"].items():
-                rows.append(summary_entry(record["method"], group, name, NotAvailable(reason)))
-            if group == ALL:
-                rows += record["distribution"]
-    return rows
 
 
 def _not_decoded() -> NotAvailable:

@@ -19,14 +19,15 @@ from scoregeo import __version__
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import finite_or_null, load_tensors, read_json, save_tensors, write_json, write_text
 from scoregeo.core.lock import FolderLock
+from scoregeo.core.results import FORMAT
 from scoregeo.settings import identity
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of the files below; results of another format are not taken
 RUNNING, DONE, FAILED = "running", "done", "failed"
+_OUTDATED = "outdated"  # what lies there has another format: computed anew
 _OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt")
-_LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics")
+_LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics", "torch-fidelity", "lpips")
 
 
 class RunFolder:
@@ -84,7 +85,7 @@ class RunFolder:
             "versions": _versions(),
         }
         self._write_manifest()  # first, so that what is left of a kill in the next lines is not taken for done
-        if not same or overwrite:
+        if not same or overwrite or (before is not None and before[1] == _OUTDATED):
             self._clear()
         write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
 
@@ -104,11 +105,20 @@ class RunFolder:
         save_tensors(self.path / "paths" / f"{name}.safetensors", tensors, {"format": str(FORMAT)})
         write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **record})
 
-    def write_results(self, lines: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]) -> None:
-        """Write `results.jsonl`, one object per method and pair, and `summary.json`, one per method, group and measure."""
+    def write_results(
+        self,
+        lines: Sequence[Mapping[str, Any]],
+        summary: Sequence[Mapping[str, Any]],
+        comparisons: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Write `results.jsonl`, one object per method and pair, and `summary.json`.
+
+        That holds "rows", one object per method, group and measure (`summary_entry`), and "comparisons", one per group, measure
+        and compared method (`comparison_entry`).
+        """
         text = "".join(json.dumps(finite_or_null({"format": FORMAT, **line})) + "\n" for line in lines)
         write_text(self.path / "results.jsonl", text)
-        write_json(self.path / "summary.json", {"format": FORMAT, "rows": list(summary)})
+        write_json(self.path / "summary.json", {"format": FORMAT, "rows": list(summary), "comparisons": list(comparisons)})
 
     def finish(self, **facts: Any) -> None:
         """Mark the run done; `facts` go into the manifest. The folder is let go."""
@@ -145,9 +155,9 @@ class RunFolder:
             config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         except (DataError, OSError, yaml.YAMLError):
             return None
-        if not isinstance(config, dict) or not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        if not isinstance(config, dict) or not isinstance(manifest, dict):
             return None
-        return identity(config), str(manifest.get("status"))
+        return identity(config), str(manifest.get("status")) if manifest.get("format") == FORMAT else _OUTDATED
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()

@@ -12,7 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from scoregeo.artifacts import write_pictures
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.experiment import Experiment
-from scoregeo.measures import ALL, Measures, summarise
+from scoregeo.measures import Measures
 from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
 from scoregeo.problem.extrapolation import ExtrapolationProblem
 from scoregeo.problem.interpolation import InterpolationProblem
@@ -21,6 +21,7 @@ from scoregeo.problem.outcome import Outcome
 from scoregeo.report.table import summary_entry
 from scoregeo.rundir import RunFolder
 from scoregeo.solver.base import Step
+from scoregeo.summary import ALL, compare_methods, summarise
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +58,11 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
             bar.update()
     summary = summarise(records, settings.evaluation.bootstrap, settings.seed)
     pictures = _pictures(problem, folder, records) if settings.evaluation.figures else []
-    folder.write_results([line for record in records for line in record["pairs"]], summary)
+    comparisons = compare_methods(records, settings.evaluation.bootstrap, settings.seed)
+    folder.write_results([line for record in records for line in record["pairs"]], summary, comparisons)
     for tracker in experiment.trackers:
         tracker.finish(summary, pictures)
-    folder.finish(methods=list(methods), pairs=len(problem.pairs))
+    folder.finish(methods=list(methods), pairs=len(problem.pairs), weights=measures.weights, notes=measures.notes())
 
 
 def _problem(experiment: Experiment) -> AbstractProblem:
@@ -87,7 +89,8 @@ def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], 
 def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
     """Decode and measure one method's paths, keep them, and give its record."""
     frames = measures.frames(outcome)
-    found = measures.of_pairs(name, outcome, frames)
+    together = measures.of_frames(frames)
+    found = measures.of_pairs(name, outcome, frames) | dict(together.rows)
     values = {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}
     pairs = problem.pairs
     lines = [
@@ -95,6 +98,7 @@ def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, nam
             "method": name,
             "pair": pairs.names[i],
             "group": pairs.groups[i],
+            "unit": problem.units[i],
             "status": outcome.status[i],
             "measures": {key: float(value[i]) for key, value in values.items()},
             "score_evaluations": int(outcome.score_evaluations[i]),
@@ -106,10 +110,12 @@ def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, nam
     ]
     record = {
         "method": name,
+        "role": problem.role(name),
         "decoded": frames is not None,
         "pairs": lines,
         "not_available": {key: value.reason for key, value in found.items() if isinstance(value, NotAvailable)},
-        "distribution": [summary_entry(name, ALL, key, cell) for key, cell in measures.of_frames(frames).items()],
+        "distribution": [summary_entry(name, ALL, key, cell) for key, cell in together.cells.items()],
+        "resampled": {key: values.tolist() for key, values in together.resampled.items()},
         "history": _history(outcome),
     }
     tensors = {POINTS: outcome.path} | ({} if frames is None or frames is outcome.path else {FRAMES: frames})

@@ -9,6 +9,7 @@ from typing import Any
 
 from scoregeo.core.errors import bad_value, check_choice, check_number
 
+METRICS = ("stein", "pullback", "conformal", "euclidean")  # of `evaluation.metrics`
 DEVICES = ("cpu", "cuda")
 REACH = (0.25, 0.5, 1.0)
 # What says where results go, not what they are.
@@ -25,6 +26,9 @@ class EvaluationSettings:
         bootstrap: resamples of the 95 % intervals of means. fid_resamples: likewise for FID and KID.
         network: feature network of FID and KID, "digit_classifier", "inception" or "efficientnet_lite0";
             null leaves both out.
+        metrics: further metrics, "stein", "pullback", "conformal" or "euclidean", in which every path's energy and length are
+            measured, on the quadrature of `certify_subnodes`. The run's own keeps its parameters, others have their defaults.
+            What that costs in score evaluations has a column of its own.
         lpips: backbone of LPIPS, "alex", "vgg" or "squeeze"; null leaves LPIPS out.
         feature_distance: whether picture paths without a known truth also get the distance on EfficientNet-Lite0's features.
         even_frames: whether frames of picture paths are moved along their path to equal perceptual distances (LPIPS, or else the
@@ -39,6 +43,7 @@ class EvaluationSettings:
     bootstrap: int = 9999
     fid_resamples: int = 100
     network: str | None = "digit_classifier"
+    metrics: list[str] = field(default_factory=list)
     lpips: str | None = "alex"
     feature_distance: bool = False
     even_frames: bool = False
@@ -59,6 +64,10 @@ class EvaluationSettings:
         check_choice("evaluation.network", self.network, ("digit_classifier", "inception", "efficientnet_lite0", None))
         for name in ("feature_distance", "even_frames"):
             check_choice(f"evaluation.{name}", getattr(self, name), (True, False))
+        if not isinstance(self.metrics, (list, tuple)) or len(set(self.metrics)) < len(self.metrics):
+            raise bad_value("evaluation.metrics", self.metrics, f"a list without repetitions of {', '.join(METRICS)}")
+        for i, name in enumerate(self.metrics):
+            check_choice(f"evaluation.metrics[{i}]", name, METRICS)
         check_choice("evaluation.lpips", self.lpips, ("alex", "vgg", "squeeze", None))
 
 

@@ -13,16 +13,25 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from reproduce_items import ITEMS, STUDIES, Item, Study
 
 from scoregeo.baseline.base import CLOSED_FORM
 from scoregeo.cli import compose, execute
 from scoregeo.columns import TITLES, present
 from scoregeo.core.files import read_json, write_text, write_whole
-from scoregeo.report.table import Row, csv_table, page, rows_from_summary
+from scoregeo.core.results import check_format
+from scoregeo.evaluation.comparison import RULE
+from scoregeo.evaluation.networks import weights_line
+from scoregeo.evaluation.statistics import Estimate
+from scoregeo.report.comparison import comparison_table, read_summary
+from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.sweep import line_of
+from scoregeo.report.table import Row, csv_table, page, rows_from_summary, write_page
 
 log = logging.getLogger("reproduce")
 
@@ -30,45 +39,10 @@ PROFILES = ("quick", "full")
 _STRIPS = 4  # pictures of frames on a page
 
 
-@dataclass(frozen=True)
-class Item:
-    """One experiment: its name, the title of its page, what the full profile changes, and what both do."""
-
-    experiment: str
-    title: str
-    full: tuple[str, ...]
-    both: tuple[str, ...] = ()
-
-    def overrides(self, profile: str) -> list[str]:
-        return [f"experiment={self.experiment}", *self.both, *(self.full if profile == "full" else ())]
-
-
-GRAPH = ("initializer.cache=false",)  # a graph from the cache would be reported as if it had cost nothing
-
-
-ITEMS = (
-    Item("sphere", "Sphere in R^3", ("dataset.num_pairs=64",)),
-    Item("sphere_r50", "Sphere in R^50", ("dataset.num_pairs=64",)),
-    Item("torus", "Torus in R^3", ("dataset.num_pairs=32", "rivals.adam.iterations=1000")),
-    Item(
-        "rotated_mnist",
-        "Rotated digits, all of them, U-Net, shared noise",
-        ("dataset.pairs_per_angle=25", "inversion.decode_steps=50"),
-    ),
-    Item("rotated_mnist_empirical", "Rotations of one digit, exact score", ("dataset.pairs_per_angle=20",), GRAPH),
-    Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", ("dataset.pairs_per_angle=50",), GRAPH),
-    Item("rotated_mnist_unet_ten", "Rotations of ten digits, U-Net", ("dataset.pairs_per_angle=50",), GRAPH),
-    Item("extrapolation", "Extrapolation on the sphere", ("dataset.num_pairs=64",)),
-    Item("extrapolation_torus", "Extrapolation on the torus", ("dataset.num_pairs=32",)),
-    Item("extrapolation_digits", "Extrapolation of ten digits' rotations, exact score", ("dataset.pairs_per_angle=50",), GRAPH),
-    Item("extrapolation_digits_unet", "Extrapolation of ten digits' rotations, U-Net", ("dataset.pairs_per_angle=50",), GRAPH),
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=PROFILES, default="quick")
-    parser.add_argument("--only", nargs="+", choices=[item.experiment for item in ITEMS], default=None)
+    parser.add_argument("--only", nargs="+", choices=[entry.name for entry in (*ITEMS, *STUDIES)], default=None, metavar="NAME")
     parser.add_argument("--output", type=Path, default=Path("outputs/reproduce"))
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("overrides", nargs="*", help="further key=value for every experiment")
@@ -77,42 +51,100 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for noisy in ("fontTools", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     lines, failures = [], {}
-    for item in ITEMS:
-        if given.only and item.experiment not in given.only:
+    for entry in (*ITEMS, *STUDIES):
+        if given.only and entry.name not in given.only:
             continue
         began = time.monotonic()
-        overrides = [*item.overrides(given.profile), *given.overrides]
-        config, folder = compose([*overrides, f"output={given.output}"])
-        log.info("%s: scoregeo %s", item.experiment, " ".join(overrides))
-        reason = execute(config, folder, overrides)
-        if reason is not None:
-            log.error("%s failed: %s", item.experiment, reason)
-            failures[item.experiment] = reason
-            continue
-        write_results(item, folder, overrides, given.results)
-        lines.append(f"{item.experiment:30s} {time.monotonic() - began:7.1f} s   {given.results / item.experiment}.md")
+        jobs = [("", entry.overrides(given.profile))] if isinstance(entry, Item) else entry.jobs(given.profile)
+        done: dict[str, tuple[Path, list[str]]] = {}
+        for value, first in jobs:
+            overrides = [*first, *given.overrides]
+            config, folder = compose([*overrides, f"output={given.output}"])
+            log.info("%s: scoregeo %s", entry.name, " ".join(overrides))
+            reason = execute(config, folder, overrides)
+            if reason is None:
+                done[value] = folder, overrides
+            else:
+                log.error("%s failed: %s", " ".join(overrides), reason)
+                failures[f"{entry.name} {value}".strip()] = reason
+        if isinstance(entry, Study):
+            write_study(entry, done, [value for value, _ in jobs if value not in done], given.results)
+        elif done:
+            write_results(entry, *done[""], given.results)
+        lines.append(f"{entry.name:30s} {time.monotonic() - began:7.1f} s   {given.results / entry.name}.md")
     log.info("results:\n%s", "\n".join(lines))
     for name, reason in failures.items():
         log.error("failed: %s: %s", name, reason)
     return 1 if failures else 0
 
 
+def write_study(study: Study, done: Mapping[str, tuple[Path, list[str]]], failed: Sequence[str], results: Path) -> None:
+    """`results/NAME.md` and `.csv`, a row for each case and method, and its measures drawn against the cases."""
+    rows: list[Row] = []
+    notes = [f"Not in the table, it failed: {study.key} = {value}." for value in failed]
+    seed, settings = None, {}
+    for value, (run, _) in done.items():
+        summary, comparisons = read_summary(run / "summary.json")
+        manifest = check_format(read_json(run / "manifest.json"), f"{run.name}/manifest.json")
+        seed, settings = manifest["seed"], {"pairs": manifest["pairs"], "device": manifest["device"]}
+        entries = [entry for entry in summary if entry["group"] == "all"]
+        for row in rows_from_summary(entries, {study.key: value}, comparisons=comparisons):
+            rows.append(Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells, row.marked))
+        notes += [note for note in (*manifest["notes"], *([RULE] if comparisons else [])) if note not in notes]
+        notes += [f"{study.key} = {value}: {line}" for line in _statuses(run)]
+    if not rows:
+        return
+    commands = [" ".join(["scoregeo", *overrides]) for _, overrides in done.values()]
+    entries = [{"method": row.labels["method"], "measure": name} for row in rows for name in row.cells]
+    shown = present(entries, study.columns)
+    details = {"seed": seed, "settings": settings, "measures": shown, "titles": TITLES, "notes": notes}
+    write_page(results / study.name, study.title, {"": rows}, command="\n".join(commands), **details)
+    for old in results.glob(f"figures/{study.name}.*"):
+        old.unlink()
+    if study.drawn and _study_figure(study, rows, results / "figures" / study.name):
+        text = (results / f"{study.name}.md").read_text(encoding="utf-8")
+        write_text(results / f"{study.name}.md", text + f"\n## Figures\n\n![{study.title}](figures/{study.name}.png)\n")
+
+
+def _study_figure(study: Study, rows: Sequence[Row], out: Path) -> list[Path]:
+    """A panel for each measure, a line for each method."""
+    panels: dict[str, dict[str, Line]] = {}
+    for measure in study.measures:
+        points: dict[str, list[tuple[float, Estimate]]] = {}
+        for row in rows:
+            cell, method = row.cells.get(measure), row.labels["method"]
+            if isinstance(cell, Estimate) and not method.startswith("start_"):
+                points.setdefault(method, []).append((_number(row.labels[study.key]), cell))
+        lines = {method: line_of(found) for method, found in points.items()}
+        if lines:
+            panels[TITLES.get(measure, measure)] = lines
+    return sweep_lines(out, panels, xlabel=study.key, ylabels=list(panels)) if panels else []
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path) -> None:
     """`results/NAME.md`, `results/NAME.csv`, and the figures the page shows."""
-    summary = read_json(run / "summary.json")["rows"]
-    manifest = read_json(run / "manifest.json")
+    summary, comparisons = read_summary(run / "summary.json")
+    manifest = check_format(read_json(run / "manifest.json"), f"{run.name}/manifest.json")
     groups = list(dict.fromkeys(row["group"] for row in summary))
     tables = {
         "All pairs" if group == "all" and len(groups) > 1 else "" if group == "all" else group: rows_from_summary(
-            row for row in summary if row["group"] == group
+            (row for row in summary if row["group"] == group), comparisons=comparisons
         )
         for group in groups
     }
     # The caption names the group.
     shown = {
-        caption: [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells) for row in rows]
+        caption: [Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells, row.marked) for row in rows]
         for caption, rows in tables.items()
     }
+    weights = weights_line(manifest["weights"])
     text = page(
         item.title,
         shown,
@@ -121,12 +153,26 @@ def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path
         settings={"pairs": manifest["pairs"], "device": manifest["device"], "torch": manifest["versions"]["torch"]},
         measures=present(summary),
         titles=TITLES,
-        notes=_statuses(run),
+        table_notes=[weights] if weights else [],
+        notes=[*([RULE] if comparisons else []), *manifest["notes"], *_statuses(run)],
     )
+    text += _comparisons(comparisons)
     pictures = _copy_figures(item.experiment, run, results)
     text += "\n## Figures\n\n" + "\n\n".join(f"![{name}]({name})" for name in pictures) + "\n"
     write_text(results / f"{item.experiment}.md", text)
     write_text(results / f"{item.experiment}.csv", csv_table([row for rows in tables.values() for row in rows]))
+
+
+def _comparisons(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The section of all methods against the best baseline, over all pairs; those of single groups are in summary.json."""
+    table = comparison_table([entry for entry in entries if entry["group"] == "all"], TITLES, list(TITLES))
+    if not table:
+        return ""
+    return (
+        "\n## Against the best baseline\n\nMethod less reference on the same pairs (length error: of absolute values). "
+        "p: two-sided, before and after Holm's correction over the methods of a measure. Effect: matched-pairs rank-biserial "
+        f"correlation.\n\n{table}"
+    )
 
 
 def _statuses(run: Path) -> list[str]:
@@ -140,17 +186,20 @@ def _statuses(run: Path) -> list[str]:
 
 
 def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:
-    """Energy, paths, and the strip of one pair of each group, as PNG; their names relative to `results`."""
+    """Energy, paths, and the strip of one pair of each group, as PNG, plots as PDF too; the PNGs' names relative to `results`."""
     found = sorted(run.glob("figures/*.png"))
     strips = [path for path in found if path.name.startswith("strip_")]
     one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
     chosen = [path for path in found if path not in strips] + sorted(one_a_group.values())[:_STRIPS]
     names = []
-    for old in results.glob(f"figures/{experiment}-*.png"):
+    for old in (*results.glob(f"figures/{experiment}-*.png"), *results.glob(f"figures/{experiment}-*.pdf")):
         old.unlink()
     for path in chosen:
         name = f"figures/{experiment}-{path.name}"
         write_whole(results / name, partial(_copy, path))
+        vector = path.with_suffix(".pdf")
+        if path not in strips and vector.is_file():
+            write_whole((results / name).with_suffix(".pdf"), partial(_copy, vector))
         names.append(name)
     return names
 

@@ -31,6 +31,13 @@ DIGITS = (
     "evaluation.saved_pairs=1",
 )
 GRAPH = ("initializer.num_references=60", "initializer.neighbours=4", "initializer.cache=false", "solver.subnodes=2")
+RIVALS = (
+    *QUICK,
+    "dataset.num_pairs=2",
+    "solver.num_points=8",
+    "baseline.pullback.solver.max_iterations=2",
+    "baseline.conformal.solver.max_iterations=2",
+)
 FEW = "extrapolation.exponential.max_evaluations=100"  # two steps of the integrator
 UNET = "score.model=MODEL"  # MODEL stands for the folder of a small untrained network
 REACH = ("reach=[0.5,1]",)
@@ -49,6 +56,11 @@ TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
     "torus": MANIFOLD,
+    "sphere_learned": (*RIVALS, "score.steps=4"),
+    "torus_learned": (*RIVALS, "score.steps=4"),
+    "codimension": (*RIVALS, "score.sigma=0.3"),
+    "noise_level": (*RIVALS, "score.sigma=0.3"),
+    "varying_curvature": (*RIVALS, "score.sigma=0.3", "dataset.curvature_groups=2"),
     "rotated_mnist": (*DIGITS, "inversion.decode_steps=2", UNET),
     "rotated_mnist_empirical": (*DIGITS, *GRAPH),
     "rotated_mnist_empirical_ten": (*DIGITS, *GRAPH),

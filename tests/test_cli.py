@@ -62,6 +62,10 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["device=tpu"], ["device = 'tpu'", "'cpu', 'cuda'"]),
         (["seed=-1"], ["seed = -1", "at least 0"]),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
+        (["evaluation.metrics=[stein,fisher]"], ["evaluation.metrics[1] = 'fisher'", "'pullback'"]),
+        (["evaluation.metrics=[stein,stein]"], ["evaluation.metrics", "without repetitions"]),
+        (["evaluation.reference_frames=1"], ["evaluation.reference_frames = 1", "at least 2"]),
+        (["evaluation.kid_subset_size=1"], ["evaluation.kid_subset_size = 1", "at least 2"]),
         (["+foo=1"], ["foo", "dataset"]),
     ],
 )

@@ -23,7 +23,7 @@ LAYERS = (
     ("study",),
     ("experiment",),
     ("problem",),
-    ("rundir", "measures", "artifacts", "runner"),
+    ("rundir", "measures", "measure_notes", "summary", "artifacts", "runner"),
     ("build", "explain"),
     ("cli",),
 )

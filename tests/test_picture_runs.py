@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from scoregeo.core.files import load_tensors, read_json
+from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.table import rows_from_summary
 from tests.commands import TINY, run_here
 from tests.score.tiny_sd import save_tiny_sd
@@ -32,7 +33,7 @@ def tiny(experiment: str, places: dict[str, str]) -> list[str]:
 
 
 def test_two_pictures_become_frames_a_strip_and_animations(tmp_path: Path, places: dict[str, str]) -> None:
-    folder, reason = run_here(tiny("morph", places), tmp_path)
+    folder, reason = run_here([*tiny("morph", places), "evaluation.metrics=[pullback,euclidean]"], tmp_path)
     assert reason is None
     found = folder / "frames" / "stein_gauss_newton" / "FIRST-SECOND"
     names = {path.name for path in found.iterdir()}
@@ -42,6 +43,11 @@ def test_two_pictures_become_frames_a_strip_and_animations(tmp_path: Path, place
     rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
     cells = {row.labels["method"]: row.cells for row in rows}["stein_gauss_newton"]
     assert {"psnr_ends", "feature_sum", "feature_spread", "feature_greatest", "feature_nearer_end", "feature_ends"} <= set(cells)
+    assert {"end_error", "straightness", "energy_pullback", "length_euclidean", "metrics_evaluations"} <= set(cells)
+    counts = (cells["metrics_evaluations"], cells["length_pullback"])
+    assert all(isinstance(cell, Estimate) and cell.mean > 0 for cell in counts)
+    notes = " ".join(read_json(folder / "manifest.json")["notes"])
+    assert "between neighbours of 5 frames, not scaled" in notes and "EfficientNet-Lite0" in notes and "pullback (eps" in notes
     assert not {"fid", "kid", "psnr"} & set(cells)  # two pictures have no FID, and the true path is not known
 
 

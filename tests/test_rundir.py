@@ -14,6 +14,7 @@ import torch
 from scoregeo.cli import compose, execute
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import load_tensors, read_json, write_json
+from scoregeo.core.results import FORMAT
 from scoregeo.rundir import RunFolder
 from tests.commands import PLAIN, run_here
 
@@ -47,6 +48,15 @@ def test_finished_methods_of_an_interrupted_run_are_taken(tmp_path: Path) -> Non
     assert (folder / "methods" / "slerp.json").stat().st_mtime_ns > redone
     without = [[row for row in s["rows"] if row["measure"] != "seconds"] for s in (whole, read_json(folder / "summary.json"))]
     assert without[0] == without[1]
+
+
+def test_results_of_another_format_are_computed_anew(tmp_path: Path) -> None:
+    folder, _ = run_here(SMALL, tmp_path)
+    write_json(folder / "manifest.json", {**read_json(folder / "manifest.json"), "format": 1})
+    write_json(folder / "methods" / "old.json", {"format": 1})
+    assert run_here(SMALL, tmp_path) == (folder, None)
+    assert read_json(folder / "manifest.json")["format"] == FORMAT == read_json(folder / "summary.json")["format"]
+    assert not (folder / "methods" / "old.json").exists()
 
 
 def test_results_of_another_configuration_are_refused(tmp_path: Path) -> None:

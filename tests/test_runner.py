@@ -1,13 +1,18 @@
 """Every experiment end to end in a small profile; and what a run folder holds."""
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 
+from scoregeo.core.errors import DataError
 from scoregeo.core.files import load_tensors, read_json
+from scoregeo.evaluation.comparison import RULE
+from scoregeo.report.comparison import read_summary
 from scoregeo.report.table import rows_from_summary
 from tests.commands import DIGITS, GRAPH, PLAIN, TINY, run_here, small_model
 
@@ -83,8 +88,15 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
     measured = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
     solved = measured["stein_gauss_newton"]
+    comparisons = read_summary(folder / "summary.json")[1]
+    assert {entry["measure"] for entry in comparisons} >= ({"psnr", "fid"} if "mnist" in experiment else {"length_error"})
+    assert not {entry[key] for entry in comparisons for key in ("method", "reference")} & {"truth", "start_lerp", "start_graph"}
+    assert all(entry["better"] is None for entry in comparisons)  # two pairs cannot say
+    assert [record["network"] for record in manifest["weights"]] == (["digit_classifier"] if "mnist" in experiment else [])
+    assert any(note.startswith("Straightness") for note in manifest["notes"])
     digits = "mnist" in experiment
     wanted = {"psnr", "ssim", "fid", "kid"} if digits else {"length_error", "truth_distance_max", "manifold_distance_max"}
+    wanted |= {"straightness", "speed_variation", "precision", "recall"} if digits else {"straightness", "speed_variation"}
     assert wanted | {"energy", "energy_excess", "stationarity", "score_evaluations", "seconds"} <= set(solved)
     pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     assert "figures/energy.png" in pictures
@@ -110,6 +122,61 @@ def test_noisy_paths_are_certified_where_they_lie_and_decoded(tmp_path: Path, mo
     assert first["stein_gauss_newton"]["energy"] <= first["start_lerp"]["energy"] * 1.001
     noisy = load_tensors(folder / "paths" / "stein_gauss_newton.safetensors")
     assert noisy["frames"].shape == noisy["points"].shape
+
+
+def test_further_metrics_and_what_they_cost(tmp_path: Path) -> None:
+    lam = "metric.lam=30"
+    folder, reason = run_here(
+        [*SMALL, lam, "evaluation.metrics=[stein,conformal,euclidean]", "evaluation.certify_subnodes=2"], tmp_path
+    )
+    assert reason is None
+    rows, _ = read_summary(folder / "summary.json")
+    found = {(row["method"], row["measure"]): row["mean"] for row in rows}
+    for method in ("truth", "lerp", "stein_gauss_newton"):
+        # The run's own metric keeps its lam; the flat one knows the length without a score.
+        assert found[method, "energy_stein"] == pytest.approx(found[method, "energy"], rel=1e-12)
+        assert found[method, "length_euclidean"] == pytest.approx(found[method, "length"], rel=1e-12)
+        assert found[method, "metrics_evaluations"] == 2 * (7 * 2 + 1)  # two metrics with a score, seven segments in two parts
+        assert found[method, "length_conformal"] > 0
+    notes = read_json(folder / "manifest.json")["notes"]
+    assert any("stein (lam 30); conformal (alpha 1); euclidean, on 2 parts a segment" in note for note in notes)
+
+
+def test_reaches_of_one_pair_are_one_observation(tmp_path: Path) -> None:
+    folder, reason = run_here(["experiment=extrapolation", *TINY["extrapolation"], "evaluation.figures=false"], tmp_path)
+    assert reason is None
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({line["pair"] for line in lines}) == 4 and len({line["unit"] for line in lines}) == 2
+    rows, comparisons = read_summary(folder / "summary.json")
+    assert {row["n"] for row in rows if row["mean"] is not None} == {2}
+    assert {entry["n"] for entry in comparisons} == {2}
+    assert {entry["reference"] for entry in comparisons} <= {"paper", "straight", "straight_chord"}
+
+
+def test_a_finite_dataset_with_too_few_references_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "scoregeo.dataset.rotated_mnist.RotatedMNIST.held_out", lambda self, count, seed: torch.zeros(1, 1, 28, 28)
+    )
+    folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS], tmp_path)
+    assert reason is not None and "reference set of 1 image" in reason
+    assert not (folder / "methods").exists()
+
+
+def test_the_page_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "scripts"))
+    reproduce: Any = importlib.import_module("reproduce")
+    run, reason = run_here(["experiment=sphere", *TINY["sphere"], "dataset.num_pairs=8", "evaluation.figures=false"], tmp_path)
+    assert reason is None
+    item = next(item for item in reproduce.ITEMS if item.experiment == "sphere")
+    reproduce.write_results(item, run, ["experiment=sphere"], tmp_path / "results")
+    text = (tmp_path / "results" / "sphere.md").read_text(encoding="utf-8")
+    assert RULE in text and "## Against the best baseline" in text
+    # Great circles are the truth: SLERP has it to the last digits, and is marked.
+    row = next(line for line in text.splitlines() if line.startswith("| slerp | 8 |"))
+    assert row.count("**") >= 2
+    assert "**" not in "".join(line for line in text.splitlines() if line.startswith(("| truth", "| start_lerp")))
+    with pytest.raises(DataError, match=r"summary\.json cannot be read"):
+        reproduce.write_results(item, tmp_path / "empty", [], tmp_path / "results")
 
 
 def test_paths_that_stay_noisy_say_so(tmp_path: Path, model: Path) -> None:

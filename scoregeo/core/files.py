@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written beside their place, flushed, then renamed over it."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -49,6 +50,15 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, 64 hexadecimal digits. Raises DataError that names the file where it cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def finite_or_null(value: Any) -> Any:

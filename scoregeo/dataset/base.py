@@ -87,3 +87,14 @@ class AbstractDataset(ABC):
     def distance(self, points: torch.Tensor) -> torch.Tensor | None:
         """Euclidean distance of points [batch, *shape] to the manifold, [batch], or None where it is not known."""
         return None
+
+    def curvature(self, points: torch.Tensor) -> torch.Tensor | None:
+        """Gaussian curvature of a surface at points of it [batch, *shape], [batch], one over data units squared; else None."""
+        return None
+
+    def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Nodes [count, *shape] at most `spacing` apart and their weights [count], which add up to one, or None.
+
+        `sum_i w_i f(y_i)` is the mean of f over the data, to an error that falls faster than any power of the spacing.
+        """
+        return None

@@ -106,6 +106,9 @@ class Sphere(AbstractDataset):
         head, tail = points[:, : self.dimension + 1], points[:, self.dimension + 1 :]
         return torch.hypot(head.norm(dim=1) - self.radius, tail.norm(dim=1))
 
+    def curvature(self, points: torch.Tensor) -> torch.Tensor | None:
+        return points.new_full((len(points),), self.radius**-2) if self.dimension == 2 else None
+
     def _truth(self, pairs: Pairs) -> torch.Tensor:
         return self._velocity(pairs.ends) if pairs.truth is None else pairs.truth
 

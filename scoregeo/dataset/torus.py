@@ -93,6 +93,11 @@ class Torus(AbstractDataset):
         rho = torch.hypot(points[:, 0], points[:, 1])
         return (torch.hypot(rho - self.major, points[:, 2]) - self.minor).abs()
 
+    def curvature(self, points: torch.Tensor) -> torch.Tensor:
+        """`cos th / (r (R + r cos th))`."""
+        cosine = self.angles(points)[..., 0].cos()
+        return cosine / (self.minor * (self.major + self.minor * cosine))
+
     def embed(self, angles: torch.Tensor) -> torch.Tensor:
         """Points in R^3 [..., 3] of angles (th, ph) [..., 2]."""
         return torch.from_numpy(_embed(self.major, self.minor, np.moveaxis(angles.numpy(), -1, 0)))

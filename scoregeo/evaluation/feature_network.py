@@ -10,6 +10,7 @@ from scoregeo.evaluation.image import check_images
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.evaluation.weights import WeightsFile
 
+DIGITS = (1, 28, 28)  # what the digit classifier takes
 NETWORKS = ("digit_classifier", "inception", "efficientnet_lite0")
 INCEPTION = WeightsFile(
     "Inception-v3 (torch-fidelity's conversion of the 2015-12-05 TensorFlow weights)",
@@ -20,18 +21,25 @@ INCEPTION = WeightsFile(
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A named network. `module` maps images [batch, channels, height, width] in [-1, 1] to features [batch, d]."""
+    """A named network. `module` maps images [batch, channels, height, width] in [-1, 1] to features [batch, d].
+
+    `shape` (channels, height, width): the only images it takes, or None where it resizes what it is given.
+    """
 
     name: str
     description: str
     module: nn.Module
+    shape: tuple[int, int, int] | None = None
 
     def features(self, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
         """Features of images [count, channels, height, width] in [-1, 1]: [count, d], float64, on the CPU, in batches.
 
-        Raises DataError for images that are not finite or of another range, and for a network that gives another shape or NaN.
+        Raises DataError for images that are not finite, of another range or size, and for a network that gives another shape or
+        NaN.
         """
         images = check_images(images, f"images for {self.name}").float()
+        if self.shape is not None and tuple(images.shape[1:]) != self.shape:
+            raise DataError(f"{self.name} takes images of shape {list(self.shape)}; these have {list(images.shape[1:])}.")
         device = next((parameter.device for parameter in self.module.parameters()), images.device)
         with torch.inference_mode():
             features = torch.cat([self.module(batch.to(device)).double().cpu() for batch in images.split(batch_size)])
@@ -54,7 +62,7 @@ def load_feature_network(
         from scoregeo.evaluation.digit_classifier import load_digit_classifier
 
         module: nn.Module = _Penultimate(load_digit_classifier())
-        return FeatureNetwork(name, "digit classifier, last hidden layer", module.to(device).eval())
+        return FeatureNetwork(name, "digit classifier, last hidden layer", module.to(device).eval(), DIGITS)
     if name == "efficientnet_lite0":
         from scoregeo.evaluation.efficientnet import DIGEST, load_efficientnet
 

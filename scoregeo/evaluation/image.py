@@ -8,6 +8,7 @@ from scoregeo.core.errors import DataError
 
 DATA_RANGE = 2.0
 PSNR_CAP = 100.0  # dB; equal images have no finite PSNR, and one infinity would swallow a mean
+LARGEST = 100.0  # a path carried far past its end may leave [-1, 1] by much, but not by this
 SSIM_WINDOW = 11  # pixels: the Gaussian window of Wang et al. 2004, sigma 1.5
 SSIM_SIGMA = 1.5
 
@@ -16,7 +17,8 @@ def check_images(images: torch.Tensor, name: str) -> torch.Tensor:
     """Images [..., channels, height, width] in [-1, 1], values beyond clamped as a picture file would clamp them.
 
     Raises DataError for values that are not finite (naming the first image), fewer than four axes, channels other than 1 or 3,
-    and for what can only be another range (nothing below 0 and something above 2, such as 0 to 255).
+    and for what can only be another range: nothing below 0 and something above 2 (0 to 255), or a size above 100 (-128 to 127).
+    Images in [0, 1] cannot be told from dark ones in [-1, 1].
     """
     if images.ndim < 4 or images.shape[-3] not in (1, 3) or images.numel() == 0:
         raise DataError(f"{name}: images have shape [..., channels 1 or 3, height, width]; these have {list(images.shape)}.")
@@ -27,7 +29,7 @@ def check_images(images: torch.Tensor, name: str) -> torch.Tensor:
         index = (~finite).nonzero()[0].tolist()
         raise DataError(f"{name}: the image at index {index} holds values that are not finite.")
     low, high = float(images.min()), float(images.max())
-    if low >= 0 and high > 2:
+    if (low >= 0 and high > 2) or max(-low, high) > LARGEST:
         raise DataError(f"{name}: values run from {low:g} to {high:g}; images in [-1, 1] are expected.")
     return images.clamp(-1, 1)
 

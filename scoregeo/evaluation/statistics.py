@@ -21,7 +21,8 @@ class NotAvailable:
 class Estimate:
     """A value over `n` pairs with an interval [low, high]; the bounds are NaN where `n` is too small for one.
 
-    `left_out` counts the pairs whose value was not finite: they are in neither `mean` nor `n`.
+    `left_out` counts the pairs whose value was not finite: they are in neither `mean` nor `n`. `detail`: a few words that a table
+    shows beside the value, such as the frames it was computed of.
     """
 
     mean: float
@@ -29,6 +30,7 @@ class Estimate:
     high: float = math.nan
     n: int = 1
     left_out: int = 0
+    detail: str = ""
 
 
 def bootstrap_mean(

@@ -1,7 +1,6 @@
 """Weights of public networks, from torch's hub cache or fetched into it: quickly refused where they cannot be had."""
 
 import contextlib
-import hashlib
 import socket
 import threading
 import urllib.error
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scoregeo.core.files import sha256
 from scoregeo.evaluation.statistics import NotAvailable
 
 
@@ -33,6 +33,12 @@ class WeightsFile:
         """The first hexadecimal digits of the file's SHA-256."""
         return self.path.stem.rsplit("-", 1)[1]
 
+    @property
+    def command(self) -> str:
+        """A shell command that puts the file in its place, on this machine or, to be copied, on one with network."""
+        where = f"${{TORCH_HOME:-$HOME/.cache/torch}}/hub/checkpoints/{self.path.name}"
+        return f'curl -L --fail --create-dirs -o "{where}" {self.url}'
+
     def obtain(self, *, download: bool = True, seconds: float = 8.0) -> Path | NotAvailable:
         """The file's path, its digest checked; fetched first where it is missing and `download` allows.
 
@@ -40,14 +46,14 @@ class WeightsFile:
         """
         if not self.path.is_file():
             # The reason goes into tables that are compared between runs, so it holds no path of this machine.
-            where = f"{self.path.name} in torch's hub cache ($TORCH_HOME/hub/checkpoints)"
+            needed = f"{self.name} weights ({self.megabytes} MB): no {self.path.name} in torch's hub cache"
+            fetch = f"with network, `{self.command}` fetches them"
             if not download:
-                return NotAvailable(f"{self.name} weights: no {where}, and downloads are off")
+                return NotAvailable(f"{needed}, and downloads are off (evaluation.download); {fetch}")
             trouble = _trouble(self.url, seconds) or self._download(seconds)
             if trouble:
-                return NotAvailable(f"{self.name} weights ({self.megabytes} MB): no {where}, and {self.url} gives {trouble}")
-        with self.path.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+                return NotAvailable(f"{needed}, and its server gives {trouble}; {fetch}")
+        found = sha256(self.path)
         if not found.startswith(self.digest):
             return NotAvailable(
                 f"{self.name} weights: {self.path.name} is damaged (SHA-256 {found[:8]}, not {self.digest}); delete it"

@@ -8,14 +8,17 @@ import torch
 
 from scoregeo.dataset.base import Pairs
 from scoregeo.experiment import Experiment
-from scoregeo.metric.base import PathMeasure
+from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.problem.outcome import Outcome
+from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import Step
 
 TRUTH = "truth"
+START, BASELINE, OURS = "start", "baseline", "ours"  # further roles a method may have
 
 OnStep = Callable[[Step], None]
+MetricOf = Callable[[ScoreField], AbstractMetric]
 
 
 class AbstractProblem(ABC):
@@ -33,6 +36,18 @@ class AbstractProblem(ABC):
     @abstractmethod
     def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
         """Each method's name and the function that runs it, in the order of the tables."""
+
+    @abstractmethod
+    def role(self, method: str) -> str:
+        """What a method of `methods` is.
+
+        `TRUTH`, `START` (the path a solver began with), `BASELINE` (without the run's metric), or `OURS`.
+        """
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Which independent pair each row belongs to, by name: intervals and tests count these. Each has equally many rows."""
+        return self.pairs.names
 
     @abstractmethod
     def budget(self, method: str) -> int | None:
@@ -59,9 +74,13 @@ class AbstractProblem(ABC):
             return outcome.path
         return self.decode(outcome.path) if decode else None
 
-    def measure(self, path: torch.Tensor, rule: Quadrature) -> PathMeasure:
-        """Energy, length and bound of each of `path` [pairs, points, *shape] in the metric, a pair at a time."""
-        parts = [self.experiment.metric.measure(one, rule) for one in path.split(1)]
+    def measure(self, path: torch.Tensor, rule: Quadrature, metric_of: MetricOf | None = None) -> PathMeasure:
+        """Energy, length and bound of each of `path` [pairs, points, *shape], a pair at a time.
+
+        In the run's metric, or in the one that `metric_of` makes of the field.
+        """
+        metric = self.experiment.metric if metric_of is None else metric_of(self.experiment.field)
+        parts = [metric.measure(one, rule) for one in path.split(1)]
         return PathMeasure(*(torch.cat(values) for values in zip(*(vars(part).values() for part in parts), strict=True)))
 
     @cached_property

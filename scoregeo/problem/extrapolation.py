@@ -11,7 +11,7 @@ from scoregeo.dataset.base import Pairs
 from scoregeo.experiment import Experiment
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.geometry.support import rule_of
-from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
+from scoregeo.problem.base import BASELINE, OURS, TRUTH, AbstractProblem, OnStep
 from scoregeo.problem.interpolation import InterpolationProblem
 from scoregeo.problem.outcome import Outcome, closed_form
 from scoregeo.solver.base import CONVERGED
@@ -58,6 +58,17 @@ class ExtrapolationProblem(AbstractProblem):
             shown = f"{self.experiment.metric.name}_{name}" if extrapolation.of_metric else name
             found[shown] = partial(self._extrapolate, extrapolation)
         return found
+
+    def role(self, method: str) -> str:
+        """The steps of other papers and straight lines are baselines, though they begin at the metric's geodesic."""
+        if method == TRUTH:
+            return TRUTH
+        return BASELINE if method in self.experiment.extrapolations else OURS
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """A pair at several reaches is one observation, not several."""
+        return self.joining.pairs.names * len(self.experiment.settings.reach)
 
     def budget(self, method: str) -> int | None:
         return None

@@ -14,7 +14,7 @@ from scoregeo.dataset.base import Pairs
 from scoregeo.experiment import Experiment
 from scoregeo.initializer.base import AbstractInitializer, Starter
 from scoregeo.initializer.several import parts, solve_all
-from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
+from scoregeo.problem.base import BASELINE, OURS, START, TRUTH, AbstractProblem, OnStep
 from scoregeo.problem.outcome import Outcome, closed_form
 from scoregeo.solver.base import AbstractSolver
 
@@ -77,6 +77,11 @@ class InterpolationProblem(AbstractProblem):
         # Of several starts, the row is that of the path the first solver kept: known once it has run.
         first = dict([next(iter(solvers.items()))]) if len(self._initializers) > 1 else {}
         return found | first | start | solvers
+
+    def role(self, method: str) -> str:
+        if method in (TRUTH, f"start_{self.experiment.initializer_name}"):
+            return TRUTH if method == TRUTH else START
+        return BASELINE if method in self.experiment.baselines else OURS
 
     def budget(self, method: str) -> int | None:
         solver = self.experiment.solvers.get(method.removeprefix(f"{self.experiment.metric.name}_"))

@@ -12,7 +12,7 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.experiment import Experiment
 from scoregeo.metric.base import PathMeasure
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.problem.base import AbstractProblem, OnStep
+from scoregeo.problem.base import AbstractProblem, MetricOf, OnStep
 from scoregeo.problem.interpolation import InterpolationProblem
 from scoregeo.problem.outcome import Outcome, joined
 from scoregeo.score.text_model import TextModel
@@ -68,6 +68,9 @@ class LatentProblem(AbstractProblem):
         every = [part.methods() for part in self.parts]
         return {name: partial(self._run, [methods[name] for methods in every]) for name in every[0]}
 
+    def role(self, method: str) -> str:
+        return self.parts[0].role(method)
+
     def budget(self, method: str) -> int | None:
         one = self.parts[0].budget(method)
         return None if one is None else one * len(self.parts)
@@ -92,9 +95,9 @@ class LatentProblem(AbstractProblem):
         rows = zip(outcome.path, places, strict=True)
         return torch.stack([self._pictures(i, points, outcome.noisy, place) for i, (points, place) in enumerate(rows)])
 
-    def measure(self, path: torch.Tensor, rule: Quadrature) -> PathMeasure:
+    def measure(self, path: torch.Tensor, rule: Quadrature, metric_of: MetricOf | None = None) -> PathMeasure:
         """Each path in the metric of its own pair."""
-        found = [part.measure(one[None], rule) for part, one in zip(self.parts, path, strict=True)]
+        found = [part.measure(one[None], rule, metric_of) for part, one in zip(self.parts, path, strict=True)]
         return PathMeasure(*(torch.cat(values) for values in zip(*(vars(m).values() for m in found), strict=True)))
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo.core.errors import DataError
-from scoregeo.report.style import MARKERS, as_array, drawing, looks, new_figure, save_figure
+from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
 
 def energy_curves(
@@ -28,19 +28,27 @@ def energy_curves(
     if not curves:
         raise DataError("energy_curves: no curve to draw.")
     with drawing():
-        figure = new_figure(5.2, 3.6)
+        figure = new_figure(5.2, 3.6 + 0.2 * -(-len(curves) // 2))
         axes = figure.subplots()
         styles = looks(curves)
+        handles: list[Any] = []
         for index, (name, (evaluations, energy)) in enumerate(curves.items()):
             count, quartiles = quartile_curve(as_array(evaluations, name, 2), as_array(energy, name, 2))
             visible = np.where(quartiles > 0, quartiles, np.nan)
             look = styles[name]
-            axes.step(count, visible[1], where="post", label=name, **look)
-            axes.fill_between(count, visible[0], visible[2], step="post", color=look["color"], alpha=0.18, linewidth=0)
-            axes.plot(count[-1:], visible[1, -1:], MARKERS[index % len(MARKERS)], color=look["color"])
+            line = axes.step(count, visible[1], where="post", label=name, marker=marker(index), markevery=_spread(count), **look)
+            axes.fill_between(count, visible[0], visible[2], step="post", color=look["color"], alpha=0.15, linewidth=0)
+            handles += line
         axes.set(xscale="log", yscale="log", xlabel="score evaluations a pair", ylabel=ylabel, title=title)
-        axes.legend(title="median over pairs, band: quartiles", title_fontsize=7)
+        heading = "median over pairs, band: quartiles"
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, title=heading, title_fontsize=7)
         return save_figure(figure, out, formats)
+
+
+def _spread(counts: NDArray[np.float64], most: int = 6) -> list[int]:
+    """Indices of a few counts, the last among them, evenly spread on a logarithmic axis: where a line's markers stand."""
+    wanted = np.geomspace(counts[0], counts[-1], most)
+    return sorted({int(np.abs(np.log(counts / place)).argmin()) for place in wanted})
 
 
 def quartile_curve(
@@ -100,7 +108,7 @@ def sweep_lines(
     numeric = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in everything)
     places = {str(x): i for i, x in enumerate(dict.fromkeys(map(str, everything)))}
     labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
-    styles = {k: v | {"marker": MARKERS[i % len(MARKERS)]} for i, (k, v) in enumerate(looks(labels).items())}
+    styles = {k: v | {"marker": marker(i)} for i, (k, v) in enumerate(looks(labels).items())}
     with drawing():
         figure = new_figure(1.0 + 3.2 * columns, 0.5 + 2.6 * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
@@ -119,6 +127,9 @@ def sweep_lines(
                 axes.set_xticks(range(len(places)), list(places))
             elif min(everything) > 0 and max(everything) > 10 * min(everything):
                 axes.set_xscale("log")
+                ticks = sorted({float(x) for x in everything})
+                axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                axes.minorticks_off()  # their labels would lie on each other
         if len(labels) > 1:
             drawn: dict[str, Any] = {}  # a panel may lack a line that another has
             for axes in grid.flat:

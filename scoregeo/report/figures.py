@@ -47,7 +47,7 @@ def surface_paths(
         axes.scatter(*ends.T, color="black", s=14, zorder=5, depthshade=False)
         box = [(float(np.nanmin(part)), float(np.nanmax(part))) for part in (x, y, z)]
         axes.set(xlim=box[0], ylim=box[1], zlim=box[2], title=title)
-        axes.set_box_aspect([max(high - low, 1e-9) for low, high in box], zoom=1.35)
+        axes.set_box_aspect([max(high - low, 1e-9) for low, high in box], zoom=1.55)
         axes.view_init(elev=elevation, azim=azimuth)
         axes.set_axis_off()
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2 if max(map(len, tracks)) > 12 else 4)
@@ -77,7 +77,7 @@ def frame_strips(
     height, width = next(iter(pictures.values())).shape[1:3]
     with drawing():
         cell = 0.62
-        label = 0.3 + 0.075 * max(len(name) for name in order)
+        label = 0.15 + 0.075 * max(len(name) for name in order)
         figure = new_figure(label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order))
         engine: Any = figure.get_layout_engine()
         engine.set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)

@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008, without its yellow (too light for lines on white); black is the truth's.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#666666")
 TRUTH = "truth"
-KNOWN = {"gauss_newton": 0, "lerp": 1, "adam": 2, "slerp": 3, "start": 4}  # one colour each in every figure
-LINES = ("-", "--", "-.", ":")  # so that print without colour can be read too
+# One look each in every figure, whatever metric's name stands in front.
+KNOWN = {"gauss_newton": 0, "lerp": 1, "adam": 2, "slerp": 3, "start": 4, "gauss_newton_mended": 5, "lbfgs": 6}
+METRICS = ("stein_", "pullback_", "conformal_", "euclidean_")
+# Dashes in points, so that print without colour can be read too and a line shows through the gaps of one drawn over it.
+LINES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (6, 2, 1.5, 2)),
+    (0, (2.5, 1.5)),
+    (0, (9, 2.5)),
+    (0, (4, 1.2, 1.2, 1.2)),
+    (0, (1.5, 2.5)),
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FORMATS = ("pdf", "svg", "png")
 RC: dict[str, Any] = {
@@ -36,6 +47,7 @@ RC: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
+    "legend.handlelength": 3.2,  # long enough to show the dashes
     "lines.markersize": 4,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -53,19 +65,39 @@ METADATA: dict[str, dict[str, Any]] = {
 
 
 def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Line keywords for each of a figure's methods: the truth black and dotted, known ones in their own colour, no two alike."""
+    """Line keywords for each of a figure's methods: the truth black and dotted, known ones in their own look, no two alike.
+
+    Colour, dashes and width differ, the first methods drawn wider, so that one that lies on another does not hide it.
+    """
     names = list(dict.fromkeys(names))
-    taken = {KNOWN[name] for name in names if name in KNOWN}
-    free = (number for number in itertools.count() if number not in taken)
-    result: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, int] = {}
     for name in names:
+        number = KNOWN.get(_plain(name))
+        if number is not None and number not in numbers.values():
+            numbers[name] = number
+    free = (number for number in itertools.count() if number not in set(numbers.values()))
+    result: dict[str, dict[str, Any]] = {}
+    for place, name in enumerate(names):
         if name == TRUTH:
             result[name] = {"color": "black", "linestyle": ":"}
             continue
-        number = KNOWN[name] if name in KNOWN else next(free)
-        style = LINES[number // len(PALETTE) % len(LINES)]
-        result[name] = {"color": PALETTE[number % len(PALETTE)], "linestyle": style}
+        number = numbers[name] if name in numbers else next(free)
+        colour, turn = PALETTE[number % len(PALETTE)], number // len(PALETTE)
+        width = max(2.4 - 0.25 * place, 1.2)
+        result[name] = {"color": colour, "linestyle": LINES[(number + turn) % len(LINES)], "linewidth": width}
     return result
+
+
+def marker(number: int) -> str:
+    """The marker of a figure's line `number`, counted from 0."""
+    return MARKERS[number % len(MARKERS)]
+
+
+def _plain(name: str) -> str:
+    """A method's name without its metric; every start is one."""
+    for metric in METRICS:
+        name = name.removeprefix(metric)
+    return "start" if name.startswith("start_") else name
 
 
 @contextlib.contextmanager

@@ -11,11 +11,13 @@ import numpy as np
 
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import read_json
+from scoregeo.core.results import check_format
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.run import DONE, FAILED, unfinished
 from scoregeo.report.table import Row, rows_from_summary, write_page
 
-DONE = "done"
 MOST_PANELS = 12  # more could not be read
 
 
@@ -63,14 +65,7 @@ def gather(
     Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
     """
     folders = find_jobs(folder)
-    overrides = [_overrides(job) for job in folders]
-    names = list(keys) if keys else _swept(overrides)
-    jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
-    jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
-    for name in names:
-        if all(job.values[name] is None for job in jobs):
-            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {', '.join(_swept(overrides))}.")
-
+    names, jobs = _jobs(folder, folders, keys)
     rows = [row for job in jobs for row in job.rows]
     known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
     for measure in measures or ():
@@ -80,11 +75,28 @@ def gather(
     lost = [job for job in jobs if job.failure is not None]
     if not rows:
         raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
-    notes = [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
+    notes = list(dict.fromkeys(line for job in folders for line in _weights(job)))
+    notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
     pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
-    figures = _plot(out, jobs, names, shown, plotted)
+    figures = plot(out, jobs, names, shown, plotted)
     return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
+
+
+def read_jobs(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
+    """The swept keys and the jobs below `folder`, ordered by their values; errors and `keys` as in `gather`."""
+    return _jobs(folder, find_jobs(folder), keys)
+
+
+def _jobs(folder: Path, folders: Sequence[Path], keys: Sequence[str] | None) -> tuple[list[str], list[Job]]:
+    overrides = [_overrides(job) for job in folders]
+    names = list(keys) if keys else _swept(overrides)
+    jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
+    jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
+    for name in names:
+        if all(job.values[name] is None for job in jobs):
+            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {', '.join(_swept(overrides))}.")
+    return names, jobs
 
 
 def find_jobs(folder: Path) -> list[Path]:
@@ -107,7 +119,7 @@ def _read(job: Path, root: Path, keys: Sequence[str], overrides: Mapping[str, An
     try:
         failure = _failure(job)
         if failure is None:
-            labels = {key: _show(value) for key, value in values.items()}
+            labels = {key: show(value) for key, value in values.items()}
             return Job(name, values, tuple(rows_from_summary(_entries(job / "summary.json"), labels)))
     except DataError as error:
         failure = str(error).replace(str(job), "its folder")
@@ -123,14 +135,24 @@ def _failure(job: Path) -> str | None:
     if status == DONE:
         return None if (job / "summary.json").is_file() else "it is marked done, but has no summary.json"
     if status == "running":
-        return "it has not finished: it still runs, or was killed"
-    return str(manifest.get("error") or "no reason was recorded") if status == "failed" else f"unknown status {status!r}"
+        return unfinished()
+    return str(manifest.get("error") or "no reason was recorded") if status == FAILED else f"unknown status {status!r}"
+
+
+def _weights(job: Path) -> list[str]:
+    """The line on its networks that a job's manifest gives; none where it has none, or is damaged."""
+    try:
+        manifest = read_json(job / "manifest.json")
+    except DataError:
+        return []
+    line = weights_line(manifest.get("weights") or []) if isinstance(manifest, dict) else ""
+    return [line] if line else []
 
 
 def _entries(path: Path) -> list[Any]:
-    """Rows of a summary: a list, or an object that holds it as "rows"."""
+    """Rows of a summary: a list, or an object of this format that holds it as "rows"."""
     content = read_json(path)
-    rows = content.get("rows") if isinstance(content, dict) else content
+    rows = check_format(content, path.name).get("rows") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path.name} holds no rows.")
     return rows
@@ -186,17 +208,23 @@ def _order(value: Any) -> tuple[int, float, str]:
         return (1, 0.0, str(value))
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """A swept value in words."""
     return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _told(job: Job) -> str:
-    settings = ", ".join(f"{key} = {_show(value)}" for key, value in job.values.items())
+    settings = ", ".join(f"{key} = {show(value)}" for key, value in job.values.items())
     return f"job {job.name} ({settings}): {job.failure}"
 
 
-def _plot(
-    out: Path, jobs: Sequence[Job], keys: Sequence[str], measures: Sequence[str], plotted: Sequence[str] | None
+def plot(
+    out: Path,
+    jobs: Sequence[Job],
+    keys: Sequence[str],
+    measures: Sequence[str],
+    plotted: Sequence[str] | None,
+    formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
     """Each measure against the first key, a line for each value of the others, a panel for each method and group."""
     if not keys:
@@ -213,18 +241,19 @@ def _plot(
                 for row in job.rows:
                     cell = row.cells.get(measure)
                     if (row.labels["method"], row.labels["group"]) == (method, group) and isinstance(cell, Estimate):
-                        label = ", ".join(_show(job.values[key]) for key in keys[1:])
+                        label = ", ".join(show(job.values[key]) for key in keys[1:])
                         lines.setdefault(label, []).append((job.values[keys[0]], cell))
             if lines and len(panels) < MOST_PANELS:
                 heading = ", ".join(filter(None, (method, group)))
-                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {k: _line(v) for k, v in lines.items()}
+                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {k: line_of(v) for k, v in lines.items()}
                 ylabels.append(measure)
     if not panels:
         return []
-    return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]))
+    return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]), formats=formats)
 
 
-def _line(points: Sequence[tuple[Any, Estimate]]) -> Line:
+def line_of(points: Sequence[tuple[Any, Estimate]]) -> Line:
+    """Points (x, estimate) of one method as a line with its bars."""
     # An estimate without an interval gets a bar of no length.
     low = [e.low if np.isfinite(e.low) else e.mean for _, e in points]
     high = [e.high if np.isfinite(e.high) else e.mean for _, e in points]

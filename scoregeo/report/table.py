@@ -18,24 +18,40 @@ SUMMARY_KEYS = ("method", "group", "measure", "mean", "low", "high", "n")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: what it is of, by column ("method", "group", a swept key), and its cell for each measure."""
+    """One line of a table: what it is of, by column ("method", "group", a swept key), and its cell for each measure.
+
+    `marked`: the measures shown in bold, by the rule of `scoregeo.evaluation.comparison`.
+    """
 
     labels: Mapping[str, str]
     cells: Mapping[str, Cell]
+    marked: frozenset[str] = frozenset()
 
 
 def summary_entry(method: str, group: str, measure: str, cell: Cell) -> dict[str, Any]:
-    """One entry of `summary.json`: `SUMMARY_KEYS`, `left_out`, and `reason` (null where there is a value)."""
+    """One entry of `summary.json`: `SUMMARY_KEYS`, `left_out`, `detail`, and `reason` (null where there is a value)."""
     names: dict[str, Any] = {"method": method, "group": group, "measure": measure}
     if isinstance(cell, NotAvailable):
-        return names | {"mean": None, "low": None, "high": None, "n": 0, "left_out": 0, "reason": cell.reason}
-    values = {"mean": cell.mean, "low": cell.low, "high": cell.high, "n": cell.n, "left_out": cell.left_out}
+        return names | {"mean": None, "low": None, "high": None, "n": 0, "left_out": 0, "detail": "", "reason": cell.reason}
+    values = {
+        "mean": cell.mean,
+        "low": cell.low,
+        "high": cell.high,
+        "n": cell.n,
+        "left_out": cell.left_out,
+        "detail": cell.detail,
+    }
     return names | values | {"reason": None}
 
 
-def rows_from_summary(entries: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | None = None) -> list[Row]:
+def rows_from_summary(
+    entries: Iterable[Mapping[str, Any]],
+    labels: Mapping[str, str] | None = None,
+    comparisons: Iterable[Mapping[str, Any]] = (),
+) -> list[Row]:
     """The rows of `summary.json` entries, one for each method and group, in order; `labels` go in front of each row's own.
 
+    `comparisons`: those of the same file; whichever method they find better is marked.
     Raises DataError for an entry that lacks a key, naming it: a file of another version.
     """
     gathered: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -45,11 +61,27 @@ def rows_from_summary(entries: Iterable[Mapping[str, Any]], labels: Mapping[str,
             raise DataError(f"A summary entry lacks {', '.join(missing)}: it was written by another version.")
         cells = gathered.setdefault((str(entry["method"]), str(entry["group"])), {})
         cells[str(entry["measure"])] = _cell(entry)
-    return [Row({**(labels or {}), "method": method, "group": group}, cells) for (method, group), cells in gathered.items()]
+    better = {(c["method"], c["group"], c["measure"]) for c in comparisons if c["better"] is True}
+    return [
+        Row(
+            {**(labels or {}), "method": method, "group": group},
+            cells,
+            frozenset(name for name in cells if (method, group, name) in better),
+        )
+        for (method, group), cells in gathered.items()
+    ]
 
 
-def markdown_table(rows: Sequence[Row], *, measures: Sequence[str] | None = None, titles: Mapping[str, str] | None = None) -> str:
-    """A GitHub table: labels, the number of pairs, and for each measure its value and interval; the reasons for "n/a" below.
+def markdown_table(
+    rows: Sequence[Row],
+    *,
+    measures: Sequence[str] | None = None,
+    titles: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """A GitHub table: labels, the number of pairs, and for each measure its value and interval; bold where the row is marked.
+
+    Below it the reasons for "n/a", each once, what was left out, and `notes`.
 
     `measures` picks and orders the columns (default: all, as they come); `titles` gives headings for labels and measures. A label
     column that is empty in every row is left out. Raises DataError for no rows.
@@ -69,26 +101,33 @@ def markdown_table(rows: Sequence[Row], *, measures: Sequence[str] | None = None
             for name, cell in zip(names, cells, strict=True)
             if isinstance(cell, Estimate) and cell.left_out
         ]
-        lines.append([row.labels.get(key, "") for key in keys] + [_pairs(cells)] + [_text(cell, reasons) for cell in cells])
+        lines.append(
+            [row.labels.get(key, "") for key in keys]
+            + [_pairs(cells)]
+            + [
+                f"**{text}**" if name in row.marked else text
+                for name, text in zip(names, (_text(cell, reasons) for cell in cells), strict=True)
+            ]
+        )
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    notes = [f"n/a ({number}): {reason}." for reason, number in reasons.items()] + left_out
-    return table + "\n" + "".join(f"\n- {note}" for note in notes) + ("\n" if notes else "")
+    below = [f"n/a ({number}): {reason}." for reason, number in reasons.items()] + left_out + list(notes)
+    return table + "\n" + "".join(f"\n- {note}" for note in below) + ("\n" if below else "")
 
 
 def csv_table(rows: Sequence[Row], *, measures: Sequence[str] | None = None) -> str:
-    """One line for each row and measure, with every digit: labels, measure, mean, low, high, n, left_out, reason."""
+    """One line for each row and measure, with every digit: labels, measure, mean, low, high, n, left_out, detail, reason."""
     keys = list(dict.fromkeys(key for row in rows for key in row.labels))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*keys, "measure", "mean", "low", "high", "n", "left_out", "reason"])
+    writer.writerow([*keys, "measure", "mean", "low", "high", "n", "left_out", "detail", "reason"])
     for row in rows:
         for name in measures if measures is not None else row.cells:
             cell = row.cells.get(name)
             if isinstance(cell, Estimate):
                 numbers = [repr(value) if math.isfinite(value) else "" for value in (cell.mean, cell.low, cell.high)]
-                values = [*numbers, str(cell.n), str(cell.left_out), ""]
+                values = [*numbers, str(cell.n), str(cell.left_out), cell.detail, ""]
             else:
-                values = ["", "", "", "0", "0", cell.reason if cell else ""]
+                values = ["", "", "", "0", "0", "", cell.reason if cell else ""]
             writer.writerow([row.labels.get(key, "") for key in keys] + [name, *values])
     return buffer.getvalue()
 
@@ -103,8 +142,12 @@ def page(
     measures: Sequence[str] | None = None,
     titles: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    table_notes: Sequence[str] = (),
 ) -> str:
-    """A Markdown page: title, the exact command, seed and settings, then each table under its caption (none for "")."""
+    """A Markdown page: title, the exact command, seed and settings, then each table under its caption (none for "").
+
+    `table_notes` stand under every table, `notes` once at the end.
+    """
     parts = [f"# {title}", f"```bash\n{command}\n```"]
     facts = ([f"seed {seed}"] if seed is not None else []) + [f"{key} = {value}" for key, value in (settings or {}).items()]
     if facts:
@@ -112,7 +155,9 @@ def page(
     parts.append("Means over pairs, with 95 % bootstrap intervals in brackets.")
     for caption, rows in tables.items():
         shown = None if measures is None else [name for name in measures if any(name in row.cells for row in rows)]
-        parts += ([f"## {caption}"] if caption else []) + [markdown_table(rows, measures=shown, titles=titles).rstrip()]
+        parts += ([f"## {caption}"] if caption else []) + [
+            markdown_table(rows, measures=shown, titles=titles, notes=table_notes).rstrip()
+        ]
     parts += ["\n".join(f"- {note}" for note in notes)] if notes else []
     return "\n\n".join(parts) + "\n"
 
@@ -122,7 +167,7 @@ def write_page(out: Path, title: str, tables: Mapping[str, Sequence[Row]], **det
     markdown, numbers = out.with_name(f"{out.name}.md"), out.with_name(f"{out.name}.csv")
     write_text(markdown, page(title, tables, **details))
     captioned = [
-        Row({"table": caption, **row.labels} if len(tables) > 1 else row.labels, row.cells)
+        Row({"table": caption, **row.labels} if len(tables) > 1 else row.labels, row.cells, row.marked)
         for caption, rows in tables.items()
         for row in rows
     ]
@@ -146,7 +191,8 @@ def _cell(entry: Mapping[str, Any]) -> Cell:
     if entry["mean"] is None:
         return NotAvailable(str(entry.get("reason") or "no value was recorded"))
     low, high = (math.nan if entry[key] is None else float(entry[key]) for key in ("low", "high"))
-    return Estimate(float(entry["mean"]), low, high, int(entry["n"]), int(entry.get("left_out") or 0))
+    left_out, detail = int(entry.get("left_out") or 0), str(entry.get("detail") or "")
+    return Estimate(float(entry["mean"]), low, high, int(entry["n"]), left_out, detail)
 
 
 def _measures(rows: Sequence[Row]) -> list[str]:
@@ -162,6 +208,6 @@ def _text(cell: Cell | None, reasons: dict[str, int]) -> str:
     if cell is None:
         return ""
     if isinstance(cell, Estimate):
-        return format_estimate(cell)
+        return format_estimate(cell) + (f" ({cell.detail})" if cell.detail else "")
     number = reasons.setdefault(cell.reason.rstrip("."), len(reasons) + 1)
     return f"n/a ({number})"

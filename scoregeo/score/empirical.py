@@ -13,10 +13,10 @@ _FINEST = 1e-6  # smallest sigma, in units of the sample's root mean square dist
 
 
 class EmpiricalScore(AbstractScore):
-    """Sample y_1 .. y_N, each with the same weight, blurred:
+    """Sample y_1 .. y_N of weights a_i (1 / N each, if not given), blurred:
 
-        p = (1 / N) sum_i N(x; y_i, sigma^2 I)
-        s = (m(x) - x) / sigma^2,  m = sum_i w_i y_i,  w = softmax_i(-|x - y_i|^2 / (2 sigma^2))
+        p = sum_i a_i N(x; y_i, sigma^2 I)
+        s = (m(x) - x) / sigma^2,  m = sum_i w_i y_i,  w = softmax_i(log a_i - |x - y_i|^2 / (2 sigma^2))
 
     One evaluation costs 4 N D multiply-adds. Points and sample are both taken in pieces with a running log-sum-exp, so memory
     beyond the sample stays near `chunk_bytes` (without a graph; a backward pass keeps [points, N] weights).
@@ -25,9 +25,11 @@ class EmpiricalScore(AbstractScore):
     loses the digits that `/ (2 sigma^2)` then magnifies. The mean m is done in the sample's dtype.
     """
 
-    def __init__(self, sample: torch.Tensor, chunk_bytes: int = 2**28) -> None:
-        """`sample` [N, *shape], floating point, on the device of the points to come. Raises DataError where it is empty,
-        not finite or of another type."""
+    def __init__(self, sample: torch.Tensor, chunk_bytes: int = 2**28, weights: torch.Tensor | None = None) -> None:
+        """`sample` [N, *shape], floating point, on the device of the points to come; `weights` [N], above 0, of any sum.
+
+        Raises DataError where the sample is empty, not finite or of another type, or the weights do not fit it.
+        """
         check_number("score.chunk_bytes", chunk_bytes, at_least=2**20, integer=True)
         if sample.ndim < 2 or len(sample) == 0 or not sample.is_floating_point():
             raise DataError(
@@ -35,6 +37,8 @@ class EmpiricalScore(AbstractScore):
             )
         if not sample.isfinite().all():
             raise DataError("the sample holds NaN or infinite values.")
+        if weights is not None and (weights.shape != sample.shape[:1] or not bool((weights > 0).all())):
+            raise DataError(f"weights must be {len(sample)} numbers above 0, one for each point of the sample.")
         self._shape = tuple(sample.shape[1:])
         # A copy, as given: centring it in float32 would round each vector, which is as bad as rounding the distances.
         self._data = sample.detach().flatten(1).clone()
@@ -44,6 +48,9 @@ class EmpiricalScore(AbstractScore):
         self._sample_chunk = max(1, min(count, chunk_bytes // (4 * 8 * size)))
         self._point_chunk = max(1, chunk_bytes // (4 * 8 * self._sample_chunk))
         self._half_square = torch.cat([self._centred(part).square().sum(1) / 2 for part in self._data.split(self._sample_chunk)])
+        count = len(self._data)
+        share = None if weights is None else weights.detach().to(self._centre) / weights.sum()
+        self._log_share = torch.full_like(self._half_square, -math.log(count)) if share is None else share.log()
         scale = math.sqrt(2 * float(self._half_square.mean()))
         self._finest = _FINEST * scale if scale > 0 else _FINEST
 
@@ -66,21 +73,20 @@ class EmpiricalScore(AbstractScore):
         parts = [
             self._moments(part, sigma)[0] - part.square().sum(1) / (2 * sigma**2) for part in centred.split(self._point_chunk)
         ]
-        count, size = self._data.shape
-        return torch.cat(parts) - math.log(count) - size / 2 * math.log(2 * math.pi * sigma**2)
+        return torch.cat(parts) - self._data.shape[1] / 2 * math.log(2 * math.pi * sigma**2)
 
     def _centred(self, x: torch.Tensor) -> torch.Tensor:
         return x.double() - self._centre
 
     def _moments(self, x: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """For centred points [points, D], float64: `log sum_i exp((x.y_i - |y_i|^2 / 2) / sigma^2)` and the weighted mean m."""
+        """For centred points [points, D], float64: `log sum_i a_i exp((x.y_i - |y_i|^2 / 2) / sigma^2)`, and the mean m."""
         peak = x.new_full((len(x), 1), -math.inf)
         total = x.new_zeros(len(x), 1)
         mean = torch.zeros_like(x)
-        pieces = zip(self._data.split(self._sample_chunk), self._half_square.split(self._sample_chunk), strict=True)
-        for piece, half_square in pieces:
+        offset = self._log_share - self._half_square / sigma**2
+        for piece, shift in zip(self._data.split(self._sample_chunk), offset.split(self._sample_chunk), strict=True):
             data = self._centred(piece)
-            logits = torch.addmm(half_square, x, data.T, beta=-1 / sigma**2, alpha=1 / sigma**2)
+            logits = torch.addmm(shift, x, data.T, alpha=1 / sigma**2)
             # Any shift is exact, so no gradient need flow through it.
             higher = torch.maximum(peak, logits.detach().amax(1, keepdim=True))
             weight = logits.sub_(higher).exp_()

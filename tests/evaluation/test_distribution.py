@@ -73,6 +73,18 @@ def test_kid_of_three_libraries() -> None:
     assert other[KEY_METRIC_KID_MEAN] == pytest.approx(ours, rel=1e-9)
 
 
+def test_kid_over_subsets_of_two_libraries() -> None:
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
+    # Each library draws subsets of its own.
+    a, b = cloud(400, 12), cloud(60, 12, seed=1, shift=1.0)
+    mean, spread = torchmetrics_kid(a, b, subset_size=60, subsets=1000, seed=0)
+    other = kid_features_to_metric(a, b, kid_subsets=1000, kid_subset_size=60, verbose=False)
+    error = spread / math.sqrt(1000)  # of either mean; 3.5 of the difference's are one chance in 2,000
+    assert mean == pytest.approx(other[KEY_METRIC_KID_MEAN], abs=3.5 * math.sqrt(2) * error)
+    assert spread == pytest.approx(other[KEY_METRIC_KID_STD], rel=0.1)  # a deviation of 1,000 draws is known to 2.2 %
+
+
 def test_kid_of_equal_distributions_is_about_zero() -> None:
     values = [polynomial_mmd(cloud(40, 8, seed=s), cloud(50, 8, seed=1000 + s)) for s in range(60)]
     # Unbiased: the mean of 60 draws lies within three of its standard errors.
@@ -102,7 +114,11 @@ def test_interval_surrounds_the_value_and_follows_the_seed() -> None:
     assert result.fid.low < result.fid.mean < result.fid.high
     assert result.kid.low < result.kid.mean < result.kid.high
     assert (result.fid.n, result.frames, result.reference_frames, result.network) == (12, 120, 300, "given")
-    assert result == compare_features(features, reference, "given", subset_size=50, subsets=20)
+    again = compare_features(features, reference, "given", subset_size=50, subsets=20)
+    assert (result.fid, result.kid, result.recall, result.kid_spread) == (again.fid, again.kid, again.recall, again.kid_spread)
+    # Another method on as many pairs has the same draws.
+    other = compare_features(features + 0.1, reference, "given", subset_size=50, subsets=20)
+    assert torch.corrcoef(torch.stack([result.resampled["fid"], other.resampled["fid"]]))[0, 1] > 0.9
     # The mean over subsets estimates the same as all images do; its spread says how far it may stray.
     assert result.kid.mean == pytest.approx(polynomial_mmd(features.flatten(0, 1), reference), abs=result.kid_spread)
 
@@ -140,11 +156,23 @@ def test_bad_input() -> None:
         FeatureNetwork("unflat", "pixels", nn.Identity()).features(torch.zeros(2, 1, 3, 3))
     with pytest.raises(ConfigError, match=r"kid_subset_size = 100.*at most.*20 inner frames, 50 reference"):
         compare_features(cloud(2, 10, 4), cloud(50, 4), "given")
-    with pytest.raises(ConfigError, match="kid_subset_size"):
+    with pytest.raises(ConfigError, match=r"set evaluation\.kid_subset_size=30 or less, or compare more pairs or points"):
         check_frame_counts(5, 8, 1000, 31)
+    with pytest.raises(ConfigError, match=r"set evaluation\.kid_subset_size=20 or less, or raise evaluation\.reference_frames"):
+        check_frame_counts(5, 8, 20, 31)
+    with pytest.raises(ConfigError, match="compare more pairs or points"):
+        check_frame_counts(1, 3, 20, 2)
     check_frame_counts(5, 8, 1000, 30)
     with pytest.raises(DataError, match="reference set of 1 image"):
         check_frame_counts(20, 32, 1, 50)
+    with pytest.raises(DataError, match="reference set of 1 image"):
+        compare_features(cloud(2, 10, 4), cloud(1, 4), "given", subset_size=10)
+    digits = load_feature_network("digit_classifier")
+    assert isinstance(digits, FeatureNetwork)
+    with pytest.raises(DataError, match=r"takes images of shape \[1, 28, 28\]; these have \[1, 32, 32\]"):
+        digits.features(torch.zeros(2, 1, 32, 32))
+    with pytest.raises(DataError, match="from 0 to 255"):
+        digits.features(torch.linspace(0, 255, 2 * 784).reshape(2, 1, 28, 28))
     with pytest.raises(DataError, match="every frame"):
         compare_features(cloud(2, 10, 4) * float("nan"), cloud(50, 4), "given", subset_size=10)
     with pytest.raises(ConfigError, match=r"evaluation\.network = 'resnet'"):

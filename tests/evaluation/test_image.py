@@ -72,6 +72,10 @@ def test_bad_input() -> None:
         ssim(good[..., :8], good[..., :8])
     with pytest.raises(DataError, match="from 0 to 255"):
         psnr(torch.linspace(0, 255, 512).reshape(2, 1, 16, 16), good)
+    with pytest.raises(DataError, match="from -128 to 127"):
+        psnr(torch.linspace(-128, 127, 512).reshape(2, 1, 16, 16), good)
+    with pytest.raises(DataError, match=r"\[2, 1, 16, 16\] and truth \[2, 1, 16, 20\]"):
+        psnr(good, images(2, 1, 16, 20))
     with pytest.raises(DataError, match="floating point"):
         psnr(torch.zeros(2, 1, 16, 16, dtype=torch.uint8), good)
     frames = images(2, 4, 1, 16, 16)

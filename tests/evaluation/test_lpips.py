@@ -1,6 +1,7 @@
 """Our LPIPS against the lpips library itself, on random backbones, which need no download."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +29,27 @@ def test_matches_the_library_on_large_colour_images(squeeze: Lpips) -> None:
         wanted = squeeze.module(a, b).flatten().double()
     # float32 convolutions of other batch sizes sum in another order.
     torch.testing.assert_close(squeeze.distance(a, b), wanted, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("net", ["alex", pytest.param("vgg", marks=pytest.mark.slow)])
+def test_other_backbones_match_the_library_and_its_formula(net: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        measure = Lpips(net, build_network(net, random_backbone=True))
+    a, b = images(2, 3, 64, 64), images(2, 3, 64, 64, seed=1)
+    module: Any = measure.module
+    with torch.no_grad():
+        torch.testing.assert_close(measure.distance(a, b), module(a, b).flatten().double(), rtol=1e-4, atol=1e-7)
+        # Zhang et al. 2018, eq. 1: weighted squares of differences of unit channels, mean over space, sum over levels.
+        levels = zip(module.net(module.scaling_layer(a)), module.net(module.scaling_layer(b)), module.lins, strict=True)
+        wanted = sum(
+            (lin.model[-1].weight.flatten()[:, None, None] * (unit(x) - unit(y)) ** 2).sum(1).mean((1, 2)) for x, y, lin in levels
+        )
+    torch.testing.assert_close(measure.distance(a, b), wanted.double(), rtol=1e-4, atol=1e-7)  # type: ignore[union-attr]
+
+
+def unit(features: torch.Tensor) -> torch.Tensor:
+    return features / (features.norm(dim=1, keepdim=True) + 1e-10)
 
 
 def test_small_grey_images_are_resized_and_repeated(squeeze: Lpips) -> None:

@@ -1,7 +1,9 @@
 """Fetching weights from a server of our own: success, wrong digest, refusal, silence."""
 
 import hashlib
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -61,6 +63,16 @@ def test_damaged_cache_is_named() -> None:
     weights.path.write_bytes(CONTENT[:5])
     answer = weights.obtain()
     assert isinstance(answer, NotAvailable) and "damaged" in answer.reason
+
+
+def test_the_command_that_fetches_them_works(server: str) -> None:
+    weights = WeightsFile("Net", f"{server}/net-{DIGEST}.pth", 1)
+    answer = weights.obtain(download=False)
+    assert isinstance(answer, NotAvailable) and weights.command in answer.reason and "evaluation.download" in answer.reason
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    subprocess.run(weights.command, shell=True, check=True, capture_output=True)
+    assert weights.obtain(download=False) == weights.path
 
 
 def test_missing_on_the_server(server: str) -> None:

@@ -55,7 +55,7 @@ def test_energy_curves(tmp_path: Path) -> None:
     steps = np.arange(1, 9)[:, None] * np.ones((1, 4))
     energy = 10 ** (3 - 0.3 * steps) * np.linspace(1, 2, 4)
     paths = energy_curves(tmp_path / "energy", {"adam": (steps * 40, energy), "gauss_newton": (steps * 10, energy)})
-    assert check(paths) == (1040, 720)
+    assert check(paths) == (1040, 760)
 
 
 def test_quartiles_hold_each_pairs_last_energy() -> None:
@@ -91,7 +91,8 @@ def test_looks_are_fixed_and_distinct() -> None:
     names = ["stein", "lerp", "truth", "gauss_newton", *(str(i) for i in range(10))]
     styles = looks(names)
     assert len({tuple(style.values()) for style in styles.values()}) == len(names)
-    assert styles["lerp"] == looks(["lerp"])["lerp"]
+    alone = looks(["lerp"])["lerp"]
+    assert styles["lerp"] | {"linewidth": 0} == alone | {"linewidth": 0}  # the width tells the place in the figure
     assert styles["truth"]["color"] == "black"
 
 

@@ -58,6 +58,26 @@ def test_empty_label_columns_and_pipes() -> None:
     assert "x of 2 pair(s) was not finite" in text
 
 
+def test_winners_are_bold_and_details_stand_beside_their_value() -> None:
+    cells = {"fid": Estimate(117.0, 7.0, 381.0, 6, detail="282 / 2000 frames"), "kid": Estimate(51.0, n=6)}
+    rows = [Row({"method": "lerp"}, cells, frozenset({"fid"})), Row({"method": "stein"}, cells)]
+    lines = markdown_table(rows, notes=["a note"]).splitlines()
+    assert lines[2] == "| lerp | 6 | **117 [7, 381] (282 / 2000 frames)** | 51 |"
+    assert lines[3] == "| stein | 6 | 117 [7, 381] (282 / 2000 frames) | 51 |"
+    assert lines[4:] == ["", "- a note"]
+    text = page("Both", {"a": rows, "b": rows}, command="c", seed=None, table_notes=["weights"], notes=["once"])
+    assert text.count("- weights") == 2 and text.count("- once") == 1
+
+
+def test_marks_follow_the_comparisons() -> None:
+    entries = [summary_entry(method, group, "psnr", Estimate(1.0)) for method in ("lerp", "stein") for group in ("all", "60 deg")]
+    said = {("stein", "all"): True, ("lerp", "all"): False, ("stein", "60 deg"): None}
+    comparisons = [{"method": m, "group": g, "measure": "psnr", "better": better} for (m, g), better in said.items()]
+    rows = rows_from_summary(entries, comparisons=comparisons)
+    marked = {(row.labels["method"], row.labels["group"]): set(row.marked) for row in rows}
+    assert marked.pop(("stein", "all")) == {"psnr"} and not any(marked.values())
+
+
 def test_csv_has_every_digit() -> None:
     lines = list(csv.DictReader(io.StringIO(csv_table(ROWS))))
     assert len(lines) == 4
@@ -66,7 +86,7 @@ def test_csv_has_every_digit() -> None:
 
 
 def test_summary_entries_survive_json() -> None:
-    rows = [*ROWS, Row({"method": "one", "group": ""}, {"psnr": Estimate(1 / 3, n=1)})]
+    rows = [*ROWS, Row({"method": "one", "group": ""}, {"psnr": Estimate(1 / 3, n=1, detail="of one")})]
     entries = [
         summary_entry(row.labels["method"], row.labels["group"], name, cell) for row in rows for name, cell in row.cells.items()
     ]

@@ -1,0 +1,173 @@
+"""Closed surfaces in R^3 that are star-shaped about the origin: ellipsoids and wiggly spheres."""
+
+import math
+from abc import abstractmethod
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+
+from scoregeo.core.errors import check_number
+from scoregeo.core.seed import generator
+from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
+from scoregeo.dataset.level_set import LevelSet, Point, shoot, shortest_geodesic
+
+_POINTS = 65  # of a true geodesic, where its greatest curvature is looked for
+_COARSE = 40_000  # nodes among which the nearest point of the surface is looked for first
+
+
+class AbstractSurface(AbstractDataset):
+    """Uniform in area on a `LevelSet`; points [3], float64. A subclass gives the surface and calls `_settings`."""
+
+    num_pairs: int
+    min_angle: float
+    max_angle: float
+    curvature_groups: int
+    _tree: tuple[cKDTree, np.ndarray] | None = None
+
+    @property
+    @abstractmethod
+    def surface(self) -> LevelSet:
+        """Its equation."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (3,)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float64
+
+    def pairs(self, seed: int) -> Pairs:
+        """Two points uniform in area whose directions from the origin differ by min_angle to max_angle."""
+        source, kept = generator(seed, "pairs"), 0
+        found: list[torch.Tensor] = []
+        while kept < self.num_pairs:
+            ends = self._uniform(2, source)
+            unit = ends / ends.norm(dim=1, keepdim=True)
+            angle = 2 * math.atan2(float((unit[0] - unit[1]).norm()), float((unit[0] + unit[1]).norm()))
+            if self.min_angle <= angle <= self.max_angle:
+                found.append(ends)
+                kept += 1
+        ends = torch.stack(found)
+        names = tuple(f"pair{i:03d}" for i in range(self.num_pairs))
+        pairs = Pairs(ends[:, 0], ends[:, 1], names, ("all",) * self.num_pairs)
+        return replace(pairs, groups=self._groups(pairs)) if self.curvature_groups > 1 else pairs
+
+    def sample(self, count: int, seed: int) -> torch.Tensor:
+        return self._uniform(count, generator(seed, "sample"))
+
+    def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
+        return self._along(pairs, np.broadcast_to(np.linspace(0, 1, num_points), (len(pairs), num_points)))
+
+    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
+        """The shortest geodesic, followed on by its own equation; it need not be shortest past the second end."""
+        return self._along(pairs, 1 + reach_of(reach, pairs).numpy()[:, None] * np.linspace(0, 1, num_points))
+
+    def true_length(self, pairs: Pairs) -> torch.Tensor:
+        lengths = [shortest_geodesic(self.surface, start, stop)[1] for start, stop in _ends(pairs)]
+        return torch.tensor(lengths, dtype=self.dtype)
+
+    def curvature(self, points: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self.surface.curvature(points.numpy()))
+
+    def distance(self, points: torch.Tensor) -> torch.Tensor:
+        """To the nearest point: the nearest of 40,000 nodes, then Newton's method on `y + mu grad F(y) / 2 = x, F(y) = 1`."""
+        surface, x = self.surface, points.detach().cpu().double().numpy()
+        if self._tree is None:
+            nodes, _ = self._nodes(math.ceil(math.sqrt(_COARSE / 2)))
+            self._tree = cKDTree(nodes), nodes
+        tree, nodes = self._tree
+        coarse, index = tree.query(x)
+        y = nodes[index]
+        slope = surface.gradient(y)
+        mu = 2 * ((x - y) * slope).sum(-1) / (slope**2).sum(-1)
+        with np.errstate(all="ignore"):  # a point at a centre of curvature divides by zero, and keeps its node
+            for _ in range(12):
+                slope = surface.gradient(y)
+                diagonal = 1 + mu[:, None] / 2 * surface.hessian(y)
+                short = x - y - mu[:, None] / 2 * slope
+                inverse = slope / diagonal
+                step = ((inverse * short).sum(-1) - (1 - surface.value(y))) / ((inverse * slope).sum(-1) / 2)
+                y = y + (short - step[:, None] / 2 * slope) / diagonal
+                mu = mu + step
+        found = np.linalg.norm(x - y, axis=1)
+        # Newton's method may leave for a farther stationary point where the nearest one is not unique.
+        good = (found <= coarse) & (np.abs(surface.value(y) - 1) < 1e-9)  # a NaN is neither
+        return torch.from_numpy(np.where(good, found, coarse)).to(points)
+
+    def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gauss-Legendre nodes in height times equal angles, projected from the unit sphere; weights times the area element."""
+        nodes, weights = self._nodes(math.ceil(math.pi * self.surface.reach / spacing))
+        return torch.from_numpy(nodes), torch.from_numpy(weights)
+
+    def _nodes(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """`count` rings of `2 count` nodes, and their shares of the area."""
+        height, weight = np.polynomial.legendre.leggauss(count)
+        phi = np.arange(2 * count) * (math.pi / count)
+        ring = np.sqrt(1 - height**2)[:, None]
+        directions = np.stack([ring * np.cos(phi), ring * np.sin(phi), np.broadcast_to(height[:, None], (count, 2 * count))], -1)
+        directions = directions.reshape(-1, 3)
+        points, area = self._project(directions)
+        area = area * np.repeat(weight, 2 * count)
+        return points, area / area.sum()
+
+    def _project(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points of the surface in unit directions n, and their area elements `t^2 |grad F| / |n . grad F|` per solid angle."""
+        radius = self.surface.radius(directions)
+        points = radius[..., None] * directions
+        slope = self.surface.gradient(points)
+        return points, radius**2 * np.linalg.norm(slope, axis=-1) / np.abs((slope * directions).sum(-1))
+
+    def _uniform(self, count: int, source: torch.Generator) -> torch.Tensor:
+        """Uniform directions, kept in proportion to the area element."""
+        _, weights = self._project(_fan())
+        highest, kept, have = 1.05 * float(weights.max()), [], 0
+        while have < count:
+            draw = torch.randn(2 * count + 8, 3, generator=source, dtype=self.dtype)
+            chance = torch.rand(len(draw), generator=source, dtype=self.dtype).numpy()
+            points, area = self._project((draw / draw.norm(dim=1, keepdim=True)).numpy())
+            kept.append(points[chance * highest <= area])
+            have += len(kept[-1])
+        return torch.from_numpy(np.concatenate(kept)[:count])
+
+    def _along(self, pairs: Pairs, fractions: np.ndarray) -> torch.Tensor:
+        rows = []
+        for (start, stop), wanted in zip(_ends(pairs), fractions, strict=True):
+            alpha, length = shortest_geodesic(self.surface, start, stop)
+            # The integrator begins at the first end, whichever part of the way is asked for.
+            furthest = wanted[-1]
+            rows.append(shoot(self.surface, start, alpha, furthest * length, wanted / furthest)[:, :3])
+        return torch.from_numpy(np.stack(rows))
+
+    def _groups(self, pairs: Pairs) -> tuple[str, ...]:
+        """Groups of equal size by the greatest absolute curvature along the true geodesic, named by their ranges."""
+        highest = self.curvature(self.true_path(pairs, _POINTS).flatten(0, 1)).abs().view(len(pairs), -1).amax(1)
+        names = [""] * len(pairs)
+        for part in highest.argsort(stable=True).tensor_split(self.curvature_groups):
+            low, high = float(highest[part[0]]), float(highest[part[-1]])
+            for index in part.tolist():
+                names[index] = f"curvature {low:.2g} to {high:.2g}"
+        return tuple(names)
+
+    def _settings(self, num_pairs: int, min_angle: float, max_angle: float, curvature_groups: int) -> None:
+        """Check and keep what all surfaces have."""
+        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
+        check_number("dataset.max_angle", max_angle, above=min_angle, at_most=math.pi)
+        check_number("dataset.curvature_groups", curvature_groups, at_least=1, at_most=num_pairs, integer=True)
+        self.num_pairs, self.min_angle, self.max_angle = num_pairs, float(min_angle), float(max_angle)
+        self.curvature_groups = curvature_groups
+
+
+def _fan() -> np.ndarray:
+    """Unit directions that cover the sphere: a Fibonacci lattice."""
+    index = np.arange(20_000) + 0.5
+    height, phi = 1 - 2 * index / len(index), math.pi * (1 + math.sqrt(5)) * index
+    ring = np.sqrt(1 - height**2)
+    return np.stack([ring * np.cos(phi), ring * np.sin(phi), height], -1)
+
+
+def _ends(pairs: Pairs) -> list[tuple[Point, Point]]:
+    return [((a, b, c), (d, e, f)) for (a, b, c), (d, e, f) in pairs.ends.tolist()]

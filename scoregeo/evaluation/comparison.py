@@ -1,0 +1,186 @@
+"""Methods against each other on the same pairs: difference with interval, test, correction, effect size, and who is marked.
+
+Pairs are the unit: a method's value for one pair, or for FID and KID all of a pair's frames together, is one observation.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from scoregeo.columns import HIGHER, LOWER, NEARER_ZERO
+from scoregeo.core.errors import check_choice
+from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
+
+LEVEL = 0.05
+FEWEST_PAIRS = 6  # 2 / 2^6 is the first exact two-sided p below 0.05
+_FLIPS = 9999  # sign patterns, all of them up to 13 pairs
+_ROUNDING = 1e-12  # differences below it are float64's
+RULE = (
+    "Bold: better than the best baseline (of the methods without a metric of ours, the one whose mean is best on these "
+    "pairs), or the best baseline itself where it is better than every method with one. Better means that the 95 % bootstrap "
+    "interval of the paired difference leaves out 0, and that the two-sided p, Holm-corrected for all methods of one table and "
+    f"measure, is below {LEVEL}: of a sign-flip test of the mean difference, for FID, KID and recall of a t test with the "
+    "deviation of joint resamples of pairs. No p is below 2 / 2^pairs, times the number of methods once corrected: with fewer "
+    f"than {FEWEST_PAIRS} pairs nothing can be bold. The truth, the start, and columns without a better direction are not "
+    "compared."
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Method less reference: the mean over `n` pairs, its interval, two-sided `p`, effect size (NaN where there is none)."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    effect: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One method against `reference`: their difference, p corrected within the family, and whether the method is better.
+
+    `better` is True or False where interval and corrected p both say so, None where they do not.
+    """
+
+    method: str
+    reference: str
+    difference: Difference
+    p_corrected: float
+    better: bool | None
+
+
+def paired_difference(
+    values: torch.Tensor, reference: torch.Tensor, *, level: float = 0.95, resamples: int = 9999, seed: int = 0
+) -> Difference:
+    """`values - reference`, [pairs] each: mean, bootstrap interval, sign-flip p, matched-pairs rank-biserial correlation.
+
+    The test permutes which of a pair's two values is whose, so its null hypothesis is that the methods are exchangeable within a
+    pair. It takes the mean difference, the number that the table shows and the interval is of, and is exact up to 13 pairs
+    (scipy.stats.permutation_test); Wilcoxon's test would answer for ranks instead. No p below `2 / 2^n` exists: with fewer than
+    6 pairs none is under 0.05. Effect: `rank_biserial`. Differences below 1e-12 count as none. Pairs where either value is not
+    finite are left out; NaN where none is left.
+    """
+    both = values.double() - reference.double()
+    d = both[both.isfinite()]
+    d = d.where(d.abs() > _ROUNDING, 0.0)
+    n = len(d)
+    if n == 0:
+        return Difference(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
+    estimate = bootstrap_mean(d, level=level, resamples=resamples, seed=seed)
+    assert isinstance(estimate, Estimate)
+    return Difference(estimate.mean, estimate.low, estimate.high, _sign_flip(d, seed), rank_biserial(d), n)
+
+
+def rank_biserial(differences: torch.Tensor) -> float:
+    """Matched-pairs rank-biserial correlation (Kerby 2014): `(W+ - W-) / (W+ + W-)`, in [-1, 1], 0 where no pair differs.
+
+    W+ and W- are the sums of the ranks of `|differences|` [pairs] above and below 0, zeros left out.
+    """
+    from scipy.stats import rankdata
+
+    d = differences[differences != 0].double().numpy()
+    if len(d) == 0:
+        return 0.0
+    ranks = rankdata(abs(d))
+    return float(ranks[d > 0].sum() - ranks[d < 0].sum()) / float(ranks.sum())
+
+
+def resampled_difference(
+    value: float, reference: float, resampled: torch.Tensor, resampled_reference: torch.Tensor, pairs: int, level: float = 0.95
+) -> Difference:
+    """Difference of two numbers that belong to all pairs together, FID or KID, from resamples [resamples] of the same pairs.
+
+    The k-th entry of both belongs to the same draw of pairs, so what the methods share cancels. Interval: percentiles of the
+    resampled differences, moved by their mean's distance from the difference itself. p: two-sided, t with `pairs - 1` degrees of
+    freedom, of the difference over its resamples' deviation times `sqrt(n / (n - 1))`, which the bootstrap's is too small by; but
+    not below `2 / 2^n`, for it is only about right for few pairs. No effect size: there is no value of one pair.
+    """
+    from scipy.stats import t
+
+    found = value - reference
+    spread = resampled.double() - resampled_reference.double()
+    if pairs < 2:
+        return Difference(found, math.nan, math.nan, math.nan, math.nan, pairs)
+    tail = (1 - level) / 2
+    low, high = torch.quantile(spread - spread.mean(), torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
+    error = float(spread.std(correction=0)) * math.sqrt(pairs / (pairs - 1))
+    p = float(2 * t.sf(abs(found) / error, pairs - 1)) if error > 0 else float(found == 0)
+    return Difference(found, found + low, found + high, max(p, 2.0 ** (1 - pairs)), math.nan, pairs)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): `max over smaller p of min(1, (m - rank) p)`. NaN stays NaN and counts for none."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    corrected = [math.nan] * len(p_values)
+    least = 0.0
+    for rank, (p, i) in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * p))
+        corrected[i] = least
+    return corrected
+
+
+def compare(
+    goodness: Mapping[str, float], baselines: Sequence[str], direction: str, difference: Callable[[str, str], Difference]
+) -> list[Comparison]:
+    """Every method against the best baseline, by one measure; and that baseline against the best of the rest, where it wins.
+
+    `goodness`: each compared method's value over the same pairs; `baselines`: those of them without a metric of ours, any others
+    left out; `direction`: as in `Column` (for `NEARER_ZERO` the caller gives absolute values); `difference(method, reference)`.
+    Where every method with a metric is worse than the best baseline, the last entry is that baseline's: the mirror image of the
+    one of the best of them, and `better`. It is no test of its own: the family of Holm's correction is the methods before it.
+    Empty without a baseline or without another method. The best baseline is chosen on the same pairs, which makes it look a
+    little better than it is, never worse.
+    """
+    check_choice("direction", direction, (HIGHER, LOWER, NEARER_ZERO))
+    sign = 1.0 if direction == HIGHER else -1.0
+    known = {name: sign * value for name, value in goodness.items() if math.isfinite(value)}
+    candidates = [name for name in known if name in baselines]
+    if not candidates or len(known) < 2:
+        return []
+    reference = max(candidates, key=lambda name: known[name])
+    methods = [name for name in known if name != reference]
+    differences = {name: difference(name, reference) for name in methods}
+    corrected = dict(zip(methods, holm([differences[name].p for name in methods]), strict=True))
+    found = {
+        name: Comparison(name, reference, differences[name], corrected[name], _better(differences[name], corrected[name], sign))
+        for name in methods
+    }
+    ours = [name for name in methods if name not in baselines]
+    if not ours or any(found[name].better is not False for name in ours):
+        return list(found.values())
+    best = found[max(ours, key=lambda name: known[name])]
+    return [*found.values(), Comparison(reference, best.method, _mirror(best.difference), best.p_corrected, True)]
+
+
+def _better(difference: Difference, p_corrected: float, sign: float) -> bool | None:
+    if difference.n < FEWEST_PAIRS or not p_corrected < LEVEL or not (difference.low > 0 or difference.high < 0):
+        return None
+    return sign * difference.mean > 0
+
+
+def _mirror(d: Difference) -> Difference:
+    return Difference(-d.mean, -d.high, -d.low, d.p, -d.effect, d.n)
+
+
+def _sign_flip(differences: torch.Tensor, seed: int) -> float:
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    d = differences.numpy()
+    if not d.any() or len(d) == 1:
+        return 1.0
+    found = permutation_test(
+        (d,),
+        lambda x, axis: np.mean(x, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=_FLIPS,
+        batch=max(1, 10**6 // len(d)),
+        random_state=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)

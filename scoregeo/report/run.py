@@ -1,0 +1,94 @@
+"""One run's folder as the report reads it: manifest, rows, comparisons, how pairs ended. Files of another format are refused."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scoregeo.core.errors import DataError
+from scoregeo.core.files import read_json
+from scoregeo.core.results import check_format
+from scoregeo.report.comparison import read_summary
+
+DONE, FAILED = "done", "failed"
+CLOSED_FORM = "closed_form"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder. `entries`: the rows of summary.json; `lines`: those of results.jsonl; both empty unless it is done."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    entries: tuple[Mapping[str, Any], ...] = ()
+    comparisons: tuple[Mapping[str, Any], ...] = ()
+    lines: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def failure(self) -> str | None:
+        """Why there are no results, or None."""
+        status = self.manifest.get("status")
+        if status == DONE:
+            return None
+        return str(self.manifest.get("error") or "no reason was recorded") if status == FAILED else unfinished()
+
+    @property
+    def name(self) -> str:
+        """The experiment's name, from the folder OUTPUT/NAME/HASH."""
+        return self.folder.resolve().parent.name
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each pair, in order."""
+        return {str(line["pair"]): str(line["group"]) for line in self.lines}
+
+    def endings(self) -> list[str]:
+        """How each solver's pairs ended, such as "stein_adam: 8 out_of_budget"."""
+        ended: dict[str, Counter[str]] = {}
+        for line in self.lines:
+            if line["status"] != CLOSED_FORM:
+                ended.setdefault(str(line["method"]), Counter())[str(line["status"])] += 1
+        return [f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items()) for method, counts in ended.items()]
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder.
+
+    Raises DataError for a folder that is none, for files that are damaged or lack what is expected, and for those of another
+    format, naming the file, what it says and what is read here.
+    """
+    manifest = read_json(folder / "manifest.json")
+    if not isinstance(manifest, dict) or "status" not in manifest:
+        raise DataError(f"{folder / 'manifest.json'} is no run's manifest: an object with a status is expected.")
+    check_format(manifest, str(folder / "manifest.json"))
+    if manifest["status"] != DONE:
+        return Run(folder, manifest)
+    rows, comparisons = read_summary(folder / "summary.json")
+    return Run(folder, manifest, tuple(rows), tuple(comparisons), tuple(_lines(folder / "results.jsonl")))
+
+
+def unfinished() -> str:
+    """What is said of a run that is marked neither done nor failed."""
+    return "it has not finished: it still runs, or was killed; the same command goes on from there"
+
+
+def _lines(path: Path) -> Iterable[Mapping[str, Any]]:
+    """Rows of results.jsonl."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}, line {number}, is not JSON: {error}.") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number}, is not an object.")
+        check_format(row, f"{path}, line {number},")
+        missing = [key for key in ("method", "pair", "group", "status") if key not in row]
+        if missing:
+            raise DataError(f"{path}, line {number}, lacks {', '.join(missing)}: it was written by another version.")
+        yield row
