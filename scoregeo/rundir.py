@@ -53,8 +53,7 @@ class RunFolder:
             reason = error.strerror or str(error)
             raise ConfigError(f"output: {path} cannot be written ({reason}): output must be a folder that can.") from None
         self._lock: FolderLock | None = None
-        same, done = self._state()
-        self.done = done and not overwrite
+        self.done = self._state() == DONE and not overwrite
         if self.done:
             return
         try:
@@ -63,12 +62,12 @@ class RunFolder:
             raise ConfigError(
                 f"output: the folder {path} cannot be used: {error}; wait for it, or give another output."
             ) from None
-        same, done = self._state()  # another process may have finished it since
-        self.done = done and not overwrite
+        state = self._state()  # another process may have finished it since
+        self.done = state == DONE and not overwrite
         if self.done:
             self.close()
             return
-        if not same and not overwrite and self._methods_done():
+        if state is None and not overwrite and self._methods_done():
             self.close()
             raise ConfigError(
                 f"output: the folder {path} holds results of another configuration; give another output, or overwrite=true to "
@@ -85,7 +84,7 @@ class RunFolder:
             "versions": _versions(),
         }
         self._write_manifest()  # first, so that what is left of a kill in the next lines is not taken for done
-        if not same or overwrite or (before is not None and before[1] == _OUTDATED):
+        if state in (None, _OUTDATED) or overwrite:
             self._clear()
         write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
 
@@ -142,22 +141,16 @@ class RunFolder:
     def _write_manifest(self) -> None:
         write_json(self.path / "manifest.json", self._manifest)
 
-    def _state(self) -> tuple[bool, bool]:
-        """Whether what lies here is of this configuration, and whether it is done."""
-        before = self._before()
-        same = before is not None and before[0] == identity(_plain(self.config))
-        return same, same and before is not None and before[1] == DONE
-
-    def _before(self) -> tuple[dict[str, Any], str] | None:
-        """Identity and status of what lies here, or None where there is nothing to be taken."""
+    def _state(self) -> str | None:
+        """Status of what lies here of this configuration; None where nothing does that can be read."""
         try:
             manifest = read_json(self.path / "manifest.json")
             config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         except (DataError, OSError, yaml.YAMLError):
             return None
-        if not isinstance(config, dict) or not isinstance(manifest, dict):
+        if not isinstance(config, dict) or not isinstance(manifest, dict) or identity(config) != identity(_plain(self.config)):
             return None
-        return identity(config), str(manifest.get("status")) if manifest.get("format") == FORMAT else _OUTDATED
+        return str(manifest.get("status")) if manifest.get("format") == FORMAT else _OUTDATED
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()
