@@ -9,14 +9,15 @@ import torch
 from scoregeo.core.files import load_tensors, read_json
 
 
-def tables(folder: Path) -> tuple[list[Any], list[Any]]:
-    """The rows of `summary.json` and the lines of `results.jsonl`, without seconds."""
-    rows = [row for row in read_json(folder / "summary.json")["rows"] if row["measure"] != "seconds"]
+def tables(folder: Path) -> tuple[list[Any], list[Any], list[Any]]:
+    """The rows and comparisons of `summary.json` and the lines of `results.jsonl`, without seconds."""
+    summary = read_json(folder / "summary.json")
+    rows, compared = ([row for row in summary[key] if row["measure"] != "seconds"] for key in ("rows", "comparisons"))
     lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     for line in lines:
         line.pop("seconds")
         line["measures"].pop("seconds", None)
-    return rows, lines
+    return rows, compared, lines
 
 
 def same_paths(one: Path, other: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A sweep of sixteen jobs, one of which fails: fifteen in the table, and the one named with its reason."""
+"""A sweep of sixteen jobs, one of which fails: fifteen in table and page, and the one named with its reason."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from scoregeo.core.files import read_json
+from scoregeo.report.command import report
 from tests.commands import PLAIN, command
+from tests.report.document import check_page
 
 pytestmark = pytest.mark.slow
 LAMS, POINTS = (1, 10, 100, 1000), (8, 16, 32, 64)
@@ -48,3 +50,7 @@ def test_fifteen_are_shown_and_the_sixteenth_is_named(tmp_path: Path) -> None:
         key = {"method": "stein_fails", "group": "all", "measure": "length_error"}
         (mean,) = (entry["mean"] for entry in summary if key.items() <= entry.items())
         assert float(row["mean"]) == mean
+
+    words = check_page(report(folder).read_text(encoding="utf-8")).plain()
+    assert "jobs 16 done 15 failed or unfinished 1" in words
+    assert f"job {bad} (metric.lam = 100, solver.num_points = 16)" in words and REASON in words
