@@ -1,6 +1,7 @@
 """The dashboard: built without a network, and every panel of names that a run really logged."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,17 @@ def test_the_view_has_panels_for_lambda_steps_and_methods(view: dict[str, Any]) 
         "tables/pairs",
         "tables/summary",
     }
+
+
+def test_a_sweep_is_read_job_by_job(dashboard: Any, tracked: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        job = tmp_path / "sweep" / str(number)
+        shutil.copytree(tracked, job, ignore=shutil.ignore_patterns("paths", "frames", "wandb"))
+    (tmp_path / "sweep" / "2").mkdir()  # one that failed
+    one, sweep = dashboard.read([tracked]), dashboard.read([tmp_path / "sweep"])
+    assert sweep.rows == one.rows * 2 and len(one.rows) > 100
+    for name in ("values", "curves", "figures", "settings"):
+        assert getattr(sweep, name) == getattr(one, name) and getattr(one, name)
 
 
 def test_saving_sends_what_a_dry_run_writes(

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,13 @@ def test_figures_are_in_the_folder(tracked: Path, offline: OfflineRun) -> None:
     assert {path.stem for path in figures} == {"energy", "strip_30deg_000", "strip_60deg_000"}
     for path in figures:
         assert offline.file(f"pictures/{path.stem}").read_bytes() == path.read_bytes()
+
+
+def test_the_folder_that_is_named_is_the_one_to_sync(offline: OfflineRun) -> None:
+    line = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(offline.folder)]
+    said = subprocess.run(line, capture_output=True, text=True, check=True)
+    (file,) = offline.folder.glob("run-*.wandb")
+    assert "Would sync 1 run(s)" in said.stdout + said.stderr and str(file) in said.stdout + said.stderr
 
 
 def test_a_run_that_goes_on_goes_on_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
