@@ -79,10 +79,10 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
     return plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])), Path(config.hydra.run.dir)
 
 
-def execute(config: Mapping[str, Any], path: Path, command: Sequence[str]) -> str | None:
+def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group: str | None = None) -> str | None:
     """Run one resolved configuration in the folder `path`; what is done already is left as it is. Gives the reason of a failure.
 
-    The reason is also in the folder's manifest, the traceback in its error.txt.
+    `group`: the name of the sweep it is a job of. The reason is also in the folder's manifest, the traceback in its error.txt.
     """
     from scoregeo.build import build
     from scoregeo.rundir import RunFolder
@@ -99,7 +99,7 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str]) -> st
     try:
         experiment = build(config)
         trackers = experiment.trackers
-        run(experiment, folder)
+        run(experiment, folder, group)
     except KeyboardInterrupt:
         _fail(folder, trackers, "interrupted", "")
         raise
@@ -135,7 +135,8 @@ def _app(report: Report) -> Any:
         path = Path(settings.runtime.output_dir)
         if settings.mode == RunMode.MULTIRUN:
             report.sweep = Path(settings.sweep.dir)
-        reason = execute(plain(config), _shown(path), list(settings.overrides.task))
+        group = None if report.sweep is None else report.sweep.name
+        reason = execute(plain(config), _shown(path), list(settings.overrides.task), group)
         if reason is None:
             return 0.0
         report.failures[str(_shown(path))] = reason

@@ -18,6 +18,7 @@ import yaml
 from scoregeo import __version__
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import finite_or_null, load_tensors, read_json, save_tensors, write_json, write_text
+from scoregeo.core.lock import FolderLock
 from scoregeo.core.results import FORMAT
 from scoregeo.settings import identity
 
@@ -25,17 +26,21 @@ log = logging.getLogger(__name__)
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 _OUTDATED = "outdated"  # what lies there has another format: computed anew
-_OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "error.txt")
+_OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt")
 _LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics", "torch-fidelity", "lpips")
 
 
 class RunFolder:
-    """One run's folder. `done` says whether all of this configuration's results lie there already."""
+    """One run's folder. `done` says whether all of this configuration's results lie there already.
+
+    A folder that is not done is this object's alone until `finish`, `fail` or `close`, or until the process ends, killed or not.
+    """
 
     def __init__(self, path: Path, config: Mapping[str, Any], overwrite: bool = False, command: Sequence[str] = ()) -> None:
         """Open or make the folder `path` for the resolved configuration `config` (plain dicts, lists and scalars).
 
-        Raises ConfigError where it cannot be written, or holds results of another configuration and `overwrite` is false.
+        Raises ConfigError where it cannot be written, where another process works in it (named), and where it holds results of
+        another configuration and `overwrite` is false.
         """
         self.path = path
         self.config = dict(config)
@@ -43,16 +48,27 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_text(path / ".writable", "")
-            (path / ".writable").unlink()
+            (path / ".writable").unlink(missing_ok=True)  # another process may try the same
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(f"output: {path} cannot be written ({reason}): output must be a folder that can.") from None
-        before = self._before()
-        same = before is not None and before[0] == identity(_plain(self.config))
-        self.done = same and not overwrite and before is not None and before[1] == DONE
+        self._lock: FolderLock | None = None
+        self.done = self._state() == DONE and not overwrite
         if self.done:
             return
-        if not same and not overwrite and self._methods_done():
+        try:
+            self._lock = FolderLock(path)
+        except DataError as error:
+            raise ConfigError(
+                f"output: the folder {path} cannot be used: {error}; wait for it, or give another output."
+            ) from None
+        state = self._state()  # another process may have finished it since
+        self.done = state == DONE and not overwrite
+        if self.done:
+            self.close()
+            return
+        if state is None and not overwrite and self._methods_done():
+            self.close()
             raise ConfigError(
                 f"output: the folder {path} holds results of another configuration; give another output, or overwrite=true to "
                 "replace them."
@@ -68,7 +84,7 @@ class RunFolder:
             "versions": _versions(),
         }
         self._write_manifest()  # first, so that what is left of a kill in the next lines is not taken for done
-        if not same or overwrite or (before is not None and before[1] == _OUTDATED):
+        if state in (None, _OUTDATED) or overwrite:
             self._clear()
         write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
 
@@ -104,30 +120,37 @@ class RunFolder:
         write_json(self.path / "summary.json", {"format": FORMAT, "rows": list(summary), "comparisons": list(comparisons)})
 
     def finish(self, **facts: Any) -> None:
-        """Mark the run done; `facts` go into the manifest."""
+        """Mark the run done; `facts` go into the manifest. The folder is let go."""
         self._manifest |= {"status": DONE, "seconds": round(time.perf_counter() - self._began, 3), **facts}
         self._write_manifest()
+        self.close()
 
     def fail(self, error: str, trace: str = "") -> None:
-        """Mark the run failed with its reason; the traceback goes into error.txt."""
+        """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let go."""
         self._manifest |= {"status": FAILED, "seconds": round(time.perf_counter() - self._began, 3), "error": error}
         if trace:
             write_text(self.path / "error.txt", trace)
         self._write_manifest()
+        self.close()
+
+    def close(self) -> None:
+        """Let another process have the folder; the status in its manifest stays as it is."""
+        if self._lock is not None:
+            self._lock.release()
 
     def _write_manifest(self) -> None:
         write_json(self.path / "manifest.json", self._manifest)
 
-    def _before(self) -> tuple[dict[str, Any], str] | None:
-        """Identity and status of what lies here, or None where there is nothing to be taken."""
+    def _state(self) -> str | None:
+        """Status of what lies here of this configuration; None where nothing does that can be read."""
         try:
             manifest = read_json(self.path / "manifest.json")
             config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         except (DataError, OSError, yaml.YAMLError):
             return None
-        if not isinstance(config, dict) or not isinstance(manifest, dict):
+        if not isinstance(config, dict) or not isinstance(manifest, dict) or identity(config) != identity(_plain(self.config)):
             return None
-        return identity(config), str(manifest.get("status")) if manifest.get("format") == FORMAT else _OUTDATED
+        return str(manifest.get("status")) if manifest.get("format") == FORMAT else _OUTDATED
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()

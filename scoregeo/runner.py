@@ -28,16 +28,17 @@ log = logging.getLogger(__name__)
 FRAMES, POINTS = "frames", "points"
 
 
-def run(experiment: Experiment, folder: RunFolder) -> None:
+def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> None:
     """Run every method on the same pairs and write the folder. Methods an earlier, interrupted run finished are taken from it.
 
+    `group`: the sweep this is a job of, for the trackers.
     Raises ScoregeoError for what cannot be run; the caller marks the folder as failed.
     """
     settings = experiment.settings
     if settings.threads:
         torch.set_num_threads(settings.threads)
     for tracker in experiment.trackers:
-        tracker.start(folder.path, folder.config)
+        tracker.start(folder.path, folder.config, group)
     problem = _problem(experiment)
     measures = Measures(experiment, problem)
     methods = problem.methods()
@@ -52,7 +53,7 @@ def run(experiment: Experiment, folder: RunFolder) -> None:
             else:
                 log.info("%s: taken from the interrupted run", name)
             for tracker in experiment.trackers:
-                tracker.method(name, record["pairs"])
+                tracker.method(name, record["pairs"], record["history"])
             records.append(record)
             bar.update()
     summary = summarise(records, settings.evaluation.bootstrap, settings.seed)
@@ -135,13 +136,14 @@ def _pictures(problem: AbstractProblem, folder: RunFolder, records: Sequence[Map
 
 
 def _history(outcome: Outcome) -> dict[str, Any]:
-    """Energy and evaluations [steps, pairs] as lists, or nothing for a method without iterations."""
+    """Energy and evaluations [steps, pairs] as lists, and the points of a path; or nothing for a method without iterations."""
     if not outcome.history:
         return {}
     return {
         "iteration": [step.iteration for step in outcome.history],
         "energy": [step.energy.tolist() for step in outcome.history],
         "score_evaluations": [step.score_evaluations.tolist() for step in outcome.history],
+        "points": outcome.path.shape[1],
     }
 
 

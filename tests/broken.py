@@ -1,10 +1,16 @@
 """Parts that go wrong on purpose, named by tests as the target of an option."""
 
+from collections.abc import Callable
+
 import torch
 
+from scoregeo.core.errors import ScoreError
 from scoregeo.dataset.base import AbstractDataset
+from scoregeo.metric.base import AbstractMetric
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField
+from scoregeo.solver.base import AbstractSolver, Solution, Step
+from scoregeo.solver.gauss_newton import GaussNewton
 
 
 class _Broken(AbstractScore):
@@ -24,3 +30,18 @@ class _Broken(AbstractScore):
 def broken_score(dataset: AbstractDataset, seed: int, sigma: float, kind: str = "nan") -> ScoreField:
     """A score that gives NaN, a wrong shape, or an exception."""
     return ScoreField(_Broken(dataset.shape, kind), sigma)
+
+
+class FailsAt(AbstractSolver):
+    """Gauss-Newton, except for one lam and number of points."""
+
+    def __init__(self, num_points: int, lam: float, points: int) -> None:
+        self.num_points, self.lam, self.points = num_points, lam, points
+
+    def check(self, metric: AbstractMetric) -> None:
+        GaussNewton(num_points=self.num_points).check(metric)
+
+    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+        if getattr(metric, "lam", None) == self.lam and self.num_points == self.points:
+            raise ScoreError(f"the score is not finite at point 3 of {self.points}")
+        return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)

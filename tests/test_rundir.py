@@ -91,9 +91,34 @@ def test_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     folder = RunFolder(tmp_path, CONFIG)
     folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    folder.close()
     RunFolder(tmp_path, {**CONFIG, "seed": 1}, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert not (tmp_path / "methods").exists()
+
+
+def test_a_folder_in_use_is_refused_and_named(tmp_path: Path) -> None:
+    config, folder = compose([*SMALL, f"output={tmp_path}"])
+    held = RunFolder(folder, config)
+    for overwrite in (False, True):
+        reason = execute({**config, "overwrite": overwrite}, folder, SMALL)
+        assert reason is not None and f"the folder {folder} cannot be used" in reason and f"process {os.getpid()} on" in reason
+    assert not (folder / "error.txt").exists() and read_json(folder / "manifest.json")["status"] == "running"
+    held.close()
+    assert execute(config, folder, SMALL) is None
+    assert not (folder / ".lock").exists()
+    assert RunFolder(folder, config).done  # reading what is done needs no lock
+    held = RunFolder(folder, config, overwrite=True)
+    assert "cannot be used" in (execute(config, folder, SMALL) or "")
+
+
+def test_a_folder_that_cannot_be_used_is_let_go(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, CONFIG)
+    folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    folder.fail("no reason")
+    with pytest.raises(ConfigError, match="another configuration"):
+        RunFolder(tmp_path, {**CONFIG, "seed": 1})
+    RunFolder(tmp_path, CONFIG).finish()
 
 
 def test_another_format_is_not_taken(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from scoregeo.core.errors import ConfigError, check_choice, check_number
 from scoregeo.core.seed import generator
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
-from scoregeo.initializer.graph_cache import keep, recall, same, samples_key
+from scoregeo.initializer.graph_cache import keep, priced, recall, same, samples_key
 from scoregeo.initializer.reference_graph import ReferenceGraph, nearest_edges
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
@@ -26,8 +26,8 @@ class GraphInitializer(AbstractInitializer):
 
     Built once a run: `edges * quadrature.evaluations(2)` score evaluations, with about `num_references * neighbours` edges or
     fewer, and `num_references * sample_steps` more for the model's samples; each pair then adds its own ends' edges. Both are
-    kept in the cache folder by content: a graph built before of the same points, in the same metric, with the same score, costs
-    only the evaluations that make sure of it, `8 * quadrature.evaluations(2)`, and 7 for samples.
+    kept in the cache folder by content: a graph built before of the same points, in the same metric, with the same score, takes
+    only the evaluations that make sure of it, `8 * quadrature.evaluations(2)`, and 7 for samples. It is counted as built anew.
 
     Attributes:
         num_references: points of the graph.
@@ -70,7 +70,8 @@ class GraphInitializer(AbstractInitializer):
             points = references(self.num_references)
         else:
             assert metric.field is not None
-            points = self._samples(metric.field)
+            with priced(metric.field, self.num_references * self.sample_steps):
+                points = self._samples(metric.field)
             if noisy:
                 noise = torch.randn(points.shape, generator=generator(self.seed, "graph noise"), dtype=torch.float64)
                 points = points + metric.field.sigma * noise.to(points)

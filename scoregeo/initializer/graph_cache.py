@@ -3,12 +3,16 @@
 A file's name holds a hash of all it depends on except the score, which has no bytes to hash. So each file is asked, when
 found, whether it fits the score of now: a few of its values are computed anew and compared. The comparison has a tolerance, for
 the last digits of a network's output change with the number of threads.
+
+What the cache saves and what its checks cost is not counted: a method costs the same whether it runs first, again, or goes on
+after a kill.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,6 +22,7 @@ from scoregeo.core.errors import DataError
 from scoregeo.core.files import load_tensors, save_tensors
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 
 log = logging.getLogger(__name__)
@@ -44,6 +49,16 @@ def samples_key(field: ScoreField, count: int, steps: int, seed: int) -> str:
     """The name of a model's samples: how they are drawn."""
     text = json.dumps([_VERSION, list(field.shape), list(map(float, field.score.sigma_range)), field.sigma, count, steps, seed])
     return f"samples-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@contextmanager
+def priced(field: ScoreField | None, evaluations: int) -> Iterator[None]:
+    """Count the work within as the `evaluations` it takes without a cache, where the field's score counts."""
+    score = None if field is None else field.score
+    before = score.count if isinstance(score, CountingScore) else 0
+    yield
+    if isinstance(score, CountingScore):
+        score.count = before + evaluations
 
 
 def same(now: torch.Tensor, then: torch.Tensor) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from scoregeo.initializer.graph_cache import graph_key, keep, recall, same
+from scoregeo.initializer.graph_cache import graph_key, keep, priced, recall, same
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -42,14 +42,18 @@ class ReferenceGraph:
     ) -> None:
         """`points` [count, *shape]; `edges` [edges, 2]; `ties`: edges from each end to come; `rule`: of an edge's length.
 
-        `cache`: take the lengths from the cache folder where they are there, and keep them there where not.
+        `cache`: take the lengths from the cache folder where they are there, and keep them there where not; counted alike.
         """
         from sklearn.neighbors import NearestNeighbors
 
         self.metric, self.points, self.edges, self.rule = metric, points, edges, rule
         self.ties = min(ties, len(points) - 1)
         self.search = NearestNeighbors(n_neighbors=self.ties).fit(points.flatten(1).cpu().numpy())
-        self.weights = self._cached_lengths() if cache else self._edge_lengths(np.arange(len(edges)))
+        if not cache:
+            self.weights = self._edge_lengths(np.arange(len(edges)))
+            return
+        with priced(metric.field, 0 if metric.name == "euclidean" else len(edges) * rule.evaluations(2)):
+            self.weights = self._cached_lengths()
 
     def _cached_lengths(self) -> np.ndarray:
         key = graph_key(self.metric, self.points, self.edges, self.rule)

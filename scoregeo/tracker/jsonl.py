@@ -17,7 +17,7 @@ class JsonlTracker(AbstractTracker):
     def __init__(self) -> None:
         self._path: Path | None = None
 
-    def start(self, folder: Path, config: Mapping[str, Any]) -> None:
+    def start(self, folder: Path, config: Mapping[str, Any], group: str | None = None) -> None:
         self._path = folder / "events.jsonl"
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
             self._append("\n")  # a kill left half a line
@@ -32,7 +32,7 @@ class JsonlTracker(AbstractTracker):
             score_evaluations=step.score_evaluations.tolist(),
         )
 
-    def method(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
+    def method(self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]) -> None:
         self._write("method", method=name, pairs=list(lines))
 
     def finish(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:

@@ -1,8 +1,10 @@
 """Weights & Biases: online where a key is configured, else offline; never a reason for a run to fail."""
 
 import logging
+import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from netrc import NetrcParseError, netrc
 from pathlib import Path
@@ -12,16 +14,28 @@ from urllib.parse import urlparse
 from scoregeo.core.errors import check_choice
 from scoregeo.solver.base import Step
 from scoregeo.tracker.base import AbstractTracker
+from scoregeo.tracker.curve import StepLengths, curve
+from scoregeo.tracker.naming import CURVES, ENERGY, EVALUATIONS, ITERATION, PROGRESS, job_type, tags
+from scoregeo.tracker.wandb_memory import Memory
+from scoregeo.tracker.wandb_results import results, values
 
 log = logging.getLogger(__name__)
 
 MODES = ("auto", "online", "offline")
 _PATIENCE = 30  # seconds to wait for the server
-_MOST_PICTURES = 40
+_KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
+_HOSTS = (
+    "api.wandb.ai",
+    "api.forge.coreweave.com",
+)  # two names of the public server; which is the default depends on the version
+_DATA = "WANDB_DATA_DIR"  # where the library keeps a table's pictures until they are uploaded
 
 
 class WandbTracker(AbstractTracker):
-    """Logs configuration, mean energy per iteration, the table of results, strips and figures.
+    """Logs configuration, curves of the iterations, a table of pairs with strips and animations, the table of results, figures.
+
+    Names are those of `scoregeo.tracker.naming`. While a method iterates its progress is logged; its curves follow whole when it
+    has finished, so that a killed run that goes on, in the same run there, has each curve once. Runs of a sweep are a group.
 
     `mode`: "auto" is "online" where a key is configured, else "offline". Where online fails, offline is used; whatever goes
     wrong is logged and tracking goes on without.
@@ -32,59 +46,74 @@ class WandbTracker(AbstractTracker):
         self.project, self.entity, self.mode = project, entity, mode
         self._run: Any = None
 
-    def start(self, folder: Path, config: Mapping[str, Any]) -> None:
+    def start(self, folder: Path, config: Mapping[str, Any], group: str | None = None) -> None:
         mode = self.mode if self.mode != "auto" else ("online" if has_key() else "offline")
         self._run = None
+        self._folder, self._lengths = folder, StepLengths()
+        self._lines: list[Mapping[str, Any]] = []
         for chosen in dict.fromkeys((mode, "offline")):
-            self._guard(f"start {chosen}", partial(self._start, folder, config, chosen))
+            self._guard(f"start {chosen}", partial(self._start, config, group, chosen))
             if self._run is not None:
                 return
 
     def step(self, method: str, step: Step) -> None:
-        values = {
-            f"{method}/iteration": step.iteration,
-            f"{method}/energy": float(step.energy.mean()),
-            f"{method}/score_evaluations": float(step.score_evaluations.double().mean()),
-        }
-        self._guard("log a step", lambda: self._run.log(values))
+        self._guard("log a step", partial(self._step, method, step))
 
-    def method(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Nothing yet: the table is logged whole at the end."""
+    def method(self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]) -> None:
+        self._lines += lines
+        self._guard("log a curve", partial(self._curve, name, len(lines), history))
 
     def finish(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:
-        self._guard("log the results", lambda: self._results(summary, pictures))
+        self._guard("log the results", partial(self._results, summary, pictures))
         self._close(0)
 
     def fail(self, error: str) -> None:
         self._guard("log the failure", lambda: self._run.summary.update({"error": error}))
         self._close(1)
 
-    def _start(self, folder: Path, config: Mapping[str, Any], mode: str) -> None:
+    def _start(self, config: Mapping[str, Any], group: str | None, mode: str) -> None:
         import wandb
 
-        settings = wandb.Settings(silent=True, init_timeout=_PATIENCE, console="off")
+        self._memory = Memory.of(self._folder, config)
         self._run = wandb.init(
             project=self.project,
             entity=self.entity,
-            name=str(config.get("name") or folder.name),
+            id=self._memory.id,
+            resume="allow",
+            name=f"{config.get('name') or 'run'}/{self._folder.name}",
+            group=group,
+            job_type=job_type(config),
+            tags=tags(config),
             config=dict(config),
-            dir=str(folder),
+            dir=str(self._folder),
             mode=mode,  # type: ignore[arg-type]
-            settings=settings,
+            settings=wandb.Settings(silent=True, init_timeout=_PATIENCE, console="off"),
             reinit="finish_previous",
         )
+        self._run.define_metric(EVALUATIONS, hidden=True)
+        self._run.define_metric(f"{CURVES}/*", step_metric=EVALUATIONS)
         where = self._run.url if mode == "online" else Path(self._run.dir).parent
         log.info("wandb: %s, %s%s", mode, where, "" if mode == "online" else " (send it with: wandb sync FOLDER)")
 
-    def _results(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:
-        import wandb
+    def _step(self, method: str, step: Step) -> None:
+        self._lengths.hear(method, step)
+        energy = float(step.energy.mean())
+        progress = {f"{PROGRESS}/{ITERATION}": step.iteration} | (
+            {f"{PROGRESS}/{ENERGY}": energy} if math.isfinite(energy) else {}
+        )
+        self._run.log(progress)
 
-        columns = list(dict.fromkeys(key for row in summary for key in row))
-        table = wandb.Table(columns=columns, data=[[row.get(key) for key in columns] for row in summary])
-        shown = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in pictures[:_MOST_PICTURES]}
-        self._run.log({"results": table, **shown})
-        means = {f"{row['method']}/{row['measure']}": row["mean"] for row in summary if row["group"] == "all"}
-        self._run.summary.update(means)
+    def _curve(self, method: str, pairs: int, history: Mapping[str, Any]) -> None:
+        rows = [] if method in self._memory.curves else curve(method, history, self._lengths.of(method, pairs))
+        for row in rows:
+            self._run.log(row)
+        if rows:
+            self._memory = self._memory.with_curves(method, list(dict.fromkeys(key for row in rows for key in row)))
+
+    def _results(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:
+        with _data_in(self._folder / "wandb" / "data"):
+            self._run.log(results(self._folder, self._lines, summary, pictures))
+        self._run.summary.update(values(summary) | ({"error": None} if self._memory.went_on else {}))
 
     def _close(self, code: int) -> None:
         self._guard("finish", lambda: self._run.finish(exit_code=code))
@@ -102,12 +131,43 @@ class WandbTracker(AbstractTracker):
 
 
 def has_key() -> bool:
-    """Whether a key for the server is configured: WANDB_API_KEY, or an entry of the netrc file."""
-    if os.environ.get("WANDB_API_KEY"):
+    """Whether a key for the server is configured: in the environment, the library's settings file, or the netrc file."""
+    if any(os.environ.get(name) for name in _KEYS):
         return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    url, key = _settings()
+    if key:
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL") or url).netloc
     path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
     try:
-        return netrc(path).authenticators(host) is not None
+        found = netrc(path)
     except (OSError, NetrcParseError):
         return False
+    return any(found.authenticators(name) is not None for name in (_HOSTS if host in _HOSTS else (host,)))
+
+
+def _settings() -> tuple[str, str | None]:
+    """The server's address and the key that the library's own settings hold."""
+    try:
+        import wandb
+
+        settings = wandb.setup().settings
+        return str(settings.base_url), settings.api_key
+    except Exception:  # a damaged settings file, another version of the library
+        return f"https://{_HOSTS[0]}", None
+
+
+@contextmanager
+def _data_in(folder: Path) -> Iterator[None]:
+    """Have the library keep what a table holds in `folder`, not in the user's home, unless the user said where.
+
+    Else the folder of an offline run would lack the pictures of its tables.
+    """
+    if _DATA in os.environ:
+        yield
+        return
+    os.environ[_DATA] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        os.environ.pop(_DATA, None)

@@ -14,7 +14,7 @@ def test_events_come_one_a_line_and_survive_a_half_line(tmp_path: Path) -> None:
     tracker = JsonlTracker()
     tracker.start(tmp_path, {"seed": 0, "metric": {"lam": float("nan")}})
     tracker.step("stein_adam", Step(1, torch.tensor([1.0, torch.inf]), torch.tensor([8, 8])))
-    tracker.method("stein_adam", [{"pair": "pair000"}])
+    tracker.method("stein_adam", [{"pair": "pair000"}], {})
     tracker.finish([{"method": "stein_adam", "mean": 1.0}], [])
     tracker.fail("no reason")
     lines = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,8 +1,7 @@
-"""Weights & Biases: offline without a key, and never the run's trouble."""
+"""Weights & Biases: offline without a key, one run there for one here, sweeps in groups, and never the run's trouble."""
 
 import logging
 import sys
-import time
 import types
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,27 @@ import torch
 
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import read_json
+from scoregeo.settings import config_hash
 from scoregeo.solver.base import Step
 from scoregeo.tracker.wandb import WandbTracker, has_key
-from tests.commands import QUICK, run_here
+from tests.commands import PLAIN, command
 
 STEP = Step(1, torch.tensor([2.0, 4.0]), torch.tensor([8, 8]))
 ROW = {"method": "lerp", "group": "all", "measure": "psnr", "mean": 3.0}
+LINE = {"method": "lerp", "pair": "pair000", "measures": {"psnr": 3.0}}
+HISTORY = {"iteration": [0, 1], "energy": [[4.0, 6.0], [2.0, 4.0]], "score_evaluations": [[8, 8], [16, 32]], "points": 8}
+CONFIG = {"name": "sphere", "metric": {"_target_": "scoregeo.metric.stein.SteinMetric", "lam": 1.0}}
 
 
 class FakeRun:
     def __init__(self, folder: str) -> None:
         self.logged: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
+        self.axes: dict[str, Any] = {}
         self.url, self.dir, self.code = "https://example.org/run", f"{folder}/wandb/offline-run/files", -1
+
+    def define_metric(self, name: str, step_metric: str | None = None, hidden: bool = False) -> None:
+        self.axes[name] = step_metric
 
     def log(self, values: dict[str, Any]) -> None:
         self.logged.append(values)
@@ -38,7 +45,15 @@ class FakeWandb(types.ModuleType):
 
     def __init__(self, bad: tuple[str, ...] = ()) -> None:
         super().__init__("wandb")
-        self.bad, self.modes, self.run = bad, list[str](), FakeRun("")
+        self.bad, self.begun, self.run = bad, list[dict[str, Any]](), FakeRun("")
+        self.settings = types.SimpleNamespace(base_url="https://api.wandb.ai", api_key=None)
+
+    def setup(self) -> Any:
+        return types.SimpleNamespace(settings=self.settings)
+
+    @property
+    def modes(self) -> list[str]:
+        return [given["mode"] for given in self.begun]
 
     def Settings(self, **given: Any) -> dict[str, Any]:
         return given
@@ -49,19 +64,15 @@ class FakeWandb(types.ModuleType):
     def Image(self, path: str) -> str:
         return path
 
-    def init(self, mode: str, dir: str, **given: Any) -> FakeRun:
-        self.modes.append(mode)
-        if mode in self.bad:
+    def init(self, **given: Any) -> FakeRun:
+        self.begun.append(given)
+        if given["mode"] in self.bad:
             raise ConnectionError("no network")
-        self.run = FakeRun(dir)
+        self.run = FakeRun(given["dir"])
         return self.run
 
 
-@pytest.fixture(autouse=True)
-def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+pytestmark = pytest.mark.usefixtures("no_key")
 
 
 def use(monkeypatch: pytest.MonkeyPatch, fake: FakeWandb) -> FakeWandb:
@@ -69,11 +80,22 @@ def use(monkeypatch: pytest.MonkeyPatch, fake: FakeWandb) -> FakeWandb:
     return fake
 
 
-def test_a_key_is_found_in_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_key_is_found_in_every_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = use(monkeypatch, FakeWandb())
     assert not has_key()
     (tmp_path / "netrc").write_text("machine api.wandb.ai login user password example\n")
     assert has_key()
+    fake.settings.base_url = "https://api.forge.coreweave.com"  # the same server
+    assert has_key()
+    fake.settings.base_url = "https://wandb.example.org"
+    assert not has_key()
+    monkeypatch.setenv("WANDB_BASE_URL", "https://api.wandb.ai")
+    assert has_key()
     (tmp_path / "netrc").unlink()
+    assert not has_key()
+    fake.settings.api_key = "example"
+    assert has_key()
+    fake.settings.api_key = None
     monkeypatch.setenv("WANDB_API_KEY", "example")
     assert has_key()
 
@@ -84,14 +106,58 @@ def test_offline_without_a_key_names_the_folder(
     fake = use(monkeypatch, FakeWandb())
     tracker = WandbTracker()
     with caplog.at_level(logging.INFO):
-        tracker.start(tmp_path, {"name": "sphere"})
+        tracker.start(tmp_path, CONFIG)
     assert fake.modes == ["offline"] and str(tmp_path / "wandb" / "offline-run") in caplog.text
+    assert fake.run.axes["curve/*"] == "evaluations_per_point"
     tracker.step("stein_adam", STEP)
+    tracker.method("stein_adam", [], HISTORY)
+    tracker.method("lerp", [LINE], {})
     tracker.finish([ROW], [tmp_path / "energy.png"])
-    assert fake.run.logged[0]["stein_adam/energy"] == 3.0
-    assert fake.run.logged[1]["results"] == (list(ROW), [list(ROW.values())])
-    assert fake.run.logged[1]["pictures/energy"].endswith("energy.png")
+    progress, *curve, results = fake.run.logged
+    assert progress == {"progress/iteration": 1, "progress/energy": 3.0}
+    assert [(row["evaluations_per_point"], row["curve/stein_adam/energy"]) for row in curve] == [(1.0, 5.0), (3.0, 3.0)]
+    assert results["tables/summary"] == (list(ROW), [list(ROW.values())])
+    assert results["tables/pairs"] == (["method", "pair", "psnr"], [["lerp", "pair000", 3.0]])
+    assert results["pictures/energy"].endswith("energy.png")
     assert fake.run.summary == {"lerp/psnr": 3.0} and fake.run.code == 0
+
+
+def test_a_run_that_goes_on_is_the_same_run_and_has_each_curve_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = use(monkeypatch, FakeWandb())
+    tracker = WandbTracker()
+    tracker.start(tmp_path, CONFIG)
+    tracker.method("stein_adam", [], HISTORY)
+    tracker.fail("interrupted")
+    assert fake.run.summary == {"error": "interrupted"} and fake.run.code == 1
+    tracker.start(tmp_path, CONFIG)
+    tracker.method("stein_adam", [], HISTORY)
+    tracker.method("stein_lbfgs", [], HISTORY)
+    tracker.finish([ROW], [])
+    first, second = fake.begun
+    assert first["id"] == second["id"] and first["id"].startswith(config_hash(CONFIG)) and second["resume"] == "allow"
+    names = {key for row in fake.run.logged for key in row if key.startswith("curve/")}
+    assert {name.split("/")[1] for name in names} == {"stein_lbfgs"}
+    assert fake.run.summary["error"] is None
+    # Elsewhere, or anew, it is another run.
+    tracker.start(tmp_path / "other", CONFIG)
+    (tmp_path / "wandb.json").write_text("[")
+    tracker.start(tmp_path, CONFIG)
+    assert len({given["id"] for given in fake.begun}) == 3
+
+
+def test_jobs_of_a_sweep_are_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = use(monkeypatch, FakeWandb())
+    small = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN, "tracker=[jsonl,wandb]", f"output={tmp_path}")
+    assert command("-m", "metric.lam=1,10", *small) is None
+    assert command(*small) is None
+    (sweep,) = tmp_path.glob("custom/sweep_*")
+    assert [given["group"] for given in fake.begun] == [sweep.name, sweep.name, None]
+    assert [given["name"] for given in fake.begun[:2]] == ["custom/0", "custom/1"]
+    assert [given["config"]["metric"]["lam"] for given in fake.begun] == [1, 10, 1000]
+    tags = ["dataset:sphere", "score:sphere", "metric:stein", "solver:gauss_newton"]
+    assert all(given["tags"] == tags and given["job_type"] == "interpolation" for given in fake.begun)
+    for given in fake.begun:
+        assert read_json(Path(given["dir"]) / "manifest.json")["status"] == "done"
 
 
 def test_online_with_a_key_and_offline_where_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -116,23 +182,3 @@ def test_trouble_is_logged_and_the_run_goes_on(
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ConfigError, match="tracker.wandb.mode"):
         WandbTracker(mode="sometimes")
-
-
-@pytest.mark.slow
-def test_a_run_is_tracked_offline_by_the_library_itself(tmp_path: Path) -> None:
-    wandb = pytest.importorskip("wandb")
-    small = ("dataset.num_pairs=2", "solver.num_points=8", *QUICK)
-    folder, reason = run_here([*small, "tracker=[jsonl,wandb]", "tracker.wandb.project=tested"], tmp_path)
-    assert reason is None and read_json(folder / "manifest.json")["status"] == "done"
-    (log,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    words = (b"tested", b"stein_gauss_newton/energy", b"pictures/energy", b"GaussNewton")
-    # The library's own process writes the file, on a busy machine some time after `finish` has returned:
-    # its end is asked for and waited for.
-    wandb.teardown()
-    for _ in range(120):
-        if all(word in log.read_bytes() for word in words):
-            break
-        time.sleep(0.5)
-    content = log.read_bytes()
-    for word in words:
-        assert word in content, word
