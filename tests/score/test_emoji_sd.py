@@ -1,0 +1,71 @@
+"""The shipped text-to-image model of emoji: it is small, safe, knows its pictures, and gives ends back."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from scoregeo.build import build
+from scoregeo.cli import compose
+from scoregeo.evaluation.image import psnr
+from scoregeo.problem.latent import LatentProblem
+from scoregeo.score.diffusers_unet import MODELS
+from tests.commands import PLAIN
+
+FOLDER = MODELS / "emoji_sd"
+
+
+@pytest.fixture(scope="module")
+def problem() -> LatentProblem:
+    """Five pairs, so ten pictures."""
+    config, _ = compose(["experiment=stable_diffusion", "dataset.pairs=5", "evaluation.download=false", *PLAIN])
+    return LatentProblem(build(config))
+
+
+def test_it_is_small_and_holds_safetensors_only() -> None:
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 32 * 2**20
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".txt", ".md", ".png"}
+
+
+def test_diffusers_own_pipeline_takes_the_folder() -> None:
+    from diffusers import StableDiffusionPipeline
+
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(str(FOLDER), torch_dtype=torch.float32, use_safetensors=True)
+    pipeline.set_progress_bar_config(disable=True)
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    image = pipeline("grinning face", latents=latents, num_inference_steps=10, guidance_scale=3.0, output_type="pt").images[0]
+    red, green, blue = image[:, 20:44, 20:44].mean((1, 2)).tolist()
+    assert min(red, green) > blue + 0.3  # yellow
+
+
+def test_the_prompt_matters(problem: LatentProblem) -> None:
+    """Denoising a picture of the training set under its own name is better than under another's."""
+    model = problem.model
+    clean = model.encode(problem.pairs.first)
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    sigma = 2.0
+    errors: dict[str, list[float]] = {"own": [], "other": []}
+    firsts = [prompts[0] for prompts in problem.prompts]
+    for i, x in enumerate(clean):
+        for name, prompt in (("own", firsts[i]), ("other", firsts[(i + 2) % len(firsts)])):
+            field = model.field(model.of_ends((prompt, prompt)))
+            points = (x + sigma * noise[i]).expand(2, *x.shape)
+            with torch.no_grad():
+                denoised = points + sigma**2 * field.score.score(points, sigma)
+            errors[name].append(float((denoised[0] - x).square().mean()))
+    assert sum(errors["own"]) < sum(errors["other"])
+
+
+@pytest.mark.slow
+def test_ten_emoji_come_back_from_their_inversion(problem: LatentProblem) -> None:
+    """Decoded ends against the given pictures: what the autoencoder loses, and next to nothing more."""
+    outcome = problem.methods()["lerp_noise"](None)
+    frames = problem.frames(outcome, True)
+    assert frames is not None
+    ends = frames[:, [0, -1]].flatten(0, 1)
+    given = problem.pairs.ends.flatten(0, 1)
+    alone = problem.model.decode(problem.model.encode(given))
+    back, coded = psnr(ends, given), psnr(alone, given)
+    assert float(coded.min()) > 25
+    assert float((coded - back).max()) < 1.0
