@@ -77,7 +77,7 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     methods = list(dict.fromkeys(line["method"] for line in lines))
     assert methods == manifest["methods"] and len(lines) == len(methods) * manifest["pairs"]
-    assert {"truth", "lerp", "slerp", "stein_gauss_newton"} <= set(methods)
+    assert {"truth", "lerp", "stein_gauss_newton"} <= set(methods)
     assert any(method.startswith("start_") for method in methods)
     for line in lines:
         assert {"method", "pair", "group", "status", "measures", "score_evaluations", "seconds"} <= set(line)

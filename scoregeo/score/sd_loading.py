@@ -68,7 +68,7 @@ def _folder(model: str | Path) -> Path:
             return path
     if str(model) == EMBEDDED:
         raise DataError(
-            f"score.model = {EMBEDDED!r} is not in {MODELS}: `make train-emoji` makes it, in hours on two cores; a full checkout has it."
+            f"score.model = {EMBEDDED!r} is not in {MODELS}: `make train-emoji` makes it, in hours on two cores."
         )
     owner, _, name = str(model).partition("/")
     if owner in ("", ".", "..", "~") or not name or "/" in name:
