@@ -96,7 +96,7 @@ ITEMS = (
 # Pairs that no setting was chosen on; the pixels' LERP and SLERP are what is to beat.
 _HELD_OUT = ("seed=1", "dataset.angles=[90]", "dataset.pairs_per_angle=8", "baseline=[lerp,slerp]", "evaluation.departure=true",
              "evaluation.saved_pairs=1")  # fmt: skip
-_CLEAN = ("inversion=none", "score.timestep=null", "score.sigma=1.0")
+_CLEAN = ("inversion=none", "score.timestep=null")
 _PULLBACK = ("metric=pullback", "solver=lbfgs", "solver.num_points=17", "solver.max_iterations=30")
 _CONFORMAL = ("metric=conformal", "solver=lbfgs", "solver.num_points=17", "solver.max_iterations=30")
 _TRUTH = ("truth_distance_max", "length_error", "evaluations_per_point")
@@ -149,9 +149,11 @@ STUDIES = (
             ("pullback, one draw of noise, t = 400", _PULLBACK),
             ("conformal, one draw of noise, t = 400", _CONFORMAL),
             ("stein, DDIM inversion, t = 400", ("inversion=ddim",)),
-            ("stein, clean points, sigma 1", _CLEAN),
-            ("pullback, clean points, sigma 1", (*_CLEAN, *_PULLBACK)),
-            ("conformal, clean points, sigma 1", (*_CLEAN, *_CONFORMAL)),
+            ("stein, clean points, sigma 0.5", (*_CLEAN, "score.sigma=0.5")),
+            ("stein, clean points, sigma 1", (*_CLEAN, "score.sigma=1.0")),
+            ("stein, clean points, sigma 2", (*_CLEAN, "score.sigma=2.0")),
+            ("pullback, clean points, sigma 1", (*_CLEAN, "score.sigma=1.0", *_PULLBACK)),
+            ("conformal, clean points, sigma 1", (*_CLEAN, "score.sigma=1.0", *_CONFORMAL)),
         ),
         ("psnr", "fid", "precision", "confidence", "departure", "departure_score", "departure_truth"),
         full=("dataset.pairs_per_angle=50",),
