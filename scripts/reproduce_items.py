@@ -155,7 +155,7 @@ STUDIES = (
             ("pullback, clean points, sigma 1", (*_CLEAN, "score.sigma=1.0", *_PULLBACK)),
             ("conformal, clean points, sigma 1", (*_CLEAN, "score.sigma=1.0", *_CONFORMAL)),
         ),
-        ("psnr", "fid", "precision", "confidence", "departure", "departure_score", "departure_truth"),
+        ("psnr", "end_error", "fid", "precision", "confidence", "departure", "departure_score", "departure_truth"),
         full=("dataset.pairs_per_angle=50",),
         both=_HELD_OUT,
         drawn=False,
