@@ -22,6 +22,7 @@ INPUT = 224  # pixels a side that the network was trained on
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LEVELS = (1, 3, 5, 11, 16)  # of 16 blocks, the last before each halving of the resolution, and the head
 _PERCEPTUAL_INPUT = 128
+BATCH = 4  # images at a time: with more, activations leave a CPU's cache, and an image takes twice as long
 
 
 class EfficientNetFeatures(nn.Module):
@@ -68,7 +69,9 @@ def load_efficientnet(side: int = INPUT) -> EfficientNetFeatures | NotAvailable:
         return NotAvailable(f"{path.name} is damaged (SHA-256 {found[:8]}, not {DIGEST}); reinstall its package")
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return EfficientNetFeatures(network, side).eval().requires_grad_(False)
+    features = EfficientNetFeatures(network, side).eval().requires_grad_(False)
+    # Its depthwise convolutions take half the time in this order, on a CPU.
+    return features.to(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class FeatureDistance:
     """
 
     module: EfficientNetFeatures
-    batch_size: int = 64
+    batch_size: int = BATCH
 
     @property
     def description(self) -> str:

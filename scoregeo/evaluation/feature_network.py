@@ -24,7 +24,7 @@ class FeatureNetwork:
     """A named network. `module` maps images [batch, channels, height, width] in [-1, 1] to features [batch, d].
 
     `shape` (channels, height, width): the only images it takes, or None where it resizes what it is given.
-    `head`: from features to a classifier's logits, where it has one that fits the data.
+    `batch_size`: images at a time. `head`: from features to a classifier's logits, where it has one that fits the data.
     """
 
     name: str
@@ -32,8 +32,9 @@ class FeatureNetwork:
     module: nn.Module
     shape: tuple[int, int, int] | None = None
     head: nn.Module | None = None
+    batch_size: int = 256
 
-    def features(self, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+    def features(self, images: torch.Tensor, batch_size: int | None = None) -> torch.Tensor:
         """Features of images [count, channels, height, width] in [-1, 1]: [count, d], float64, on the CPU, in batches.
 
         Raises DataError for images that are not finite, of another range or size, and for a network that gives another shape or
@@ -44,7 +45,9 @@ class FeatureNetwork:
             raise DataError(f"{self.name} takes images of shape {list(self.shape)}; these have {list(images.shape[1:])}.")
         device = next((parameter.device for parameter in self.module.parameters()), images.device)
         with torch.inference_mode():
-            features = torch.cat([self.module(batch.to(device)).double().cpu() for batch in images.split(batch_size)])
+            features = torch.cat(
+                [self.module(batch.to(device)).double().cpu() for batch in images.split(batch_size or self.batch_size)]
+            )
         if features.ndim != 2 or len(features) != len(images) or not bool(features.isfinite().all()):
             raise DataError(f"Feature network {self.name} gave shape {list(features.shape)} or values that are not finite.")
         return features.clone()  # an inference tensor could take no part in later arithmetic with gradients
@@ -79,12 +82,13 @@ def load_feature_network(
         module: nn.Module = _Penultimate(classifier)
         return FeatureNetwork(name, "digit classifier, last hidden layer", module.eval(), DIGITS, classifier.head)
     if name == "efficientnet_lite0":
-        from scoregeo.evaluation.efficientnet import DIGEST, load_efficientnet
+        from scoregeo.evaluation.efficientnet import BATCH, DIGEST, load_efficientnet
 
         found = load_efficientnet()
         if isinstance(found, NotAvailable):
             return found
-        return FeatureNetwork(name, f"EfficientNet-Lite0, ImageNet, 1,280 pooled features, SHA-256 {DIGEST}", found.to(device))
+        description = f"EfficientNet-Lite0, ImageNet, 1,280 pooled features, SHA-256 {DIGEST}"
+        return FeatureNetwork(name, description, found.to(device), batch_size=BATCH)
     weights = INCEPTION.obtain(download=download)
     if isinstance(weights, NotAvailable):
         return weights

@@ -67,9 +67,7 @@ def _folder(model: str | Path) -> Path:
         if str(model) and path.is_dir():
             return path
     if str(model) == EMBEDDED:
-        raise DataError(
-            f"score.model = {EMBEDDED!r} is not in {MODELS}: `make train-emoji` makes it, in hours on two cores."
-        )
+        raise DataError(f"score.model = {EMBEDDED!r} is not in {MODELS}: `make train-emoji` makes it, in hours on two cores.")
     owner, _, name = str(model).partition("/")
     if owner in ("", ".", "..", "~") or not name or "/" in name:
         raise DataError(f"score.model = {str(model)!r} is neither a folder, nor a shipped model, nor a hub id (owner/name).")
