@@ -4,7 +4,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -85,7 +85,7 @@ def build(config: Config) -> Experiment:
         )
     if text_model is None:
         move(field.score, settings.device)
-        field = ScoreField(CountingScore(field.score), field.sigma)
+        field = replace(field, score=CountingScore(field.score))
     metric_of = partial(_metric_of, config["metric"])
     metric = metric_of(field)
     initializer.check(metric)

@@ -73,7 +73,8 @@ class Measures:
         reference = len(self._reference) if isinstance(self.networks.features, FeatureNetwork) else 0
         truth_known = self.problem.true_path is not None
         metrics = [describe(name, make(self.experiment.field)) for name, make in self._metrics.items()]
-        return measure_notes(self.settings, self.networks, points, reference, truth_known, metrics)
+        chosen = [self.experiment.field.note] if self.experiment.field.note else []
+        return chosen + measure_notes(self.settings, self.networks, points, reference, truth_known, metrics)
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:
         """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where they are not decoded."""

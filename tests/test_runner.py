@@ -247,3 +247,10 @@ def test_too_few_frames_for_kid_are_told_before_any_method(tmp_path: Path) -> No
     folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS, "evaluation.kid_subset_size=500"], tmp_path)
     assert reason is not None and "evaluation.kid_subset_size = 500" in reason
     assert not (folder / "methods").exists()
+
+
+def test_a_chosen_noise_level_is_in_the_notes(tmp_path: Path) -> None:
+    overrides = ["dataset=torus", "score=empirical", "score.count=500", "score.sigma=auto", "solver.max_iterations=2", *SMALL]
+    folder, reason = run_here(overrides, tmp_path)
+    assert reason is None
+    assert read_json(folder / "manifest.json")["notes"][0].startswith("Noise level: score.sigma=auto chose 0.")

@@ -1,11 +1,15 @@
 """The score interface: the only thing the rest of the project knows of a generative model."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as fwAD
 
-from scoregeo.core.errors import ConfigError, ScoreError, check_number
+from scoregeo.core.errors import ConfigError, ScoreError, bad_value, check_number
+
+AUTO, AUTO_RIDGE = "auto", "auto_ridge"
+RULES = (AUTO, AUTO_RIDGE)  # by which a noise level may be chosen, where a score can (scoregeo.score.noise_level)
 
 
 class AbstractScore(ABC):
@@ -79,18 +83,26 @@ class AbstractScore(ABC):
             shown = ", ".join(f"{v:.4g}" for v in point[:4].tolist()) + (", ..." if point.numel() > 4 else "")
             raise ScoreError(f"{what} is not finite at point {bad} of {len(x)} ([{shown}]) and sigma {sigma:g}.")
 
-    def check_sigma(self, sigma: float, key: str = "score.sigma") -> None:
+    def check_sigma(self, sigma: float | str | None, key: str = "score.sigma") -> None:
         """Raise ConfigError unless sigma is a positive number in the range of this score."""
-        check_number(key, sigma, above=0.0)
+        value = check_noise_level(sigma, key)
         low, high = self.sigma_range
-        if not low <= sigma <= high:
-            raise ConfigError(f"{key} = {sigma:g} is outside the range of this score, {low:.4g} to {high:.4g}.")
+        if not low <= value <= high:
+            raise ConfigError(f"{key} = {value:g} is outside the range of this score, {low:.4g} to {high:.4g}.")
 
     def sigma_of_timestep(self, timestep: float) -> float:
         """Noise level of a diffusion timestep. Raises ConfigError for scores that have no timesteps."""
         raise ConfigError(
             f"score.timestep = {timestep!r} needs a score with timesteps; give score.sigma to {type(self).__name__}."
         )
+
+
+def check_noise_level(sigma: Any, key: str = "score.sigma") -> float:
+    """`sigma`, if it is a number above 0. Raises ConfigError otherwise; for the name of a rule it says which scores take one."""
+    if sigma in RULES:
+        raise bad_value(key, sigma, "a number above 0 for this score ('auto' and 'auto_ridge' go with score=empirical and mlp)")
+    check_number(key, sigma, above=0.0)
+    return float(sigma)
 
 
 class CountingScore(AbstractScore):

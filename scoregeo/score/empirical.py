@@ -4,10 +4,11 @@ import math
 
 import torch
 
-from scoregeo.core.errors import DataError, check_number
+from scoregeo.core.errors import DataError, check_choice, check_number
 from scoregeo.dataset.base import AbstractDataset
-from scoregeo.score.base import AbstractScore
+from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.noise_level import POINTS, auto_field
 
 _FINEST = 1e-6  # smallest sigma, in units of the sample's root mean square distance from its mean
 
@@ -100,19 +101,23 @@ class EmpiricalScore(AbstractScore):
 def empirical_score(
     dataset: AbstractDataset,
     seed: int,
-    sigma: float | None = None,
+    sigma: float | str | None = None,
     timestep: float | None = None,
     count: int = 7200,
     chunk_mb: int = 256,
 ) -> ScoreField:
     """The exact score of `dataset.sample(count, seed)` at `sigma`, for any dataset.
 
-    `chunk_mb`: MiB of memory beyond the sample.
+    `sigma`: a number, or the rule "auto" or "auto_ridge", which looks at points of `dataset.held_out`
+    (`scoregeo.score.noise_level`). `chunk_mb`: MiB of memory beyond the sample.
     """
     check_number("score.count", count, at_least=1, integer=True)
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
     # Refuse a bad noise level before the sample is made; a sample of one point does for the usual messages.
     if sigma is None or timestep is not None:
         return field_at(EmpiricalScore(torch.zeros(1, 1)), sigma, timestep)
+    if isinstance(sigma, str):
+        check_choice("score.sigma", sigma, RULES)
+        return auto_field(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), dataset.held_out(POINTS, seed), sigma)
     check_number("score.sigma", sigma, above=0.0)
     return field_at(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), sigma)

@@ -2,6 +2,7 @@
 
 from scoregeo.core.errors import ConfigError, check_number
 from scoregeo.dataset.base import AbstractDataset
+from scoregeo.score.base import check_noise_level
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.field import ScoreField, field_at
 
@@ -33,7 +34,7 @@ def manifold_score(
         raise ConfigError(
             f"score.sigma = {sigma!r}, score.timestep = {timestep!r}: score = 'manifold' takes a sigma, and no timestep."
         )
-    check_number("score.sigma", sigma, above=0.0)
+    check_noise_level(sigma)
     found = dataset.quadrature(sigma / nodes_per_sigma)
     assert found is not None
     nodes, weights = found

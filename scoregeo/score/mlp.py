@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from scoregeo.core.cache import cache_folder
-from scoregeo.core.errors import ConfigError, DataError, check_number
+from scoregeo.core.errors import ConfigError, DataError, check_choice, check_number
 from scoregeo.core.files import load_tensors, save_tensors
 from scoregeo.core.seed import generator
 from scoregeo.dataset.base import AbstractDataset
-from scoregeo.score.base import AbstractScore
+from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.noise_level import POINTS, auto_field
 from scoregeo.training.loop import CHECKPOINT, TrainingSettings, train
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class MLPScore(AbstractScore):
 def mlp_score(
     dataset: AbstractDataset,
     seed: int,
-    sigma: float | None = None,
+    sigma: float | str | None = None,
     timestep: float | None = None,
     steps: int = 3000,
     width: int = 128,
@@ -120,7 +121,8 @@ def mlp_score(
     """The score of a network trained on `dataset` (points [D], not images) for noise levels sigma_min to sigma_max.
 
     The first call trains, about a minute on two cores for the defaults, and keeps the weights in the cache folder under a
-    hash of everything they depend on; later calls read them. A killed training goes on where it stopped.
+    hash of everything they depend on; later calls read them. A killed training goes on where it stopped. `sigma`: a number, or
+    the rule "auto" or "auto_ridge", on points of `dataset.held_out` (`scoregeo.score.noise_level`).
 
     Raises: ConfigError for images or a setting out of range, before training; DataError for a damaged weights file.
     """
@@ -136,12 +138,18 @@ def mlp_score(
     scale = round(float(probe.square().mean().sqrt()), 6)
     network = Network(dataset.shape[0], width, depth, scale, float(sigma_min), float(sigma_max))
     # Refuse a bad noise level before a minute of training.
-    field_at(MLPScore(network, dataset.shape[0]), sigma, timestep)
+    if isinstance(sigma, str) and timestep is None:
+        check_choice("score.sigma", sigma, RULES)
+    else:
+        field_at(MLPScore(network, dataset.shape[0]), sigma, timestep)
     _initialise(network.float(), seed)
     settings = TrainingSettings(steps, lr=lr, cooldown=0.5, ema=0.995, seed=seed, checkpoint_every=500, log_every=100)
     name = _key(type(dataset).__name__, probe[:64], repr((settings, width, depth, sigma_min, sigma_max, scale)))
     network = _trained(network, dataset, settings, cache_folder() / "mlp" / name, progress)
-    return field_at(MLPScore(network, dataset.shape[0], dataset.dtype), sigma, timestep)
+    score = MLPScore(network, dataset.shape[0], dataset.dtype)
+    if isinstance(sigma, str):
+        return auto_field(score, dataset.held_out(POINTS, seed), sigma)
+    return field_at(score, sigma, timestep)
 
 
 def _trained(network: Network, dataset: AbstractDataset, settings: TrainingSettings, folder: Path, progress: bool) -> Network:
