@@ -10,7 +10,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper report browser bench sweep-lambda sweep-steps starts memory properties train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper report browser bench sweep-lambda sweep-steps starts memory properties sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split o
 
 properties: $(READY) ## Curvature, dimension and projection from the score: results/properties.md (about ten minutes)
 	$(BIN)/python scripts/properties.py --results $(RESULTS)
+
+sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto.md (half an hour or more on one core; resumes)
+	$(BIN)/python scripts/sigma_auto.py --output $(OUTPUTS)/sigma_auto --results $(RESULTS)
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export

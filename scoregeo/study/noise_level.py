@@ -38,13 +38,18 @@ _FINE = 257  # points of a true geodesic
 
 @dataclass(frozen=True)
 class SampledCase:
-    """A manifold known by a sample of `count` points. `design`: the rules were made on it, so it cannot test them."""
+    """A manifold known by a sample of `count` points.
+
+    `design`: the rules were made on it, so it cannot test them. `reach`: largest distance up to which the nearest point of the
+    manifold is unique (Federer 1959), data units, None where it has no closed form.
+    """
 
     name: str
     title: str
     dataset: AbstractDataset
     count: int
     design: bool
+    reach: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,19 +71,19 @@ QUICK = Size(samples=1, num_points=5, levels=2, iterations=2, names=("sphere", "
 def sampled_cases() -> dict[str, SampledCase]:
     """Those of design, and others of other dimension, codimension, curvature and size."""
     made = [
-        SampledCase("sphere", "sphere in R^3", Sphere(), 1000, True),
+        SampledCase("sphere", "sphere in R^3", Sphere(), 1000, True, 1.0),
         SampledCase("closed_curve", "closed curve in R^3, 3 waves", ClosedCurve(), 1000, True),
-        SampledCase("ellipsoid", "ellipsoid 1.5, 1, 0.6", Ellipsoid(), 1000, True),
-        SampledCase("torus", "torus 1, 0.4", Torus(), 1000, True),
-        SampledCase("flat_torus", "Clifford torus in R^4", FlatTorus(), 1000, True),
+        SampledCase("ellipsoid", "ellipsoid 1.5, 1, 0.6", Ellipsoid(), 1000, True, 0.24),
+        SampledCase("torus", "torus 1, 0.4", Torus(), 1000, True, 0.4),
+        SampledCase("flat_torus", "Clifford torus in R^4", FlatTorus(), 1000, True, 2**-0.5),
         SampledCase("wiggly_sphere", "wiggly sphere, 8 waves", WigglySphere(), 1000, False),
         SampledCase("wiggly_sphere_5", "wiggly sphere, 5 waves", WigglySphere(wiggle=0.06, waves=5.0), 1000, False),
-        SampledCase("ellipsoid_flat", "ellipsoid 1, 0.8, 0.5", Ellipsoid((1.0, 0.8, 0.5)), 1000, False),
-        SampledCase("ellipsoid_long", "ellipsoid 2, 1.2, 1", Ellipsoid((2.0, 1.2, 1.0)), 1000, False),
-        SampledCase("torus_fat", "torus 1, 0.6", Torus(1.0, 0.6), 1000, False),
+        SampledCase("ellipsoid_flat", "ellipsoid 1, 0.8, 0.5", Ellipsoid((1.0, 0.8, 0.5)), 1000, False, 0.25),
+        SampledCase("ellipsoid_long", "ellipsoid 2, 1.2, 1", Ellipsoid((2.0, 1.2, 1.0)), 1000, False, 0.5),
+        SampledCase("torus_fat", "torus 1, 0.6", Torus(1.0, 0.6), 1000, False, 0.4),
         SampledCase("closed_curve_5", "closed curve in R^3, 5 waves", ClosedCurve(height=0.2, waves=5), 500, False),
-        SampledCase("flat_torus_3", "flat torus T^3 in R^6", FlatTorus(3, 3**-0.5), 2000, False),
-        SampledCase("rotation_group", "SO(3) in R^9", RotationGroup(), 2000, False),
+        SampledCase("flat_torus_3", "flat torus T^3 in R^6", FlatTorus(3, 3**-0.5), 2000, False, 3**-0.5),
+        SampledCase("rotation_group", "SO(3) in R^9", RotationGroup(), 2000, False, 2**0.5),
     ]
     return {case.name: case for case in made}
 

@@ -15,6 +15,7 @@ WITHIN = 1.2  # of the best error on the grid
 _TITLES = {
     "sigma": "sigma chosen",
     "greatest": "greatest distance to the truth / length",
+    "reach": "sigma chosen / reach",
     "best_sigma": "best sigma of the grid",
     "best_greatest": "its distance / length",
     "ratio": "chosen / best",
@@ -75,6 +76,8 @@ def _row(case: SampledCase, found: Verdict) -> Row:
         "evaluations": found.auto.evaluations,
     }
     cells: dict[str, TableCell] = {name: Estimate(value, n=8) for name, value in values.items()}
+    if case.reach is not None:
+        cells["reach"] = Estimate(found.auto.sigma / case.reach, n=8)
     return Row({"manifold": case.title, "sample": str(case.count)}, cells)
 
 
