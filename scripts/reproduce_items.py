@@ -171,6 +171,16 @@ STUDIES = (
         both=("~rivals.adam",),
     ),
     Study(
+        "ablation_lambda_learned",
+        "Ablation: the weight of the score, sphere, learned score",
+        "sphere_learned",
+        "metric.lam",
+        over("metric.lam", (1, 10, 100, 1000)),
+        _TRUTH,
+        full=("dataset.num_pairs=32",),
+        both=("seed=0", "baseline=[lerp,slerp]"),
+    ),
+    Study(
         "ablation_points",
         "Ablation: points of the path, torus",
         "torus",
