@@ -56,7 +56,7 @@ def test_every_method_runs_on_emoji(tmp_path: Path, places: dict[str, str]) -> N
     folder, reason = run_here(tiny("stable_diffusion", places), tmp_path)
     assert reason is None
     manifest = read_json(folder / "manifest.json")
-    rivals = ["lerp", "lerp_noise", "slerp_noise", "nao", "noise_diffusion", "density_geodesic", "pullback"]
+    rivals = ["lerp", "slerp", "lerp_noise", "slerp_noise", "nao", "noise_diffusion", "density_geodesic", "pullback"]
     assert manifest["methods"] == [*rivals, "start_lerp", "stein_gauss_newton", "stein_adam"]
     lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {line["group"] for line in lines} == {"same", "different"}
