@@ -42,9 +42,9 @@ _TITLES = {
 class Size:
     """How much: points of surfaces and manifolds, pictures and probes on them, pairs and step of the descents, noise levels."""
 
-    points: int = 200
-    pictures: int = 16
-    probes: int = 64
+    points: int = 100
+    pictures: int = 8
+    probes: int = 32
     pairs: int = 6
     step: float = 0.02
     sigmas: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
