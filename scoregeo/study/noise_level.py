@@ -31,6 +31,7 @@ from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.lbfgs import LBFGS
 
 LAM = 1000.0
+STRAIGHT = "straight"  # the line between the ends, beside the metrics
 RULE_OF = {"stein": AUTO, "conformal": AUTO_RIDGE, "pullback": AUTO}
 _FORMAT = 1
 _FINE = 257  # points of a true geodesic
@@ -60,7 +61,7 @@ class Size:
     num_points: int = 33
     levels: int = 13
     iterations: int = 40
-    metrics: tuple[str, ...] = ("stein", "conformal", "pullback")
+    metrics: tuple[str, ...] = ("stein", "conformal")
     names: tuple[str, ...] | None = None
 
 
@@ -112,24 +113,24 @@ def grid(case: SampledCase, size: Size) -> list[float]:
 
 
 def run_case(case: SampledCase, size: Size, folder: Path, on_cell: Callable[[Cell], None]) -> list[Cell]:
-    """All metrics on the grid and at their rules' levels; cells are taken from `folder` where they are there."""
-    levels = grid(case, size)
+    """The straight line, then all metrics on the grid and at their rules' levels; cells are taken from `folder` if there."""
+    wanted: list[tuple[str, float | None]] = [(STRAIGHT, 0.0)]
+    wanted += [(metric, sigma) for metric in size.metrics for sigma in (None, *grid(case, size))]
     cells: list[Cell] = []
     problem: _Problem | None = None
-    for metric in size.metrics:
-        for sigma in [None, *levels]:
-            shown = RULE_OF[metric] if sigma is None else f"{sigma:.4g}"
-            facts = [_FORMAT, case.title, case.count, metric, shown, size.samples, size.num_points, size.iterations]
-            key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
-            path = folder / f"{case.name}-{metric}-{shown}-{key}.json"
-            try:
-                cell = Cell(**read_json(path))
-            except (DataError, TypeError):
-                problem = problem or _Problem(case, size.samples)
-                cell = problem.cell(metric, sigma, size)
-                write_json(path, asdict(cell))
-            cells.append(cell)
-            on_cell(cell)
+    for metric, sigma in wanted:
+        shown = RULE_OF[metric] if sigma is None else f"{sigma:.4g}"
+        facts = [_FORMAT, case.title, case.count, metric, shown, size.samples, size.num_points, size.iterations]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+        path = folder / f"{case.name}-{metric}-{shown}-{key}.json"
+        try:
+            cell = Cell(**read_json(path))
+        except (DataError, TypeError):
+            problem = problem or _Problem(case, size.samples)
+            cell = problem.cell(metric, sigma, size)
+            write_json(path, asdict(cell))
+        cells.append(cell)
+        on_cell(cell)
     return cells
 
 
@@ -147,6 +148,8 @@ class _Problem:
 
     def cell(self, metric: str, sigma: float | None, size: Size) -> Cell:
         """At `sigma`, or at the level of the metric's rule."""
+        if metric == STRAIGHT:
+            return Cell(self.name, metric, "", 0.0, *self._against_truth(linear(self.pairs.ends, size.num_points)), 0.0)
         rule, rows = RULE_OF[metric] if sigma is None else "", []
         for score, points in zip(self.scores, self.points, strict=True):
             level = choose_noise_level(score, points, rule).sigma if sigma is None else sigma
@@ -163,18 +166,22 @@ class _Problem:
         else:
             other = PullbackMetric(field) if metric == "pullback" else ConformalMetric(field)
             solution = LBFGS(size.num_points, max_iterations=size.iterations, tolerance=1e-4).solve(other, start)
-        gap = (distance_to_path(solution.path, self.truth).greatest / self.length).mean()
-        error = relative_length_error(solution.path, self.length).abs().mean()
-        return float(gap), float(error), float(solution.score_evaluations.double().mean()) / size.num_points
+        return *self._against_truth(solution.path), float(solution.score_evaluations.double().mean()) / size.num_points
+
+    def _against_truth(self, path: torch.Tensor) -> tuple[float, float]:
+        """Greatest distance over the true length, and absolute relative length error: means over pairs."""
+        gap = (distance_to_path(path, self.truth).greatest / self.length).mean()
+        return float(gap), float(relative_length_error(path, self.length).abs().mean())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One case and metric: the rule's cell, and the grid's of least distance and of least length error."""
+    """One case and metric: the rule's cell, the grid's of least distance and of least length error, and the straight line's."""
 
     auto: Cell
     best: Cell
     best_length: Cell
+    straight: Cell
 
     @property
     def ratio(self) -> float:
@@ -192,4 +199,5 @@ def verdict(cells: Sequence[Cell], metric: str) -> Verdict:
     mine = [cell for cell in cells if cell.metric == metric]
     levels = [cell for cell in mine if not cell.rule]
     (auto,) = (cell for cell in mine if cell.rule)
-    return Verdict(auto, min(levels, key=lambda cell: cell.greatest), min(levels, key=lambda cell: cell.length))
+    (straight,) = (cell for cell in cells if cell.metric == STRAIGHT)
+    return Verdict(auto, min(levels, key=lambda cell: cell.greatest), min(levels, key=lambda cell: cell.length), straight)

@@ -18,6 +18,7 @@ _TITLES = {
     "reach": "sigma chosen / reach",
     "best_sigma": "best sigma of the grid",
     "best_greatest": "its distance / length",
+    "straight": "straight line's",
     "ratio": "chosen / best",
     "length": "length error",
     "length_ratio": "length error, chosen / best",
@@ -52,7 +53,7 @@ def write_noise_level(
         "The rules are for the greatest distance to the true geodesic. The length error is shown beside it: paths that are too "
         "short and too crooked cancel in it, so that its minimum over a grid means less.",
         "On the sphere the error of stein falls on for ever as sigma grows, since every level set of its log p is a sphere: a "
-        "property of symmetry that no other surface here has.",
+        "property of symmetry that no other surface here has to that degree.",
     ]
     settings = {"lam": LAM, "samples": size.samples, "points": size.num_points}
     title = "Noise levels chosen by a rule, against a grid of them"
@@ -70,6 +71,7 @@ def _row(case: SampledCase, found: Verdict) -> Row:
         "greatest": found.auto.greatest,
         "best_sigma": found.best.sigma,
         "best_greatest": found.best.greatest,
+        "straight": found.straight.greatest,
         "ratio": found.ratio,
         "length": found.auto.length,
         "length_ratio": found.length_ratio,

@@ -15,9 +15,10 @@ from scoregeo.study.noise_level_page import write_noise_level
 def test_verdict() -> None:
     levels = [Cell("a", "stein", "", s, g, e, 1.0) for s, g, e in ((0.1, 0.4, 0.1), (0.2, 0.2, 0.3), (0.4, 0.5, 0.2))]
     other = Cell("a", "conformal", "", 0.1, 0.01, 0.01, 1.0)
-    found = verdict([*levels, other, Cell("a", "stein", "auto", 0.25, 0.3, 0.15, 1.0)], "stein")
+    line = Cell("a", "straight", "", 0.0, 0.6, 0.5, 0.0)
+    found = verdict([*levels, other, line, Cell("a", "stein", "auto", 0.25, 0.3, 0.15, 1.0)], "stein")
     assert found.ratio == pytest.approx(1.5) and found.length_ratio == pytest.approx(1.5)
-    assert found.best.sigma == 0.2 and found.best_length.sigma == 0.1
+    assert found.best.sigma == 0.2 and found.best_length.sigma == 0.1 and found.straight.greatest == 0.6
 
 
 def test_the_grid_scales_with_the_data() -> None:
@@ -39,7 +40,7 @@ def test_page(tmp_path: Path) -> None:
     cases, told = sampled_cases(), list[Cell]()
     names = QUICK.names or ()
     found = {name: run_case(cases[name], QUICK, tmp_path / "cells", told.append) for name in names}
-    assert len(told) == len(names) * len(QUICK.metrics) * (QUICK.levels + 1)
+    assert len(told) == len(names) * len(QUICK.metrics) * (QUICK.levels + 1) + len(names)
     # The rule's cell is at the rule's level.
     case = cases[names[1]]
     chosen = choose_noise_level(EmpiricalScore(case.dataset.sample(case.count, 0)), case.dataset.held_out(POINTS, 0))
