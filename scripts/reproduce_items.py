@@ -88,7 +88,7 @@ ITEMS = (
         "stable_diffusion",
         "Emoji pairs in the latent space of the shipped text-to-image model",
         ("dataset.pairs=100",),
-        quick=("dataset.pairs=6", "rivals.adam.iterations=30"),
+        quick=("dataset.pairs=6", "rivals.adam.iterations=30", "evaluation.kid_subset_size=50"),
     ),
     Item("varying_curvature", "Geodesics of an ellipsoid, by curvature", ("dataset.num_pairs=48",)),
 )
@@ -135,7 +135,7 @@ STUDIES = (
         "Geodesics against the noise level, exact score of an ellipsoid",
         "noise_level",
         "score.sigma",
-        over("score.sigma", (0.02, 0.05, 0.1, 0.2, 0.4)),
+        over("score.sigma", (0.05, 0.1, 0.2, 0.4, 0.8)),
         _TRUTH,
         full=("dataset.num_pairs=32",),
     ),
