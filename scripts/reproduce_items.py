@@ -226,7 +226,7 @@ STUDIES = (
         over("score.timestep", (100, 300, 500, 700, 900)),
         ("psnr", "fid", "metric_length"),
         full=("dataset.pairs_per_angle=25",),
-        both=("dataset.angles=[60]", "dataset.pairs_per_angle=5", "evaluation.saved_pairs=1"),
+        both=("dataset.angles=[60]", "dataset.pairs_per_angle=5", "evaluation.saved_pairs=1", "evaluation.kid_subset_size=50"),
     ),
     Study(
         "ablation_inversion",
