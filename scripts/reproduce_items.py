@@ -237,7 +237,13 @@ STUDIES = (
         ("psnr", "fid"),
         drawn=False,
         full=("dataset.pairs_per_angle=25",),
-        both=("dataset.angles=[60]", "dataset.pairs_per_angle=5", "evaluation.saved_pairs=1", "baseline=[lerp,slerp]"),
+        both=(
+            "dataset.angles=[60]",
+            "dataset.pairs_per_angle=5",
+            "evaluation.saved_pairs=1",
+            "baseline=[lerp,slerp]",
+            "evaluation.kid_subset_size=50",
+        ),
     ),
 )
 
