@@ -36,7 +36,7 @@ def test_diffusers_own_pipeline_takes_the_folder() -> None:
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     image = pipeline("grinning face", latents=latents, num_inference_steps=10, guidance_scale=3.0, output_type="pt").images[0]
     red, green, blue = image[:, 20:44, 20:44].mean((1, 2)).tolist()
-    assert min(red, green) > blue + 0.3  # yellow
+    assert min(red, green) > blue + 0.3  # yellow; grey has 0, pure yellow 1
 
 
 def test_the_prompt_matters(problem: LatentProblem) -> None:
@@ -67,5 +67,6 @@ def test_ten_emoji_come_back_from_their_inversion(problem: LatentProblem) -> Non
     given = problem.pairs.ends.flatten(0, 1)
     alone = problem.model.decode(problem.model.encode(given))
     back, coded = psnr(ends, given), psnr(alone, given)
-    assert float(coded.min()) > 25
-    assert float((coded - back).max()) < 1.0
+    assert float(coded.min()) > 25  # measured: 29.8
+    # An inversion left undone by a tenth of the autoencoder's own error would cost 0.04 dB, by a third 0.5.
+    assert float((coded - back).max()) < 0.5
