@@ -54,6 +54,11 @@ class AbstractDataset(ABC):
     def dtype(self) -> torch.dtype:
         """float64 for known manifolds, float32 for images."""
 
+    @property
+    def sample_size(self) -> int | None:
+        """How many points the data have; None where they are a distribution and `sample` draws from it without end."""
+        return None
+
     @abstractmethod
     def pairs(self, seed: int) -> Pairs:
         """The endpoint pairs of a run."""

@@ -1,6 +1,8 @@
 """The exact score of a finite sample, blurred by Gaussian noise."""
 
+import logging
 import math
+from dataclasses import replace
 
 import torch
 
@@ -9,6 +11,8 @@ from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.noise_level import POINTS, auto_field
+
+log = logging.getLogger(__name__)
 
 _FINEST = 1e-6  # smallest sigma, in units of the sample's root mean square distance from its mean
 
@@ -109,15 +113,24 @@ def empirical_score(
     """The exact score of `dataset.sample(count, seed)` at `sigma`, for any dataset.
 
     `sigma`: a number, or the rule "auto" or "auto_ridge", which looks at points of `dataset.held_out`
-    (`scoregeo.score.noise_level`). `chunk_mb`: MiB of memory beyond the sample.
+    (`scoregeo.score.noise_level`). `chunk_mb`: MiB of memory beyond the sample. Where the data are finite and `count` leaves some
+    of them out, that is logged and in the field's note: the score is then another distribution's.
     """
     check_number("score.count", count, at_least=1, integer=True)
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
     # Refuse a bad noise level before the sample is made; a sample of one point does for the usual messages.
     if sigma is None or timestep is not None:
         return field_at(EmpiricalScore(torch.zeros(1, 1)), sigma, timestep)
-    if isinstance(sigma, str):
-        check_choice("score.sigma", sigma, RULES)
-        return auto_field(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), dataset.held_out(POINTS, seed), sigma)
-    check_number("score.sigma", sigma, above=0.0)
-    return field_at(EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20), sigma)
+    rule = sigma if isinstance(sigma, str) else None
+    if rule is not None:
+        check_choice("score.sigma", rule, RULES)
+    else:
+        check_number("score.sigma", sigma, above=0.0)
+    score = EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20)
+    field = field_at(score, sigma) if rule is None else auto_field(score, dataset.held_out(POINTS, seed), rule)
+    if dataset.sample_size is None or count >= dataset.sample_size:
+        return field
+    size = dataset.sample_size
+    note = f"The score is that of {count} of the data's {size} points: score.count={size} takes all."
+    log.warning(note)
+    return replace(field, note=f"{field.note} {note}".strip())

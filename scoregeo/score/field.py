@@ -12,7 +12,7 @@ from scoregeo.score.base import AbstractScore, check_noise_level
 class ScoreField:
     """The field `s(x) = score(x, sigma)` with sigma fixed, in data units. Calling it costs one evaluation a point.
 
-    `note`: a sentence for the run's notes where a rule chose sigma, else empty.
+    `note`: what a run's notes must say of it: that a rule chose sigma, that the score is of a part of the data; else empty.
     """
 
     score: AbstractScore

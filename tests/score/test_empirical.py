@@ -130,3 +130,11 @@ def test_factory() -> None:
         empirical_score(Sphere(2, 3), 0, sigma=1.0, chunk_mb=0)
     with pytest.raises(ConfigError, match=r"score\.timestep"):
         empirical_score(Sphere(2, 3), 0, timestep=400)
+
+
+def test_a_part_of_finite_data_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    digit = RotatedMNIST(identities=1, sample_angles=8, source="embedded")
+    assert empirical_score(digit, 0, sigma=1.0, count=8).note == "" and not caplog.records
+    assert empirical_score(Sphere(2, 3), 0, sigma=0.1, count=8).note == "" and not caplog.records
+    part = empirical_score(digit, 0, sigma=1.0, count=5)
+    assert "5 of the data's 8 points: score.count=8" in part.note and part.note in caplog.text
