@@ -71,19 +71,12 @@ def read_markdown(text: str, picture: Callable[[str, str], Figure | None]) -> Do
     return document
 
 
-def claims(text: str) -> dict[str, tuple[str, ...]]:
-    """What the first table of `experiments/README.md` says of each experiment: the cells after its name(s), as HTML."""
+def first_table(text: str) -> tuple[tuple[Text, ...], ...]:
+    """The rows of a text's first table, its head left out; none where it has no table."""
     parser = _parser()
     tokens = parser.parse(text)
     start = next((i for i, token in enumerate(tokens) if token.type == "table_open"), None)
-    if start is None:
-        return {}
-    table = _table(parser, tokens[start : _closing(tokens, start) + 1], "")
-    return {
-        name: tuple(cell.html or escape(cell.plain) for cell in row[1:])
-        for row in table.rows
-        for name in re.findall(r"`(\w+)`", row[0].plain)
-    }
+    return () if start is None else _table(parser, tokens[start : _closing(tokens, start) + 1], "").rows
 
 
 def _parser() -> "MarkdownIt":

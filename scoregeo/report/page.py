@@ -1,6 +1,7 @@
 """What a report page is made of: plain values, without HTML; `html` draws them."""
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import ClassVar
 
 
@@ -125,7 +126,10 @@ Block = Table | Prose | Figure | Scrub | HeatMap | Dots
 
 @dataclass(frozen=True)
 class Section:
-    """One experiment: claim, the exact command, seed and settings, its blocks in order, links as (text, address)."""
+    """One experiment: claim, the exact command, seed and settings, its blocks in order, links as (text, address).
+
+    `part`: the heading it stands under in the contents; none where empty.
+    """
 
     id: str
     title: str
@@ -135,6 +139,7 @@ class Section:
     blocks: tuple[Block, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     failures: tuple[Failure, ...] = ()
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,3 +150,8 @@ class Page:
     intro: tuple[str, ...]
     sections: tuple[Section, ...]
     failures: tuple[Failure, ...] = field(default=())
+
+    @property
+    def parts(self) -> tuple[tuple[str, tuple[Section, ...]], ...]:
+        """Neighbouring sections of one part together, with its heading."""
+        return tuple((part, tuple(of)) for part, of in groupby(self.sections, lambda section: section.part))

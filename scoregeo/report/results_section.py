@@ -14,16 +14,18 @@ from typing import Any
 from scoregeo.core.errors import DataError
 from scoregeo.core.files import read_json, write_json
 from scoregeo.core.results import FORMAT
-from scoregeo.report.markdown import claims, read_markdown
+from scoregeo.report.markdown import read_markdown
 from scoregeo.report.measure_table import comparison_table, dots
 from scoregeo.report.page import Block, Failure, Figure, Prose, Section, Table
 from scoregeo.report.picture import figure, relative
+from scoregeo.report.questions import Question, read_questions
 from scoregeo.report.run import DONE, FAILED, Run, read_run
 from scoregeo.report.run_section import run_links
 from scoregeo.report.sheet import read_sheet, run_sheets
 
 _COLUMNS = ("measure", "mean", "low", "high", "n", "left_out", "reason")
 _SHEET = "frames-"
+_REST = "Further pages"
 _KEPT = 1  # format of NAME.json
 
 
@@ -40,11 +42,10 @@ def results_sections(results: Path, runs: Path | None = None) -> list[Section]:
     names = result_names(results)
     if not names:
         raise DataError(f"{results} holds no results: at least one NAME.md with its NAME.csv is expected there.")
-    readme = results.resolve().parent / "experiments" / "README.md"
-    said = claims(readme.read_text(encoding="utf-8")) if readme.is_file() else {}
-    order = {name: place for place, name in enumerate(said)}  # the experiments as they are told, then the rest
+    told = {name: question for question in read_questions(results.resolve().parent / "experiments") for name in question.pages}
+    order = {name: place for place, name in enumerate(told)}  # as the experiments are told, then the rest
     names.sort(key=lambda name: (order.get(name, len(order)), name))
-    return [_section(results, name, said.get(name, ()), runs) for name in names]
+    return [_section(results, name, told.get(name), runs) for name in names]
 
 
 def keep_runs(results: Path, runs: Path) -> list[str]:
@@ -74,7 +75,7 @@ def failed_runs(runs: Path, base: Path) -> tuple[Failure, ...]:
     return tuple(found)
 
 
-def _section(results: Path, name: str, claim: tuple[str, ...], runs: Path | None) -> Section:
+def _section(results: Path, name: str, question: Question | None, runs: Path | None) -> Section:
     entries = _numbers(results / f"{name}.csv")
     sheets = [read_sheet(path) for path in sorted((results / "figures").glob(f"{name}-{_SHEET}*.webp"), key=_by_number)]
     scrubbed = {f"{name}-strip_{sheet.pair}" for sheet in sheets}
@@ -92,14 +93,18 @@ def _section(results: Path, name: str, claim: tuple[str, ...], runs: Path | None
     blocks: list[Block] = [*(dots(entries) if entries else []), *_without_empty(document.blocks)]
     blocks = [replace(block, folded=True) if isinstance(block, Table) and _compares(block) else block for block in blocks]
     # The Markdown page has those over all pairs itself.
-    told = {"all"} if any(isinstance(block, Table) and _compares(block) for block in blocks) else set()
-    compared = comparison_table([entry for entry in kept.get("comparisons", ()) if entry["group"] not in told])
+    there = {"all"} if any(isinstance(block, Table) and _compares(block) for block in blocks) else set()
+    compared = comparison_table([entry for entry in kept.get("comparisons", ()) if entry["group"] not in there])
     blocks += [compared] if compared else []
     blocks += [sheet.scrub(name, opened=number == 0) for number, sheet in enumerate(sheets)]
     links = [(file, file) for file in (f"{name}.md", f"{name}.csv")]
     folder = runs / name / str(kept.get("run")) if runs is not None and kept.get("run") else None
     links += run_links(folder, results) if folder is not None and folder.is_dir() else []
-    return Section(name, document.title or name, claim, document.command, tuple(document.facts), tuple(blocks), tuple(links))
+    said = Section(name, document.title or name, (), document.command, tuple(document.facts), tuple(blocks), tuple(links))
+    if question is None:
+        return replace(said, part=_REST)
+    found = ("what was found", relative(question.readme, results))
+    return replace(said, claim=(question.asked,), links=(found, *said.links), part=question.title)
 
 
 def _without_empty(blocks: list[Block]) -> list[Block]:

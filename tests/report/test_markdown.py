@@ -1,7 +1,7 @@
 """Markdown pages as blocks: what stands where, alignment, winners, nothing unescaped."""
 
 from scoregeo.evaluation.statistics import Estimate
-from scoregeo.report.markdown import claims, read_markdown
+from scoregeo.report.markdown import first_table, read_markdown
 from scoregeo.report.page import Figure, Prose, Table, Text
 from scoregeo.report.table import Row, page
 
@@ -74,11 +74,9 @@ def test_the_project_s_own_pages_are_understood() -> None:
     assert document.facts == [("seed", "1"), ("a.b", "2")]
 
 
-def test_claims_of_experiments() -> None:
-    text = "# E\n\n| experiment | question | found |\n|---|---|---|\n| `a`, `b_c` | Is it < 3? | Yes, *so*. |\n| `d` | q | f |\n"
-    assert claims(text) == {
-        "a": ("Is it &lt; 3?", "Yes, <em>so</em>."),
-        "b_c": ("Is it &lt; 3?", "Yes, <em>so</em>."),
-        "d": ("q", "f"),
-    }
-    assert claims("no table") == {}
+def test_first_table() -> None:
+    text = "# E\n\n| folder | question |\n|---|---|\n| [a](a/README.md) | Is it < 3? |\n| b | *so* |\n\n| x |\n|---|\n| y |\n"
+    rows = first_table(text)
+    assert [row[0].plain for row in rows] == ["[a](a/README.md)", "b"]
+    assert [row[1].html or row[1].plain for row in rows] == ["Is it < 3?", "<em>so</em>"]
+    assert first_table("no table") == ()

@@ -71,17 +71,24 @@ def test_strips_are_left_out_where_frames_can_be_scrubbed(kept: tuple[Path, Path
     assert shown == [f"{NAME}-energy"]
 
 
-def test_claims_stand_first_and_order_the_page(kept: tuple[Path, Path]) -> None:
+def test_pages_stand_under_the_questions_they_answer(kept: tuple[Path, Path]) -> None:
     results, _ = kept
     for name in ("a", "z"):
         for suffix in ("md", "csv"):
             shutil.copy(results / f"{NAME}.{suffix}", results / f"{name}.{suffix}")
-    readme = results.parent / "experiments" / "README.md"
-    readme.parent.mkdir()
-    readme.write_text(f"| e | q | f |\n|---|---|---|\n| `z` | Why? | So. |\n| `{NAME}` | How? | Thus. |\n")
+    experiments = results.parent / "experiments"
+    for folder, text in (
+        ("", "| folder | question |\n|---|---|\n| [two](two/README.md) | Why < 3? |\n| [one](one/README.md) | How? |\n"),
+        ("two", f"# Two\n\n[z](../../results/z.md)\n\n## Found\n\nLike [this](../../results/{NAME}.md).\n"),
+        ("one", f"# One\n\n[page](../../results/{NAME}.md), [again](../../results/z.md)\n"),
+    ):
+        (experiments / folder).mkdir(exist_ok=True)
+        (experiments / folder / "README.md").write_text(text)
     sections = results_sections(results)
-    assert [section.id for section in sections] == ["z", NAME, "a"]
-    assert [section.claim for section in sections] == [("Why?", "So."), ("How?", "Thus."), ()]
+    # A page mentioned among the findings of one folder is of the folder that gives it as its own.
+    assert [(section.id, section.part) for section in sections] == [("z", "Two"), (NAME, "One"), ("a", "Further pages")]
+    assert [section.claim for section in sections] == [("Why &lt; 3?",), ("How?",), ()]
+    assert ("what was found", "../experiments/two/README.md") in sections[0].links
 
 
 def test_failed_runs_are_named(kept: tuple[Path, Path]) -> None:
