@@ -10,7 +10,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper report browser bench sweep-lambda sweep-steps starts memory properties sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper stable-diffusion report browser bench sweep-lambda sweep-steps starts memory properties sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ EXPERIMENTS := $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/REA
 .PHONY: $(EXPERIMENTS:%=experiment-%)
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
 	$(BIN)/python scripts/reproduce.py --experiment $* --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
+
+stable-diffusion: $(READY) ## The emoji experiment with its 20 pairs: results/stable_diffusion_twenty.md (half an hour or less on two cores; resumes)
+	$(BIN)/python scripts/reproduce.py --only stable_diffusion_twenty --output $(OUTPUTS)/reproduce --results $(RESULTS)
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce

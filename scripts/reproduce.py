@@ -2,7 +2,8 @@
 
     python scripts/reproduce.py [--profile quick|full] [--experiment FOLDER ...] [--only NAME ...]
 
-An experiment is a folder of `experiments/`, with one page in `results/` or several.
+An experiment is a folder of `experiments/`, with one page in `results/` or several. A page that takes too long for all of them
+together is made only where --only names it: stable_diffusion_twenty, the experiment with its 20 pairs.
 
 What is done is not computed again unless its configuration changed: runs lie under `outputs/reproduce`, in folders named
 by a hash of their configuration.
@@ -21,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reproduce_items import EXPERIMENTS, ITEMS, PROPERTIES, STUDIES, Item, Study
+from reproduce_items import APART, EXPERIMENTS, ITEMS, PROPERTIES, STUDIES, Item, Study
 
 from scoregeo.baseline.base import CLOSED_FORM
 from scoregeo.cli import compose, execute
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for noisy in ("fontTools", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     lines, failures = [], {}
-    wanted = {*given.only, *(page for name in given.experiment for page in EXPERIMENTS[name])} or set(pages)
+    asked = {page for name in given.experiment for page in EXPERIMENTS[name]}
+    wanted = {*given.only, *(asked - APART)} or {*pages} - APART
     for entry in (*ITEMS, *STUDIES):
         if entry.name not in wanted:
             continue
@@ -177,10 +179,10 @@ def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path
         notes=[*([RULE] if comparisons else []), *manifest["notes"], *_statuses(run)],
     )
     text += _comparisons(comparisons)
-    pictures = _copy_figures(item.experiment, run, results)
+    pictures = _copy_figures(item.name, run, results)
     text += "\n## Figures\n\n" + "\n\n".join(f"![{name}]({name})" for name in pictures) + "\n"
-    write_text(results / f"{item.experiment}.md", text)
-    write_text(results / f"{item.experiment}.csv", csv_table([row for rows in tables.values() for row in rows]))
+    write_text(results / f"{item.name}.md", text)
+    write_text(results / f"{item.name}.csv", csv_table([row for rows in tables.values() for row in rows]))
 
 
 def _comparisons(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -205,17 +207,17 @@ def _statuses(run: Path) -> list[str]:
     return [f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items()) for method, counts in ended.items()]
 
 
-def _copy_figures(experiment: str, run: Path, results: Path) -> list[str]:
+def _copy_figures(page_name: str, run: Path, results: Path) -> list[str]:
     """Energy, paths, and the strip of one pair of each group, as PNG, plots as PDF too; the PNGs' names relative to `results`."""
     found = sorted(run.glob("figures/*.png"))
     strips = [path for path in found if path.name.startswith("strip_")]
     one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
     chosen = [path for path in found if path not in strips] + sorted(one_a_group.values())[:_STRIPS]
     names = []
-    for old in (*results.glob(f"figures/{experiment}-*.png"), *results.glob(f"figures/{experiment}-*.pdf")):
+    for old in (*results.glob(f"figures/{page_name}-*.png"), *results.glob(f"figures/{page_name}-*.pdf")):
         old.unlink()
     for path in chosen:
-        name = f"figures/{experiment}-{path.name}"
+        name = f"figures/{page_name}-{path.name}"
         write_whole(results / name, partial(_copy, path))
         vector = path.with_suffix(".pdf")
         if path not in strips and vector.is_file():

@@ -10,18 +10,23 @@ GRAPH = ("initializer.cache=false",)  # a graph from the cache would be reported
 
 @dataclass(frozen=True)
 class Item:
-    """One experiment: its name, the title of its page, what the full and the quick profile change, and what both do."""
+    """One experiment: its name, the title of its page, what the full and the quick profile change, and what both do.
+
+    `page`: of `results/`, where not the experiment's name. `apart`: made only where it is asked for by name, in one size.
+    """
 
     experiment: str
     title: str
     full: tuple[str, ...]
     both: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
+    page: str = ""
+    apart: bool = False
 
     @property
     def name(self) -> str:
         """Of its page in `results/`."""
-        return self.experiment
+        return self.page or self.experiment
 
     def overrides(self, profile: str) -> list[str]:
         """The command's arguments."""
@@ -89,6 +94,13 @@ ITEMS = (
         "Emoji pairs in the latent space of the shipped text-to-image model",
         ("dataset.pairs=100",),
         quick=("dataset.pairs=6", "rivals.adam.iterations=30", "evaluation.kid_subset_size=50"),
+    ),
+    Item(
+        "stable_diffusion",
+        "Twenty emoji pairs in the latent space of the shipped text-to-image model",
+        (),
+        page="stable_diffusion_twenty",
+        apart=True,
     ),
     Item("varying_curvature", "Geodesics of an ellipsoid, by curvature", ("dataset.num_pairs=48",)),
 )
@@ -158,6 +170,17 @@ STUDIES = (
         ("psnr", "end_error", "fid", "precision", "confidence", "departure", "departure_score", "departure_truth"),
         full=("dataset.pairs_per_angle=50",),
         both=_HELD_OUT,
+        drawn=False,
+    ),
+    Study(
+        "exact_against_learned",
+        "What the metric loses and what the learned score loses: ten digits, the same held-out pairs",
+        "rotated_mnist_unet_ten",
+        "score",
+        (("exact", ("score=empirical",)), ("U-Net", ())),
+        ("psnr", "metric_length", "confidence"),
+        full=_ROTATIONS,
+        both=GRAPH,
         drawn=False,
     ),
     Study(
@@ -259,11 +282,12 @@ EXPERIMENTS = {
         "rotated_mnist_empirical_hundred",
         "rotated_mnist_unet_ten",
     ),
-    "stable_diffusion": ("stable_diffusion",),
+    "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
     "ablations": tuple(study.name for study in STUDIES if study.name.startswith("ablation_")),
     "codimension": ("codimension",),
     "noise_level": ("noise_level",),
-    "against_lerp": ("against_lerp",),
+    "against_lerp": ("against_lerp", "exact_against_learned"),
     "varying_curvature": ("varying_curvature", "varying_curvature_wiggly"),
     "properties": (PROPERTIES,),
 }
+APART = {item.name for item in ITEMS if item.apart}

@@ -26,6 +26,7 @@ from scoregeo.report.sheet import read_sheet, run_sheets
 _COLUMNS = ("measure", "mean", "low", "high", "n", "left_out", "reason")
 _SHEET = "frames-"
 _REST = "Further pages"
+_OUTPUT = re.compile(r"\soutput=\S+")
 _KEPT = 1  # format of NAME.json
 
 
@@ -51,13 +52,13 @@ def results_sections(results: Path, runs: Path | None = None) -> list[Section]:
 def keep_runs(results: Path, runs: Path) -> list[str]:
     """Keep in `results` what the page needs of the runs its tables were made from; gives the names of those found.
 
-    A table's run is the newest one under `runs`/NAME that is done, has the command of its page and the format read here. Raises
-    DataError for one that is damaged.
+    A table's run is the newest one under `runs`/EXPERIMENT that is done, has the command of its page and the format read here.
+    Raises DataError for one that is damaged.
     """
     kept = []
     for name in result_names(results):
         command = read_markdown((results / f"{name}.md").read_text(encoding="utf-8"), _no_picture).command
-        folder = _run_of(runs / name, command)
+        folder = _run_of(runs, command)
         if folder is not None:
             _keep(results, name, read_run(folder))
             kept.append(name)
@@ -98,7 +99,7 @@ def _section(results: Path, name: str, question: Question | None, runs: Path | N
     blocks += [compared] if compared else []
     blocks += [sheet.scrub(name, opened=number == 0) for number, sheet in enumerate(sheets)]
     links = [(file, file) for file in (f"{name}.md", f"{name}.csv")]
-    folder = runs / name / str(kept.get("run")) if runs is not None and kept.get("run") else None
+    folder = _folder_of(runs, document.command) / str(kept.get("run")) if runs is not None and kept.get("run") else None
     links += run_links(folder, results) if folder is not None and folder.is_dir() else []
     said = Section(name, document.title or name, (), document.command, tuple(document.facts), tuple(blocks), tuple(links))
     if question is None:
@@ -173,10 +174,18 @@ def _kept(path: Path) -> dict[str, Any]:
     return content
 
 
-def _run_of(folder: Path, command: str) -> Path | None:
-    wanted = {"status": DONE, "command": command, "format": FORMAT}
-    done = [(p, m) for p, m in _manifests(folder) if m | wanted == m]
-    return max(done, key=lambda item: str(item[1].get("started")), default=(None, {}))[0]
+def _run_of(runs: Path, command: str) -> Path | None:
+    """The newest run of the same experiment and arguments, but for the one that says where runs lie."""
+    wanted = {"status": DONE, "format": FORMAT}
+    found = [(path, manifest) for path, manifest in _manifests(_folder_of(runs, command)) if manifest | wanted == manifest]
+    same = [(p, m) for p, m in found if _OUTPUT.sub("", str(m.get("command"))) == _OUTPUT.sub("", command)]
+    return max(same, key=lambda item: str(item[1].get("started")), default=(None, {}))[0]
+
+
+def _folder_of(runs: Path, command: str) -> Path:
+    """Where runs of a command's experiment lie; several pages may share one. A folder of none for a script's command."""
+    found = re.search(r"\sexperiment=(\w+)", command)
+    return runs / (found[1] if found else "-")
 
 
 def _manifests(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
