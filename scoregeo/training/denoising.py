@@ -86,11 +86,11 @@ class FiniteSampleLoss:
     A network that has only seen `x0 + sigma z` is wrong at clean points and between them, where geodesics run. Of the
     inputs, 40 % are on the shell; 25 % are `x0 + r sigma z`; 35 % are `(1 - u) a + u b + r sigma z`, u uniform, half of them
     between two rotations of one digit, `180 w^2` degrees apart; r and w uniform in [0, 1], but r = 0 for a quarter.
-    The squared v error is divided by `mean((x - D)^2) / sigma^2 + 0.03`. On the shell this is about 1; at clean points it makes
+    The squared v error is divided by `mean((x - D)^2) / sigma^2 + 0.002`. On the shell this is about 1; at clean points it makes
     the loss that of the score relative to its own length, with a floor; between far points it keeps the loss from exploding.
     """
 
-    floor = 0.03
+    floor = 0.002
 
     def __init__(self, sample: torch.Tensor, rotations: int, batch: int) -> None:
         """`sample` [ids * rotations, 1, 28, 28], the rotations of one digit next to each other, as rotation_sample gives."""
