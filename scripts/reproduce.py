@@ -13,9 +13,9 @@ import argparse
 import hashlib
 import json
 import logging
+import os
 import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from reproduce_items import APART, EXPERIMENTS, ITEMS, PROPERTIES, STUDIES, Item, Study
+from reproduce_jobs import Pool, Run, run_of, set_logging
 
 from scoregeo.baseline.base import CLOSED_FORM
-from scoregeo.cli import compose, execute
 from scoregeo.columns import TITLES, present
 from scoregeo.core.files import read_json, write_text, write_whole
 from scoregeo.core.results import check_format
@@ -52,52 +52,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=pages, default=[], metavar="NAME")
     parser.add_argument("--output", type=Path, default=Path("outputs/reproduce"))
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="runs at a time (default: %(default)s)")
     parser.add_argument("overrides", nargs="*", help="further key=value for every experiment")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    for noisy in ("fontTools", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    lines, failures = [], {}
+    if given.jobs < 1:
+        parser.error(f"argument --jobs: {given.jobs} is not allowed: 1 or more runs at once.")
+    set_logging()
     asked = {page for name in given.experiment for page in EXPERIMENTS[name]}
     wanted = {*given.only, *(asked - APART)} or {*pages} - APART
-    for entry in (*ITEMS, *STUDIES):
-        if entry.name not in wanted:
-            continue
-        began = time.monotonic()
-        jobs = [("", entry.overrides(given.profile))] if isinstance(entry, Item) else entry.jobs(given.profile)
-        done: dict[str, tuple[Path, list[str]]] = {}
-        for value, first in jobs:
-            overrides = [*first, *given.overrides]
-            config, folder = compose([*overrides, f"output={given.output}"])
-            log.info("%s: scoregeo %s", entry.name, " ".join(overrides))
-            reason = execute(config, folder, overrides)
-            if reason is None:
-                done[value] = folder, overrides
-            else:
-                log.error("%s failed: %s", " ".join(overrides), reason)
-                failures[f"{entry.name} {value}".strip()] = reason
-        if isinstance(entry, Study):
-            write_study(entry, done, [value for value, _ in jobs if value not in done], given.results)
-        elif done:
-            write_results(entry, *done[""], given.results)
-        lines.append(f"{entry.name:30s} {time.monotonic() - began:7.1f} s   {given.results / entry.name}.md")
-    if PROPERTIES in wanted:
-        began = time.monotonic()
-        _properties(given.output, given.results)
-        lines.append(f"{PROPERTIES:30s} {time.monotonic() - began:7.1f} s   {given.results / PROPERTIES}.md")
-    log.info("results:\n%s", "\n".join(lines))
+    entries = [entry for entry in (*ITEMS, *STUDIES) if entry.name in wanted]
+    runs = {entry.name: _runs(entry, given.profile, given.overrides, given.output) for entry in entries}
+    properties = _properties(given.output) if PROPERTIES in wanted else None
+    pool = Pool(given.jobs)
+    lines, failures = [], {}
+    try:
+        pool.submit([*(run for found in runs.values() for run in found.values()), *([properties] if properties else [])])
+        for entry in entries:
+            done: dict[str, tuple[Path, list[str]]] = {}
+            for value, run in runs[entry.name].items():
+                reason = pool.reason(run)
+                if reason is None:
+                    done[value] = run.folder, list(run.overrides)
+                else:
+                    log.error("%s failed: %s", " ".join(run.overrides), reason)
+                    failures[f"{entry.name} {value}".strip()] = reason
+            if isinstance(entry, Study):
+                write_study(entry, done, [value for value in runs[entry.name] if value not in done], given.results)
+            elif done:
+                write_results(entry, *done[""], given.results)
+            seconds = sum(read_json(folder / "manifest.json").get("seconds", 0.0) for folder, _ in done.values())
+            lines.append(f"{entry.name:32s} {seconds:7.1f} s   {given.results / entry.name}.md")
+            log.info("page: %s", lines[-1])
+        if properties:
+            reason = pool.reason(properties)
+            failures |= {PROPERTIES: reason} if reason else {}
+            for suffix in (".md", ".csv") if reason is None else ():
+                kept = (properties.folder / PROPERTIES).with_suffix(suffix)
+                write_whole(given.results / f"{PROPERTIES}{suffix}", partial(_copy, kept))
+            lines.append(f"{PROPERTIES:32s}             {given.results / PROPERTIES}.md")
+    finally:
+        pool.close()
+    log.info("results, with the seconds of their runs:\n%s", "\n".join(lines))
     for name, reason in failures.items():
         log.error("failed: %s: %s", name, reason)
     return 1 if failures else 0
 
 
-def _properties(output: Path, results: Path) -> None:
-    """`results/properties.md` and `.csv`, from `output` where they were made before with the same settings."""
-    kept = output / PROPERTIES / hashlib.sha256(repr(FULL).encode()).hexdigest()[:10] / PROPERTIES
+def _runs(entry: Item | Study, profile: str, overrides: Sequence[str], output: Path) -> dict[str, Run]:
+    """Each case's run by its value; an item's one under the empty value."""
+    jobs = [("", entry.overrides(profile))] if isinstance(entry, Item) else entry.jobs(profile)
+    return {value: run_of(f"{entry.name} {value}".strip(), [*first, *overrides], output) for value, first in jobs}
+
+
+def _properties(output: Path) -> Run:
+    """The script's own page and table, made in a folder named by its settings where they are not there yet."""
+    folder = output / PROPERTIES / hashlib.sha256(repr(FULL).encode()).hexdigest()[:10]
+    return Run(PROPERTIES, (), folder, partial(_make_properties, folder / PROPERTIES))
+
+
+def _make_properties(kept: Path) -> None:
     if not all(kept.with_suffix(suffix).is_file() for suffix in (".md", ".csv")):
         write_properties(kept, FULL, "python scripts/properties.py", log.info)
-    for suffix in (".md", ".csv"):
-        write_whole(results / f"{PROPERTIES}{suffix}", partial(_copy, kept.with_suffix(suffix)))
 
 
 def write_study(study: Study, done: Mapping[str, tuple[Path, list[str]]], failed: Sequence[str], results: Path) -> None:
