@@ -176,8 +176,8 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
         parts += [
             "## Error of the score",
             f"Against the exact score s* of the finite data set, {POINTS} points a row: on the noise shell `x0 + sigma z`, at "
-            "the data themselves, and on straight chords between two data. Medians of `|s - s*| / |s*|` and of the cosine; mean "
-            "lengths.",
+            "the data themselves, on straight chords between two data, and half-way between two rotations of one digit. Medians "
+            "of `|s - s*| / |s*|` and of the cosine; mean lengths.",
             table(
                 ["points", "sigma", "relative error", "cosine", "mean length of s", "mean length of s*"],
                 [[row[k] for k in keys] for row in card["score_error"]],

@@ -93,7 +93,7 @@ ITEMS = (
         "stable_diffusion",
         "Emoji pairs in the latent space of the shipped text-to-image model",
         ("dataset.pairs=100",),
-        quick=("dataset.pairs=6", "rivals.adam.iterations=30", "evaluation.kid_subset_size=50"),
+        quick=("dataset.pairs=4", "rivals.adam.iterations=30", "evaluation.kid_subset_size=30"),
     ),
     Item(
         "stable_diffusion",

@@ -6,7 +6,8 @@ import torch
 
 from scoregeo.score.base import AbstractScore
 
-PLACES = ("shell", "clean", "chord, same digit", "chord, any digits")
+HALF_WAY = "half-way over 10 degrees"
+PLACES = ("shell", "clean", "chord, same digit", "chord, any digits", HALF_WAY)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def probe_points(
 ) -> torch.Tensor:
     """Points [count, 1, 28, 28] where a score is to be tested, around a sample as `rotation_sample` makes it.
 
-    shell: `a + sigma z`; clean: a; chord: `(1 - u) a + u b`, u uniform, b another rotation of a's digit or any other element.
+    shell: `a + sigma z`; clean: a; chord: `(1 - u) a + u b`, u uniform, b another rotation of a's digit or any other element;
+    half-way: `(a + b) / 2`, b the same digit turned on by 10 degrees, where a geodesic cuts the inside of the curve of
+    rotations. `rotations`: steps of a full turn, a multiple of 36.
     """
     index = torch.randint(len(sample), (count,), generator=rng)
     start = sample[index]
@@ -51,6 +54,9 @@ def probe_points(
         return start + sigma * torch.randn(start.shape, generator=rng)
     if place == "clean":
         return start
+    if place == HALF_WAY:
+        turned = index // rotations * rotations + (index + rotations // 36) % rotations
+        return (start + sample[turned]) / 2
     other = torch.randint(len(sample), (count,), generator=rng)
     if place == "chord, same digit":
         other = index // rotations * rotations + other % rotations
