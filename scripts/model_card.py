@@ -146,7 +146,7 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
         f"A U-Net diffusion model of {what}. Pixels in [-1, 1], 1 x 28 x 28; DDPM's linear schedule, 1,000 steps; "
         "diffusers' layout.",
         "## Training",
-        f"    python scripts/train_digits.py --model {model} --steps {card['steps']} --seed {card['seed']} "
+        f"    python scripts/train_digits.py --model {model} --steps {card['steps']} --lr {card['lr']:g} --seed {card['seed']} "
         f"--batch {card['batch']} --out outputs/train/{model} --compile --export",
         f"{card['parameters']:,} parameters; {card['steps']:,} steps of {card['batch']} images in {card['seconds']:,} s on one "
         f"CPU core shared with other work; AdamW, learning rate {card['lr']:g}, 100 steps of warm-up, linear cooldown to zero in "
