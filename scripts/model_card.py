@@ -127,9 +127,10 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
     }[model]
     target = {
         "all": "v-prediction, mean squared error, inputs on the noise shell `x0 + sigma z`.",
-        "ten": "v-prediction of the exact posterior mean of the finite data set; inputs on the noise shell (40 %), nearer to the "
-        "data than their sigma says (25 %) and on chords between data (35 %); error relative to the score's own length, "
-        "with a floor (`FiniteSampleLoss`).",
+        "ten": "v-prediction of the exact posterior mean of the finite data set; inputs on the noise shell (30 %), nearer to the "
+        "data than their sigma says (10 %), on chords between data (20 %) and close to the data where geodesics pass, on the "
+        "inside of the curve of rotations, bent and shaded a little (40 %); error relative to the score's own length, with a "
+        "floor (`FiniteSampleLoss`).",
     }[model]
     beside = {
         "all": f"Held-out: {POINTS} MNIST test digits at random angles. Empirical: the posterior mean over {DRAWS:,} draws of "
@@ -176,8 +177,8 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
         parts += [
             "## Error of the score",
             f"Against the exact score s* of the finite data set, {POINTS} points a row: on the noise shell `x0 + sigma z`, at "
-            "the data themselves, on straight chords between two data, and half-way between two rotations of one digit. Medians "
-            "of `|s - s*| / |s*|` and of the cosine; mean lengths.",
+            "the data themselves, on straight chords between two data, half-way between two rotations of one digit, and there "
+            "bent and shaded a little. Medians of `|s - s*| / |s*|` and of the cosine; mean lengths.",
             table(
                 ["points", "sigma", "relative error", "cosine", "mean length of s", "mean length of s*"],
                 [[row[k] for k in keys] for row in card["score_error"]],

@@ -99,7 +99,8 @@ def _section(results: Path, name: str, question: Question | None, runs: Path | N
     blocks += [compared] if compared else []
     blocks += [sheet.scrub(name, opened=number == 0) for number, sheet in enumerate(sheets)]
     links = [(file, file) for file in (f"{name}.md", f"{name}.csv")]
-    folder = _folder_of(runs, document.command) / str(kept.get("run")) if runs is not None and kept.get("run") else None
+    runs_here = _folder_of(runs, document.command) if runs is not None and kept.get("run") else None
+    folder = runs_here / str(kept["run"]) if runs_here is not None else None
     links += run_links(folder, results) if folder is not None and folder.is_dir() else []
     said = Section(name, document.title or name, (), document.command, tuple(document.facts), tuple(blocks), tuple(links))
     if question is None:
@@ -176,16 +177,19 @@ def _kept(path: Path) -> dict[str, Any]:
 
 def _run_of(runs: Path, command: str) -> Path | None:
     """The newest run of the same experiment and arguments, but for the one that says where runs lie."""
+    folder = _folder_of(runs, command)
+    if folder is None:
+        return None
     wanted = {"status": DONE, "format": FORMAT}
-    found = [(path, manifest) for path, manifest in _manifests(_folder_of(runs, command)) if manifest | wanted == manifest]
+    found = [(path, manifest) for path, manifest in _manifests(folder) if manifest | wanted == manifest]
     same = [(p, m) for p, m in found if _OUTPUT.sub("", str(m.get("command"))) == _OUTPUT.sub("", command)]
     return max(same, key=lambda item: str(item[1].get("started")), default=(None, {}))[0]
 
 
-def _folder_of(runs: Path, command: str) -> Path:
-    """Where runs of a command's experiment lie; several pages may share one. A folder of none for a script's command."""
+def _folder_of(runs: Path, command: str) -> Path | None:
+    """Where runs of a command's experiment lie; several pages may share one. None for a script's command."""
     found = re.search(r"\sexperiment=(\w+)", command)
-    return runs / (found[1] if found else "-")
+    return runs / found[1] if found else None
 
 
 def _manifests(folder: Path) -> list[tuple[Path, dict[str, Any]]]:

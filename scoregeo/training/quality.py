@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass
 import torch
 
 from scoregeo.score.base import AbstractScore
+from scoregeo.training.denoising import disturbed
 
 HALF_WAY = "half-way over 10 degrees"
-PLACES = ("shell", "clean", "chord, same digit", "chord, any digits", HALF_WAY)
+DISTURBED = "half-way, bent and shaded"
+PLACES = ("shell", "clean", "chord, same digit", "chord, any digits", HALF_WAY, DISTURBED)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def probe_points(
 
     shell: `a + sigma z`; clean: a; chord: `(1 - u) a + u b`, u uniform, b another rotation of a's digit or any other element;
     half-way: `(a + b) / 2`, b the same digit turned on by 10 degrees, where a geodesic cuts the inside of the curve of
-    rotations. `rotations`: steps of a full turn, a multiple of 36.
+    rotations; bent and shaded: those, `disturbed` by a share of 0.3, as where a geodesic leaves for other digits. `rotations`:
+    steps of a full turn, a multiple of 36.
     """
     index = torch.randint(len(sample), (count,), generator=rng)
     start = sample[index]
@@ -54,9 +57,10 @@ def probe_points(
         return start + sigma * torch.randn(start.shape, generator=rng)
     if place == "clean":
         return start
-    if place == HALF_WAY:
+    if place in {HALF_WAY, DISTURBED}:
         turned = index // rotations * rotations + (index + rotations // 36) % rotations
-        return (start + sample[turned]) / 2
+        middle = (start + sample[turned]) / 2
+        return middle if place == HALF_WAY else disturbed(middle, torch.full((count,), 0.3), rng)
     other = torch.randint(len(sample), (count,), generator=rng)
     if place == "chord, same digit":
         other = index // rotations * rotations + other % rotations
