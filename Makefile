@@ -88,7 +88,7 @@ sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: result
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export
-	$(BIN)/python scripts/train_digits.py --model ten --steps 8500 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export
+	$(BIN)/python scripts/train_digits.py --model ten --steps 13500 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export
 	$(BIN)/python scripts/train_digits.py --model all --steps 5000 --out $(OUTPUTS)/train/all --compile --export
 	$(MAKE) model-cards
 
