@@ -85,11 +85,12 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
     `group`: the name of the sweep it is a job of. The reason is also in the folder's manifest, the traceback in its error.txt.
     """
     from scoregeo.build import build
+    from scoregeo.inputs import inputs_of
     from scoregeo.rundir import RunFolder
     from scoregeo.runner import run
 
     try:
-        folder = RunFolder(path, config, bool(config["overwrite"]), command)
+        folder = RunFolder(path, config, bool(config["overwrite"]), command, inputs_of(config))
     except ScoregeoError as error:
         return str(error)
     if folder.done:

@@ -25,7 +25,7 @@ from scoregeo.settings import identity
 log = logging.getLogger(__name__)
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
-_OUTDATED = "outdated"  # what lies there has another format: computed anew
+_OUTDATED = "outdated"  # what lies there has another format, or was computed with other weights: computed anew
 _OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt")
 _LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics", "torch-fidelity", "lpips")
 
@@ -36,14 +36,23 @@ class RunFolder:
     A folder that is not done is this object's alone until `finish`, `fail` or `close`, or until the process ends, killed or not.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any], overwrite: bool = False, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        overwrite: bool = False,
+        command: Sequence[str] = (),
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
         """Open or make the folder `path` for the resolved configuration `config` (plain dicts, lists and scalars).
 
+        `inputs`: digests of the trained weights it reads (`inputs_of`); results of others are not taken for its own.
         Raises ConfigError where it cannot be written, where another process works in it (named), and where it holds results of
         another configuration and `overwrite` is false.
         """
         self.path = path
         self.config = dict(config)
+        self._inputs = dict(inputs or {})
         self._began = time.perf_counter()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -79,11 +88,14 @@ class RunFolder:
             "command": " ".join(["scoregeo", *command]),
             "seed": config.get("seed"),
             "device": config.get("device"),
+            "inputs": self._inputs,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "git_revision": _git_revision(),
             "versions": _versions(),
         }
         self._write_manifest()  # first, so that what is left of a kill in the next lines is not taken for done
+        if state == _OUTDATED:
+            log.info("%s holds results of other weights or of another format; they are computed anew", path)
         if state in (None, _OUTDATED) or overwrite:
             self._clear()
         write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
@@ -150,7 +162,8 @@ class RunFolder:
             return None
         if not isinstance(config, dict) or not isinstance(manifest, dict) or identity(config) != identity(_plain(self.config)):
             return None
-        return str(manifest.get("status")) if manifest.get("format") == FORMAT else _OUTDATED
+        current = manifest.get("format") == FORMAT and manifest.get("inputs") == self._inputs
+        return str(manifest.get("status")) if current else _OUTDATED
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()

@@ -16,7 +16,7 @@ from scoregeo.core.files import read_json, write_json, write_text
 from scoregeo.core.seed import generator
 from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder, to_points
 from scoregeo.report.style import as_pictures, drawing, new_figure, save_figure
-from scoregeo.score.diffusers_unet import MODELS
+from scoregeo.score.model_folder import MODELS
 from scoregeo.score.schedule import NoiseSchedule
 from scoregeo.training.autoencoder import decode, encode_all, moments, reconstruction_psnr
 from scoregeo.training.latent_diffusion import TextToLatent, latent_denoising_error

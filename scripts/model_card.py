@@ -18,8 +18,9 @@ from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
 from scoregeo.evaluation.digit_classifier import load_digit_classifier
 from scoregeo.report.style import as_pictures, drawing, new_figure, save_figure
-from scoregeo.score.diffusers_unet import MODELS, load_unet_score
+from scoregeo.score.diffusers_unet import load_unet_score
 from scoregeo.score.empirical import EmpiricalScore
+from scoregeo.score.model_folder import MODELS
 from scoregeo.score.sampling import ddim_sample
 from scoregeo.training.quality import PLACES, denoising_error, probe_points, score_error
 

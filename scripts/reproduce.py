@@ -10,7 +10,6 @@ by a hash of their configuration.
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import os
@@ -36,7 +35,9 @@ from scoregeo.report.comparison import comparison_table, read_summary
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.sweep import line_of
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary, write_page
-from scoregeo.study.properties_page import FULL, write_properties
+from scoregeo.score.model_folder import MODELS, model_digest
+from scoregeo.settings import digest
+from scoregeo.study.properties_page import FULL, LEARNED, write_properties
 
 log = logging.getLogger("reproduce")
 
@@ -105,8 +106,9 @@ def _runs(entry: Item | Study, profile: str, overrides: Sequence[str], output: P
 
 
 def _properties(output: Path) -> Run:
-    """The script's own page and table, made in a folder named by its settings where they are not there yet."""
-    folder = output / PROPERTIES / hashlib.sha256(repr(FULL).encode()).hexdigest()[:10]
+    """The script's own page and table, made in a folder named by its settings and weights where they are not there yet."""
+    facts = [repr(FULL), *(model_digest(MODELS / name) for name in LEARNED)]
+    folder = output / PROPERTIES / digest(" ".join(facts))
     return Run(PROPERTIES, (), folder, partial(_make_properties, folder / PROPERTIES))
 
 

@@ -20,7 +20,7 @@ from scoregeo.dataset.digits import SOURCES, load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
 from scoregeo.evaluation.digit_classifier import DigitClassifier
-from scoregeo.score.diffusers_unet import MODELS
+from scoregeo.score.model_folder import MODELS
 from scoregeo.training.denoising import FiniteSampleLoss, RotatedDigitsLoss
 from scoregeo.training.loop import LOG, LossFunction, TrainingSettings, train
 

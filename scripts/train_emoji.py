@@ -20,7 +20,7 @@ from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import load_tensors, read_json, save_tensors, write_json
 from scoregeo.core.seed import generator
 from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder
-from scoregeo.score.diffusers_unet import MODELS
+from scoregeo.score.model_folder import MODELS
 from scoregeo.score.schedule import NoiseSchedule
 from scoregeo.training.autoencoder import AutoencoderLoss, centre_latents, encode_all, reconstruction_psnr
 from scoregeo.training.latent_diffusion import LatentDiffusionLoss, TextToLatent

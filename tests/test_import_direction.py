@@ -24,7 +24,7 @@ LAYERS = (
     ("experiment",),
     ("problem",),
     ("rundir", "measures", "measure_notes", "summary", "artifacts", "runner"),
-    ("build", "explain"),
+    ("build", "explain", "inputs"),
     ("cli",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

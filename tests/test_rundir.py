@@ -15,6 +15,7 @@ from scoregeo.cli import compose, execute
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import load_tensors, read_json, write_json
 from scoregeo.core.results import FORMAT
+from scoregeo.inputs import inputs_of
 from scoregeo.rundir import RunFolder
 from tests.commands import PLAIN, run_here
 
@@ -99,7 +100,8 @@ def test_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
 
 def test_a_folder_in_use_is_refused_and_named(tmp_path: Path) -> None:
     config, folder = compose([*SMALL, f"output={tmp_path}"])
-    held = RunFolder(folder, config)
+    inputs = inputs_of(config)
+    held = RunFolder(folder, config, inputs=inputs)
     for overwrite in (False, True):
         reason = execute({**config, "overwrite": overwrite}, folder, SMALL)
         assert reason is not None and f"the folder {folder} cannot be used" in reason and f"process {os.getpid()} on" in reason
@@ -107,8 +109,8 @@ def test_a_folder_in_use_is_refused_and_named(tmp_path: Path) -> None:
     held.close()
     assert execute(config, folder, SMALL) is None
     assert not (folder / ".lock").exists()
-    assert RunFolder(folder, config).done  # reading what is done needs no lock
-    held = RunFolder(folder, config, overwrite=True)
+    assert RunFolder(folder, config, inputs=inputs).done  # reading what is done needs no lock
+    held = RunFolder(folder, config, overwrite=True, inputs=inputs)
     assert "cannot be used" in (execute(config, folder, SMALL) or "")
 
 
@@ -127,6 +129,22 @@ def test_another_format_is_not_taken(tmp_path: Path) -> None:
     assert folder.load_method("lerp") is not None
     write_json(tmp_path / "methods" / "lerp.json", {"format": 0, "method": "lerp"})
     assert folder.load_method("lerp") is None
+
+
+@pytest.mark.parametrize("status", ["done", "running"])
+def test_results_of_other_weights_are_computed_anew(tmp_path: Path, status: str) -> None:
+    folder = RunFolder(tmp_path, CONFIG, inputs={"score.model": "a"})
+    folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    if status == "done":
+        folder.finish()
+    folder.close()
+    same = RunFolder(tmp_path, CONFIG, inputs={"score.model": "a"})
+    assert same.load_method("lerp") is not None and same.done == (status == "done")
+    same.close()
+    other = RunFolder(tmp_path, CONFIG, inputs={"score.model": "b"})
+    assert not other.done and other.load_method("lerp") is None
+    other.finish()
+    assert read_json(tmp_path / "manifest.json")["inputs"] == {"score.model": "b"}
 
 
 def test_small_numbers_survive_the_configuration_file(tmp_path: Path) -> None:

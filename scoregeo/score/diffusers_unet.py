@@ -10,10 +10,9 @@ from scoregeo.core.errors import ConfigError, DataError, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.schedule import NoiseSchedule
-
-MODELS = Path(__file__).parent.parent / "assets" / "models"
 
 
 class DiffusersUNetScore(AbstractScore):
@@ -74,8 +73,8 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     """
     from diffusers import DDIMScheduler, UNet2DModel
 
-    path = MODELS / folder if (MODELS / folder).is_dir() else Path(folder)
-    if not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
+    path = model_folder(folder)
+    if path is None or not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
         shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))
         raise DataError(
             f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a shipped model ({shipped})."

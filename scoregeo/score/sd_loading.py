@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from scoregeo.core.errors import DataError, bad_value
-from scoregeo.score.diffusers_unet import MODELS
 from scoregeo.score.hub import snapshot
 from scoregeo.score.latent_codec import LatentCodec
+from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.prediction import PREDICTIONS
 from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.stable_diffusion import StableDiffusion
@@ -63,9 +63,9 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype:
 
 def _folder(model: str | Path) -> Path:
     """The folder that `model` names: its own path, a shipped model's, or a snapshot of the hub's."""
-    for path in (MODELS / model, Path(model).expanduser()):
-        if str(model) and path.is_dir():
-            return path
+    path = model_folder(model)
+    if path is not None:
+        return path
     if str(model) == EMBEDDED:
         raise DataError(f"score.model = {EMBEDDED!r} is not in {MODELS}: `make train-emoji` makes it, in hours on two cores.")
     owner, _, name = str(model).partition("/")

@@ -1,6 +1,5 @@
 """The problems of the study of starts: torus, digits of 1, 10 and 100 identities with exact scores, all digits with a U-Net."""
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.initializer.perturbed import PerturbedInitializer
 from scoregeo.initializer.slerp import SlerpInitializer
 from scoregeo.metric.stein import SteinMetric
-from scoregeo.score.diffusers_unet import MODELS, unet_score
+from scoregeo.score.diffusers_unet import unet_score
 from scoregeo.score.empirical import empirical_score
+from scoregeo.score.model_folder import MODELS, model_digest
 from scoregeo.score.torus import torus_score
 from scoregeo.study.starts import Case, Joining
 
@@ -94,7 +94,7 @@ def unet_case(size: Size) -> Case:
     steps = max(1, size.steps // 2)
     samples = GraphInitializer(size.unet_samples, 5, subnodes=2, source="model", sample_steps=steps, cache=False)
     starts = starts | {"graph_model": samples, "high_noise": HighNoiseInitializer(10.0, steps)}
-    facts = {"sigma": 1.0, "pairs": pairs, "weights": _weights_digest()}
+    facts = {"sigma": 1.0, "pairs": pairs, "weights": model_digest(MODELS / _UNET)}
     title = "All digits, U-Net, sigma 1, clean points"
     return _case("digits_all", title, size, partial(_unet, size, pairs), facts, starts, size.unet_points, min(2, size.subnodes))
 
@@ -155,11 +155,3 @@ def _of_digits(dataset: RotatedMNIST, metric: SteinMetric) -> Joining:
     pairs = dataset.pairs(_SEED)
     angles = tuple(angle for angle in dataset.angles for _ in range(dataset.pairs_per_angle))
     return Joining(pairs.ends, angles, metric, lambda count: dataset.sample(count, _SEED))
-
-
-def _weights_digest() -> str:
-    """Of the shipped U-Net: cells of other weights are not taken."""
-    digest = hashlib.sha256()
-    for path in sorted((MODELS / _UNET / "unet").iterdir()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]

@@ -50,6 +50,7 @@ class Size:
     sigmas: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
 
 
+LEARNED = ("digits_unet_ten", "digits_unet_all")  # the shipped models behind the rows of a U-Net
 FULL = Size()
 QUICK = Size(points=4, pictures=1, probes=1, pairs=1, step=0.2, sigmas=(0.1,))  # proves that everything runs
 
@@ -113,13 +114,13 @@ def dimension_rows(size: Size, on_row: OnRow) -> list[Row]:
             title = f"rotations of {identities} digit{'s' * (identities > 1)}"
             rows.append(_dimension_row(f"{title}, exact", "1", empirical_score(digits, 0, sigma), x, size.probes))
             if identities == 10:
-                learned = unet_score(digits, 0, sigma, model="digits_unet_ten")
+                learned = unet_score(digits, 0, sigma, model=LEARNED[0])
                 rows.append(_dimension_row(f"{title}, U-Net", "1", learned, x, size.probes))
             on_row(f"dimension: {title}, sigma {sigma:g}")
     everything = RotatedMNIST(source="embedded")
     x = everything.held_out(size.pictures, SEED)
     for sigma in (0.5, 1.0, 2.0, 4.0):
-        field = unet_score(everything, 0, sigma, model="digits_unet_all")
+        field = unet_score(everything, 0, sigma, model=LEARNED[1])
         rows.append(_dimension_row("all digits, rotated, U-Net", "7 to 13", field, x, size.probes))
         on_row(f"dimension: all digits, sigma {sigma:g}")
     return rows

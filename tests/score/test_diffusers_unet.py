@@ -16,8 +16,9 @@ from scoregeo.core.seed import generator
 from scoregeo.dataset.digits import load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
-from scoregeo.score.diffusers_unet import MODELS, DiffusersUNetScore, load_unet_score
+from scoregeo.score.diffusers_unet import DiffusersUNetScore, load_unet_score
 from scoregeo.score.empirical import EmpiricalScore
+from scoregeo.score.model_folder import MODELS
 from scoregeo.training.denoising import ddpm_schedule
 from scoregeo.training.quality import PLACES, denoising_error, probe_points, score_error
 

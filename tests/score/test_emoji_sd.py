@@ -9,7 +9,7 @@ from scoregeo.build import build
 from scoregeo.cli import compose
 from scoregeo.evaluation.image import psnr
 from scoregeo.problem.latent import LatentProblem
-from scoregeo.score.diffusers_unet import MODELS
+from scoregeo.score.model_folder import MODELS
 from tests.commands import PLAIN
 
 FOLDER = MODELS / "emoji_sd"
