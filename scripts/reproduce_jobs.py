@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -102,10 +103,19 @@ def set_logging() -> None:
 
 
 def _begin(threads: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(threads)
     set_logging()
+
+
+def _end_with_parent() -> None:
+    """A killed parent tells its workers nothing: left alone they would go on, and keep their folders from the next command."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _named(run: Run) -> str | None:

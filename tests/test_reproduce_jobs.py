@@ -3,7 +3,10 @@
 import importlib
 import os
 import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,3 +61,49 @@ def test_a_killed_process_is_said(jobs: Any, tmp_path: Path) -> None:
         assert "ended from outside" in pool.reason(dead) and "--jobs 1" in pool.reason(dead)
     finally:
         pool.close()
+
+
+PARENT = """
+import sys
+from functools import partial
+from pathlib import Path
+
+if __name__ == "__main__":
+    scripts, beats = sys.argv[1:]
+    sys.path.insert(0, scripts)
+    from reproduce_jobs import Pool, Run
+
+    work = f"import time\\nfor _ in range(3000): open({beats!r}, 'a').write('x'), time.sleep(0.1)"
+    pool = Pool(2)
+    run = Run("long", (), Path(beats).parent / "long", partial(exec, work))
+    pool.submit([run])
+    pool.reason(run)
+"""
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_killed_parent_end(tmp_path: Path) -> None:
+    beats = tmp_path / "beats"
+    (tmp_path / "parent.py").write_text(PARENT)
+    scripts = str(Path(__file__).parents[1] / "scripts")
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py"), scripts, str(beats)])
+    try:
+        eventually(lambda: beats.exists() and beats.stat().st_size > 0)
+    finally:
+        parent.kill()
+        parent.wait()
+    eventually(lambda: size_after(beats, 3.0) == beats.stat().st_size)
+
+
+def size_after(path: Path, seconds: float) -> int:
+    size = path.stat().st_size
+    time.sleep(seconds)
+    return size
+
+
+def eventually(found: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until it is true."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.1)
