@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DModel
 
-from scoregeo.core.files import save_tensors, write_json
+from scoregeo.core.files import load_tensors, save_tensors, write_json
 from scoregeo.core.seed import generator
 from scoregeo.dataset.digits import SOURCES, load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="work folder: checkpoint.safetensors and loss.jsonl")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network: twice as fast, needs a C++ compiler")
     parser.add_argument("--export", action="store_true", help=f"write the averaged weights to {MODELS.name}/")
+    parser.add_argument("--geodesics", type=Path, nargs="+", default=[], help="files of digit_geodesics.py, for --model ten")
     parser.add_argument("--note", default="", help="what the model card should add about this run")
     args = parser.parse_args()
 
@@ -106,7 +107,8 @@ def main() -> None:
         model, loss = digit_unet(), RotatedDigitsLoss(pixels(digits.images), args.batch)
     else:
         sample = rotation_sample(pixels(digits.images[identities(digits, IDENTITIES)]), ROTATIONS)
-        model, loss = digit_unet(), FiniteSampleLoss(sample, ROTATIONS, args.batch)
+        passed = [load_tensors(path)["points"].float() for path in args.geodesics]
+        model, loss = digit_unet(), FiniteSampleLoss(sample, ROTATIONS, args.batch, torch.cat(passed) if passed else None)
     settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed)
     average = train(model, compiled(loss, model) if args.compile else loss, settings, args.out)
     if args.export:

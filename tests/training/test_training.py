@@ -203,6 +203,21 @@ def test_blends_are_of_rotations_of_one_digit_within_thirty_degrees() -> None:
     assert (turned * (weights[torch.arange(2000), digit] > 0)).max() == 5
 
 
+def test_passed_points_lie_on_the_rays_from_the_nearest_rotation_and_take_the_place_of_others() -> None:
+    sample = torch.eye(144).reshape(144, 1, 12, 12)
+    points = sample[[3, 80]] + 0.1 * sample[[50, 51]]  # nearest to images 3 and 80, 0.1 beside them
+    finite = FiniteSampleLoss(sample, rotations=72, batch=4000, points=points)
+    assert finite.nearest.tolist() == [3, 80]
+    passed = finite._passed(torch.Generator().manual_seed(12)).flatten(1)
+    share = (passed[:, 50] + passed[:, 51]) / 0.1
+    assert torch.allclose(passed[:, 3] + passed[:, 80], torch.ones(4000))
+    assert float(share.min()) >= 0 and 1.2 < float(share.max()) <= 1.25 and abs(float(share.mean()) - 0.625) < 0.02
+    # A quarter of all inputs are these, and a quarter of those without noise.
+    x = finite.draw(torch.Generator().manual_seed(13))[0].flatten(1)
+    still = ((x[:, 50] > 0) ^ (x[:, 51] > 0)) & ((x != 0).sum(1) == 2)
+    assert 0.25 * 0.25 * 0.8 < float(still.float().mean()) < 0.25 * 0.25 * 1.2
+
+
 def test_disturbed_digits_are_moved_half_a_pixel_and_shaded_a_little() -> None:
     count = 500
     ramp = torch.arange(28.0).sub(13.5).expand(count, 1, 28, 28)

@@ -1,0 +1,48 @@
+"""The script that finds where the digits' geodesics pass, with an untrained network."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scoregeo.core.files import load_tensors
+from scoregeo.dataset.rotated_mnist import RotatedMNIST
+from tests.commands import small_model
+
+INNER = 15  # of 17 points
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("digit_geodesics")
+
+
+@pytest.mark.slow
+def test_points_are_of_paths_between_rotations_and_follow_from_the_seed(script: Any, tmp_path: Path) -> None:
+    model = small_model(tmp_path / "model")
+
+    def points(seed: int, pairs: int) -> torch.Tensor:
+        out = tmp_path / f"{seed}_{pairs}.safetensors"
+        script.main(["--model", str(model), "--seed", str(seed), "--pairs", str(pairs), "--batch", "2", "--out", str(out)])
+        return load_tensors(out)["points"].float()
+
+    found = points(1000, 3)
+    assert found.isfinite().all() and found.shape[1:] == (1, 28, 28) and len(found) % INNER == 0
+    assert torch.equal(found, points(1000, 3))
+    assert not torch.equal(found[: INNER * 2], points(1001, 2)[: INNER * 2])
+    # All ten digits in turn: the first points of three pairs are nearest to rotations of the first three.
+    digits = RotatedMNIST(identities=10, source="embedded").sample(7200, 0)
+    firsts = found.unflatten(0, (-1, INNER))[:, 0].flatten(1)
+    assert set((torch.cdist(firsts, digits.flatten(1)).argmin(1) // 720).tolist()) == {0, 1, 2}
+
+
+def test_seeds_of_experiments_are_refused(script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        script.main(["--seed", "2", "--out", str(tmp_path / "points.safetensors")])
+    assert "--seed must be 1000 or more" in capsys.readouterr().err
+    assert sys.modules["digit_geodesics"].FIRST_SEED == 1000
