@@ -10,7 +10,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper stable-diffusion report browser bench sweep-lambda sweep-steps starts memory properties sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory properties sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
 stable-diffusion: $(READY) ## The emoji experiment with its 20 pairs: results/stable_diffusion_twenty.md (half an hour or less on two cores; resumes)
 	$(BIN)/python scripts/reproduce.py --only stable_diffusion_twenty --output $(OUTPUTS)/reproduce --results $(RESULTS)
 
+exact-gradient: $(READY) ## Ten digits' geodesics by the exact gradient of the U-Net's metric: results/rotated_mnist_unet_ten_exact_gradient.md (a quarter of an hour; resumes)
+	$(BIN)/python scripts/reproduce.py --only rotated_mnist_unet_ten_exact_gradient --output $(OUTPUTS)/reproduce --results $(RESULTS)
+
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
 
@@ -89,6 +92,12 @@ sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: result
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export
 	$(BIN)/python scripts/train_digits.py --model ten --steps 13500 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export
+	$(BIN)/python scripts/digit_geodesics.py --seed 2000 --out $(OUTPUTS)/train/geodesics_2000.safetensors
+	$(BIN)/python scripts/train_digits.py --model ten --steps 15600 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export \
+	  --geodesics $(OUTPUTS)/train/geodesics_2000.safetensors
+	$(BIN)/python scripts/digit_geodesics.py --seed 3000 --out $(OUTPUTS)/train/geodesics_3000.safetensors
+	$(BIN)/python scripts/train_digits.py --model ten --steps 18000 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export \
+	  --geodesics $(OUTPUTS)/train/geodesics_2000.safetensors $(OUTPUTS)/train/geodesics_3000.safetensors
 	$(BIN)/python scripts/train_digits.py --model all --steps 5000 --out $(OUTPUTS)/train/all --compile --export
 	$(MAKE) model-cards
 

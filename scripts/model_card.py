@@ -129,9 +129,10 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
     target = {
         "all": "v-prediction, mean squared error, inputs on the noise shell `x0 + sigma z`.",
         "ten": "v-prediction of the exact posterior mean of the finite data set; inputs on the noise shell (30 %), nearer to the "
-        "data than their sigma says (10 %), on chords between data (20 %) and close to the data where geodesics pass, on the "
-        "inside of the curve of rotations, bent and shaded a little (40 %); error relative to the score's own length, with a "
-        "floor (`FiniteSampleLoss`).",
+        "data than their sigma says (10 %), on chords between data (20 %) and close to the data where geodesics pass (40 %): on "
+        "the inside of the curve of rotations, bent and shaded a little, and, where the command has `--geodesics`, 25 % on "
+        "geodesics of the network's own earlier states (`scripts/digit_geodesics.py`); error relative to the score's own length, "
+        "with a floor (`FiniteSampleLoss`).",
     }[model]
     beside = {
         "all": f"Held-out: {POINTS} MNIST test digits at random angles. Empirical: the posterior mean over {DRAWS:,} draws of "
@@ -143,13 +144,14 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
         [r["sigma"], r["mse"], r["mse"] ** 0.5, r["empirical_mse"], r["empirical_mse"] ** 0.5] for r in card["denoising"]
     ]
     sure = card["classifier"]
+    passed = " --geodesics " + " ".join(card["geodesics"]) if card.get("geodesics") else ""
     parts = [
         f"# {FOLDER[model]}",
         f"A U-Net diffusion model of {what}. Pixels in [-1, 1], 1 x 28 x 28; DDPM's linear schedule, 1,000 steps; "
         "diffusers' layout.",
         "## Training",
         f"    python scripts/train_digits.py --model {model} --steps {card['steps']} --lr {card['lr']:g} --seed {card['seed']} "
-        f"--batch {card['batch']} --out outputs/train/{model} --compile --export",
+        f"--batch {card['batch']} --out outputs/train/{model} --compile --export" + passed,
         f"{card['parameters']:,} parameters; {card['steps']:,} steps of {card['batch']} images in {card['seconds']:,} s on one "
         f"CPU core shared with other work; AdamW, learning rate {card['lr']:g}, 100 steps of warm-up, linear cooldown to zero in "
         f"the last 20 %; moving average of the weights, decay {card['ema']:g}, stored in float16. "

@@ -3,7 +3,8 @@
     python scripts/reproduce.py [--profile quick|full] [--experiment FOLDER ...] [--only NAME ...]
 
 An experiment is a folder of `experiments/`, with one page in `results/` or several. A page that takes too long for all of them
-together is made only where --only names it: stable_diffusion_twenty, the experiment with its 20 pairs.
+together is made only where --only names it: stable_diffusion_twenty, the experiment with its 20 pairs, and
+rotated_mnist_unet_ten_exact_gradient, whose solver takes a backward pass through the network with every evaluation.
 
 What is done is not computed again unless its configuration changed: runs lie under `outputs/reproduce`, in folders named
 by a hash of their configuration.

@@ -122,6 +122,7 @@ def main() -> None:
             "ema": settings.ema,
             "parameters": sum(p.numel() for p in average.parameters()),
             "training_digits": IDENTITIES if args.model == "ten" else len(digits.images),
+            "geodesics": [path.name for path in args.geodesics],
             "note": args.note,
             "seconds": round(log[-1]["seconds"]),
             "loss": [[line["step"], round(line["loss"], 5)] for line in log],
