@@ -3,7 +3,8 @@
     python scripts/digit_geodesics.py --model FOLDER --seed 1000 --out outputs/train/geodesics_1000.safetensors
 
 The problem is that of the experiment `rotated_mnist_unet_ten`, on pairs of all ten digits at random angles, of a seed that no
-experiment uses. The solver starts from the true rotations; its paths after a few iterations are kept too, not only its last.
+experiment uses. The solver takes the exact gradient of the learned metric's energy and starts from the true rotations; its
+paths after a few iterations are kept too, not only its last. A file that is there already is left as it is.
 """
 
 import argparse
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.seed < FIRST_SEED or min(args.pairs, args.batch) < 1:
         parser.error(f"--seed must be {FIRST_SEED} or more, --pairs and --batch 1 or more")
+    if args.out.exists():
+        print(f"{args.out} is there already: kept")
+        return 0
     found, quality = [], []
     with tqdm(total=args.pairs, unit="pair") as bar:
         for first in range(0, args.pairs, args.batch):

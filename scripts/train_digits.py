@@ -115,7 +115,7 @@ def main() -> None:
         log = [json.loads(line) for line in (args.out / LOG).read_text(encoding="utf-8").splitlines()]
         facts = {
             "model": args.model,
-            "steps": args.steps,
+            "steps": log[-1]["step"],  # more than --steps where an earlier command went further
             "seed": args.seed,
             "batch": args.batch,
             "lr": args.lr,

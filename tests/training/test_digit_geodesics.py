@@ -33,6 +33,11 @@ def test_points_are_of_paths_between_rotations_and_follow_from_the_seed(script: 
 
     found = points(1000, 3)
     assert found.isfinite().all() and found.shape[1:] == (1, 28, 28) and len(found) % INNER == 0
+    written = tmp_path / "1000_3.safetensors"
+    before = written.stat().st_mtime_ns
+    points(1000, 3)
+    assert written.stat().st_mtime_ns == before  # what is there is kept
+    written.unlink()
     assert torch.equal(found, points(1000, 3))
     assert not torch.equal(found[: INNER * 2], points(1001, 2)[: INNER * 2])
     # All ten digits in turn: the first points of three pairs are nearest to rotations of the first three.
