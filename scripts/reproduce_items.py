@@ -76,11 +76,7 @@ ITEMS = (
     Item("sphere_learned", "Sphere in R^3, learned score", ("dataset.num_pairs=32",)),
     Item("torus", "Torus in R^3", ("dataset.num_pairs=32", "rivals.adam.iterations=1000")),
     Item("torus_learned", "Torus in R^3, learned score", ("dataset.num_pairs=32",)),
-    Item(
-        "rotated_mnist",
-        "Rotated digits, all of them, U-Net, shared noise",
-        (*_ROTATIONS, "inversion.decode_steps=50"),
-    ),
+    Item("rotated_mnist", "Rotated digits, all of them, U-Net, shared noise", (*_ROTATIONS, "inversion.decode_steps=50")),
     Item("rotated_mnist_empirical", "Rotations of one digit, exact score", _ROTATIONS, GRAPH),
     Item("rotated_mnist_empirical_ten", "Rotations of ten digits, exact score", _ROTATIONS, GRAPH),
     Item("rotated_mnist_empirical_hundred", "Rotations of a hundred digits, exact score", _ROTATIONS, GRAPH),

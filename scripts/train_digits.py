@@ -7,6 +7,7 @@ Killed and started again with the same folder, it goes on where it was; another 
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DModel
 
+from scoregeo.core.errors import DataError
 from scoregeo.core.files import load_tensors, save_tensors, write_json
 from scoregeo.core.seed import generator
 from scoregeo.dataset.digits import SOURCES, load_digits
@@ -51,6 +53,17 @@ def classifier_loss(images: torch.Tensor, labels: torch.Tensor, batch: int) -> L
         return F.cross_entropy(model(rotate(images[index], 360 * torch.rand(batch, generator=rng))), labels[index])
 
     return loss
+
+
+def geodesic_points(files: Sequence[Path]) -> torch.Tensor:
+    """Points [count, 1, 28, 28] of files of digit_geodesics.py. Raises DataError that names a file that is none."""
+    found = []
+    for path in files:
+        points = load_tensors(path).get("points")
+        if points is None or points.shape[1:] != (1, 28, 28):
+            raise DataError(f"--geodesics {path} is not a file of digit_geodesics.py: it must hold points [count, 1, 28, 28].")
+        found.append(points.float())
+    return torch.cat(found)
 
 
 def compiled(loss: LossFunction[Any], model: torch.nn.Module) -> LossFunction[Any]:
@@ -96,6 +109,8 @@ def main() -> None:
     parser.add_argument("--geodesics", type=Path, nargs="+", default=[], help="files of digit_geodesics.py, for --model ten")
     parser.add_argument("--note", default="", help="what the model card should add about this run")
     args = parser.parse_args()
+    if args.geodesics and args.model != "ten":
+        parser.error(f"argument --geodesics: not allowed with --model {args.model}, only with ten")
 
     digits = load_digits("train", args.source, args.root)
     torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator(args.seed, "weights"))))
@@ -107,8 +122,8 @@ def main() -> None:
         model, loss = digit_unet(), RotatedDigitsLoss(pixels(digits.images), args.batch)
     else:
         sample = rotation_sample(pixels(digits.images[identities(digits, IDENTITIES)]), ROTATIONS)
-        passed = [load_tensors(path)["points"].float() for path in args.geodesics]
-        model, loss = digit_unet(), FiniteSampleLoss(sample, ROTATIONS, args.batch, torch.cat(passed) if passed else None)
+        passed = geodesic_points(args.geodesics) if args.geodesics else None
+        model, loss = digit_unet(), FiniteSampleLoss(sample, ROTATIONS, args.batch, passed)
     settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed)
     average = train(model, compiled(loss, model) if args.compile else loss, settings, args.out)
     if args.export:

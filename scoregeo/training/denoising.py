@@ -120,7 +120,7 @@ class FiniteSampleLoss:
     def __init__(self, sample: torch.Tensor, rotations: int, batch: int, points: torch.Tensor | None = None) -> None:
         """`sample` [ids * rotations, 1, 28, 28], the rotations of one digit next to each other, as rotation_sample gives.
 
-        `points` [count, 1, 28, 28]: where the network's geodesics pass.
+        `points` [count, 1, 28, 28], pixels about in [-1, 1]: where the network's geodesics pass.
         """
         self.sample = sample
         self.points = points

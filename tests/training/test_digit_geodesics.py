@@ -1,14 +1,14 @@
 """The script that finds where the digits' geodesics pass, with an untrained network."""
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from scoregeo.core.files import load_tensors
+from scoregeo.core.errors import DataError
+from scoregeo.core.files import load_tensors, save_tensors
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from tests.commands import small_model
 
@@ -49,5 +49,13 @@ def test_points_are_of_paths_between_rotations_and_follow_from_the_seed(script: 
 def test_seeds_of_experiments_are_refused(script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         script.main(["--seed", "2", "--out", str(tmp_path / "points.safetensors")])
-    assert "--seed must be 1000 or more" in capsys.readouterr().err
-    assert sys.modules["digit_geodesics"].FIRST_SEED == 1000
+    assert "argument --seed: 2 is not allowed: 1000 or more" in capsys.readouterr().err
+
+
+def test_files_that_are_none_of_it_are_named_before_training(script: Any, tmp_path: Path) -> None:
+    train_digits = importlib.import_module("train_digits")
+    save_tensors(tmp_path / "other.safetensors", {"points": torch.zeros(3, 2)})
+    with pytest.raises(DataError, match=r"--geodesics .*other.safetensors is not a file of digit_geodesics.py"):
+        train_digits.geodesic_points([tmp_path / "other.safetensors"])
+    save_tensors(tmp_path / "points.safetensors", {"points": torch.ones(3, 1, 28, 28).half()})
+    assert train_digits.geodesic_points([tmp_path / "points.safetensors"] * 2).shape == (6, 1, 28, 28)

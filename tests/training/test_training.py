@@ -211,8 +211,10 @@ def test_passed_points_lie_on_the_rays_from_the_nearest_rotation_and_take_the_pl
     passed = finite._passed(torch.Generator().manual_seed(12)).flatten(1)
     share = (passed[:, 50] + passed[:, 51]) / 0.1
     assert torch.allclose(passed[:, 3] + passed[:, 80], torch.ones(4000))
-    assert float(share.min()) >= 0 and 1.2 < float(share.max()) <= 1.25 and abs(float(share.mean()) - 0.625) < 0.02
-    # A quarter of all inputs are these, and a quarter of those without noise.
+    assert (
+        float(share.min()) >= 0 and 1.2 < float(share.max()) <= 1.25 and abs(float(share.mean()) - 0.625) < 0.02
+    )  # 3.5 deviations
+    # A quarter of all inputs are these, and a quarter of those without noise: 250 of 4,000, three deviations either way.
     x = finite.draw(torch.Generator().manual_seed(13))[0].flatten(1)
     still = ((x[:, 50] > 0) ^ (x[:, 51] > 0)) & ((x != 0).sum(1) == 2)
     assert 0.25 * 0.25 * 0.8 < float(still.float().mean()) < 0.25 * 0.25 * 1.2
