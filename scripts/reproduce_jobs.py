@@ -4,11 +4,13 @@ import logging
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from scoregeo.cli import compose, execute
 
@@ -21,30 +23,31 @@ _LOST = (
 
 @dataclass(frozen=True)
 class Run:
-    """One command, the folder its results belong in, and a function to call in place of it where it is a script's."""
+    """What a page is made from: a command, the folder of its results, and its work, which gives the reason of a failure."""
 
     name: str
     overrides: tuple[str, ...]
     folder: Path
-    script: Callable[[], None] | None = None
+    work: Callable[[], str | None]
 
     def __call__(self) -> str | None:
         """The reason of a failure, or None."""
-        if self.script is not None:
-            try:
-                self.script()
-            except Exception as error:
-                return f"{type(error).__name__}: {error}"
-            return None
-        log.info("scoregeo %s", " ".join(self.overrides))
-        config, folder = compose([*self.overrides, f"output={self.folder.parent.parent}"])
-        return execute(config, folder, self.overrides)
+        try:
+            return self.work()
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
 
 
 def run_of(name: str, overrides: Iterable[str], output: Path) -> Run:
     """The run of a command under `output`."""
     given = tuple(overrides)
-    return Run(name, given, compose([*given, f"output={output}"])[1])
+    config, folder = compose([*given, f"output={output}"])
+    return Run(name, given, folder, partial(_command, config, folder, given))
+
+
+def _command(config: Mapping[str, Any], folder: Path, overrides: Sequence[str]) -> str | None:
+    log.info("scoregeo %s", " ".join(overrides))
+    return execute(config, folder, overrides)
 
 
 class Pool:
