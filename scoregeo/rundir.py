@@ -54,6 +54,7 @@ class RunFolder:
         self.config = dict(config)
         self._inputs = dict(inputs or {})
         self._began = time.perf_counter()
+        self._before = 0.0  # seconds of earlier, interrupted runs, up to the last method that they finished
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_text(path / ".writable", "")
@@ -82,9 +83,12 @@ class RunFolder:
                 f"output: the folder {path} holds results of another configuration; give another output, or overwrite=true to "
                 "replace them."
             )
+        if state in (RUNNING, FAILED) and not overwrite:
+            self._before = float(read_json(path / "manifest.json").get("seconds", 0.0))
         self._manifest: dict[str, Any] = {
             "format": FORMAT,
             "status": RUNNING,
+            "seconds": self._before,
             "command": " ".join(["scoregeo", *command]),
             "seed": config.get("seed"),
             "device": config.get("device"),
@@ -115,6 +119,8 @@ class RunFolder:
         """Keep a finished method: its tensors as `paths/NAME.safetensors`, then `record` as `methods/NAME.json`."""
         save_tensors(self.path / "paths" / f"{name}.safetensors", tensors, {"format": str(FORMAT)})
         write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **record})
+        self._manifest["seconds"] = self._seconds()
+        self._write_manifest()
 
     def write_results(
         self,
@@ -132,14 +138,14 @@ class RunFolder:
         write_json(self.path / "summary.json", {"format": FORMAT, "rows": list(summary), "comparisons": list(comparisons)})
 
     def finish(self, **facts: Any) -> None:
-        """Mark the run done; `facts` go into the manifest. The folder is let go."""
-        self._manifest |= {"status": DONE, "seconds": round(time.perf_counter() - self._began, 3), **facts}
+        """Mark the run done; `facts` go into the manifest, and the seconds of all its parts. The folder is let go."""
+        self._manifest |= {"status": DONE, "seconds": self._seconds(), **facts}
         self._write_manifest()
         self.close()
 
     def fail(self, error: str, trace: str = "") -> None:
         """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let go."""
-        self._manifest |= {"status": FAILED, "seconds": round(time.perf_counter() - self._began, 3), "error": error}
+        self._manifest |= {"status": FAILED, "seconds": self._seconds(), "error": error}
         if trace:
             write_text(self.path / "error.txt", trace)
         self._write_manifest()
@@ -149,6 +155,10 @@ class RunFolder:
         """Let another process have the folder; the status in its manifest stays as it is."""
         if self._lock is not None:
             self._lock.release()
+
+    def _seconds(self) -> float:
+        """Spent on what lies here, in this and earlier, interrupted runs."""
+        return round(self._before + time.perf_counter() - self._began, 3)
 
     def _write_manifest(self) -> None:
         write_json(self.path / "manifest.json", self._manifest)

@@ -16,6 +16,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -60,13 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.jobs < 1:
         parser.error(f"argument --jobs: {given.jobs} is not allowed: 1 or more runs at once.")
     set_logging()
+    began = time.monotonic()
     asked = {page for name in given.experiment for page in EXPERIMENTS[name]}
     wanted = {*given.only, *(asked - APART)} or {*pages} - APART
     entries = [entry for entry in (*ITEMS, *STUDIES) if entry.name in wanted]
     runs = {entry.name: _runs(entry, given.profile, given.overrides, given.output) for entry in entries}
     properties = _properties(given.output) if PROPERTIES in wanted else None
     pool = Pool(given.jobs)
-    lines, failures = [], {}
+    lines, failures, spent = [], {}, dict[Path, float]()
     try:
         pool.submit([*(run for found in runs.values() for run in found.values()), *([properties] if properties else [])])
         for entry in entries:
@@ -82,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write_study(entry, done, [value for value in runs[entry.name] if value not in done], given.results)
             elif done:
                 write_results(entry, *done[""], given.results)
-            seconds = sum(read_json(folder / "manifest.json").get("seconds", 0.0) for folder, _ in done.values())
-            lines.append(f"{entry.name:32s} {seconds:7.1f} s   {given.results / entry.name}.md")
+            found = {folder: read_json(folder / "manifest.json").get("seconds", 0.0) for folder, _ in done.values()}
+            spent |= found
+            lines.append(f"{entry.name:32s} {sum(found.values()):7.1f} s   {given.results / entry.name}.md")
             log.info("page: %s", lines[-1])
         if properties:
             reason = pool.reason(properties)
@@ -95,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         pool.close()
     log.info("results, with the seconds of their runs:\n%s", "\n".join(lines))
+    log.info("all runs: %s of work; this command: %s", duration(sum(spent.values())), duration(time.monotonic() - began))
     for name, reason in failures.items():
         log.error("failed: %s: %s", name, reason)
     return 1 if failures else 0
@@ -122,11 +126,13 @@ def write_study(study: Study, done: Mapping[str, tuple[Path, list[str]]], failed
     """`results/NAME.md` and `.csv`, a row for each case and method, and its measures drawn against the cases."""
     rows: list[Row] = []
     notes = [f"Not in the table, it failed: {study.key} = {value}." for value in failed]
-    seed, settings = None, {}
+    seed, seconds, settings = None, 0.0, dict[str, object]()
     for value, (run, _) in done.items():
         summary, comparisons = read_summary(run / "summary.json")
         manifest = check_format(read_json(run / "manifest.json"), f"{run.name}/manifest.json")
-        seed, settings = manifest["seed"], {"pairs": manifest["pairs"], "device": manifest["device"]}
+        seconds += manifest["seconds"]
+        seed = manifest["seed"]
+        settings = {"pairs": manifest["pairs"], "device": manifest["device"], "all runs": duration(seconds)}
         entries = [entry for entry in summary if entry["group"] == "all"]
         for row in rows_from_summary(entries, {study.key: value}, comparisons=comparisons):
             rows.append(Row({k: v for k, v in row.labels.items() if k != "group"}, row.cells, row.marked))
@@ -161,6 +167,13 @@ def _study_figure(study: Study, rows: Sequence[Row], out: Path) -> list[Path]:
     return sweep_lines(out, panels, xlabel=study.key, ylabels=list(panels)) if panels else []
 
 
+def duration(seconds: float) -> str:
+    """For a reader: seconds below ten minutes, minutes below five hours, else hours."""
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 18000 else f"{seconds / 3600:.1f} h"
+
+
 def _number(text: str) -> Any:
     try:
         return float(text)
@@ -190,7 +203,12 @@ def write_results(item: Item, run: Path, overrides: Sequence[str], results: Path
         shown,
         command=" ".join(["scoregeo", *overrides]),
         seed=manifest["seed"],
-        settings={"pairs": manifest["pairs"], "device": manifest["device"], "torch": manifest["versions"]["torch"]},
+        settings={
+            "pairs": manifest["pairs"],
+            "device": manifest["device"],
+            "torch": manifest["versions"]["torch"],
+            "whole run": duration(manifest["seconds"]),
+        },
         measures=present(summary),
         titles=TITLES,
         table_notes=[weights] if weights else [],

@@ -37,7 +37,7 @@ def test_finished_methods_of_an_interrupted_run_are_taken(tmp_path: Path) -> Non
     folder, _ = run_here(SMALL, tmp_path)
     whole = read_json(folder / "summary.json")
     manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", {**manifest, "status": "running"})
+    write_json(folder / "manifest.json", {**manifest, "status": "running", "seconds": 5000.0})
     for lost in ("summary.json", "results.jsonl", "methods/stein_gauss_newton.json"):
         (folder / lost).unlink()
     # A record whose paths are damaged is not taken either.
@@ -49,6 +49,10 @@ def test_finished_methods_of_an_interrupted_run_are_taken(tmp_path: Path) -> Non
     assert (folder / "methods" / "slerp.json").stat().st_mtime_ns > redone
     without = [[row for row in s["rows"] if row["measure"] != "seconds"] for s in (whole, read_json(folder / "summary.json"))]
     assert without[0] == without[1]
+    # The seconds are of all parts of an interrupted run; of a run begun anew they are its own.
+    assert 5000.0 < read_json(folder / "manifest.json")["seconds"] < 5000.0 + 300.0
+    assert run_here([*SMALL, "overwrite=true"], tmp_path) == (folder, None)
+    assert read_json(folder / "manifest.json")["seconds"] < 300.0
 
 
 def test_results_of_another_format_are_computed_anew(tmp_path: Path) -> None:
