@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROFILE ?= quick
-RESULTS ?= results
+RESULTS ?= $(if $(filter full,$(PROFILE)),results/full,results)
 OUTPUTS ?= outputs
 EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
@@ -49,7 +49,9 @@ format: $(READY) ## Put style right
 
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
 	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS); \
-	  code=$$?; $(MAKE) report && exit $$code
+	  code=$$?; $(REPORT) && exit $$code
+
+REPORT = $(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
 
 EXPERIMENTS := $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md))
 .PHONY: $(EXPERIMENTS:%=experiment-%)
@@ -63,7 +65,7 @@ exact-gradient: $(READY) ## Ten digits' geodesics by the exact gradient of the U
 	$(BIN)/python scripts/reproduce.py --only rotated_mnist_unet_ten_exact_gradient --output $(OUTPUTS)/reproduce --results $(RESULTS)
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
-	$(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
+	$(REPORT)
 
 browser: $(READY) ## Fetch the Chromium that the report's tests open it in, where make setup could not
 	$(BIN)/python scripts/browser.py
