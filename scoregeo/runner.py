@@ -49,7 +49,9 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
             record = folder.load_method(name)
             if record is None:
                 outcome = _solve(experiment, name, method, problem.budget(name))
-                record = _finish(problem, measures, folder, name, outcome)
+                frames = _decoded_before(outcome, records)
+                frames = measures.frames(outcome) if frames is None else frames
+                record = _finish(problem, measures, folder, name, outcome, frames)
             else:
                 log.info("%s: taken from the interrupted run", name)
             for tracker in experiment.trackers:
@@ -86,9 +88,18 @@ def _solve(experiment: Experiment, name: str, method: Callable[[OnStep | None], 
         return method(on_step)
 
 
-def _finish(problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome) -> dict[str, Any]:
-    """Decode and measure one method's paths, keep them, and give its record."""
-    frames = measures.frames(outcome)
+def _decoded_before(outcome: Outcome, records: Sequence[Mapping[str, Any]]) -> torch.Tensor | None:
+    """The frames of an earlier method whose noisy paths were the same, as a baseline's and the solver's start are; else None."""
+    if not outcome.noisy:
+        return None
+    same = (r["tensors"] for r in records if r["decoded"] and torch.equal(r["tensors"][POINTS].cpu(), outcome.path.cpu()))
+    return next((tensors.get(FRAMES) for tensors in same), None)
+
+
+def _finish(
+    problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome, frames: torch.Tensor | None
+) -> dict[str, Any]:
+    """Measure one method's paths and their decoded `frames`, keep them, and give its record."""
     together = measures.of_frames(frames)
     found = measures.of_pairs(name, outcome, frames) | dict(together.rows)
     values = {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}

@@ -12,8 +12,10 @@ import yaml
 from scoregeo.core.errors import DataError
 from scoregeo.core.files import load_tensors, read_json
 from scoregeo.evaluation.comparison import RULE
+from scoregeo.inversion.shared_noise import SharedNoise
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.table import rows_from_summary
+from scoregeo.score.field import ScoreField
 from tests.commands import DIGITS, GRAPH, PLAIN, TINY, run_here, small_model
 
 SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
@@ -116,7 +118,16 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     assert not list(folder.rglob("*.partial*"))
 
 
-def test_noisy_paths_are_certified_where_they_lie_and_decoded(tmp_path: Path, model: Path) -> None:
+def test_noisy_paths_are_certified_where_they_lie_and_decoded(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode, decoded = SharedNoise.decode, list[torch.Tensor]()
+
+    def counted(self: SharedNoise, points: torch.Tensor, field: ScoreField) -> torch.Tensor:
+        decoded.append(points)
+        return decode(self, points, field)
+
+    monkeypatch.setattr(SharedNoise, "decode", counted)
     overrides = [o.replace("MODEL", str(model)) for o in TINY["rotated_mnist"]]
     folder, reason = run_here(["experiment=rotated_mnist", *overrides, "evaluation.figures=false"], tmp_path)
     assert reason is None
@@ -127,6 +138,11 @@ def test_noisy_paths_are_certified_where_they_lie_and_decoded(tmp_path: Path, mo
     assert first["stein_gauss_newton"]["energy"] <= first["start_lerp"]["energy"] * 1.001
     noisy = load_tensors(folder / "paths" / "stein_gauss_newton.safetensors")
     assert noisy["frames"].shape == noisy["points"].shape
+    # The start is the baseline's line: decoded once, and at the price of decoding.
+    assert not any(torch.equal(a, b) for i, a in enumerate(decoded) for b in decoded[:i])
+    start, line = (load_tensors(folder / "paths" / f"{name}.safetensors") for name in ("start_lerp", "lerp_noise"))
+    assert torch.equal(start["points"], line["points"]) and torch.equal(start["frames"], line["frames"])
+    assert first["start_lerp"]["other_evaluations"] == first["lerp_noise"]["other_evaluations"]
 
 
 def test_further_metrics_and_what_they_cost(tmp_path: Path) -> None:
