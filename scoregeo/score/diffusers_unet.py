@@ -11,6 +11,7 @@ from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.model_folder import MODELS, model_folder
+from scoregeo.score.network import batches, frozen
 from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.schedule import NoiseSchedule
 
@@ -25,7 +26,7 @@ class DiffusersUNetScore(AbstractScore):
         """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or "sample"; `chunk`: largest batch."""
         check_number("score.chunk", chunk, at_least=1, integer=True)
         check_prediction(prediction)
-        self.unet = _with_plain_attention(unet.eval().requires_grad_(False))
+        self.unet = _with_plain_attention(frozen(unet))
         self.schedule = schedule
         self.prediction = prediction
         self.chunk = chunk
@@ -47,7 +48,7 @@ class DiffusersUNetScore(AbstractScore):
         return float(self.schedule.sigma(torch.tensor(float(timestep))))
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        return torch.cat([self._chunk_score(part, sigma) for part in x.split(self.chunk)])
+        return torch.cat([self._chunk_score(part, sigma) for part in batches(x, self.chunk)])
 
     def _chunk_score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         weight = next(self.unet.parameters())

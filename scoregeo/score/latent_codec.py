@@ -8,6 +8,7 @@ import torch
 
 from scoregeo.core.errors import DataError, check_number
 from scoregeo.score.memory import memory_hint
+from scoregeo.score.network import frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class LatentCodec:
 
     def __post_init__(self) -> None:
         check_number("score.chunk", self.chunk, at_least=1, integer=True)
-        self.vae.eval().requires_grad_(False)
+        frozen(self.vae)
 
     @property
     def factor(self) -> int:

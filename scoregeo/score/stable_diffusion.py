@@ -17,6 +17,7 @@ from scoregeo.score.condition import AbstractCondition, Fixed
 from scoregeo.score.grid import SamplingGrid
 from scoregeo.score.latent_codec import LatentCodec
 from scoregeo.score.memory import memory_hint
+from scoregeo.score.network import frozen
 from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.schedule import NoiseSchedule
@@ -62,7 +63,7 @@ class StableDiffusionScore(AbstractScore):
             raise ConfigError(
                 f"score.guidance = {self.guidance:g} needs a negative prompt's embedding ('' for the empty prompt)."
             )
-        self.unet.eval().requires_grad_(False)
+        frozen(self.unet)
 
     @property
     def shape(self) -> tuple[int, ...]:
