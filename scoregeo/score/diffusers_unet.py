@@ -23,7 +23,10 @@ class DiffusersUNetScore(AbstractScore):
     """
 
     def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, prediction: str, chunk: int = 512) -> None:
-        """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or "sample"; `chunk`: largest batch."""
+        """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or "sample".
+
+        `chunk`: largest batch; on a processor about 32 are taken at a time, for speed.
+        """
         check_number("score.chunk", chunk, at_least=1, integer=True)
         check_prediction(prediction)
         self.unet = _with_plain_attention(frozen(unet))
