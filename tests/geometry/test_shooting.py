@@ -38,9 +38,9 @@ def test_a_target_behind_a_bad_score_fails_and_keeps_the_velocity() -> None:
 
 
 def test_a_tolerance_below_rounding_stalls() -> None:
-    # Single precision: coordinates of about 1 are held to 1e-7, and the integration to 1e-5.
-    metric = SteinMetric(ScoreField(MixtureScore(draw(4, 3).float()), SIGMA), LAM)
-    x, v = draw(1, 3).float(), 0.2 * draw(1, 3, seed=1).float()
-    y = x + v
-    shots = shoot_at(metric, x, y, v, tolerance=1e-12, max_shots=40, rtol=1e-8, atol=1e-10, max_evaluations=10**4)
-    assert shots.status == (STALLED,) and float(shots.residual) < 1e-5
+    # Single precision: coordinates of about 1 are held to 1e-7, and the integration to 1e-5. In three dimensions rounding may
+    # hit the target exactly, on one machine and not on another; not in thirty.
+    metric = SteinMetric(ScoreField(MixtureScore(draw(4, 30).float()), SIGMA), LAM)
+    x, v = draw(1, 30, seed=1).float(), 0.2 * draw(1, 30, seed=2).float()
+    shots = shoot_at(metric, x, x + v, v, tolerance=1e-12, max_shots=40, rtol=1e-8, atol=1e-10, max_evaluations=10**4)
+    assert shots.status == (STALLED,) and 0 < float(shots.residual) < 1e-5
