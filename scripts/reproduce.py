@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pool = Pool(given.jobs)
     lines, failures, spent = [], {}, dict[Path, float]()
     try:
-        pool.submit([*(run for found in runs.values() for run in found.values()), *([properties] if properties else [])])
+        # The properties are one long run: last, it would go on alone.
+        pool.submit([*([properties] if properties else []), *(run for found in runs.values() for run in found.values())])
         for entry in entries:
             done: dict[str, tuple[Path, list[str]]] = {}
             for value, run in runs[entry.name].items():
