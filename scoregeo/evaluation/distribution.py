@@ -168,13 +168,15 @@ def _resampled_fid(features: torch.Tensor, reference: torch.Tensor, weights: tor
     """FID of each resample, [resamples], given how often it holds each pair, weights [resamples, pairs]."""
     frames = features.shape[1]
     flat, count = features.flatten(0, 1), features.shape[0] * frames
-    ref_mean, ref_cov = reference.mean(0), reference.T.cov()
-    ref_factor, ref_trace = _factor(ref_cov), ref_cov.trace()
+    ref_mean = reference.mean(0)
+    ref_factor = _reference_factor(reference)
+    ref_trace, projected = ref_factor.square().sum(), flat @ ref_factor
     values = []
     for weight in weights.repeat_interleave(frames, 1):
-        mean = weight @ flat / count
-        rows = (flat - mean) * (weight / (count - 1)).sqrt()[:, None]  # rows^T rows is the covariance
-        cross = torch.linalg.svdvals(rows @ ref_factor).sum()
+        held = weight > 0
+        mean, share = weight @ flat / count, (weight[held] / (count - 1)).sqrt()[:, None]
+        rows = (flat[held] - mean) * share  # rows^T rows is the covariance
+        cross = torch.linalg.svdvals((projected[held] - mean @ ref_factor) * share).sum()
         values.append((mean - ref_mean).square().sum() + rows.square().sum() + ref_trace - 2 * cross)
     return torch.stack(values)
 
@@ -226,6 +228,12 @@ def _factor(covariance: torch.Tensor) -> torch.Tensor:
     """F [d, d] with `F F^T` the covariance, also where that is singular."""
     values, vectors = torch.linalg.eigh(covariance.double())
     return vectors * values.clamp_min(0).sqrt()
+
+
+def _reference_factor(reference: torch.Tensor) -> torch.Tensor:
+    """F [d, at most d] with `F F^T` the covariance of `reference` [m, d]; of fewer images than d, their own m columns."""
+    count, size = reference.shape
+    return (reference - reference.mean(0)).T / (count - 1) ** 0.5 if count < size else _factor(reference.T.cov())
 
 
 def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:

@@ -96,6 +96,17 @@ class InterpolationProblem(AbstractProblem):
     def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
         return self.pairs, dict(frames)
 
+    def decode(self, path: torch.Tensor) -> torch.Tensor:
+        """Noisy paths [pairs, points, *shape] to clean frames, same shape; the ends, every method's own, are decoded once."""
+        if path.shape[1] < 3 or not torch.equal(path[:, [0, -1]], self.lifted):
+            return super().decode(path)
+        ends = self._decoded_ends
+        return torch.cat([ends[:, :1], super().decode(path[:, 1:-1]), ends[:, 1:]], 1)
+
+    @cached_property
+    def _decoded_ends(self) -> torch.Tensor:
+        return super().decode(self.lifted)
+
     def geodesic(self) -> Outcome:
         """The first solver's paths."""
         return self._solve(self._first_solver, None)

@@ -62,6 +62,7 @@ class LatentProblem(AbstractProblem):
                 self.model.prompts.check(prompt, f"the prompt of {name}")
         self.parts = [self._part(i) for i in range(len(self.pairs))]
         self.noisy = any(part.noisy for part in self.parts)
+        self._ends: dict[int, torch.Tensor] = {}
 
     def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
         """Baselines, the start, solvers: those of the pairs, together."""
@@ -129,8 +130,19 @@ class LatentProblem(AbstractProblem):
 
     @torch.no_grad()
     def _pictures(self, index: int, points: torch.Tensor, noisy: bool, at: torch.Tensor | None = None) -> torch.Tensor:
-        if noisy:
-            u = torch.linspace(0, 1, len(points)) if at is None else at
-            field = self.model.field(self.model.at(self.prompts[index], u.to(points.device)))
-            points = self.experiment.inversion.decode(points, field)
-        return self.model.decode(points)
+        """The pictures of a path; its ends, the same of every noisy method, are decoded once."""
+        if not noisy:
+            return self.model.decode(points)
+        u = (torch.linspace(0, 1, len(points)) if at is None else at).to(points.device)
+        lifted = self.parts[index].lifted[0]
+        if len(points) < 3 or not torch.equal(points[[0, -1]], lifted):
+            return self._decoded(index, points, u)
+        if index not in self._ends:
+            self._ends[index] = self._decoded(index, lifted, u[[0, -1]])
+        ends = self._ends[index]
+        return torch.cat([ends[:1], self._decoded(index, points[1:-1], u[1:-1]), ends[1:]])
+
+    def _decoded(self, index: int, points: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+        """Pictures of latents at the noise level that lie `u` of the way along pair `index`."""
+        field = self.model.field(self.model.at(self.prompts[index], u))
+        return self.model.decode(self.experiment.inversion.decode(points, field))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scoregeo.core.errors import DataError, check_number
 from scoregeo.report.style import TRUTH, as_array, as_pictures, drawing, looks, new_figure, save_figure
 
+_GAP = 0.05  # between the pictures of a strip, of their width
+
 
 def surface_paths(
     out: Path,
@@ -65,35 +67,42 @@ def frame_strips(
     """Strips of frames of one pair: one row a method with its name on the left, the truth on top if it is among them.
 
     `rows`: method to frames [points, channels, height, width] in [-1, 1] (clamped); of each at most `columns`, evenly chosen by
-    index, both ends among them. Numbers of points may differ; the fraction of the way stands above each column.
+    index, both ends among them. Numbers of points may differ; the fraction of the way stands above each column. Raises DataError
+    where sizes of frames differ.
     """
     check_number("columns", columns, at_least=2, integer=True)
     pictures = {name: as_pictures(frames, name) for name, frames in rows.items()}
     if not pictures:
         raise DataError("frame_strips: no row of frames to draw.")
+    first, *others = pictures
+    for name in others:
+        if pictures[name].shape[1:] != pictures[first].shape[1:]:
+            sizes = [" x ".join(map(str, pictures[row].shape[1:3])) for row in (first, name)]
+            raise DataError(f"frame_strips: the frames of {first} have {sizes[0]} pixels, those of {name} {sizes[1]}.")
     order = [name for name in pictures if name == TRUTH] + [name for name in pictures if name != TRUTH]
     columns = min(columns, max(len(frames) for frames in pictures.values()))
     fractions = np.linspace(0, 1, columns)
-    height, width = next(iter(pictures.values())).shape[1:3]
+    height, width = pictures[first].shape[1:3]
+    gap = max(1, round(_GAP * width))
+    # One picture of them all: an axes a frame takes a hundred times as long to lay out.
+    sheet = np.full((len(order) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for row, name in enumerate(order):
+        frames = pictures[name]
+        for column, fraction in enumerate(fractions):
+            top, left = row * (height + gap), column * (width + gap)
+            sheet[top : top + height, left : left + width] = frames[round(fraction * (len(frames) - 1))]
     with drawing():
         cell = 0.62
         label = 0.15 + 0.075 * max(len(name) for name in order)
         figure = new_figure(label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order))
-        engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-        grid = figure.subplots(len(order), columns, squeeze=False)
-        for row, name in enumerate(order):
-            frames = pictures[name]
-            for column, fraction in enumerate(fractions):
-                axes = grid[row, column]
-                axes.imshow(frames[round(fraction * (len(frames) - 1))], interpolation="nearest", aspect="equal")
-                axes.set(xticks=[], yticks=[])
-                axes.grid(False)
-                for spine in axes.spines.values():
-                    spine.set_visible(False)
-                if row == 0:
-                    axes.set_title(f"{fraction:.2g}", fontsize=7, color="#666666", pad=2)
-            grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=6)
+        axes = figure.add_subplot()
+        axes.imshow(sheet, interpolation="nearest", aspect="equal")
+        axes.set_xticks(np.arange(columns) * (width + gap) + width / 2 - 0.5, [f"{fraction:.2g}" for fraction in fractions])
+        axes.set_yticks(np.arange(len(order)) * (height + gap) + height / 2 - 0.5, order)
+        axes.tick_params(length=0, bottom=False, labelbottom=False, labeltop=True)
+        axes.tick_params(axis="x", labelsize=7, labelcolor="#666666", pad=2)
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
         if title:
             figure.suptitle(title, fontsize=10)
         return save_figure(figure, out, formats)

@@ -118,6 +118,24 @@ def test_noisy_paths_without_decoding_have_no_frames(made: LatentProblem) -> Non
     assert made.frames(made.methods()["lerp_noise"](None), False) is None
 
 
+def test_the_ends_of_noisy_paths_are_decoded_once(folder: Path, listed: Path) -> None:
+    made = problem(folder, listed)
+    methods = made.methods()
+    spent = []
+    for name in ("lerp_noise", "slerp_noise"):
+        path = methods[name](None).path
+        before = made.experiment.evaluations()
+        found = made.decode(path)
+        spent.append(made.experiment.evaluations() - before)
+        u = torch.linspace(0, 1, path.shape[1])
+        for i, points in enumerate(path):
+            clean = made.experiment.inversion.decode(points, made.model.field(made.model.at(made.prompts[i], u)))
+            # Single precision, and other pictures beside them in the batch.
+            assert torch.allclose(found[i], made.model.decode(clean), atol=1e-3)
+    pairs, points, steps = len(made.pairs), path.shape[1], 8
+    assert spent == [pairs * points * steps, pairs * (points - 2) * steps]
+
+
 def test_what_cannot_be_joined_is_refused(folder: Path, listed: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the prompt of 001_0-1 = 'cat cat.* tokens"):
         long = listed.parent / "long.csv"

@@ -51,6 +51,24 @@ def test_frame_strips_put_the_truth_on_top(tmp_path: Path) -> None:
     assert width > height
 
 
+def test_frame_strips_show_every_frame_in_its_place(tmp_path: Path) -> None:
+    # A grey of its own for each frame of each row: found again where its row and column say, by their order alone.
+    greys = torch.linspace(-0.9, 0.7, 12).reshape(3, 4)
+    rows = {f"method_{i}": grey.reshape(4, 1, 1, 1).expand(4, 3, 6, 9) for i, grey in enumerate(greys)}
+    paths = frame_strips(tmp_path / "strip", rows, columns=4, title="a pair")
+    with Image.open(paths[-1]) as picture:
+        image = np.asarray(picture.convert("RGB")).astype(int)
+    centres = []
+    for grey in greys.flatten().tolist():
+        value = round((grey + 1) * 127.5)
+        where = np.argwhere((np.abs(image - value) <= 1).all(axis=2))
+        assert len(where) > 1000  # a picture, not the edge of a letter
+        centres.append(np.median(where, axis=0))
+    places = np.array(centres).reshape(3, 4, 2)
+    assert (np.diff(places[..., 0], axis=0) > 30).all() and (np.ptp(places[..., 0], axis=1) < 2).all()
+    assert (np.diff(places[..., 1], axis=1) > 30).all() and (np.ptp(places[..., 1], axis=0) < 2).all()
+
+
 def test_energy_curves(tmp_path: Path) -> None:
     steps = np.arange(1, 9)[:, None] * np.ones((1, 4))
     energy = 10 ** (3 - 0.3 * steps) * np.linspace(1, 2, 4)
@@ -111,6 +129,8 @@ def test_bad_input(tmp_path: Path) -> None:
         frame_strips(tmp_path / "x", {"a": torch.full((3, 1, 4, 4), float("nan"))})
     with pytest.raises(DataError, match="1 or 3 channels"):
         frame_strips(tmp_path / "x", {"a": torch.zeros(3, 2, 4, 4)})
+    with pytest.raises(DataError, match="a have 4 x 5 pixels, those of b 5 x 4"):
+        frame_strips(tmp_path / "x", {"a": torch.zeros(3, 1, 4, 5), "b": torch.zeros(3, 1, 5, 4)})
     with pytest.raises(DataError, match="one shape"):
         energy_curves(tmp_path / "x", {"a": (np.ones((3, 2)), np.ones((3, 1)))})
     with pytest.raises(DataError, match="2 x 1 values"):
