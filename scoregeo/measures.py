@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 
 import torch
 
@@ -12,7 +11,7 @@ from scoregeo.evaluation.distribution import DistributionResult, check_frame_cou
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
-from scoregeo.evaluation.metric_length import MetricOf, default_metric, describe, measure_in
+from scoregeo.evaluation.metric_length import describe
 from scoregeo.evaluation.networks import Networks, load_networks
 from scoregeo.evaluation.picture_path import PerceptualDistance, evenness, picture_measures
 from scoregeo.evaluation.precision_recall import NEIGHBOURS
@@ -20,15 +19,13 @@ from scoregeo.evaluation.regularity import end_error, speed_variation, straightn
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.experiment import Experiment
 from scoregeo.measure_notes import measure_notes
-from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length, resample_by
+from scoregeo.path_energy import PathEnergy, Values
 from scoregeo.problem.base import TRUTH, AbstractProblem
 from scoregeo.problem.outcome import Outcome
 
 _EVENINGS = 2  # times that frames are moved to equal perceptual distances
 _FINE = 8  # the true path is given to arc-length comparisons at this many times the points
-
-Values = dict[str, torch.Tensor | NotAvailable]
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ class Measures:
 
     def __init__(self, experiment: Experiment, problem: AbstractProblem) -> None:
         self.experiment, self.problem = experiment, problem
+        self._energy = PathEnergy(experiment, problem)
         self.settings = experiment.settings.evaluation
         self.is_image = len(experiment.dataset.shape) == 3
         self.networks = self._load() if self.is_image else Networks(None, None, None, ())
@@ -72,7 +70,7 @@ class Measures:
         points = sorted({self.experiment.num_points, *(solver.num_points for solver in self.experiment.solvers.values())})
         reference = len(self._reference) if isinstance(self.networks.features, FeatureNetwork) else 0
         truth_known = self.problem.true_path is not None
-        metrics = [describe(name, make(self.experiment.field)) for name, make in self._metrics.items()]
+        metrics = [describe(name, make(self.experiment.field)) for name, make in self._energy.metrics.items()]
         chosen = [self.experiment.field.note] if self.experiment.field.note else []
         return chosen + measure_notes(self.settings, self.networks, points, reference, truth_known, metrics)
 
@@ -122,7 +120,7 @@ class Measures:
             found |= {"arrival_share": arrived.share, "arrival_distance": arrived.off}
         if self.is_image and method != TRUTH:
             found |= self._image(frames)
-        found |= self._certified(outcome) | self._departure(outcome) | dict(outcome.more)
+        found |= self._energy.values(outcome) | self._departure(outcome) | dict(outcome.more)
         return found | self._cost(method, outcome)
 
     def of_frames(self, frames: torch.Tensor | None) -> SetMeasures:
@@ -234,31 +232,6 @@ class Measures:
         return found
 
     @torch.no_grad()
-    def _certified(self, outcome: Outcome) -> Values:
-        """Energy, excess and length on one quadrature for all methods; for clean paths only where the metric is met clean.
-
-        Energies only between given ends: elsewhere they do not compare.
-        """
-        if self.problem.noisy and not outcome.noisy:
-            return {}
-        rule = Quadrature("trapezoid", self.settings.certify_subnodes)
-        measured = self.problem.measure(outcome.path, rule)
-        found: Values = {}
-        if self.problem.end_given:
-            found |= {"energy": measured.energy, "energy_excess": measured.excess}
-        found["metric_length"] = measured.length
-        if outcome.stationarity is not None:
-            found["stationarity"] = outcome.stationarity
-        if self.settings.metrics:
-            several = measure_in(self._metrics, outcome.path, rule, self.problem.measure)
-            for name, measured in several.measures.items():
-                found |= {f"energy_{name}": measured.energy} if self.problem.end_given else {}
-                found[f"length_{name}"] = measured.length
-            share = several.score_evaluations / len(outcome.path)
-            found["metrics_evaluations"] = torch.full((len(outcome.path),), share, dtype=torch.float64)
-        return found
-
-    @torch.no_grad()
     def _departure(self, outcome: Outcome) -> Values:
         """Where the metric is met and the ends are given, `evaluation.departure`; NaN shares, of straight lines, as cells."""
         if not self.settings.departure or not self.problem.end_given or (self.problem.noisy and not outcome.noisy):
@@ -269,13 +242,6 @@ class Measures:
         found = departure(path, scores.cpu(), truth)
         values: Values = {"departure": found.greatest, "departure_score": found.along_score}
         return values if found.along_truth is None else values | {"departure_truth": found.along_truth}
-
-    @property
-    def _metrics(self) -> dict[str, MetricOf]:
-        """`evaluation.metrics`: the run's own with its parameters, others with their defaults."""
-        own, own_of = self.experiment.metric, self.experiment.metric_of
-        known = {} if own_of is None else {own.name: own_of}
-        return {name: known.get(name, partial(default_metric, name)) for name in self.settings.metrics}
 
     def _cost(self, method: str, outcome: Outcome) -> Values:
         if method == TRUTH:
