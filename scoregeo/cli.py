@@ -85,6 +85,7 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
     `group`: the name of the sweep it is a job of. The reason is also in the folder's manifest, the traceback in its error.txt.
     """
     from scoregeo.build import build
+    from scoregeo.core.heap import keep_freed_memory
     from scoregeo.inputs import inputs_of
     from scoregeo.rundir import RunFolder
     from scoregeo.runner import run
@@ -97,6 +98,7 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
         log.info("%s holds this configuration's results already: nothing to do (overwrite=true computes them anew)", path)
         return None
     trackers: Sequence[Any] = ()
+    keep_freed_memory()
     try:
         experiment = build(config)
         trackers = experiment.trackers

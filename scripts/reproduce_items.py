@@ -93,7 +93,7 @@ ITEMS = (
     Item("extrapolation", "Extrapolation on the sphere", ("dataset.num_pairs=64",)),
     Item("extrapolation_torus", "Extrapolation on the torus", ("dataset.num_pairs=32",)),
     Item("extrapolation_digits", "Extrapolation of ten digits' rotations, exact score", ("dataset.pairs_per_angle=50",), GRAPH),
-    Item("extrapolation_digits_unet", "Extrapolation of ten digits' rotations, U-Net", ("dataset.pairs_per_angle=50",), GRAPH),
+    Item("extrapolation_digits_unet", "Extrapolation of ten digits' rotations, U-Net", ("dataset.pairs_per_angle=25",), GRAPH),
     Item(
         "stable_diffusion",
         "Emoji pairs in the latent space of the shipped text-to-image model",
@@ -138,7 +138,7 @@ STUDIES = (  # long ones first: short runs at the end leave no worker waiting
             ("conformal, clean points, sigma 1", (*_CLEAN, "score.sigma=1.0", *_CONFORMAL)),
         ),
         ("psnr", "end_error", "fid", "precision", "confidence", "departure", "departure_score", "departure_truth"),
-        full=("dataset.pairs_per_angle=50",),
+        full=("dataset.pairs_per_angle=24",),
         both=(*_HELD_OUT, *_PLAIN),
         drawn=False,
     ),
@@ -160,7 +160,7 @@ STUDIES = (  # long ones first: short runs at the end leave no worker waiting
         "score.timestep",
         over("score.timestep", (100, 300, 500, 700, 900)),
         ("psnr", "fid", "metric_length"),
-        full=("dataset.pairs_per_angle=25",),
+        full=("dataset.pairs_per_angle=12",),
         both=("dataset.angles=[60]", "dataset.pairs_per_angle=5", "evaluation.kid_subset_size=50", *_PLAIN),
     ),
     Study(
@@ -171,7 +171,7 @@ STUDIES = (  # long ones first: short runs at the end leave no worker waiting
         tuple((name, (f"inversion={name}",)) for name in ("none", "shared_noise", "ddim")),
         ("psnr", "fid"),
         drawn=False,
-        full=("dataset.pairs_per_angle=25",),
+        full=("dataset.pairs_per_angle=12",),
         both=(
             "dataset.angles=[60]",
             "dataset.pairs_per_angle=5",
@@ -261,7 +261,7 @@ STUDIES = (  # long ones first: short runs at the end leave no worker waiting
         "initializer",
         tuple((name, (f"initializer={name}",)) for name in ("lerp", "slerp", "perturbed", "graph")),
         ("psnr", "energy", "score_evaluations"),
-        full=("dataset.pairs_per_angle=50",),
+        full=("dataset.pairs_per_angle=17",),
         both=_PLAIN,
     ),
     Study(
@@ -271,7 +271,7 @@ STUDIES = (  # long ones first: short runs at the end leave no worker waiting
         "metric.lam",
         over("metric.lam", (1, 10, 100, 1000, 10000)),
         ("psnr", "metric_length", "score_evaluations"),
-        full=("dataset.pairs_per_angle=50",),
+        full=("dataset.pairs_per_angle=17",),
         both=_PLAIN,
     ),
 )

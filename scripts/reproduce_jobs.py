@@ -109,7 +109,10 @@ def _begin(threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
+    from scoregeo.core.heap import keep_freed_memory
+
     torch.set_num_threads(threads)
+    keep_freed_memory()
     set_logging()
 
 

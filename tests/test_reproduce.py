@@ -61,6 +61,12 @@ def test_full_is_another_size_than_quick(items: Any) -> None:
         assert quick != full, entry.name
 
 
+def test_what_runs_took_is_told_in_a_fitting_unit(items: Any) -> None:
+    duration = importlib.import_module("reproduce").duration
+    told = {0.4: "0 s", 599.4: "599 s", 600: "10 min", 17_999: "300 min", 18_000: "5.0 h", 30_600: "8.5 h"}
+    assert {seconds: duration(seconds) for seconds in told} == told
+
+
 def test_every_experiment_of_the_configs_is_run_or_is_for_the_users_own_pictures(items: Any) -> None:
     named = {path.stem for path in (config_dir() / "experiment").glob("*.yaml")}
     used = {entry.experiment for entry in (*items.ITEMS, *items.STUDIES)}
