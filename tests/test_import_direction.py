@@ -23,7 +23,7 @@ LAYERS = (
     ("study",),
     ("experiment",),
     ("problem",),
-    ("rundir", "measures", "measure_notes", "summary", "artifacts", "runner"),
+    ("rundir", "measures", "path_energy", "measure_notes", "summary", "artifacts", "runner"),
     ("build", "explain", "inputs"),
     ("cli",),
 )
