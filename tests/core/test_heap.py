@@ -1,5 +1,6 @@
 """Freed memory is kept: what a process of its own holds after it has freed everything."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -21,7 +22,10 @@ print(int(kept), held() - before)
 
 
 def held(how: str) -> tuple[bool, float]:
-    done = subprocess.run([sys.executable, "-c", HELD, how], capture_output=True, text=True, check=True)
+    # glibc's first thresholds, fixed: those it learns would let what lies above a freed block decide.
+    fixed = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+    command = [sys.executable, "-c", HELD, how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **fixed})
     kept, count = done.stdout.split()
     return kept == "1", float(count)
 
@@ -30,4 +34,4 @@ def held(how: str) -> tuple[bool, float]:
 def test_what_is_freed_stays_with_the_process() -> None:
     (_, left), (kept, after) = held("leave"), held("keep")
     assert kept
-    assert left < 20 and 70 < after < 100  # 80 MiB were in use at once
+    assert left < 40 < 70 < after  # 80 MiB were in use at once; torch's own first use takes some 10
