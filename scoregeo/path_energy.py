@@ -33,7 +33,8 @@ class PathEnergy:
     def values(self, outcome: Outcome) -> Values:
         """Measures by name, one value a row; for clean paths only where the metric is met clean.
 
-        Energies only between given ends: elsewhere they do not compare. Paths that an earlier method had are not measured again.
+        Energies only between given ends: elsewhere they do not compare. Paths that an earlier method had are not measured again;
+        others cost `(points - 1) certify_subnodes + 1` score evaluations each. Those of `evaluation.metrics` are counted apart.
         """
         if self.problem.noisy and not outcome.noisy:
             return {}

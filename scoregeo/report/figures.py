@@ -84,7 +84,7 @@ def frame_strips(
     fractions = np.linspace(0, 1, columns)
     height, width = pictures[first].shape[1:3]
     gap = max(1, round(_GAP * width))
-    # One picture of them all: an axes a frame takes a hundred times as long to lay out.
+    # One picture of them all: with an axes a frame, 11 rows of 11 take three times as long.
     sheet = np.full((len(order) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
     for row, name in enumerate(order):
         frames = pictures[name]
