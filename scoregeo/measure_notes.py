@@ -8,6 +8,8 @@ from scoregeo.evaluation.precision_recall import NEIGHBOURS
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.settings import EvaluationSettings
 
+TWO_TRUTHS = "Where two true paths are equally long (half a turn, either way round), each path is compared with the nearer."
+
 
 def measure_notes(
     settings: EvaluationSettings,

@@ -18,7 +18,7 @@ from scoregeo.evaluation.precision_recall import NEIGHBOURS
 from scoregeo.evaluation.regularity import end_error, speed_variation, straightness
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.experiment import Experiment
-from scoregeo.measure_notes import measure_notes
+from scoregeo.measure_notes import TWO_TRUTHS, measure_notes
 from scoregeo.path.resample import arc_length, resample_by
 from scoregeo.path_energy import PathEnergy, Values
 from scoregeo.problem.base import TRUTH, AbstractProblem
@@ -72,7 +72,8 @@ class Measures:
         truth_known = self.problem.true_path is not None
         metrics = [describe(name, make(self.experiment.field)) for name, make in self._energy.metrics.items()]
         chosen = [self.experiment.field.note] if self.experiment.field.note else []
-        return chosen + measure_notes(self.settings, self.networks, points, reference, truth_known, metrics)
+        ways = [TWO_TRUTHS] if self.is_image and self.problem.other_truth(points[0]) is not None else []
+        return chosen + measure_notes(self.settings, self.networks, points, reference, truth_known, metrics) + ways
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:
         """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where they are not decoded."""
@@ -203,18 +204,14 @@ class Measures:
         return found | {"manifold_distance_max": off.greatest, "manifold_distance_mean": off.mean}
 
     def _image(self, frames: torch.Tensor | None) -> Values:
-        truth = self.problem.true_path
         asked = {"lpips": self.networks.lpips, "feature": self.networks.feature_distance}
         distances = {name: found for name, found in asked.items() if found is not None}
         if frames is None:
             return dict.fromkeys(["psnr", "ssim", *distances], _not_decoded())
         frames = frames.cpu()
+        truth = self.problem.truth_near(frames)
         if truth is None:
             return picture_measures(frames, self.problem.pairs.ends, distances)
-        if frames.shape[1] != truth.shape[1]:
-            fitting = self.problem.truth(frames.shape[1])
-            assert fitting is not None
-            truth = fitting
         free = not self.problem.end_given
         found: Values = {
             "psnr": inner_frame_psnr(frames, truth, with_last=free),
@@ -237,9 +234,8 @@ class Measures:
         if not self.settings.departure or not self.problem.end_given or (self.problem.noisy and not outcome.noisy):
             return {}
         path = outcome.path.cpu()
-        truth = self.problem.truth(path.shape[1])
         scores = self.problem.scores(chord_feet(path).to(outcome.path))
-        found = departure(path, scores.cpu(), truth)
+        found = departure(path, scores.cpu(), self.problem.truth_near(path))
         values: Values = {"departure": found.greatest, "departure_score": found.along_score}
         return values if found.along_truth is None else values | {"departure_truth": found.along_truth}
 

@@ -78,6 +78,10 @@ class AbstractDataset(ABC):
         """The true path at `num_points` points of equal arc length on the manifold, [pairs, num_points, *shape], or None."""
         return None
 
+    def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
+        """A second path as true as `true_path`, same shape; that one again for pairs without, and None where no pair has one."""
+        return None
+
     def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor | None:
         """What follows the true path past its second end, [pairs, num_points, *shape] from that end on, or None.
 

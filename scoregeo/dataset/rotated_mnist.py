@@ -158,6 +158,14 @@ class RotatedMNIST(AbstractDataset):
         """
         return self._turned(pairs, torch.linspace(0, 1, num_points, dtype=torch.float64).expand(len(pairs), -1))
 
+    def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
+        """The other way round, where the ends are half a turn apart: both are equally long."""
+        half = self._truth(pairs)[2] == 180
+        if not bool(half.any()):
+            return None
+        fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
+        return self._turned(pairs, torch.where(half, -1.0, 1.0)[:, None] * fractions)
+
     def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
         """The digit turned on by `reach` times the angle between the ends, at equal steps of the angle.
 

@@ -57,6 +57,23 @@ class AbstractProblem(ABC):
     def truth(self, num_points: int) -> torch.Tensor | None:
         """What every method should give, [pairs, num_points, *shape], on the CPU, or None where it is not known."""
 
+    def other_truth(self, num_points: int) -> torch.Tensor | None:
+        """A second truth, same shape, that rows may have as well (`AbstractDataset.other_true_path`); None where none has."""
+        return None
+
+    def truth_near(self, path: torch.Tensor) -> torch.Tensor | None:
+        """What `path` [pairs, points, *shape], on the CPU, is compared with, same shape; None where no truth is known.
+
+        Where a row has two truths, the one at the smaller mean squared distance from the row's path.
+        """
+        points = path.shape[1]
+        one = self.true_path if points == self.experiment.num_points else self.truth(points)
+        other = None if one is None else self.other_truth(points)
+        if one is None or other is None:
+            return one
+        nearer = (path - other).square().flatten(1).sum(1) < (path - one).square().flatten(1).sum(1)
+        return torch.where(nearer.view(-1, *[1] * (path.ndim - 1)), other, one)
+
     @abstractmethod
     def true_length(self) -> torch.Tensor | None:
         """Euclidean length of the truth, [pairs], or None."""
