@@ -72,7 +72,7 @@ class Measures:
         truth_known = self.problem.true_path is not None
         metrics = [describe(name, make(self.experiment.field)) for name, make in self._energy.metrics.items()]
         chosen = [self.experiment.field.note] if self.experiment.field.note else []
-        ways = [TWO_TRUTHS] if self.is_image and self.problem.other_truth(points[0]) is not None else []
+        ways = [TWO_TRUTHS] if self.problem.other_truth(points[0]) is not None else []
         return chosen + measure_notes(self.settings, self.networks, points, reference, truth_known, metrics) + ways
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:

@@ -79,9 +79,6 @@ class LatentProblem(AbstractProblem):
     def truth(self, num_points: int) -> torch.Tensor | None:
         return self.experiment.dataset.true_path(self.pairs, num_points)
 
-    def other_truth(self, num_points: int) -> torch.Tensor | None:
-        return self.experiment.dataset.other_true_path(self.pairs, num_points)
-
     def true_length(self) -> torch.Tensor | None:
         return None
 

@@ -125,8 +125,8 @@ def test_half_a_turn_has_two_true_paths() -> None:
     assert pairs.truth is not None and other is not None
     assert torch.equal(other[:2], one[:2])  # a quarter of a turn has one
     # Half-way they are half a turn apart: pixels fall on pixels, to the rounding of their positions.
-    torch.testing.assert_close(other[2:, 2], one[2:, 2].rot90(2, (-2, -1)), atol=1e-4, rtol=0)
-    torch.testing.assert_close(other[2:, -1], pairs.second[2:], atol=1e-4, rtol=0)
+    torch.testing.assert_close(other[2:, 2], one[2:, 2].rot90(2, (-2, -1)), atol=2e-5, rtol=0)
+    torch.testing.assert_close(other[2:, -1], pairs.second[2:], atol=2e-5, rtol=0)
     assert embedded(identities=10, angles=[90], pairs_per_angle=2).other_true_path(pairs, 5) is not None  # the pairs decide
     assert data.other_true_path(embedded(identities=10, angles=[90]).pairs(0), 5) is None
 
