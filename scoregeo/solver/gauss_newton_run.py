@@ -12,7 +12,7 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, Step
 from scoregeo.solver.cost import BACKWARD
-from scoregeo.solver.laplacian import gauss_newton_step, predicted_energy
+from scoregeo.solver.laplacian import gauss_newton_step, predicted_energy, stationarity
 from scoregeo.solver.score_jacobian import ScoreJacobian
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,9 @@ class Run:
         # A stretched step that fails says nothing about the plain one.
         after = _next_damping(damping, ratio, accept, self.jacobian is not None)
         self.damping[index] = torch.where(plain | accept, after, damping)
-        small = (predicted < tolerance * energy) & (decrease < tolerance * energy) & (lam >= self.plan.lam_final) & finite
+        # A damping above one makes the step itself small, wherever the path is: that is no sign of a minimum.
+        nothing_left = (predicted < tolerance * energy) & (decrease < tolerance * energy)
+        small = nothing_left & (damping < _ALMOST_NONE) & (lam >= self.plan.lam_final) & finite
         # A step so short that even its own model promises nothing, and still it fails: no shorter one will do better.
         stuck = (
             ~accept & ~small & plain & ((predicted < _NOTHING * tolerance * energy) | (self.damping[index] > _LARGEST_DAMPING))
@@ -145,9 +147,17 @@ class Run:
             if bool(small[row]):
                 self._stop(pair, CONVERGED)
             elif bool(stuck[row]) and bool(finite[row]):
-                self._stop(pair, STALLED, _STALL_REASON)
+                self._stop(pair, *((CONVERGED, "") if self._at_minimum(pair) else (STALLED, _STALL_REASON)))
             elif bool(stuck[row]):
                 self._stop(pair, FAILED, "the score is not finite on every way on from the last good path")
+
+    def _at_minimum(self, pair: int) -> bool:
+        """Whether the gradient is as good as zero: at a minimum to rounding no step is taken that could ease the damping.
+
+        `stationarity^2` bounds the share of the energy that any Gauss-Newton step can promise, whatever the damping.
+        """
+        now, lam = select(self.residuals, torch.tensor([pair], device=self.path.device)), self.lam[pair : pair + 1]
+        return bool(stationarity(now.gradient(lam), now.energy(lam)).square() < self.plan.tolerance)
 
     def _stretch(self, index: torch.Tensor, step: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
         """Aitken's factor `1 / (1 - q)` where two undamped steps in a row point the same way, q their ratio; 1 elsewhere.

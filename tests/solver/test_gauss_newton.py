@@ -15,11 +15,11 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resample import arc_length
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, Step
+from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.laplacian import stationarity
 from scoregeo.solver.lbfgs import LBFGS
-from tests.fields import Curl, ShellScore, arcs, mixture, shell_field, wavy
+from tests.fields import Curl, MixtureScore, ShellScore, arcs, mixture, shell_field, wavy
 
 
 @pytest.mark.parametrize("ambient", [3, 50])
@@ -293,3 +293,23 @@ def test_an_accepted_step_costs_three_evaluations_a_point_and_a_rejected_one_one
     seen.insert(0, (3 * 17, linear(ends, 17)))  # the start, with its backward pass
     costs = {(after[0] - before[0], torch.equal(after[1], before[1])) for before, after in pairwise(seen)}
     assert costs <= {(3 * 17, False), (17, True), (0, True)} and {(3 * 17, False), (17, True)} <= costs
+
+
+def test_a_step_made_small_by_damping_is_not_called_converged() -> None:
+    """Between narrow peaks at sigma 0.2 every trial is refused until the damping is 1e5 to 1e8: the gradient is far from zero."""
+    draws = torch.Generator().manual_seed(39)
+    centres = 1.5 * torch.randn(6, 2, generator=draws, dtype=torch.float64)
+    ends = 2 * torch.randn(4, 2, 2, generator=draws, dtype=torch.float64)
+    metric = SteinMetric(ScoreField(MixtureScore(centres, spread=0.1), 0.2), 1000.0)
+    solution = GaussNewton(33, subnodes=2, max_iterations=200).solve(metric, linear(ends, 33))
+    assert set(solution.status) == {STALLED} and float(solution.stationarity.min()) > 1
+    assert all("no step of any length" in reason for reason in solution.reason)
+
+
+def test_a_start_at_the_minimum_is_converged_although_no_step_lowers_its_energy() -> None:
+    ends, _ = arcs(4, 0.4, 2.4)
+    metric = SteinMetric(shell_field(), 1.0)
+    found = GaussNewton(32, subnodes=2, tolerance=1e-9, max_iterations=200).solve(metric, linear(ends, 32))
+    again = GaussNewton(32, subnodes=2).solve(metric, found.path)
+    assert set(again.status) == {CONVERGED}
+    torch.testing.assert_close(again.energy, found.energy, rtol=1e-6, atol=0)
