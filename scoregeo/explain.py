@@ -11,13 +11,21 @@ from omegaconf.errors import OmegaConfBaseException
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'")
 _VALUE = re.compile(r"Value '(?P<value>.*)' (?:of type '\w+' could not be converted to|is not a valid) (?P<kind>\w+)")
-_WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number"}
+_WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number", "Profile": "quick or full"}
+# Hydra's launchers that come in packages of their own, and the extra that installs each.
+_LAUNCHER = re.compile(r"hydra/launcher/(joblib|ray|submitit_slurm|submitit_local)\b")
+_EXTRAS = {"joblib": "local", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+_NOT_KEYS = ("experiment", "study", "case", "hydra")  # groups whose files set keys of other groups
 
 
 def explain(error: Exception, configs: Path) -> str:
     """One line for an error of Hydra, OmegaConf or the file system while the configuration was composed."""
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException):
+        launcher = _LAUNCHER.search(text)
+        if launcher is not None and launcher[1] in _EXTRAS:
+            extra = _EXTRAS[launcher[1]]
+            return f"hydra/launcher = {extra!r} needs a package that is not installed: pip install 'scoregeo[{extra}]'."
         missing = error.missing_cfg_file or (re.search(r"'([^']+)'", text) or [text, text])[1]
         group, _, option = str(missing).rpartition("/")
         options = list(error.options or (path.stem for path in (configs / group).glob("*.yaml")))
@@ -46,7 +54,7 @@ def known_keys(configs: Path) -> list[str]:
     keys = set(_scalars())
     for path in sorted(configs.rglob("*.yaml")):
         group = "/".join(path.relative_to(configs).parts[:-1])
-        if not group or group == "experiment":
+        if not group or group.split("/")[0] in _NOT_KEYS:
             continue
         keys.add(group)
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -77,7 +85,11 @@ def _scalars() -> list[str]:
 
     from scoregeo.settings import EvaluationSettings, Settings
 
-    return [f.name for f in fields(Settings)] + ["experiment"] + [f"evaluation.{f.name}" for f in fields(EvaluationSettings)]
+    return (
+        [f.name for f in fields(Settings)]
+        + ["experiment", "study"]
+        + [f"evaluation.{f.name}" for f in fields(EvaluationSettings)]
+    )
 
 
 def _dotted(content: Any, prefix: str = "") -> list[str]:

@@ -43,10 +43,12 @@ class RunFolder:
         overwrite: bool = False,
         command: Sequence[str] = (),
         inputs: Mapping[str, str] | None = None,
+        wait: bool = False,
     ) -> None:
         """Open or make the folder `path` for the resolved configuration `config` (plain dicts, lists and scalars).
 
         `inputs`: digests of the trained weights it reads (`inputs_of`); results of others are not taken for its own.
+        `wait`: whether to wait for another process that works in it, rather than to refuse.
         Raises ConfigError where it cannot be written, where another process works in it (named), and where it holds results of
         another configuration and `overwrite` is false.
         """
@@ -67,7 +69,7 @@ class RunFolder:
         if self.done:
             return
         try:
-            self._lock = FolderLock(path)
+            self._lock = FolderLock(path, wait)
         except DataError as error:
             raise ConfigError(
                 f"output: the folder {path} cannot be used: {error}; wait for it, or give another output."

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,35 @@ from scoregeo.core.errors import bad_value, check_choice, check_number
 METRICS = ("stein", "pullback", "conformal", "euclidean")  # of `evaluation.metrics`
 DEVICES = ("cpu", "cuda")
 REACH = (0.25, 0.5, 1.0)
-# What says where results go, not what they are.
-_NOT_HASHED = ("output", "overwrite")
+# What says where results go, how they are told and in which parts they are computed, not what they are.
+_NOT_HASHED = ("output", "overwrite", "results", "profile", "page")
+
+
+class Profile(Enum):
+    """The two sizes of an experiment: the one that `make reproduce-paper` runs by default, and the paper's."""
+
+    quick = "quick"
+    full = "full"
+
+
+@dataclass
+class PageSettings:
+    """What the page of an experiment or a study says beside its numbers.
+
+    Attributes:
+        title: its heading. question: what the page answers, in a sentence.
+        measures: columns of its table that come first; of a study's table the few others are those that every page has.
+        key: of a study whose rows are named cases: the heading of the column that holds their names.
+        case: the name of this job's case; null where the swept values name the rows.
+        figure: of a study: whether its measures are drawn against the swept values.
+    """
+
+    title: str = ""
+    question: str = ""
+    measures: list[str] = field(default_factory=list)
+    key: str | None = None
+    case: str | None = None
+    figure: bool = True
 
 
 @dataclass
@@ -82,7 +110,10 @@ class Settings:
         name: of the experiment; names its folder.
         seed: everything random follows from it.
         device: "cpu" or "cuda". threads: of torch; 0 leaves torch's choice.
+        profile: which of two counts is taken where a configuration has both, as `${quick_or_full:8,64}`.
         output: folder of all runs. overwrite: compute anew in a folder that holds results.
+        results: folder that the pages of a multirun are written to; null: the multirun's own.
+        page: title, question and measures of the page.
         rivals: further solvers on the same pairs and starts, by name.
         extrapolation: where it names methods, the run continues the solver's geodesics past their second ends by these, instead
             of comparing paths between the ends: baselines have no row, and rivals are refused.
@@ -93,8 +124,11 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     threads: int = 0
+    profile: Profile = Profile.quick
     output: str = "outputs"
     overwrite: bool = False
+    results: str | None = None
+    page: PageSettings = field(default_factory=PageSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     dataset: Any = None
     score: Any = None

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.files import save_tensors
 from scoregeo.core.seed import generator
 from scoregeo.dataset.rotated_mnist import RotatedMNIST

@@ -22,6 +22,7 @@ import yaml
 from scoregeo.columns import TITLES, headlines, iterated, present
 from scoregeo.core.errors import ConfigError, DataError, ScoregeoError
 from scoregeo.core.files import read_json, write_text
+from scoregeo.core.jobs import read_jobs
 from scoregeo.tracker.naming import (
     ENERGY,
     EVALUATIONS,
@@ -88,7 +89,8 @@ def read(folders: Sequence[Path]) -> Logged:
     """What the runs in these folders logged. Raises DataError where one holds no finished run, or an untracked one, naming it."""
     runs: list[Path] = []
     for folder in folders:
-        found = [folder] if (folder / "summary.json").is_file() else sorted(p.parent for p in folder.glob("*/summary.json"))
+        jobs = [job.run for job in read_jobs(folder)] or sorted(folder.glob("*"))
+        found = [one for one in (folder, *jobs) if (one / "summary.json").is_file()]
         if not found:
             raise DataError(f"{folder} holds no summary.json: the folder of a finished run, or of a sweep with one, is expected.")
         runs += found

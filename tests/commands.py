@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from scoregeo.cli import compose, execute, main
+from scoregeo.cli import main
+from scoregeo.command import compose, execute
 
 QUICK = ("evaluation.bootstrap=50", "threads=1")
 PLAIN = (*QUICK, "evaluation.figures=false")  # most tests need no pictures

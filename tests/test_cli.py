@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scoregeo.core.files import read_json
+from scoregeo.core.jobs import read_jobs
 from scoregeo.explain import known_keys
 from scoregeo.settings import config_dir
 from tests.commands import PLAIN, command
@@ -43,6 +44,9 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["solver=adam", "solver.subnodes=3"], ["solver.subnodes", "gauss_newton"]),
         (["evaluation.bootstrapp=3"], ["evaluation.bootstrapp", "evaluation.bootstrap"]),
         (["seed=abc"], ["seed = 'abc'", "whole number"]),
+        (["profile=fast"], ["profile = 'fast'", "quick or full"]),
+        (["study=ablation"], ["study = 'ablation'", "ablation_lambda", "codimension"]),
+        (["study=codimension", "case/codimension=sphere"], ["case/codimension = 'sphere'", "sphere_r3"]),
         (["overwrite=maybe"], ["overwrite = 'maybe'", "true or false"]),
         (["metric.lam"], ["'metric.lam'", "key=value"]),
         # Told by the parts, before any long work.
@@ -107,32 +111,32 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(tmp_path: Path)
         "rivals.adam.iterations=2",
     ]
     said = command(*line, f"output={tmp_path}")
-    assert isinstance(said, str) and said.startswith("scoregeo: 2 job(s) failed:") and said.count("metric.lam = -1") == 2
+    assert isinstance(said, str) and said.startswith("scoregeo: 2 job(s) failed:")
+    assert said.count("metric.lam = -1 is not allowed") == 2
     (folder,) = tmp_path.glob("sphere/sweep_*")
-    states = [read_json(folder / str(job) / "manifest.json") for job in range(4)]
-    assert [state["status"] for state in states] == ["failed", "failed", "done", "done"]
-    assert "metric.lam = -1" in states[0]["error"]
+    jobs = read_jobs(folder)
+    assert [job.status for job in jobs] == ["failed", "failed", "done", "done"] and "metric.lam = -1" in jobs[0].reason
+    assert [read_json(job.run / "manifest.json")["status"] for job in jobs] == ["failed", "failed", "done", "done"]
     assert {"sweep.md", "sweep.csv", "sweep.png", "sweep.pdf"} <= {path.name for path in folder.iterdir()}
     table = (folder / "sweep.md").read_text(encoding="utf-8")
     assert "2 of 4 jobs" in table and "| 10 | 16 | stein_gauss_newton |" in table
 
     # Again: what is done stays as it is.
-    before = (folder / "2" / "results.jsonl").stat().st_mtime_ns
+    before = (jobs[2].run / "results.jsonl").stat().st_mtime_ns
     assert isinstance(command(*line, f"output={tmp_path}"), str)
-    assert (folder / "2" / "results.jsonl").stat().st_mtime_ns == before
+    assert (jobs[2].run / "results.jsonl").stat().st_mtime_ns == before
 
 
 @pytest.mark.slow
-def test_a_sweep_does_not_overwrite_another_s_results(tmp_path: Path) -> None:
-    where = [f"hydra.sweep.dir={tmp_path / 'sweep'}", *PLAIN, "dataset.num_pairs=2"]
-    assert command("-m", "solver.num_points=8,9", *where) is None
-    results = tmp_path / "sweep" / "0" / "results.jsonl"
-    before = results.read_bytes()
-    said = command("-m", "solver.num_points=10,9", *where)
-    assert isinstance(said, str) and "1 job(s) failed" in said and "overwrite=true" in said
-    assert results.read_bytes() == before
-    assert command("-m", "solver.num_points=10,9", *where, "overwrite=true") is None
-    assert results.read_bytes() != before
+def test_a_sweep_takes_what_another_command_has_computed(tmp_path: Path) -> None:
+    small = [*PLAIN, "dataset.num_pairs=2", f"output={tmp_path}"]
+    assert command("solver.num_points=8", *small) is None
+    (results,) = tmp_path.glob("custom/*/results.jsonl")
+    before = results.stat().st_mtime_ns
+    assert command("-m", "solver.num_points=8,9", *small) is None
+    assert results.stat().st_mtime_ns == before and len([*tmp_path.glob("custom/*/results.jsonl")]) == 2
+    assert command("-m", "solver.num_points=8,9", *small, "overwrite=true") is None
+    assert results.stat().st_mtime_ns != before
 
 
 def test_known_keys_hold_every_group() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hydra.utils import get_object
 
 from scoregeo.build import GROUPS, MAPPINGS, PASSED, check_nodes, target_keys
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.errors import ConfigError
 from scoregeo.settings import EvaluationSettings, config_dir, config_hash
 from tests.commands import TINY

@@ -25,6 +25,7 @@ LAYERS = (
     ("problem",),
     ("rundir", "measures", "path_energy", "measure_notes", "summary", "artifacts", "runner"),
     ("build", "explain", "inputs"),
+    ("command", "multirun"),
     ("cli",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

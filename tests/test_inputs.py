@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.files import load_tensors, save_tensors
 from scoregeo.inputs import inputs_of
 from scoregeo.score.model_folder import MODELS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from tests.commands import PLAIN, run_here
 from tests.tables import same_paths, tables
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.path_energy import PathEnergy
 from scoregeo.problem.interpolation import InterpolationProblem

@@ -8,23 +8,24 @@ from typing import Any
 
 import pytest
 
-from scoregeo.cli import compose
-from scoregeo.settings import config_dir
+from scoregeo.command import compose
+from scoregeo.settings import config_dir, identity
+from tests.sweeps import points
 
 ROOT = Path(__file__).parents[1]
+STUDIES = sorted(path.stem for path in (config_dir() / "study").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
-def items() -> Any:
+def reproduce() -> Any:
     sys.path.insert(0, str(ROOT / "scripts"))
-    return importlib.import_module("reproduce_items")
+    return importlib.import_module("reproduce")
 
 
-def test_every_folder_of_experiments_has_a_readme_and_its_pages(items: Any) -> None:
+def test_every_folder_of_experiments_has_a_readme_and_its_pages(reproduce: Any) -> None:
     folders = {path.parent.name for path in (ROOT / "experiments").glob("*/README.md")}
-    assert folders == set(items.EXPERIMENTS)
-    assert not [path for path in (ROOT / "experiments").iterdir() if path.is_dir() and path.name not in folders]
-    for folder, pages in items.EXPERIMENTS.items():
+    assert set(reproduce.EXPERIMENTS) <= folders
+    for folder, pages in reproduce.EXPERIMENTS.items():
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
         assert f"make experiment-{folder}" in text
         for page in pages:
@@ -37,37 +38,27 @@ def test_every_link_in_the_readmes_leads_somewhere() -> None:
             assert target.startswith("http") or (readme.parent / target).exists(), f"{readme}: {target}"
 
 
-def test_no_page_belongs_to_two_experiments_or_to_none(items: Any) -> None:
-    pages = [page for found in items.EXPERIMENTS.values() for page in found]
-    made = [entry.name for entry in (*items.ITEMS, *items.STUDIES)] + [items.PROPERTIES]
-    assert sorted(pages) == sorted(made) and len(set(made)) == len(made)
+def test_every_study_and_every_page_is_asked_for_once(reproduce: Any) -> None:
+    pages = [page for found in reproduce.EXPERIMENTS.values() for page in found]
+    assert len(set(pages)) == len(pages) and set(STUDIES) | set(reproduce.APART) <= set(pages)
+    for page in pages:
+        config, _ = compose([f"{reproduce._group(page)}={page}"])
+        assert config["page"]["title"] and config["page"]["question"]
 
 
-@pytest.mark.parametrize("profile", ["quick", "full"])
-def test_every_command_composes_into_a_folder_of_its_own(items: Any, profile: str, tmp_path: Path) -> None:
-    for entry in items.ITEMS:
-        assert compose([*entry.overrides(profile), f"output={tmp_path}"])[1].is_relative_to(tmp_path)
-    for study in items.STUDIES:
-        own = [compose([*job, f"output={tmp_path}"])[1] for _, job in study.jobs(profile)]
-        assert len(set(own)) == len(own), f"two cases of {study.name} are the same run"
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_s_jobs_are_different_runs_in_both_sizes(study: str, tmp_path: Path) -> None:
+    folders = {}
+    for profile in ("quick", "full"):
+        jobs = points(f"study={study}", f"profile={profile}")
+        folders[profile] = [compose([*job, f"output={tmp_path}"])[1] for job in jobs]
+        assert len(jobs) > 1 and len(set(folders[profile])) == len(jobs), "two cases are the same run"
+        assert all(folder.is_relative_to(tmp_path) for folder in folders[profile])
+    assert not set(folders["quick"]) & set(folders["full"]), "full is another size than quick"
 
 
-def test_full_is_another_size_than_quick(items: Any) -> None:
-    for entry in (*items.ITEMS, *items.STUDIES):
-        if entry.name in items.APART:
-            continue
-        quick = entry.overrides("quick") if isinstance(entry, items.Item) else entry.jobs("quick")
-        full = entry.overrides("full") if isinstance(entry, items.Item) else entry.jobs("full")
-        assert quick != full, entry.name
-
-
-def test_what_runs_took_is_told_in_a_fitting_unit(items: Any) -> None:
-    duration = importlib.import_module("reproduce").duration
-    told = {0.4: "0 s", 599.4: "599 s", 600: "10 min", 17_999: "300 min", 18_000: "5.0 h", 30_600: "8.5 h"}
-    assert {seconds: duration(seconds) for seconds in told} == told
-
-
-def test_every_experiment_of_the_configs_is_run_or_is_for_the_users_own_pictures(items: Any) -> None:
-    named = {path.stem for path in (config_dir() / "experiment").glob("*.yaml")}
-    used = {entry.experiment for entry in (*items.ITEMS, *items.STUDIES)}
-    assert named - used == {"morph"}
+def test_full_is_another_size_than_quick_where_a_page_has_two(reproduce: Any) -> None:
+    for page in (page for found in reproduce.EXPERIMENTS.values() for page in found):
+        if reproduce._group(page) == "experiment":
+            quick, full = (identity(compose([f"experiment={page}", f"profile={p}"])[0]) for p in ("quick", "full"))
+            assert (quick == full) == (page in (*reproduce.APART, "properties")), page

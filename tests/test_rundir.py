@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.cli import compose, execute
+from scoregeo.command import compose, execute
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import load_tensors, read_json, write_json
 from scoregeo.core.results import FORMAT

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scoregeo.core.files import read_json
+from scoregeo.core.jobs import read_jobs
 from scoregeo.report.command import report
 from tests.commands import PLAIN, command
 from tests.report.document import check_page
@@ -35,9 +36,10 @@ def test_fifteen_are_shown_and_the_sixteenth_is_named(tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("sphere/sweep_*")
     jobs = [(lam, points) for lam in LAMS for points in POINTS]
     bad = jobs.index((100, 16))
-    states = [read_json(folder / str(number) / "manifest.json") for number in range(16)]
+    runs = [job.run for job in read_jobs(folder)]
+    states = [read_json(run / "manifest.json") for run in runs]
     assert [state["status"] for state in states] == ["failed" if number == bad else "done" for number in range(16)]
-    assert states[bad]["error"] == REASON and not (folder / str(bad) / "summary.json").exists()
+    assert states[bad]["error"] == REASON and not (runs[bad] / "summary.json").exists()
 
     text = (folder / "sweep.md").read_text(encoding="utf-8")
     assert "Not in the table, 1 of 16 jobs:" in text
@@ -46,7 +48,7 @@ def test_fifteen_are_shown_and_the_sixteenth_is_named(tmp_path: Path) -> None:
         rows = [row for row in csv.DictReader(handle) if row["method"] == "stein_fails" and row["measure"] == "length_error"]
     assert [(int(row["metric.lam"]), int(row["solver.num_points"])) for row in rows] == [job for job in jobs if job != (100, 16)]
     for number, row in zip((n for n in range(16) if n != bad), rows, strict=True):
-        summary = read_json(folder / str(number) / "summary.json")["rows"]
+        summary = read_json(runs[number] / "summary.json")["rows"]
         key = {"method": "stein_fails", "group": "all", "measure": "length_error"}
         (mean,) = (entry["mean"] for entry in summary if key.items() <= entry.items())
         assert float(row["mean"]) == mean

@@ -5,11 +5,12 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from scoregeo.core.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -72,7 +73,7 @@ def finite_or_null(value: Any) -> Any:
     return value
 
 
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as one safetensors file, whole or not at all."""
     from safetensors.torch import save_file
 
@@ -80,7 +81,7 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
     write_whole(path, lambda partial: save_file(contiguous, partial, dict(metadata or {})))
 
 
-def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:
     """Read a safetensors file. Raises DataError naming the file where it is missing, truncated or not safetensors."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import time
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,12 @@ from scoregeo.core.errors import DataError
 log = logging.getLogger(__name__)
 
 NAME = ".lock"
+_PATIENCE = 1.0  # seconds between two tries
 _BUSY = (errno.EACCES, errno.EAGAIN)
+
+
+class InUse(DataError):
+    """Another process, or another object of this one, holds the folder."""
 
 
 class FolderLock:
@@ -24,16 +30,31 @@ class FolderLock:
 
     The lock is `flock` on the file `.lock`, which says in JSON who holds it (pid, host, since) and is removed with the lock.
     Where the file system or the platform has no such locks, a warning is logged and nothing is locked.
-    Raises DataError, naming the holder, where another process, or another object of this one, holds the folder.
+    Raises DataError, naming the holder, where another process, or another object of this one, holds the folder; with `wait` it
+    waits until that has let go.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wait: bool = False) -> None:
         # Also let go where its owner is forgotten, as after an exception.
-        self._release = weakref.finalize(self, _unlock, _locked(folder / NAME), folder / NAME, os.getpid())
+        handle = _waited(folder / NAME) if wait else _locked(folder / NAME)
+        self._release = weakref.finalize(self, _unlock, handle, folder / NAME, os.getpid())
 
     def release(self) -> None:
         """Let go; nothing happens the second time."""
         self._release()
+
+
+def _waited(path: Path) -> IO[str] | None:
+    """As `_locked`, trying again as long as it is in use."""
+    told = False
+    while True:
+        try:
+            return _locked(path)
+        except InUse as error:
+            if not told:
+                log.info("%s: %s; waiting.", path.parent, error)
+            told = True
+            time.sleep(_PATIENCE)
 
 
 def _locked(path: Path) -> IO[str] | None:
@@ -61,7 +82,7 @@ def _locked(path: Path) -> IO[str] | None:
             handle.seek(0)
             holder = _told(handle.read())
             handle.close()
-            raise DataError(f"it is in use by {holder}")
+            raise InUse(f"it is in use by {holder}")
         handle.close()
         path.unlink(missing_ok=True)
         log.warning("%s cannot be locked here (%s): see to it that no two processes work in it at once.", path.parent, trouble)

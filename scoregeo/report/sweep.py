@@ -11,6 +11,8 @@ import numpy as np
 
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import read_json
+from scoregeo.core.jobs import FAILED as JOB_FAILED
+from scoregeo.core.jobs import MISSING, read_jobs
 from scoregeo.core.results import check_format
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
@@ -23,11 +25,12 @@ MOST_PANELS = 12  # more could not be read
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its folder's name within the sweep, the values of the swept keys, its rows, or why it has none."""
+    """One job: its name in the sweep, the values of the swept keys, its rows, or why it has none; the folder of its run."""
 
     name: str
     values: Mapping[str, Any]
     rows: tuple[Row, ...]
+    folder: Path
     failure: str | None = None
 
 
@@ -64,8 +67,7 @@ def gather(
     method and group.
     Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
     """
-    folders = find_jobs(folder)
-    names, jobs = _jobs(folder, folders, keys)
+    names, jobs = read_sweep(folder, keys)
     rows = [row for job in jobs for row in job.rows]
     known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
     for measure in measures or ():
@@ -75,7 +77,7 @@ def gather(
     lost = [job for job in jobs if job.failure is not None]
     if not rows:
         raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
-    notes = list(dict.fromkeys(line for job in folders for line in _weights(job)))
+    notes = list(dict.fromkeys(line for job in jobs for line in _weights(job.folder)))
     notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
     pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
@@ -83,20 +85,38 @@ def gather(
     return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
 
 
-def read_jobs(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
-    """The swept keys and the jobs below `folder`, ordered by their values; errors and `keys` as in `gather`."""
-    return _jobs(folder, find_jobs(folder), keys)
+@dataclass(frozen=True)
+class _Place:
+    """Where a job's results lie, its overrides by key, and why it has none, as far as its record says."""
+
+    name: str
+    run: Path
+    overrides: Mapping[str, Any]
+    failure: str | None = None
 
 
-def _jobs(folder: Path, folders: Sequence[Path], keys: Sequence[str] | None) -> tuple[list[str], list[Job]]:
-    overrides = [_overrides(job) for job in folders]
-    names = list(keys) if keys else _swept(overrides)
-    jobs = [_read(job, folder, names, given) for job, given in zip(folders, overrides, strict=True)]
+def read_sweep(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
+    """The swept keys and the jobs of a multirun's folder, ordered by their values; errors and `keys` as in `gather`."""
+    places = _places(folder)
+    names = list(keys) if keys else _swept([place.overrides for place in places])
+    jobs = [_read(place, names) for place in places]
     jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
     for name in names:
         if all(job.values[name] is None for job in jobs):
-            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {', '.join(_swept(overrides))}.")
+            swept = ", ".join(_swept([place.overrides for place in places]))
+            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {swept}.")
     return names, jobs
+
+
+def _places(folder: Path) -> list[_Place]:
+    """From the multirun's record, or from the folders below where it has none."""
+    recorded = read_jobs(folder) if folder.is_dir() else []
+    if not recorded:
+        return [_Place(str(path.relative_to(folder)), path, _overrides(path)) for path in find_jobs(folder)]
+    return [
+        _Place(job.name, job.run, _parsed(job.overrides), job.reason if job.status in (JOB_FAILED, MISSING) else None)
+        for job in recorded
+    ]
 
 
 def find_jobs(folder: Path) -> list[Path]:
@@ -112,18 +132,17 @@ def find_jobs(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: [_order(part) for part in re.split(r"(\d+)", str(path.relative_to(folder)))])
 
 
-def _read(job: Path, root: Path, keys: Sequence[str], overrides: Mapping[str, Any]) -> Job:
-    config = _yaml(job / "config.yaml")
-    values = {key: _value(key, config, overrides) for key in keys}
-    name = str(job.relative_to(root))
+def _read(place: _Place, keys: Sequence[str]) -> Job:
+    config = _yaml(place.run / "config.yaml") if place.failure is None else None
+    values = {key: _value(key, config, place.overrides) for key in keys}
     try:
-        failure = _failure(job)
+        failure = place.failure or _failure(place.run)
         if failure is None:
             labels = {key: show(value) for key, value in values.items()}
-            return Job(name, values, tuple(rows_from_summary(_entries(job / "summary.json"), labels)))
+            return Job(place.name, values, tuple(rows_from_summary(_entries(place.run / "summary.json"), labels)), place.run)
     except DataError as error:
-        failure = str(error).replace(str(job), "its folder")
-    return Job(name, values, (), failure)
+        failure = str(error).replace(str(place.run), "its folder")
+    return Job(place.name, values, (), place.run, failure)
 
 
 def _failure(job: Path) -> str | None:
@@ -172,9 +191,13 @@ def _yaml(path: Path) -> Any:
 
 
 def _overrides(job: Path) -> dict[str, Any]:
-    """The job's overrides by key; values parsed as JSON where they can be, else left as text."""
+    return _parsed(_yaml(job / ".hydra" / "overrides.yaml") or [])
+
+
+def _parsed(overrides: Sequence[str]) -> dict[str, Any]:
+    """Overrides by key; values parsed as JSON where they can be, else left as text."""
     given = {}
-    for line in _yaml(job / ".hydra" / "overrides.yaml") or []:
+    for line in overrides:
         key, _, text = str(line).partition("=")
         try:
             value = json.loads(text)

@@ -15,7 +15,7 @@ from scoregeo.report.page import Block, Failure, Figure, HeatMap, Section, Table
 from scoregeo.report.picture import describe, figure, relative
 from scoregeo.report.run import read_run
 from scoregeo.report.sheet import run_sheets
-from scoregeo.report.sweep import Job, plot, read_jobs, show
+from scoregeo.report.sweep import Job, plot, read_sweep, show
 from scoregeo.report.table import Row
 
 MOST_MAPS = 24
@@ -28,7 +28,7 @@ def sweep_section(folder: Path, base: Path, *, title: str = "") -> Section:
     Raises DataError for a folder without jobs. A sweep of two keys or more gets a heat map for each method, measure and value of
     the further keys.
     """
-    keys, jobs = read_jobs(folder)
+    keys, jobs = read_sweep(folder)
     done = [job for job in jobs if job.failure is None]
     entries = [_entry(row, name, cell) for job in done for row in job.rows for name, cell in row.cells.items()]
     measures, methods = headlines(entries) or list(dict.fromkeys(e["measure"] for e in entries))[:3], iterated(entries)
@@ -41,16 +41,12 @@ def sweep_section(folder: Path, base: Path, *, title: str = "") -> Section:
         blocks.append(
             measure_table("All jobs: means over pairs with 95 % intervals", [r for j in done for r in j.rows], shown, folded=True)
         )
-        blocks += _scrubs(folder, done, keys)
-    blocks.append(_job_table(folder, base, jobs, keys))
-    failures = tuple(
-        Failure(named(job, keys), str(job.failure), relative(folder / job.name, base)) for job in jobs if job.failure
-    )
+        blocks += _scrubs(done, keys)
+    blocks.append(_job_table(base, jobs, keys))
+    failures = tuple(Failure(named(job, keys), str(job.failure), relative(job.folder, base)) for job in jobs if job.failure)
     facts = [("jobs", str(len(jobs))), ("done", str(len(done))), ("failed or unfinished", str(len(failures)))]
     facts += [("swept keys", ", ".join(keys))] if keys else []
-    return Section(
-        "sweep", title or folder.resolve().name, (), _command(folder, jobs, keys), tuple(facts), tuple(blocks), (), failures
-    )
+    return Section("sweep", title or folder.resolve().name, (), _command(jobs, keys), tuple(facts), tuple(blocks), (), failures)
 
 
 def named(job: Job, keys: Sequence[str]) -> str:
@@ -112,12 +108,12 @@ def _lines(jobs: Sequence[Job], keys: Sequence[str], measures: Sequence[str], me
         return [figure(path, alt) for path in written if path.suffix == ".png"]
 
 
-def _scrubs(folder: Path, done: Sequence[Job], keys: Sequence[str]) -> list[Block]:
+def _scrubs(done: Sequence[Job], keys: Sequence[str]) -> list[Block]:
     """The first pair's frames of each job."""
     found: list[Block] = []
     for job in done[:MOST_SCRUBS]:
         try:
-            run = read_run(folder / job.name)
+            run = read_run(job.folder)
         except DataError:
             continue  # its rows stand in the table; only its frames are left out
         methods = [str(name) for name in run.manifest.get("methods", ())]
@@ -127,24 +123,24 @@ def _scrubs(folder: Path, done: Sequence[Job], keys: Sequence[str]) -> list[Bloc
     return found
 
 
-def _job_table(folder: Path, base: Path, jobs: Sequence[Job], keys: Sequence[str]) -> Table:
+def _job_table(base: Path, jobs: Sequence[Job], keys: Sequence[str]) -> Table:
     from markupsafe import Markup, escape
 
     rows = []
     for job in jobs:
-        link = Markup('<a href="{}">{}</a>').format(relative(folder / job.name, base), job.name)
+        link = Markup('<a href="{}">{}</a>').format(relative(job.folder, base), job.name)
         texts = [Text(job.name, html=str(link)), *(Text(show(job.values[key])) for key in keys)]
         state = Text("done") if job.failure is None else Text(html=f"<strong>no results</strong>: {escape(job.failure)}")
         rows.append((*texts, state))
     return Table("Jobs and their folders", ("job", *keys, "state"), tuple(rows), len(keys) + 2)
 
 
-def _command(folder: Path, jobs: Sequence[Job], keys: Sequence[str]) -> str:
+def _command(jobs: Sequence[Job], keys: Sequence[str]) -> str:
     """The command of the sweep, put together from a job's own and the swept values."""
     command = ""
     for job in jobs:
         try:
-            manifest = read_json(folder / job.name / "manifest.json")
+            manifest = read_json(job.folder / "manifest.json")
         except DataError:
             continue
         command = command or str(manifest.get("command") or "") if isinstance(manifest, dict) else command

@@ -8,7 +8,7 @@ import torch
 from scoregeo.baseline.base import Ends
 from scoregeo.baseline.geodesic import MetricGeodesic
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.seed import generator
 from scoregeo.dataset.sphere import Sphere

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import load_tensors
 from scoregeo.initializer.lerp import LerpInitializer

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.errors import ConfigError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.sphere import Sphere

@@ -3,7 +3,7 @@
 import torch
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.problem.interpolation import InterpolationProblem
 from tests.commands import PLAIN
 

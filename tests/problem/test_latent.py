@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.inversion.ddim import DDIMInversion
 from scoregeo.path.quadrature import Quadrature

@@ -3,7 +3,7 @@
 import torch
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.measure_notes import TWO_TRUTHS
 from scoregeo.measures import Measures
 from scoregeo.problem.interpolation import InterpolationProblem

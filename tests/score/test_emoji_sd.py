@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scoregeo.build import build
-from scoregeo.cli import compose
+from scoregeo.command import compose
 from scoregeo.evaluation.image import psnr
 from scoregeo.problem.latent import LatentProblem
 from scoregeo.score.model_folder import MODELS

@@ -11,6 +11,7 @@ import torch
 
 from scoregeo.core.errors import ConfigError
 from scoregeo.core.files import read_json
+from scoregeo.core.jobs import read_jobs
 from scoregeo.settings import config_hash
 from scoregeo.solver.base import Step
 from scoregeo.tracker.wandb import WandbTracker, has_key
@@ -152,7 +153,8 @@ def test_jobs_of_a_sweep_are_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert command(*small) is None
     (sweep,) = tmp_path.glob("custom/sweep_*")
     assert [given["group"] for given in fake.begun] == [sweep.name, sweep.name, None]
-    assert [given["name"] for given in fake.begun[:2]] == ["custom/0", "custom/1"]
+    runs = [job.run.resolve().name for job in read_jobs(sweep)]
+    assert [given["name"] for given in fake.begun[:2]] == [f"custom/{run}" for run in runs]
     assert [given["config"]["metric"]["lam"] for given in fake.begun] == [1, 10, 1000]
     tags = ["dataset:sphere", "score:sphere", "metric:stein", "solver:gauss_newton"]
     assert all(given["tags"] == tags and given["job_type"] == "interpolation" for given in fake.begun)

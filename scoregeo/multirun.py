@@ -1,0 +1,192 @@
+"""Multiruns: the record that each job leaves, and what the parent process makes of the records under every launcher.
+
+The folder of a multirun holds `sweep.json` (the command, and each job's overrides) and a folder a job, by number, with Hydra's
+own record `.hydra/`, the log, and `job.json`: where the run's results lie and how it ended. A job whose process ends without a
+word leaves a record that says "running", or none.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from hydra.experimental.callback import Callback
+
+from scoregeo.core.files import write_json
+from scoregeo.core.jobs import DONE, FAILED, JOB, RUNNING, SWEEP, read_jobs
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+# Overrides that say where results go.
+_WHERE = ("output=", "results=", "overwrite=")
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job's `job.json`, in its folder of the multirun; `run`: the folder of its results, relative to that."""
+
+    folder: Path
+    run: str
+
+    @classmethod
+    def begin(cls, folder: Path, run: Path, launcher: str) -> "JobRecord":
+        """The job begins, in the process that does its work."""
+        if "joblib" in launcher:
+            _end_with_parent()
+        record = cls(folder, os.path.relpath(run, folder))
+        record._write(RUNNING, None)
+        return record
+
+    def end(self, reason: str | None) -> None:
+        """The job ends: `reason` says why it failed, None that it did not."""
+        self._write(DONE if reason is None else FAILED, reason)
+        if reason is not None:
+            log.error("failed: %s", reason)
+        told = read_jobs(self.folder.parent)
+        log.info("%d of %d jobs have ended", sum(one.status in (DONE, FAILED) for one in told), len(told))
+
+    def _write(self, status: str, reason: str | None) -> None:
+        write_json(self.folder / JOB, {"run": self.run, "status": status, "reason": reason})
+
+
+class Gather(Callback):
+    """Hydra's callback that gathers a multirun when it ends: table, plot and pages, failed jobs by name, the exit status.
+
+    Hydra calls it in the parent process, whichever launcher ran the jobs. `pages`: whether the jobs' experiments and studies
+    have a page each; else the multirun has one table, or one page where it is a study.
+    """
+
+    sweep: ClassVar["Sweep | None"] = None  # the multirun that this process is the parent of
+
+    def __init__(self, pages: bool = False) -> None:
+        self.pages = pages
+
+    def on_multirun_start(self, config: "DictConfig", **kwargs: Any) -> None:
+        """Check what Hydra does not, and write down which jobs there will be."""
+        study = config.hydra.runtime.choices.get("study")
+        params = config.hydra.sweeper.get("params")
+        if study and not params and not self.pages:
+            sys.exit(
+                f"scoregeo: error: study = {study!r} has nothing to run: hydra.sweeper.params in its file must name one key or "
+                "more, each with its values."
+            )
+        folder = Path(config.hydra.sweep.dir)
+        jobs = expand(config) if not self.pages else None
+        Gather.sweep = Sweep(folder, config.results and Path(config.results), self.pages)
+        Gather.sweep.begin(jobs, list(config.hydra.overrides.task))
+
+    def on_multirun_end(self, config: "DictConfig", **kwargs: Any) -> None:
+        """Gather. Ends the process with status 1 where a job failed or is missing."""
+        assert Gather.sweep is not None
+        Gather.sweep.end()
+
+    @classmethod
+    def lost(cls, error: BaseException) -> NoReturn:
+        """The launcher itself gave up, as where a job's process was killed: gather what is there, then say so."""
+        assert cls.sweep is not None
+        log.error("the launcher stopped: %s: %s", type(error).__name__, " ".join(str(error).split())[:400])
+        cls.sweep.end()
+        sys.exit(f"scoregeo: error: the launcher stopped: {type(error).__name__}; the same command resumes.")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A multirun's folder, as its parent process uses it. `results`: where pages go; None: into the folder."""
+
+    folder: Path
+    results: Path | None
+    pages: bool
+
+    def begin(self, jobs: Sequence[Sequence[str]] | None, overrides: Sequence[str]) -> None:
+        """Write down the jobs (None: not known before they run), and forget how they ended another time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for old in self.folder.glob(f"*/{JOB}"):
+            old.unlink()
+        shown = [one for one in overrides if not one.startswith(_WHERE)]
+        command = " ".join(["scoregeo", *shown] if any(one.startswith("study=") for one in shown) else ["scoregeo", "-m", *shown])
+        known = None if jobs is None else [list(job) for job in jobs]
+        write_json(self.folder / SWEEP, {"command": command, "pages": self.pages, "jobs": known})
+
+    def end(self) -> None:
+        """Write table, plots and pages. Exits with status 1, naming them, where jobs failed or left no results."""
+        from scoregeo.report.gather import gather_multirun
+
+        failures = gather_multirun(self.folder, self.results)
+        if failures:
+            reasons = "".join(f"\n  {name}: {reason}" for name, reason in failures.items())
+            sys.exit(f"scoregeo: {len(failures)} job(s) failed:{reasons}")
+
+
+def expand(config: "DictConfig") -> list[list[str]] | None:
+    """The overrides of each job that Hydra's basic sweeper will make of a multirun's configuration; None for another sweeper."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+        return None
+    loader = GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    given = OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
+    return [list(job) for batch in BasicSweeper.split_arguments(given, None) for job in batch]
+
+
+def launch(commands: Sequence[Sequence[str]], overrides: Sequence[str], job: Callable[["DictConfig"], Any]) -> None:
+    """Run commands as one multirun, with a page for each experiment and each study among them.
+
+    `job` does the work of one. A command is a list of overrides: one with `study=NAME` stands for all of the study's jobs. They are handed to Hydra's
+    launcher together, so that no core waits between studies. `overrides`: of the multirun as a whole (`hydra/launcher`,
+    `output`, `results`); those that say what is computed belong into the commands.
+    Raises what composing raises; exits with status 1, naming them, where jobs failed.
+    """
+    from hydra._internal.callbacks import Callbacks
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.plugins import Plugins
+    from hydra.types import HydraContext, RunMode
+
+    from scoregeo.settings import config_dir, digest
+
+    search = create_config_search_path(str(config_dir()))
+    hydra = Hydra.create_main_hydra2(task_name="scoregeo", config_search_path=search)
+    try:
+        where = [one for one in overrides if one.startswith("output=")]
+        jobs = []
+        for command in commands:
+            master = hydra.compose_config("config", list(command), run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+            points = expand(master)
+            assert points is not None
+            jobs += [[*point, *where] for point in points]
+        name = digest(json.dumps(jobs))
+        own = [f"hydra.sweep.dir=${{output}}/multirun_{name}", "hydra.callbacks.gather.pages=true", "hydra.mode=MULTIRUN"]
+        config = hydra.compose_config("config", [*overrides, *own], run_mode=RunMode.MULTIRUN)
+        callbacks = Callbacks(config)
+        callbacks.on_multirun_start(config=config, config_name="config")
+        assert Gather.sweep is not None
+        Gather.sweep.begin(jobs, list(config.hydra.overrides.task))
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=callbacks)
+        launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
+        launcher.launch(jobs, initial_job_idx=0)
+        callbacks.on_multirun_end(config=config, config_name="config")
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when the one that started it ends.
+
+    A killed parent tells a busy worker nothing: it would go on, and keep its folder from the next command.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

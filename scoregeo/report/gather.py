@@ -1,0 +1,118 @@
+"""What the parent of a multirun makes of its jobs: one table and one plot, or a page for each study and each experiment."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from scoregeo.columns import headlines, iterated
+from scoregeo.core.errors import DataError
+from scoregeo.core.files import read_json
+from scoregeo.core.jobs import SWEEP, RecordedJob, read_jobs
+from scoregeo.report.result_page import Study, copy_page, duration, write_experiment, write_study
+from scoregeo.report.run import DONE
+from scoregeo.report.sweep import gather, read_sweep, show
+from scoregeo.settings import PageSettings
+
+log = logging.getLogger(__name__)
+
+_NOT_SHOWN = ("output", "results", "overwrite")
+_NOT_SWEPT = (*_NOT_SHOWN, "study", "profile", "shard", "shards")
+
+
+def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]:
+    """Write a multirun's table or pages into `results` (None: its own folder); gives the failed jobs with their reasons.
+
+    A study has its page; with `pages` in the record each experiment has one too; any other multirun has `sweep.md`, `.csv` and a
+    plot.
+    """
+    record, jobs = read_json(folder / SWEEP), read_jobs(folder)
+    _, read = read_sweep(folder)
+    reasons = {job.name: job.failure for job in read}
+    settings = {
+        job.name: ", ".join(f"{key} = {show(value)}" for key, value in job.values.items() if value is not None) for job in read
+    }
+    failures = {f"job {job.name} ({settings[job.name]})": str(r) for job in jobs if (r := reasons[job.name]) is not None}
+    studies = list(dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None))
+    if not studies and not record.get("pages"):
+        _table(folder, jobs, str(record.get("command", "")))
+        return failures
+    out = results or folder
+    seconds: dict[Path, float] = {}
+    for study in studies:
+        of_study = [job for job in jobs if job.choice("study") == study]
+        seconds |= _study(study, of_study, reasons, out)
+    for job in jobs if record.get("pages") else ():
+        if job.choice("study") is None and reasons[job.name] is None:
+            seconds |= _experiment(job, out)
+    log.info("all runs: %s of work", duration(sum(seconds.values())))
+    return failures
+
+
+def _table(folder: Path, jobs: Sequence[RecordedJob], command: str) -> None:
+    """One table and one plot of all jobs, in the multirun's folder."""
+    files = [job.run / "summary.json" for job in jobs]
+    rows = [row for path in files if path.is_file() for row in read_json(path)["rows"]]
+    try:
+        sweep = gather(folder, out=folder / "sweep", measures=headlines(rows), plotted=iterated(rows) or None, command=command)
+    except DataError as error:
+        log.error("%s", error)
+        return
+    log.info("sweep: %s", ", ".join(str(path) for path in sweep.files))
+
+
+def _study(name: str, jobs: Sequence[RecordedJob], reasons: dict[str, str | None], out: Path) -> dict[Path, float]:
+    """A study's page; gives its runs' seconds."""
+    page = _page(jobs)
+    swept = _swept(jobs)
+    key = page.key or ", ".join(swept)
+    labels = {job.name: str(job.page.get("case") or ", ".join(_value(job, one) for one in swept)) for job in jobs}
+    done = {labels[job.name]: job.run for job in jobs if reasons[job.name] is None}
+    failed = [labels[job.name] for job in jobs if reasons[job.name] is not None]
+    command = _command(jobs, swept)
+    write_study(Study(name, page, key, done, failed, command), out)
+    found = {run: _seconds(run) for run in done.values()}
+    log.info("page: %-32s %7.1f s   %s", name, sum(found.values()), out / f"{name}.md")
+    return found
+
+
+def _experiment(job: RecordedJob, out: Path) -> dict[Path, float]:
+    name = str(job.choice("experiment") or "custom")
+    if (job.run / f"{name}.md").is_file():
+        copy_page(name, job.run, out)
+    else:
+        write_experiment(name, _page([job]).title, job.run, _command([job], ()), out)
+    log.info("page: %-32s %7.1f s   %s", name, _seconds(job.run), out / f"{name}.md")
+    return {job.run: _seconds(job.run)}
+
+
+def _page(jobs: Sequence[RecordedJob]) -> PageSettings:
+    """The page settings of the first job that has any: what they say of the page is the same in all."""
+    known = {item.name for item in fields(PageSettings)}
+    found = next((job.page for job in jobs if job.page), {})
+    return PageSettings(**{key: value for key, value in found.items() if key in known})
+
+
+def _swept(jobs: Sequence[RecordedJob]) -> list[str]:
+    """The keys whose values differ between jobs; of a single job, those that stand before the study's name, as parameters do."""
+    keys = list(dict.fromkeys(one.partition("=")[0] for job in jobs for one in job.overrides))
+    keys = [key for key in keys if key not in _NOT_SWEPT]
+    if len(jobs) > 1:
+        return [key for key in keys if len({_value(job, key) for job in jobs}) > 1]
+    before = jobs[0].overrides[: [one.partition("=")[0] for one in jobs[0].overrides].index("study")]
+    return [key for key in keys if any(one.startswith(f"{key}=") for one in before)]
+
+
+def _value(job: RecordedJob, key: str) -> str:
+    return next((one.partition("=")[2] for one in job.overrides if one.partition("=")[0] == key), "")
+
+
+def _command(jobs: Sequence[RecordedJob], swept: Sequence[str]) -> str:
+    """The command that remakes a page: what its jobs have in common, less what a study's own file says."""
+    left = [one for one in jobs[0].overrides if one.partition("=")[0] not in (*_NOT_SHOWN, *swept)]
+    return " ".join(["scoregeo", *left])
+
+
+def _seconds(run: Path) -> float:
+    manifest = read_json(run / "manifest.json")
+    return float(manifest.get("seconds", 0.0)) if manifest.get("status") == DONE else 0.0
