@@ -144,10 +144,10 @@ def expand(config: "DictConfig") -> list[list[str]] | None:
 def launch(commands: Sequence[Sequence[str]], overrides: Sequence[str], job: Callable[["DictConfig"], Any]) -> None:
     """Run commands as one multirun, with a page for each experiment and each study among them.
 
-    `job` does the work of one. A command is a list of overrides: one with `study=NAME` stands for all of the study's jobs. They are handed to Hydra's
-    launcher together, so that no core waits between studies. `overrides`: of the multirun as a whole (`hydra/launcher`,
-    `output`, `results`); those that say what is computed belong into the commands.
-    Raises what composing raises; exits with status 1, naming them, where jobs failed.
+    A command is a list of overrides: one with `study=NAME` stands for all of the study's jobs. They are handed to
+    Hydra's launcher together, so that no core waits between studies. `overrides`: of the multirun as a whole
+    (`hydra/launcher`, `output`, `results`); those that say what is computed belong into the commands. `job` does
+    the work of one. Raises what composing raises; exits with status 1, naming them, where jobs failed.
     """
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.hydra import Hydra

@@ -17,7 +17,7 @@ from tests.commands import TINY
 
 OPTIONS = sorted(path.relative_to(config_dir()).with_suffix("").as_posix() for path in config_dir().glob("*/*.yaml"))
 EXPERIMENTS = [option.removeprefix("experiment/") for option in OPTIONS if option.startswith("experiment/")]
-COMPONENTS = [option for option in OPTIONS if not option.startswith("experiment/")]
+COMPONENTS = [option for option in OPTIONS if not option.startswith(("experiment/", "study/"))]
 
 
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -11,7 +11,7 @@ from scoregeo.core.files import read_json
 from scoregeo.core.jobs import SWEEP, RecordedJob, read_jobs
 from scoregeo.report.result_page import Study, copy_page, duration, write_experiment, write_study
 from scoregeo.report.run import DONE
-from scoregeo.report.sweep import gather, read_sweep, show
+from scoregeo.report.sweep import Job, gather, read_sweep, show
 from scoregeo.settings import PageSettings
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,7 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
     record, jobs = read_json(folder / SWEEP), read_jobs(folder)
     _, read = read_sweep(folder)
     reasons = {job.name: job.failure for job in read}
-    settings = {
-        job.name: ", ".join(f"{key} = {show(value)}" for key, value in job.values.items() if value is not None) for job in read
-    }
-    failures = {f"job {job.name} ({settings[job.name]})": str(r) for job in jobs if (r := reasons[job.name]) is not None}
+    failures = {_named(job): job.failure for job in read if job.failure is not None}
     studies = list(dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None))
     if not studies and not record.get("pages"):
         _table(folder, jobs, str(record.get("command", "")))
@@ -47,6 +44,11 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
             seconds |= _experiment(job, out)
     log.info("all runs: %s of work", duration(sum(seconds.values())))
     return failures
+
+
+def _named(job: Job) -> str:
+    """Its number and the values of the keys that differ between jobs."""
+    return f"job {job.name} (" + ", ".join(f"{k} = {show(v)}" for k, v in job.values.items() if v is not None) + ")"
 
 
 def _table(folder: Path, jobs: Sequence[RecordedJob], command: str) -> None:
