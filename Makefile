@@ -86,7 +86,7 @@ memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split o
 	$(BIN)/python scripts/memory.py --results $(RESULTS)
 
 properties: $(READY) ## Curvature, dimension and projection from the score: results/properties.md (about ten minutes)
-	$(BIN)/python scripts/properties.py --results $(RESULTS)
+	$(BIN)/python -m experiments.properties --results $(RESULTS)
 
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto.md (half an hour or more on one core; resumes)
 	$(BIN)/python scripts/sigma_auto.py --output $(OUTPUTS)/sigma_auto --results $(RESULTS)

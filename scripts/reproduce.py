@@ -39,7 +39,10 @@ from scoregeo.report.sweep import line_of
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary, write_page
 from scoregeo.score.model_folder import MODELS, model_digest
 from scoregeo.settings import digest
-from scoregeo.study.properties_page import FULL, LEARNED, write_properties
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments/ is not installed
+
+from experiments.properties import FULL, LEARNED, write_properties
 
 log = logging.getLogger("reproduce")
 
@@ -120,7 +123,7 @@ def _properties(output: Path) -> Run:
 
 def _make_properties(kept: Path) -> None:
     if not all(kept.with_suffix(suffix).is_file() for suffix in (".md", ".csv")):
-        write_properties(kept, FULL, "python scripts/properties.py", log.info)
+        write_properties(kept, FULL, "python -m experiments.properties", log.info)
 
 
 def write_study(study: Study, done: Mapping[str, tuple[Path, list[str]]], failed: Sequence[str], results: Path) -> None:

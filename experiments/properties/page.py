@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from experiments.properties.quantities import curvature, descend, dimension, directions
+from experiments.properties.surfaces import surface_cases
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.flat_torus import FlatTorus
@@ -19,8 +21,6 @@ from scoregeo.score.empirical import empirical_score
 from scoregeo.score.field import ScoreField
 from scoregeo.score.manifold import manifold_score
 from scoregeo.score.sphere import sphere_score
-from scoregeo.study.properties import curvature, descend, dimension, directions
-from scoregeo.study.surfaces import surface_cases
 
 LAM = 1000.0
 SEED = 0

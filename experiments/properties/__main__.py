@@ -1,6 +1,6 @@
 """Curvature, intrinsic dimension and descent on the manifold, from the score: `results/properties.{md,csv}`.
 
-python scripts/properties.py [--quick]
+python -m experiments.properties [--quick]
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from scoregeo.study.properties_page import FULL, QUICK, write_properties
+from experiments.properties import FULL, QUICK, write_properties
 
 log = logging.getLogger("properties")
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
     if given.threads:
         torch.set_num_threads(given.threads)
-    command = " ".join(["python scripts/properties.py", *(["--quick"] if given.quick else [])])
+    command = " ".join(["python -m experiments.properties", *(["--quick"] if given.quick else [])])
     for path in write_properties(given.results / "properties", QUICK if given.quick else FULL, command, log.info):
         log.info("wrote %s", path)
     return 0
