@@ -22,7 +22,6 @@ LAYERS = (
     ("baseline", "extrapolation"),
     ("evaluation",),
     ("report", "tracker"),
-    ("benchmark",),
     ("study",),
     ("experiment",),
     ("problem",),

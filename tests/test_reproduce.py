@@ -12,6 +12,8 @@ from scoregeo.cli import compose
 from scoregeo.settings import config_dir
 
 ROOT = Path(__file__).parents[1]
+# Folders of experiments/ with a command of their own, and their pages.
+OWN_COMMANDS = {"benchmark": ("make bench", "bench_solver"), "memory": ("make memory", "memory")}
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +24,16 @@ def items() -> Any:
 
 def test_every_folder_of_experiments_has_a_readme_and_its_pages(items: Any) -> None:
     folders = {path.parent.name for path in (ROOT / "experiments").glob("*/README.md")}
-    assert folders == set(items.EXPERIMENTS)
+    assert folders == {*items.EXPERIMENTS, *OWN_COMMANDS}
     assert not [path for path in (ROOT / "experiments").iterdir() if path.is_dir() and path.name not in folders | {"__pycache__"}]
     for folder, pages in items.EXPERIMENTS.items():
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
         assert f"make experiment-{folder}" in text
         for page in pages:
             assert f"results/{page}.md" in text, f"experiments/{folder}/README.md does not link results/{page}.md"
+    for folder, (command, page) in OWN_COMMANDS.items():
+        text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
+        assert command in text and f"results/{page}.md" in text, f"experiments/{folder}/README.md"
 
 
 def test_every_link_in_the_readmes_leads_somewhere() -> None:
