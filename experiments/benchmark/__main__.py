@@ -22,6 +22,7 @@ from experiments.benchmark.figures import growth_figures, race_figures
 from experiments.benchmark.store import Store
 from experiments.benchmark.suite import PARTS, Results, Suite
 from scoregeo.core.files import write_text
+from scoregeo.core.logs import start_logging
 from scoregeo.report.table import Row, csv_table, page
 
 log = logging.getLogger("bench")
@@ -49,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--store", type=Path, default=Path("outputs/bench"))
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    for noisy in ("fontTools", "httpx", "scoregeo.solver"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    start_logging("fontTools", "httpx", "scoregeo.solver")
     suite = Suite.quick() if given.quick else Suite()
     store = Store(given.store / ("quick" if given.quick else "full"))
     began = time.monotonic()

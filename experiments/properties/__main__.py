@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from experiments.properties import FULL, QUICK, write_properties
+from scoregeo.core.logs import start_logging
 
 log = logging.getLogger("properties")
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    start_logging()
     if given.threads:
         torch.set_num_threads(given.threads)
     command = " ".join(["python -m experiments.properties", *(["--quick"] if given.quick else [])])
