@@ -53,7 +53,8 @@ reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (res
 
 REPORT = $(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
 
-EXPERIMENTS := $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md))
+# benchmark and memory have targets of their own.
+EXPERIMENTS := $(filter-out benchmark memory,$(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
 .PHONY: $(EXPERIMENTS:%=experiment-%)
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
 	$(BIN)/python scripts/reproduce.py --experiment $* --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
@@ -71,7 +72,7 @@ browser: $(READY) ## Fetch the Chromium that the report's tests open it in, wher
 	$(BIN)/python scripts/browser.py
 
 bench: $(READY) ## Compare the solvers: results/bench_solver.md (about 15 minutes on two cores; resumes)
-	$(BIN)/python scripts/bench.py --output $(RESULTS) --store $(OUTPUTS)/bench
+	$(BIN)/python -m experiments.benchmark --output $(RESULTS) --store $(OUTPUTS)/bench
 
 sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere metric.lam=1,10,100,1000
@@ -83,10 +84,10 @@ starts: $(READY) ## How often each start leads to the best geodesic: results/sta
 	$(BIN)/python scripts/starts.py --output $(OUTPUTS)/starts --results $(RESULTS)
 
 memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory.md (Linux; minutes)
-	$(BIN)/python scripts/memory.py --results $(RESULTS)
+	$(BIN)/python -m experiments.memory --results $(RESULTS)
 
 properties: $(READY) ## Curvature, dimension and projection from the score: results/properties.md (about ten minutes)
-	$(BIN)/python scripts/properties.py --results $(RESULTS)
+	$(BIN)/python -m experiments.properties --results $(RESULTS)
 
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto.md (half an hour or more on one core; resumes)
 	$(BIN)/python scripts/sigma_auto.py --output $(OUTPUTS)/sigma_auto --results $(RESULTS)

@@ -3,9 +3,10 @@
 import difflib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -104,6 +105,18 @@ def build(config: Config) -> Experiment:
         metric_of=metric_of,
         text_model=text_model,
     )
+
+
+def own_runner(config: Config) -> Callable[[Path], None]:
+    """The function that takes the runner's place, to be called with the run's folder. Raises ConfigError for one that is none."""
+    node = config["runner"]
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise bad_value("runner", node, "null, or a function by its _target_")
+    check_keys("runner", node, ())
+    if config["threads"]:
+        torch.set_num_threads(config["threads"])
+    settings = {key: value for key, value in node.items() if not key.startswith("_")}
+    return partial(get_object(node["_target_"]), **settings)
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:

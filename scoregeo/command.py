@@ -70,7 +70,7 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
     `group`: the name of the multirun it is a job of; such a job waits where another one works in the same folder. The reason is
     also in the folder's manifest, the traceback in its error.txt.
     """
-    from scoregeo.build import build
+    from scoregeo.build import build, own_runner
     from scoregeo.core.heap import keep_freed_memory
     from scoregeo.inputs import inputs_of
     from scoregeo.rundir import RunFolder
@@ -86,9 +86,13 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
     trackers: Sequence[Any] = ()
     keep_freed_memory()
     try:
-        experiment = build(config)
-        trackers = experiment.trackers
-        run(experiment, folder, group)
+        if config["runner"] is not None:
+            own_runner(config)(path)
+            folder.finish()
+        else:
+            experiment = build(config)
+            trackers = experiment.trackers
+            run(experiment, folder, group)
     except KeyboardInterrupt:
         _fail(folder, trackers, "interrupted", "")
         raise

@@ -5,7 +5,7 @@ from typing import Any
 
 from scoregeo.core.files import sha256
 from scoregeo.evaluation.digit_classifier import WEIGHTS
-from scoregeo.score.model_folder import model_digest, model_folder
+from scoregeo.score.model_folder import MODELS, model_digest, model_folder
 
 
 def inputs_of(config: Mapping[str, Any]) -> dict[str, str]:
@@ -14,7 +14,8 @@ def inputs_of(config: Mapping[str, Any]) -> dict[str, str]:
     The score's model where it ships or is a folder (one of the hub's is what its name says), and the digits' classifier. Weights
     that are trained on first use follow from the configuration; backbones of measures are fetched by their digest.
     """
-    found = {}
+    models = (config.get("runner") or {}).get("models", ())
+    found = {f"runner.models.{name}": model_digest(MODELS / name) for name in models}
     model = (config.get("score") or {}).get("model")
     folder = None if model is None else model_folder(model)
     if folder is not None:

@@ -114,6 +114,8 @@ class Settings:
         output: folder of all runs. overwrite: compute anew in a folder that holds results.
         results: folder that the pages of a multirun are written to; null: the multirun's own.
         page: title, question and measures of the page.
+        runner: a function of one's own, by `_target_`, in place of the runner: called with the run's folder and its settings,
+            it writes `NAME.md` and `NAME.csv` there. What it lists as `models` are shipped models that it reads.
         rivals: further solvers on the same pairs and starts, by name.
         extrapolation: where it names methods, the run continues the solver's geodesics past their second ends by these, instead
             of comparing paths between the ends: baselines have no row, and rivals are refused.
@@ -129,6 +131,7 @@ class Settings:
     overwrite: bool = False
     results: str | None = None
     page: PageSettings = field(default_factory=PageSettings)
+    runner: Any = None
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     dataset: Any = None
     score: Any = None

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scoregeo.core.errors import ScoregeoError
+from scoregeo.core.logs import start_logging
 from scoregeo.report.command import report
 from scoregeo.report.results_section import keep_runs
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--runs", type=Path, default=Path("outputs/reproduce"))
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    start_logging()
     try:
         kept = keep_runs(given.results, given.runs)
         log.info("runs found behind the tables: %s", ", ".join(kept) or "none; the page is made from what is kept of them")

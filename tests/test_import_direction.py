@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "scoregeo"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "scoregeo"
+# What uses the package and is no part of it; scripts import one another by name alone.
+USERS = {"experiments", "scripts", *(path.stem for path in (ROOT / "scripts").glob("*.py"))}
 # From the bottom up; parts on one line do not know each other.
 LAYERS = (
     ("core",),
@@ -19,7 +22,6 @@ LAYERS = (
     ("baseline", "extrapolation"),
     ("evaluation",),
     ("report", "tracker"),
-    ("benchmark",),
     ("study",),
     ("experiment",),
     ("problem",),
@@ -74,6 +76,18 @@ def test_imports_run_downward() -> None:
                 continue
             if RANK[there] >= RANK[here]:
                 wrong.append(f"{module} imports {target}")
+    assert not wrong
+
+
+def test_the_package_imports_nothing_that_uses_it() -> None:
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module)]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            wrong += [f"{name_of(path)} imports {name}" for name in names if name.split(".")[0] in USERS]
     assert not wrong
 
 

@@ -13,6 +13,11 @@ from scoregeo.settings import config_dir, identity
 from tests.sweeps import points
 
 ROOT = Path(__file__).parents[1]
+# Folders that no run answers: their command and page.
+OWN_COMMANDS = {
+    "benchmark": ("python -m experiments.benchmark", "bench_solver"),
+    "memory": ("python -m experiments.memory", "memory"),
+}
 STUDIES = sorted(path.stem for path in (config_dir() / "study").glob("*.yaml"))
 
 
@@ -24,12 +29,17 @@ def reproduce() -> Any:
 
 def test_every_folder_of_experiments_has_a_readme_and_its_pages(reproduce: Any) -> None:
     folders = {path.parent.name for path in (ROOT / "experiments").glob("*/README.md")}
-    assert set(reproduce.EXPERIMENTS) <= folders
+    assert folders == {*reproduce.EXPERIMENTS, *OWN_COMMANDS}
+    assert {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir()} <= folders | {"__pycache__"}
     for folder, pages in reproduce.EXPERIMENTS.items():
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
         assert f"make experiment-{folder}" in text
         for page in pages:
             assert f"results/{page}.md" in text, f"experiments/{folder}/README.md does not link results/{page}.md"
+
+    for folder, (command, page) in OWN_COMMANDS.items():
+        text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
+        assert command in text and f"results/{page}.md" in text, f"experiments/{folder}/README.md"
 
 
 def test_every_link_in_the_readmes_leads_somewhere() -> None:

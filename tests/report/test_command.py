@@ -86,5 +86,5 @@ def test_make_report_on_a_clone_s_own_results(tmp_path: Path, monkeypatch: pytes
     assert out.stat().st_size < 15_000_000
     for path in (ROOT / "results").glob("*.csv"):
         assert path.stem in page.ids
-    for command in ("scoregeo experiment=sphere", "python scripts/bench.py"):
+    for command in ("scoregeo experiment=sphere", "python -m experiments.benchmark"):
         assert ("code", command) in page.words

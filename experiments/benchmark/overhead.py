@@ -126,7 +126,7 @@ def _resident() -> int:
 
 def _measured_apart(what: str, settings: OverheadSettings, seed: int) -> dict[str, int]:
     given = json.dumps({"what": what, "seed": seed, "settings": asdict(settings)})
-    command = [sys.executable, "-m", "scoregeo.benchmark.overhead", given]
+    command = [sys.executable, "-m", "experiments.benchmark.overhead", given]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DataError(f"the memory measurement of {what!r} failed: {done.stderr.strip()[-500:]}")

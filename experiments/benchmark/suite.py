@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from scoregeo.benchmark.decoding import INVERSIONS, DecodingSettings, decoding
-from scoregeo.benchmark.growth import GrowthSettings, growth
-from scoregeo.benchmark.overhead import OverheadSettings, overhead
-from scoregeo.benchmark.packages import LibrarySettings, library
-from scoregeo.benchmark.race import RaceSettings, race, warm_up
-from scoregeo.benchmark.store import Store
+from experiments.benchmark.decoding import INVERSIONS, DecodingSettings, decoding
+from experiments.benchmark.growth import GrowthSettings, growth
+from experiments.benchmark.overhead import OverheadSettings, overhead
+from experiments.benchmark.packages import LibrarySettings, library
+from experiments.benchmark.race import RaceSettings, race, warm_up
+from experiments.benchmark.store import Store
 
 PARTS = ("race", "growth", "library", "overhead", "decoding")
 Results = dict[str, dict[str, Any]]

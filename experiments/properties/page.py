@@ -1,11 +1,15 @@
 """The study of properties as tables: which cases at which noise levels, and the page."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from experiments.properties.quantities import curvature, descend, dimension, directions
+from experiments.properties.surfaces import surface_cases
+from scoregeo.core.errors import bad_value, check_choice
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.flat_torus import FlatTorus
@@ -19,8 +23,8 @@ from scoregeo.score.empirical import empirical_score
 from scoregeo.score.field import ScoreField
 from scoregeo.score.manifold import manifold_score
 from scoregeo.score.sphere import sphere_score
-from scoregeo.study.properties import curvature, descend, dimension, directions
-from scoregeo.study.surfaces import surface_cases
+
+log = logging.getLogger(__name__)
 
 LAM = 1000.0
 SEED = 0
@@ -53,6 +57,7 @@ class Size:
 LEARNED = ("digits_unet_ten", "digits_unet_all")  # the shipped models behind the rows of a U-Net
 FULL = Size()
 QUICK = Size(points=4, pictures=1, probes=1, pairs=1, step=0.2, sigmas=(0.1,))  # proves that everything runs
+SIZES = {"full": FULL, "quick": QUICK}
 
 OnRow = Callable[[str], None]
 
@@ -100,7 +105,7 @@ def _known() -> list[_Known]:
     ]
 
 
-def dimension_rows(size: Size, on_row: OnRow) -> list[Row]:
+def dimension_rows(size: Size, on_row: OnRow, models: Sequence[str] = LEARNED) -> list[Row]:
     """Manifolds of known dimension; then rotations of one digit and of ten, exact and learned, and all digits, learned."""
     rows = []
     for case in _known():
@@ -114,13 +119,13 @@ def dimension_rows(size: Size, on_row: OnRow) -> list[Row]:
             title = f"rotations of {identities} digit{'s' * (identities > 1)}"
             rows.append(_dimension_row(f"{title}, exact", "1", empirical_score(digits, 0, sigma), x, size.probes))
             if identities == 10:
-                learned = unet_score(digits, 0, sigma, model=LEARNED[0])
+                learned = unet_score(digits, 0, sigma, model=models[0])
                 rows.append(_dimension_row(f"{title}, U-Net", "1", learned, x, size.probes))
             on_row(f"dimension: {title}, sigma {sigma:g}")
     everything = RotatedMNIST(source="embedded")
     x = everything.held_out(size.pictures, SEED)
     for sigma in (0.5, 1.0, 2.0, 4.0):
-        field = unet_score(everything, 0, sigma, model=LEARNED[1])
+        field = unet_score(everything, 0, sigma, model=models[1])
         rows.append(_dimension_row("all digits, rotated, U-Net", "7 to 13", field, x, size.probes))
         on_row(f"dimension: all digits, sigma {sigma:g}")
     return rows
@@ -161,11 +166,23 @@ NOTES = (
 )
 
 
-def write_properties(out: Path, size: Size, command: str, on_row: OnRow) -> tuple[Path, Path]:
+def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None:
+    """The work of `experiment=properties`: write `properties.md` and `.csv` into `path`.
+
+    `size`: "full", or "quick", which only proves that everything runs. `models`: the shipped models of ten digits
+    and of all digits. Raises ConfigError for another size or number of models.
+    """
+    check_choice("runner.size", size, tuple(SIZES))
+    if len(models) != len(LEARNED):
+        raise bad_value("runner.models", list(models), f"two shipped models, such as {', '.join(LEARNED)}")
+    write_properties(path / "properties", SIZES[size], "scoregeo experiment=properties", log.info, models)
+
+
+def write_properties(out: Path, size: Size, command: str, on_row: OnRow, models: Sequence[str] = LEARNED) -> tuple[Path, Path]:
     """Compute all tables and write `out.md` and `out.csv`."""
     tables = {
         "Sectional curvature": curvature_rows(size, on_row),
-        "Intrinsic dimension": dimension_rows(size, on_row),
+        "Intrinsic dimension": dimension_rows(size, on_row, models),
         "Descent on the manifold": descent_rows(size, on_row),
     }
     title = "Curvature, dimension and projection, from the score"

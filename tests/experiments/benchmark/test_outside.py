@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scoregeo.benchmark.outside import (
+from experiments.benchmark.outside import (
     default_dtype_kept,
     geodesic_equation,
     geomstats_space,
@@ -50,8 +50,8 @@ def test_shooting_along_a_boundary_solution_recovers_it() -> None:
 
 def test_geomstats_has_our_matrix_and_christoffel_symbols() -> None:
     # In a process of its own: geomstats chooses its backend once, and other tests need the other one.
-    environment = {**os.environ, "GEOMSTATS_BACKEND": "pytorch", "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", "from tests.benchmark.test_outside import compare_with_geomstats as f; f()"]
+    environment = {**os.environ, "GEOMSTATS_BACKEND": "pytorch", "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-c", "from tests.experiments.benchmark.test_outside import compare_with_geomstats as f; f()"]
     subprocess.run(command, check=True, env=environment)
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.properties import QUICK, write_properties
+from experiments.properties.quantities import curvature, descend, directions
+from experiments.properties.surfaces import surface_cases
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.score.manifold import manifold_score
 from scoregeo.score.sphere import sphere_score
-from scoregeo.study.properties import curvature, descend, directions
-from scoregeo.study.properties_page import QUICK, write_properties
-from scoregeo.study.surfaces import surface_cases
 
 
 def test_curvature_of_a_sphere_is_that_of_its_level_set() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from scoregeo.benchmark.problem import Problem, problem
-from scoregeo.benchmark.trace import Trace, trace
+from experiments.benchmark.problem import Problem, problem
+from experiments.benchmark.trace import Trace, trace
 from scoregeo.solver.adam import Adam
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.solver.gauss_newton import GaussNewton

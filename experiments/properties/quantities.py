@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import torch
 
+from experiments.properties.surfaces import SurfaceCase
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.geometry.curvature import sectional_curvature
 from scoregeo.geometry.dimension import intrinsic_dimension
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.score.field import ScoreField
-from scoregeo.study.surfaces import SurfaceCase
 
 
 @dataclass(frozen=True)

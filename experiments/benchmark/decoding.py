@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from scoregeo.benchmark.problem import DIGIT_ANGLE
+from experiments.benchmark.problem import DIGIT_ANGLE
 from scoregeo.core.errors import check_choice
 from scoregeo.core.seed import generator
 from scoregeo.dataset.rotated_mnist import RotatedMNIST

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from scoregeo.benchmark.problem import Problem, sphere
-from scoregeo.benchmark.race import RaceSettings, exact_solvers, least, outcome
-from scoregeo.benchmark.trace import COMMON, trace
+from experiments.benchmark.problem import Problem, sphere
+from experiments.benchmark.race import RaceSettings, exact_solvers, least, outcome
+from experiments.benchmark.trace import COMMON, trace
 from scoregeo.solver.adam import Adam
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.solver.gauss_newton import GaussNewton

@@ -9,12 +9,16 @@ from typing import Any
 
 import torch
 
+import scoregeo
 from scoregeo.core.errors import DataError
 from scoregeo.core.files import finite_or_null, read_json, write_json
 
 log = logging.getLogger(__name__)
 
-_MEASURED = ("benchmark", "geometry", "metric", "path", "score", "solver")  # packages whose code the numbers are about
+_HERE, _PACKAGE = Path(__file__).parent, Path(scoregeo.__file__).parent
+# The code that the numbers are about.
+_MEASURED = (_HERE, *(_PACKAGE / name for name in ("geometry", "metric", "path", "score", "solver")))
+_WRITES_THE_PAGE = _HERE / "__main__.py"
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ def surroundings() -> dict[str, Any]:
 
 
 def _code() -> str:
-    """Ten hexadecimal digits of the SHA-256 of the measured packages' source."""
-    root = Path(__file__).parent.parent
+    """Ten hexadecimal digits of the SHA-256 of the measured code's source."""
     found = hashlib.sha256()
-    for package in _MEASURED:
-        for path in sorted((root / package).rglob("*.py")):
-            found.update(path.read_bytes())
+    for folder in _MEASURED:
+        for path in sorted(folder.rglob("*.py")):
+            if path != _WRITES_THE_PAGE:
+                found.update(path.read_bytes())
     return found.hexdigest()[:10]

@@ -1,6 +1,6 @@
 """Run the benchmark and write `results/bench_solver.md`, `.csv` and its figures.
 
-    python scripts/bench.py [--only PART ...] [--quick] [--seed N] [--output results]
+    python -m experiments.benchmark [--only PART ...] [--quick] [--seed N] [--output results]
 
 Numbers of finished units lie under `outputs/bench` and are taken from there, unless their settings, the measured code, torch or
 the number of threads changed.
@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 
-from scoregeo.benchmark import tables
-from scoregeo.benchmark.figures import growth_figures, race_figures
-from scoregeo.benchmark.store import Store
-from scoregeo.benchmark.suite import PARTS, Results, Suite
+from experiments.benchmark import tables
+from experiments.benchmark.figures import growth_figures, race_figures
+from experiments.benchmark.store import Store
+from experiments.benchmark.suite import PARTS, Results, Suite
 from scoregeo.core.files import write_text
+from scoregeo.core.logs import start_logging
 from scoregeo.report.table import Row, csv_table, page
 
 log = logging.getLogger("bench")
@@ -49,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--store", type=Path, default=Path("outputs/bench"))
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    for noisy in ("fontTools", "httpx", "scoregeo.solver"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    start_logging("fontTools", "httpx", "scoregeo.solver")
     suite = Suite.quick() if given.quick else Suite()
     store = Store(given.store / ("quick" if given.quick else "full"))
     began = time.monotonic()
@@ -79,7 +78,7 @@ def write_results(results: dict[str, Results], suite: Suite, given: argparse.Nam
         else:
             made |= tables.decoding_tables(found)
     chosen = [f"--only {' '.join(results)}"] if set(results) != set(PARTS) else []
-    command = " ".join(["python scripts/bench.py", *chosen, *(["--quick"] if given.quick else [])])
+    command = " ".join(["python -m experiments.benchmark", *chosen, *(["--quick"] if given.quick else [])])
     settings = {"torch": torch.__version__, "threads": torch.get_num_threads()} | _settings(suite, results)
     text = page(
         "Solvers, side by side", made, command=command, seed=given.seed, settings=settings, titles=tables.TITLES, notes=NOTES

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from scoregeo.benchmark.outside import Array, default_dtype_kept, geomstats_space, import_geomstats, scipy_bvp, scipy_ivp
-from scoregeo.benchmark.problem import Problem, sphere
+from experiments.benchmark.outside import Array, default_dtype_kept, geomstats_space, import_geomstats, scipy_bvp, scipy_ivp
+from experiments.benchmark.problem import Problem, sphere
 from scoregeo.core.errors import DataError
 from scoregeo.geometry.exponential import exponential
 from scoregeo.metric.stein import SteinMetric

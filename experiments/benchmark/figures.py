@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scoregeo.benchmark.suite import Results
+from experiments.benchmark.suite import Results
 from scoregeo.report.curves import Line, energy_curves, sweep_lines
 
 

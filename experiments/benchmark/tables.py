@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scoregeo.benchmark.race import ADAM
-from scoregeo.benchmark.suite import Results
+from experiments.benchmark.race import ADAM
+from experiments.benchmark.suite import Results
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
 from scoregeo.report.table import Cell, Row
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scoregeo.benchmark.problem import sphere
-from scoregeo.benchmark.race import RaceSettings, exact_solvers, least, outcome
-from scoregeo.benchmark.trace import trace
+from experiments.benchmark.problem import sphere
+from experiments.benchmark.race import RaceSettings, exact_solvers, least, outcome
+from experiments.benchmark.trace import trace
 from scoregeo.solver.gauss_newton import GaussNewton
 
 QUANTITIES = ("points", "dimension", "lam", "pairs")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.benchmark.problem import Problem
+from experiments.benchmark.problem import Problem
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore
 from scoregeo.solver.base import AbstractSolver, Step

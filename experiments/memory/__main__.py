@@ -1,6 +1,6 @@
 """Memory of a score evaluation and of decoding at Stable Diffusion 1.5's size, whole batches against split ones.
 
-    python scripts/memory.py [--frames 16] [--pixels 256] [--chunks 16 1]
+    python -m experiments.memory [--frames 16] [--pixels 256] [--chunks 16 1]
 
 Networks of that architecture with random weights, on the CPU, each measurement in a process of its own: the peak of resident
 memory above what it was with the network loaded, as Linux tells it. Writes `results/memory.{md,csv}`.
@@ -87,8 +87,9 @@ def main() -> None:
     rows = []
     for name in WORK:
         for chunk in given.chunks:
-            line = [sys.executable, __file__, "--frames", str(given.frames), "--pixels", str(given.pixels)]
-            done = subprocess.run([*line, "--one", name, str(chunk)], capture_output=True, text=True, check=True)
+            size = ["--frames", str(given.frames), "--pixels", str(given.pixels)]
+            line = [sys.executable, "-m", "experiments.memory", *size, "--one", name, str(chunk)]
+            done = subprocess.run(line, capture_output=True, text=True, check=True)
             megabytes, seconds = (float(value) for value in done.stdout.split()[-2:])
             print(f"{name}, chunk {chunk}: {megabytes:.0f} MB, {seconds:.1f} s", flush=True)
             cells = {"megabytes": Estimate(round(megabytes)), "seconds": Estimate(round(seconds, 1))}
@@ -96,7 +97,7 @@ def main() -> None:
     text = f"""# Memory at Stable Diffusion 1.5's size: whole batches and split ones
 
 ```bash
-python scripts/memory.py --frames {given.frames} --pixels {given.pixels}
+python -m experiments.memory --frames {given.frames} --pixels {given.pixels}
 ```
 
 {given.frames} frames of {given.pixels} x {given.pixels} pixels, float32 on the CPU, networks of random weights (seed 0),

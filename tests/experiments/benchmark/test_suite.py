@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.benchmark.figures import growth_figures, race_figures
-from scoregeo.benchmark.growth import GrowthSettings, growth
-from scoregeo.benchmark.overhead import TimedScore, random_unet
-from scoregeo.benchmark.race import RaceSettings, race
-from scoregeo.benchmark.store import Store
-from scoregeo.benchmark.tables import growth_tables, package_tables, race_tables
+from experiments.benchmark.figures import growth_figures, race_figures
+from experiments.benchmark.growth import GrowthSettings, growth
+from experiments.benchmark.overhead import TimedScore, random_unet
+from experiments.benchmark.race import RaceSettings, race
+from experiments.benchmark.store import Store
+from experiments.benchmark.tables import growth_tables, package_tables, race_tables
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.table import markdown_table
 

@@ -1,1 +1,0 @@
-"""What the solvers cost, side by side: one module for each part of the benchmark, run by `scripts/bench.py`."""
