@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROFILE ?= quick
+LAUNCHER ?= local
 RESULTS ?= $(if $(filter full,$(PROFILE)),results/full,results)
 OUTPUTS ?= outputs
 EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory properties sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast lint format reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -19,6 +20,7 @@ help: ## Show this list
 	@echo "                     $(EXPERIMENTS)"
 	@echo
 	@echo "  PROFILE=quick|full   size of reproduce-paper and the sweeps (now: $(PROFILE))"
+	@echo "  LAUNCHER=local|ray|slurm   of reproduce-paper (now: $(LAUNCHER)); basic runs one job at a time in this process"
 	@echo "  EMOJI=FOLDER         unpacked npm package emoji-datasource-google 16.0.0 (now: $(EMOJI))"
 	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
 
@@ -48,22 +50,23 @@ format: $(READY) ## Put style right
 	$(BIN)/ruff format .
 
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
-	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS); \
+	$(REPRODUCE) --profile $(PROFILE); \
 	  code=$$?; $(REPORT) && exit $$code
 
+REPRODUCE = $(BIN)/python scripts/reproduce.py --launcher $(LAUNCHER) --output $(OUTPUTS)/reproduce --results $(RESULTS)
 REPORT = $(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
 
 # benchmark and memory have targets of their own.
 EXPERIMENTS := $(filter-out benchmark memory,$(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
 .PHONY: $(EXPERIMENTS:%=experiment-%)
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
-	$(BIN)/python scripts/reproduce.py --experiment $* --profile $(PROFILE) --output $(OUTPUTS)/reproduce --results $(RESULTS)
+	$(REPRODUCE) --experiment $* --profile $(PROFILE)
 
 stable-diffusion: $(READY) ## The emoji experiment with its 20 pairs: results/stable_diffusion_twenty.md (half an hour or less on two cores; resumes)
-	$(BIN)/python scripts/reproduce.py --only stable_diffusion_twenty --output $(OUTPUTS)/reproduce --results $(RESULTS)
+	$(REPRODUCE) --only stable_diffusion_twenty
 
 exact-gradient: $(READY) ## Ten digits' geodesics by the exact gradient of the U-Net's metric: results/rotated_mnist_unet_ten_exact_gradient.md (a quarter of an hour; resumes)
-	$(BIN)/python scripts/reproduce.py --only rotated_mnist_unet_ten_exact_gradient --output $(OUTPUTS)/reproduce --results $(RESULTS)
+	$(REPRODUCE) --only rotated_mnist_unet_ten_exact_gradient
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(REPORT)
@@ -85,9 +88,6 @@ starts: $(READY) ## How often each start leads to the best geodesic: results/sta
 
 memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory.md (Linux; minutes)
 	$(BIN)/python -m experiments.memory --results $(RESULTS)
-
-properties: $(READY) ## Curvature, dimension and projection from the score: results/properties.md (about ten minutes)
-	$(BIN)/python -m experiments.properties --results $(RESULTS)
 
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto.md (half an hour or more on one core; resumes)
 	$(BIN)/python scripts/sigma_auto.py --output $(OUTPUTS)/sigma_auto --results $(RESULTS)

@@ -34,7 +34,7 @@ GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
 # Groups of which several options stand side by side, by name, and what each holds.
 MAPPINGS = {"rivals": "solver", "baseline": "baseline", "extrapolation": "extrapolation", "tracker": "tracker"}
 # What this module passes to an option's target, on top of its YAML.
-PASSED = {"dataset": ("painter",), "score": ("dataset", "seed"), "metric": ("field",)}
+PASSED = {"dataset": ("painter",), "score": ("dataset", "seed"), "metric": ("field",), "runner": ("path", "config")}
 
 
 def build(config: Config) -> Experiment:
@@ -108,15 +108,20 @@ def build(config: Config) -> Experiment:
 
 
 def own_runner(config: Config) -> Callable[[Path], None]:
-    """The function that takes the runner's place, to be called with the run's folder. Raises ConfigError for one that is none."""
+    """The function that takes the runner's place, to be called with the run's folder.
+
+    It is given the whole configuration where it has a parameter `config`. Raises ConfigError for one that is no function.
+    """
     node = config["runner"]
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise bad_value("runner", node, "null, or a function by its _target_")
-    check_keys("runner", node, ())
+    check_keys("runner", node, PASSED["runner"])
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    return partial(get_object(node["_target_"]), **settings)
+    function = get_object(node["_target_"])
+    passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
+    return partial(function, **passed, **settings)
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:

@@ -34,6 +34,8 @@ class PageSettings:
         key: of a study whose rows are named cases: the heading of the column that holds their names.
         case: the name of this job's case; null where the swept values name the rows.
         figure: of a study: whether its measures are drawn against the swept values.
+        writer: of a study whose jobs have runners of their own: the function, as `package.module.function`, that is called with
+            the study (`scoregeo.report.result_page.Study`) and the folder that it writes `NAME.md` and `NAME.csv` to.
     """
 
     title: str = ""
@@ -42,6 +44,7 @@ class PageSettings:
     key: str | None = None
     case: str | None = None
     figure: bool = True
+    writer: str | None = None
 
 
 @dataclass

@@ -1,12 +1,13 @@
 """What the parent of a multirun makes of its jobs: one table and one plot, or a page for each study and each experiment."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 from scoregeo.columns import headlines, iterated
-from scoregeo.core.errors import DataError
+from scoregeo.core.errors import DataError, bad_value
 from scoregeo.core.files import read_json
 from scoregeo.core.jobs import SWEEP, RecordedJob, read_jobs
 from scoregeo.report.result_page import Study, copy_page, duration, write_experiment, write_study
@@ -72,9 +73,19 @@ def _study(name: str, jobs: Sequence[RecordedJob], reasons: dict[str, str | None
     done = {labels[job.name]: job.run for job in jobs if reasons[job.name] is None}
     failed = [labels[job.name] for job in jobs if reasons[job.name] is not None]
     command = _command(jobs, swept)
-    write_study(Study(name, page, key, done, failed, command), out)
+    write = _located(page.writer) if page.writer else write_study
+    write(Study(name, page, key, done, failed, command), out)
     found = {run: _seconds(run) for run in done.values()}
     log.info("page: %-32s %7.1f s   %s", name, sum(found.values()), out / f"{name}.md")
+    return found
+
+
+def _located(name: str) -> Callable[[Study, Path], None]:
+    module, _, function = name.rpartition(".")
+    try:
+        found: Callable[[Study, Path], None] = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise bad_value("page.writer", name, f"a function that can be imported ({error})") from None
     return found
 
 
