@@ -1,6 +1,9 @@
 """Parts that go wrong on purpose, named by tests as the target of an option."""
 
+import os
+import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -44,4 +47,20 @@ class FailsAt(AbstractSolver):
     def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
         if getattr(metric, "lam", None) == self.lam and self.num_points == self.points:
             raise ScoreError(f"the score is not finite at point 3 of {self.points}")
+        return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)
+
+
+class KillsOnce(AbstractSolver):
+    """Gauss-Newton, except that the first process to come here is killed, as by the system for want of memory."""
+
+    def __init__(self, num_points: int, marker: str) -> None:
+        self.num_points, self.marker = num_points, Path(marker)
+
+    def check(self, metric: AbstractMetric) -> None:
+        GaussNewton(num_points=self.num_points).check(metric)
+
+    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+        if not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)
