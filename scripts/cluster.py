@@ -34,9 +34,10 @@ SECONDS = 60.0  # for every wait
 ATTEMPTS = 3  # Ray gives a node 30 seconds to start, too few on a busy machine
 SBIN = "/usr/sbin:/sbin"  # where the daemons lie, which the PATH of a user may lack
 
-# Neither systemd nor control groups are needed. SlurmdTimeout and cred_expire are short, so that a
-# test sees soon that a node is lost and that its jobs run again. Jobs wait for cores and memory,
-# but nothing holds a job to its memory.
+# Neither systemd nor control groups are needed. SlurmdTimeout is short, so that a test sees soon
+# that the node is lost. Its jobs run again two minutes after it is back. A short cred_expire would
+# shorten that, but jobs that ran again within a minute were killed by the loss of the node still.
+# Jobs wait for cores and memory, but nothing holds a job to its memory.
 SLURM_CONF = """\
 ClusterName=scoregeo
 SlurmctldHost={host}(127.0.0.1)
@@ -45,7 +46,7 @@ SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=30
+AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 MailProg=/bin/true
 StateSaveLocation={folder}/state

@@ -56,6 +56,6 @@ def test_four_jobs_on_both_nodes_of_ray(tmp_path: Path, ray: Ray) -> None:
 
 
 def test_a_second_start_finds_the_first(slurm: Slurm) -> None:
-    before = slurm.processes()
+    before = slurm.processes("slurmctld")
     assert slurm.start() == slurm.environment
-    assert slurm.processes() == before
+    assert slurm.processes("slurmctld") == before != []
