@@ -15,6 +15,7 @@ crash, ends what is left.
 """
 
 import argparse
+import contextlib
 import getpass
 import os
 import shlex
@@ -284,6 +285,13 @@ class Slurm(Cluster):
         """Start the node's daemon, at first or after a test has killed it."""
         self.run(_program("slurmd"))
 
+    def kill_node(self) -> None:
+        """Kill the node's daemon and every job on it, as a loss of power would."""
+        others = ("slurmctld", "slurmscriptd", "slurmdbd", "munged", "mariadbd")
+        for pid in self.processes():
+            if not any(name in _command_line(pid) for name in others):
+                _kill(pid)
+
     def _start_munge(self) -> None:
         key = self.folder / "munge.key"
         key.touch(mode=0o600)
@@ -416,10 +424,12 @@ def _wait(condition: Callable[[], bool], otherwise: str) -> None:
 def _processes(folder: Path) -> list[int]:
     """Every process that carries the folder's mark or works inside it, and all their descendants.
 
-    Some daemons overwrite their environment with a title, hence the second and the third way. This
-    process and its ancestors are left out.
+    Some daemons overwrite their environment with a title, hence more ways than one; a SLURM job's
+    script whose daemon is gone has nothing but its path. This process and its ancestors are left
+    out.
     """
     mark = f"{MARK}={folder}".encode()
+    script = f"{folder}/spool/".encode()
     parents: dict[int, int] = {}
     found: set[int] = set()
     for entry in Path("/proc").iterdir():
@@ -432,7 +442,8 @@ def _processes(folder: Path) -> list[int]:
                 continue
             parents[int(entry.name)] = int(parent)
             marked = mark in (entry / "environ").read_bytes().split(b"\0")
-            if marked or (entry / "cwd").readlink().is_relative_to(folder):
+            inside = (entry / "cwd").readlink().is_relative_to(folder)
+            if marked or inside or script in (entry / "cmdline").read_bytes():
                 found.add(int(entry.name))
         except OSError:  # it has ended, or belongs to another user
             continue
@@ -453,16 +464,18 @@ def _command_line(pid: int) -> str:
         return ""
 
 
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def _end(folder: Path) -> None:
     """Kill a cluster's processes until none is left. None is asked first: nothing is to be kept."""
 
     def none_left() -> bool:
         left = _processes(folder)
         for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            _kill(pid)
         return not left
 
     _wait(none_left, f"processes of {folder} did not end")
