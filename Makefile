@@ -11,7 +11,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast lint format reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast test-cluster lint format reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -34,11 +34,14 @@ $(READY): requirements.lock pyproject.toml
 	-$(BIN)/python scripts/browser.py
 	touch $@
 
-test: $(READY) ## Run every test
-	$(BIN)/python -m pytest
+test: $(READY) ## Run every test but those of test-cluster
+	$(BIN)/python -m pytest -m "not cluster"
 
 test-fast: $(READY) ## Run the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not cluster"
+
+test-cluster: $(READY) ## Run the launchers' tests on a SLURM and a Ray cluster that they start on this machine (Linux; says what is missing)
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ def _told() -> Iterator[None]:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # so that a `_target_` in a module of the working folder is found
     register()
+    # Hydra warns where an option is named like its launcher's own, as our preset `ray` is.
+    warnings.filterwarnings("ignore", message=r"(?s).*validated against ConfigStore schema with the same name")
     Gather.sweep = None
     try:
         yield

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
+_PATIENCE = 5.0  # seconds for a cluster's head to answer
 # Overrides that say where results go.
 _WHERE = ("output=", "results=", "overwrite=")
 
@@ -41,7 +43,7 @@ class JobRecord:
     @classmethod
     def begin(cls, folder: Path, run: Path, launcher: str) -> "JobRecord":
         """The job begins, in the process that does its work."""
-        if "joblib" in launcher:
+        if "joblib" in launcher and Gather.sweep is None:  # with one job at a time joblib works in the parent itself
             _end_with_parent()
         record = cls(folder, os.path.relpath(run, folder))
         record._write(RUNNING, None)
@@ -80,6 +82,7 @@ class Gather(Callback):
                 f"scoregeo: error: study = {study!r} has nothing to run: hydra.sweeper.params in its file must name one key or "
                 "more, each with its values."
             )
+        _check_address(config)
         folder = Path(config.hydra.sweep.dir)
         jobs = expand(config) if not self.pages else None
         Gather.sweep = Sweep(folder, config.results and Path(config.results), self.pages)
@@ -181,6 +184,24 @@ def launch(commands: Sequence[Sequence[str]], overrides: Sequence[str], job: Cal
         callbacks.on_multirun_end(config=config, config_name="config")
     finally:
         GlobalHydra.instance().clear()
+
+
+def _check_address(config: "DictConfig") -> None:
+    """End the command where a Ray cluster is asked for that does not answer: Ray itself would try for a quarter of an hour."""
+    from omegaconf import OmegaConf
+
+    key = "hydra.launcher.ray.init.address"
+    address = OmegaConf.select(config, key)
+    if not address or ":" not in address or "//" in address:
+        return  # none, or one that Ray resolves by itself
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        sys.exit(
+            f"scoregeo: error: {key} = {address!r} does not answer ({error}): it must be host:port of a Ray cluster's head, or "
+            "null for this machine."
+        )
 
 
 def _end_with_parent() -> None:

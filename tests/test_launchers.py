@@ -74,9 +74,9 @@ def test_a_launcher_gives_the_table_of_the_basic_one(launcher: str, basic: Path,
 def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_path: Path) -> None:
     line = ["-m", "metric.lam=1,2", "dataset.num_pairs=2", "solver.num_points=8", *PLAIN, f"output={tmp_path}"]
     kill = ["+rivals.kills._target_=tests.broken.KillsOnce", "+rivals.kills.num_points=8", f"+rivals.kills.marker={tmp_path}/m"]
-    said = command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=1")
-    assert isinstance(said, str) and "job 0 (metric.lam = 1)" in said
-    assert command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=1") is None
+    said = command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    assert isinstance(said, str) and "job(s) failed" in said and "metric.lam = " in said
+    assert command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2") is None
     assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
 
 
@@ -131,6 +131,25 @@ def test_a_study_without_parameters_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study" / "empty.yaml").write_text("# @package _global_\nhydra:\n  mode: MULTIRUN\n")
     said = command("--config-dir", str(tmp_path), "study=empty", f"output={tmp_path}")
     assert isinstance(said, str) and "study = 'empty'" in said and "hydra.sweeper.params" in said
+
+
+def test_a_ray_cluster_that_does_not_answer_is_named_within_seconds(tmp_path: Path) -> None:
+    began = time.monotonic()
+    said = command("-m", "seed=0,1", "hydra/launcher=ray", "hydra.launcher.ray.init.address=127.0.0.1:1", f"output={tmp_path}")
+    assert isinstance(said, str) and "hydra.launcher.ray.init.address = '127.0.0.1:1'" in said and "null" in said
+    assert time.monotonic() - began < 30 and not list(tmp_path.iterdir())  # imports included
+
+
+@pytest.mark.parametrize(("launcher", "package"), [("local", "hydra_joblib_launcher"), ("ray", "hydra_ray_launcher")])
+def test_a_launcher_that_is_not_installed_names_its_extra(launcher: str, package: str, tmp_path: Path) -> None:
+    """In a process whose Hydra finds no plugin of that name."""
+    hidden = (
+        f"import sys, hydra_plugins; sys.modules['hydra_plugins.{package}'] = None; import pkgutil; walk = pkgutil.walk_packages"
+    )
+    hidden += f"; pkgutil.walk_packages = lambda *a, **k: (m for m in walk(*a, **k) if '{package}' not in m.name)"
+    line = [sys.executable, "-c", f"{hidden}; {ENTRY}", "-m", "seed=0,1", f"hydra/launcher={launcher}", f"output={tmp_path}"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"pip install 'scoregeo[{launcher}]'" in done.stderr, done.stderr
 
 
 def children(pid: int) -> list[int]:
