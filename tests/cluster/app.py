@@ -1,6 +1,6 @@
 """A tiny Hydra application with this repository's launchers: each job writes where it ran.
 
-python tests/cluster/app.py -m hydra/launcher=ray_cluster +folder=/tmp/jobs +n=0,1,2,3 +together=2
+python tests/cluster/app.py -m hydra/launcher=ray +folder=/tmp/jobs +n=0,1,2,3 +together=2
 """
 
 import json
