@@ -9,6 +9,8 @@ from typing import Any
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from scoregeo.multirun import not_installed
+
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'")
 _VALUE = re.compile(r"Value '(?P<value>.*)' (?:of type '\w+' could not be converted to|is not a valid) (?P<kind>\w+)")
 _WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number", "Profile": "quick or full"}
@@ -25,7 +27,7 @@ def explain(error: Exception, configs: Path) -> str:
         launcher = _LAUNCHER.search(text)
         if launcher is not None and launcher[1] in _EXTRAS:
             extra = _EXTRAS[launcher[1]]
-            return f"hydra/launcher = {extra!r} needs a package that is not installed: pip install 'scoregeo[{extra}]'."
+            return not_installed(extra)
         missing = error.missing_cfg_file or (re.search(r"'([^']+)'", text) or [text, text])[1]
         group, _, option = str(missing).rpartition("/")
         options = list(error.options or (path.stem for path in (configs / group).glob("*.yaml")))

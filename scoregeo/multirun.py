@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EXTRAS = {"joblib": "local", "ray": "ray", "submitit": "slurm"}  # by a part of the launcher's name, what installs it
 _PR_SET_PDEATHSIG = 1
 _PATIENCE = 5.0  # seconds for a cluster's head to answer
 # Overrides that say where results go.
@@ -82,6 +84,7 @@ class Gather(Callback):
                 f"scoregeo: error: study = {study!r} has nothing to run: hydra.sweeper.params in its file must name one key or "
                 "more, each with its values."
             )
+        _check_launcher(config.hydra.launcher._target_)
         _check_address(config)
         folder = Path(config.hydra.sweep.dir)
         jobs = expand(config) if not self.pages else None
@@ -184,6 +187,22 @@ def launch(commands: Sequence[Sequence[str]], overrides: Sequence[str], job: Cal
         callbacks.on_multirun_end(config=config, config_name="config")
     finally:
         GlobalHydra.instance().clear()
+
+
+def _check_launcher(target: str) -> None:
+    """End the command where a launcher's package is not installed, naming the extra that installs it."""
+    extra = next((name for part, name in _EXTRAS.items() if part in target), None)
+    if extra is None:
+        return
+    try:
+        import_module(target.rpartition(".")[0])
+    except ImportError:
+        sys.exit(f"scoregeo: error: {not_installed(extra)}")
+
+
+def not_installed(extra: str) -> str:
+    """What is said of a launcher whose package is missing."""
+    return f"hydra/launcher = {extra!r} needs a package that is not installed: pip install 'scoregeo[{extra}]'."
 
 
 def _check_address(config: "DictConfig") -> None:
