@@ -82,6 +82,7 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
 def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group: str | None = None) -> str | None:
     """Run one resolved configuration in the folder `path`; what is done already is left as it is. Gives the reason of a failure.
 
+    With `shard=k` it is that shard's pairs, in a folder within `path`; with `shards=N` alone it merges the shards that lie there.
     `group`: the name of the sweep it is a job of. The reason is also in the folder's manifest, the traceback in its error.txt.
     """
     from scoregeo.build import build
@@ -89,13 +90,19 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
     from scoregeo.inputs import inputs_of
     from scoregeo.rundir import RunFolder
     from scoregeo.runner import run
+    from scoregeo.shards import folder_of, merge_shards, merges
 
     try:
-        folder = RunFolder(path, config, bool(config["overwrite"]), command, inputs_of(config))
+        where = folder_of(config, path)
+        if merges(config):
+            merge_shards(config, path, command, group)
+            log.info("done: %s", path)
+            return None
+        folder = RunFolder(where, config, bool(config["overwrite"]), command, inputs_of(config))
     except ScoregeoError as error:
         return str(error)
     if folder.done:
-        log.info("%s holds this configuration's results already: nothing to do (overwrite=true computes them anew)", path)
+        log.info("%s holds this configuration's results already: nothing to do (overwrite=true computes them anew)", where)
         return None
     trackers: Sequence[Any] = ()
     keep_freed_memory()
@@ -110,8 +117,8 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
         known = isinstance(error, ScoregeoError)
         reason = " ".join(str(error).split()) if known else f"{type(error).__name__}: {' '.join(str(error).split())}"
         _fail(folder, trackers, reason, traceback.format_exc())
-        return reason if known else f"{reason} (traceback in {path / 'error.txt'})"
-    log.info("done: %s", path)
+        return reason if known else f"{reason} (traceback in {where / 'error.txt'})"
+    log.info("done: %s", where)
     return None
 
 

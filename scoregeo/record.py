@@ -83,7 +83,8 @@ def whole_record(parts: Sequence[Record], comparison: SetComparison) -> Record:
         for key in missing:
             line["measures"].pop(key, None)
     _share(lines, [own for part in parts for own in (part["shared"] or {}).get("own", ())], order, parts)
-    tensors = {key: _cat([part["tensors"][key] for part in parts], order) for key in first["tensors"]}
+    kept = [key for key in first["tensors"] if all(key in part["tensors"] for part in parts)]
+    tensors = {key: _cat([part["tensors"][key] for part in parts], order) for key in kept}
     together = comparison.of(_features(parts, tensors), [line["unit"] for line in lines])
     for key, found in together.rows.items():
         if isinstance(found, NotAvailable):

@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from scoregeo import __version__
@@ -25,9 +24,10 @@ from scoregeo.settings import identity
 log = logging.getLogger(__name__)
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
+KEPT = "kept"  # folder of what a shard keeps for the merge
 OUTDATED = "outdated"  # what lies there has another format, or was computed with other weights: computed anew
 _OURS = (
-    *("methods", "paths", "frames", "figures", "kept"),
+    *("methods", "paths", "frames", "figures", KEPT),
     *("results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt"),
 )
 _LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics", "torch-fidelity", "lpips")
@@ -114,11 +114,13 @@ class RunFolder:
         except DataError:
             return None
 
-    def save_method(self, name: str, record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
-        """Keep a finished method: its tensors as `paths/NAME.safetensors`, then `record` as `methods/NAME.json`."""
-        save_tensors(self.path / "paths" / f"{name}.safetensors", tensors, {"format": str(FORMAT)})
-        write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **record})
-        self._manifest["seconds"] = self._seconds()
+    def save_method(self, name: str, record: Mapping[str, Any]) -> None:
+        """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`, then the rest as
+        `methods/NAME.json`."""
+        save_tensors(self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)})
+        rest = {key: value for key, value in record.items() if key != "tensors"}
+        write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **rest})
+        self._manifest["seconds"] = self.seconds
         self._write_manifest()
 
     def write_results(
@@ -138,13 +140,13 @@ class RunFolder:
 
     def finish(self, **facts: Any) -> None:
         """Mark the run done; `facts` go into the manifest, and the seconds of all its parts. The folder is let go."""
-        self._manifest |= {"status": DONE, "seconds": self._seconds(), **facts}
+        self._manifest |= {"status": DONE, "seconds": self.seconds, **facts}
         self._write_manifest()
         self.close()
 
     def fail(self, error: str, trace: str = "") -> None:
         """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let go."""
-        self._manifest |= {"status": FAILED, "seconds": self._seconds(), "error": error}
+        self._manifest |= {"status": FAILED, "seconds": self.seconds, "error": error}
         if trace:
             write_text(self.path / "error.txt", trace)
         self._write_manifest()
@@ -155,7 +157,8 @@ class RunFolder:
         if self._lock is not None:
             self._lock.release()
 
-    def _seconds(self) -> float:
+    @property
+    def seconds(self) -> float:
         """Spent on what lies here, in this and earlier, interrupted runs."""
         return round(self._before + time.perf_counter() - self._began, 3)
 

@@ -10,7 +10,6 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo.artifacts import Pictured, write_pictures
-from scoregeo.core.files import load_tensors, read_json, save_tensors
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.experiment import Experiment
 from scoregeo.measures import Measures
@@ -19,8 +18,8 @@ from scoregeo.problem.extrapolation import ExtrapolationProblem
 from scoregeo.problem.interpolation import InterpolationProblem
 from scoregeo.problem.latent import LatentProblem
 from scoregeo.problem.outcome import Outcome
-from scoregeo.record import FEATURES, FRAMES, POINTS, Record, frames_of, part_record, whole_record
-from scoregeo.rundir import RunFolder, read_method
+from scoregeo.record import FRAMES, POINTS, Record, frames_of, part_record, whole_record
+from scoregeo.rundir import KEPT, RunFolder
 from scoregeo.set_measures import SetComparison
 from scoregeo.settings import RunSettings
 from scoregeo.solver.base import Step
@@ -29,20 +28,18 @@ from scoregeo.tracker.base import AbstractTracker
 
 log = logging.getLogger(__name__)
 
-KEPT = "kept"  # folder of what a shard keeps for the merge
-_REFERENCE = "reference.safetensors"
-
 
 def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> None:
     """Run every method on the same pairs and write the folder. Methods an earlier, interrupted run finished are taken from it.
 
-    `group`: the sweep this is a job of, for the trackers. A shard runs its part of the pairs and keeps what `merge` needs.
+    `group`: the sweep this is a job of, for the trackers. A shard runs its part of the pairs, and keeps what `merge` needs.
     Raises ScoregeoError for what cannot be run; the caller marks the folder as failed.
     """
     settings = experiment.settings
     begin(settings, experiment.trackers, folder, group)
     problem = _problem(experiment)
     measures = Measures(experiment, problem)
+    comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
     methods = problem.methods()
     log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
     records: list[Record] = []
@@ -53,7 +50,9 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
                 outcome = _solve(experiment, name, method, problem.budget(name))
                 frames = _decoded_before(outcome, records)
                 frames = measures.frames(outcome) if frames is None else frames
-                record = _finish(problem, measures, folder, name, outcome, frames)
+                part = _measured(problem, measures, name, outcome, frames)
+                record = part if settings.shard is not None else whole_record([part], comparison)
+                folder.save_method(name, record)
             else:
                 log.info("%s: taken from the interrupted run", name)
             for tracker in experiment.trackers:
@@ -70,7 +69,9 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     if settings.shard is None:
         conclude(experiment.dataset, settings, experiment.trackers, folder, records, pictured, facts)
     else:
-        _keep(folder, measures, pictured)
+        comparison.save(folder.path / KEPT)
+        if pictured is not None:
+            pictured.save(folder.path / KEPT)
         folder.finish(**facts, shard=settings.shard, shards=settings.shards)
 
 
@@ -105,51 +106,6 @@ def conclude(
     folder.finish(**facts)
 
 
-def merge(
-    dataset: AbstractDataset,
-    settings: RunSettings,
-    trackers: Sequence[AbstractTracker],
-    folder: RunFolder,
-    parts: Sequence[Path],
-    group: str | None = None,
-) -> None:
-    """Write the folder of the whole run from the folders of all its shards, in order. No network is evaluated.
-
-    Raises DataError where a shard's file is damaged, or shards are not of one run.
-    """
-    manifests = [read_json(part / "manifest.json") for part in parts]
-    begin(settings, trackers, folder, group)
-    comparison = SetComparison(_reference(parts[0] / KEPT), settings.evaluation, settings.seed)
-    records: list[Record] = []
-    prepared = 0
-    for name in manifests[0]["methods"]:
-        found = [read_method(part, name) for part in parts]
-        prepared = max(prepared, *((one["shared"] or {}).get("prepared", 0) for one in found))
-        record = whole_record(found, comparison)
-        tensors = record.pop("tensors")  # of all methods together they may be too large
-        folder.save_method(name, record, tensors)
-        for tracker in trackers:
-            tracker.method(name, record["pairs"], record["history"])
-        records.append(record)
-    pictured = Pictured.load([part / KEPT for part in parts]) if settings.evaluation.figures else None
-    facts = merged_facts(manifests, prepared)
-    conclude(dataset, settings, trackers, folder, records, pictured, facts | {"seconds": folder.seconds + facts["seconds"]})
-
-
-def _keep(folder: RunFolder, measures: Measures, pictured: Pictured | None) -> None:
-    """What a merge needs of a shard besides its methods."""
-    if measures.reference is not None:
-        save_tensors(folder.path / KEPT / _REFERENCE, {FEATURES: measures.reference})
-    if pictured is not None:
-        pictured.save(folder.path / KEPT)
-
-
-def _reference(kept: Path) -> torch.Tensor | None:
-    """The features of the references, which the first shard keeps where there are any."""
-    path = kept / _REFERENCE
-    return load_tensors(path)[FEATURES] if path.exists() else None
-
-
 def _problem(experiment: Experiment) -> AbstractProblem:
     if experiment.extrapolations:
         return ExtrapolationProblem(experiment)
@@ -179,20 +135,13 @@ def _decoded_before(outcome: Outcome, records: Sequence[Mapping[str, Any]]) -> t
     return next((tensors.get(FRAMES) for tensors in same), None)
 
 
-def _finish(
-    problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome, frames: torch.Tensor | None
-) -> Record:
-    """Measure one method's paths and their decoded `frames`, keep them, and give its record; a shard's is of its part."""
-    settings = problem.experiment.settings
+def _measured(problem: AbstractProblem, measures: Measures, name: str, outcome: Outcome, frames: torch.Tensor | None) -> Record:
+    """Measure one method's paths and their decoded `frames`: the record of these pairs."""
     values = measures.of_pairs(name, outcome, frames)
-    record = part_record(problem, name, outcome, frames, values, measures.features(frames))
-    if settings.shard is None:
-        record = whole_record([record], SetComparison(measures.reference, settings.evaluation, settings.seed))
-    folder.save_method(name, {key: value for key, value in record.items() if key != "tensors"}, record["tensors"])
     if name != TRUTH:
         states = ", ".join(f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status))
         log.info("%s: %s; %.2f s", name, states, outcome.seconds)
-    return record
+    return part_record(problem, name, outcome, frames, values, measures.features(frames))
 
 
 def _pictured(problem: AbstractProblem, records: Sequence[Mapping[str, Any]]) -> Pictured:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
+from scoregeo.core.files import load_tensors, save_tensors
 from scoregeo.evaluation.distribution import DistributionResult, compare_features
 from scoregeo.evaluation.precision_recall import NEIGHBOURS
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.settings import EvaluationSettings
+
+_REFERENCE = "reference.safetensors"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,17 @@ class SetComparison:
     reference: torch.Tensor | None
     settings: EvaluationSettings
     seed: int
+
+    def save(self, folder: Path) -> None:
+        """Keep the references' features in `folder`, where there are any."""
+        if self.reference is not None:
+            save_tensors(folder / _REFERENCE, {"features": self.reference})
+
+    @classmethod
+    def load(cls, folder: Path, settings: EvaluationSettings, seed: int) -> "SetComparison":
+        """With the features kept in `folder`. Raises DataError where the file is damaged."""
+        path = folder / _REFERENCE
+        return cls(load_tensors(path)["features"] if path.exists() else None, settings, seed)
 
     def of(self, found: FrameFeatures | None, units: Sequence[str]) -> SetMeasures:
         """Measures of the frames of all rows, `units` naming each row's pair; nothing where nothing is asked for."""

@@ -25,8 +25,9 @@ MetricOf = Callable[[ScoreField], AbstractMetric]
 class AbstractProblem(ABC):
     """The rows of a run, and the methods that give each row a path.
 
-    `pairs`: one a row. `part`: which of the dataset's pairs they are made of. `noisy`: whether solvers meet the ends at a noise level. `end_given`: whether every method's path of a row
-    has the same second end; else that end is measured too, and energies, which compare paths between the same ends, are not.
+    `pairs`: one a row. `part`: which of the dataset's pairs they are made of. `noisy`: whether solvers meet the ends at a noise
+    level. `end_given`: whether every method's path of a row has the same second end; else that end is measured too, and
+    energies, which compare paths between the same ends, are not.
     """
 
     experiment: Experiment
