@@ -64,7 +64,7 @@ class NoiseDiffusion(AbstractBaseline):
         of_noisy = (1 - self.gamma**2) ** 0.5 * turn
         of_clean = self.signal * turn / turn.sum(1, keepdim=True) - of_noisy
         level = ends.field.sigma / ends.scale  # sqrt(1 - abar)
-        point = torch.einsum("ne,ped->pnd", of_noisy, self._clip(noisy)) + torch.einsum("ne,ped->pnd", of_clean, clean)
+        point = of_noisy @ self._clip(noisy) + of_clean @ clean
         path = self._clip(point + self.gamma * level * noise) * ends.scale
         if self.given_ends:
             return closed_form(joined(path[:, 1:-1], ends.lifted))
