@@ -63,7 +63,8 @@ def histories(folder: Path) -> dict[str, list[list[Any]]]:
     found = {}
     for path in (folder / "methods").glob("*.json"):
         history = read_json(path)["history"]
-        steps = [list(zip(*rows, strict=True)) for rows in zip(history.get("score_evaluations", ()), history.get("energy", ()))]
+        columns = history.get("score_evaluations", ()), history.get("energy", ())
+        steps = [list(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)]
         pairs = [[one[i] for one in steps] for i in range(len(steps[0]) if steps else 0)]
         found[path.stem] = [[step for k, step in enumerate(pair) if k == 0 or pair[k - 1] != step] for pair in pairs]
     return found

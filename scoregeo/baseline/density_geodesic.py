@@ -142,10 +142,7 @@ class _Relaxation:
         u = parameter(count, nodes)
         second = cubic_matrix(count, u, 2)
         bend = (second @ nodes)[:, 1:-1]
-        if self.method.sphere:
-            velocity = round_velocity(nodes)
-        else:
-            velocity = (cubic_matrix(count, u, 1) @ nodes)[:, 1:-1]
+        velocity = round_velocity(nodes) if self.method.sphere else (cubic_matrix(count, u, 1) @ nodes)[:, 1:-1]
         self.evaluations[rows] += count - 2
 
         ratio = self.weight / (self.method.alpha * velocity.square().sum(2, keepdim=True))

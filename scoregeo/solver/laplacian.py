@@ -43,9 +43,9 @@ def gauss_newton_step(
     N has a column for each inner end y_p of a part: how its log density changes with the path's points, `W_pj s_p` at point j.
     `M = lam m B^T B + diag(stiffness)`, B the differences of neighbours, so that `lam m N B^T B N^T` is Gauss-Newton's
     `lam m A^T A`; `stiffness` [pairs, n m + 1], not negative, adds second derivatives of the log density along the score.
-    No pair's step depends on the other pairs, to the last digit. With `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored: the Gram matrix of the
+    With `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored: the Gram matrix of the
     scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64 whatever the score's type. Residuals that bring
-    their own derivatives are handed to `rows_step`.
+    their own derivatives are handed to `rows_step`. A pair's step is the same, to the last digit, beside whichever other pairs.
 
     Args: `lam`, `damping` [pairs]. Returns the step of the inner points, [pairs, n - 1, D] float64.
     """
