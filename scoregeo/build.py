@@ -43,14 +43,7 @@ def build(config: Config) -> Experiment:
     Cheap parts come first: every setting is checked before a model is loaded.
     Raises ConfigError, naming the key, for settings that cannot be used.
     """
-    settings = RunSettings(
-        name=config["name"],
-        seed=config["seed"],
-        device=config["device"],
-        threads=config["threads"],
-        evaluation=EvaluationSettings(**config["evaluation"]),
-        reach=config["reach"],
-    )
+    settings = settings_of(config)
     check_device(settings.device)
     check_nodes(config)
     dataset = make("dataset", config["dataset"])
@@ -66,9 +59,7 @@ def build(config: Config) -> Experiment:
     }
     if extrapolations and config["rivals"]:
         raise bad_value("rivals", list(config["rivals"]), "empty where extrapolation is not: one solver makes the geodesics")
-    trackers: list[AbstractTracker] = [make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()]
-    if not any(isinstance(tracker, JsonlTracker) for tracker in trackers):
-        trackers.insert(0, JsonlTracker())
+    trackers = trackers_of(config)
     _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
 
     made = make("score", config["score"], dataset=dataset, seed=settings.seed)
@@ -122,6 +113,28 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     function = get_object(node["_target_"])
     passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
     return partial(function, **passed, **settings)
+
+
+def settings_of(config: Config) -> RunSettings:
+    """The checked scalars. Raises ConfigError, naming the key, for one that cannot be used."""
+    return RunSettings(
+        name=config["name"],
+        seed=config["seed"],
+        device=config["device"],
+        threads=config["threads"],
+        evaluation=EvaluationSettings(**config["evaluation"]),
+        reach=config["reach"],
+        shards=config["shards"],
+        shard=config["shard"],
+    )
+
+
+def trackers_of(config: Config) -> list[AbstractTracker]:
+    """Those asked for, and a local log in any case. A shard has that alone: its results are told when all are merged."""
+    found: list[AbstractTracker] = [make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()]
+    if not any(isinstance(tracker, JsonlTracker) for tracker in found):
+        found.insert(0, JsonlTracker())
+    return found if config["shard"] is None else [tracker for tracker in found if isinstance(tracker, JsonlTracker)]
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoregeo.command import execute, plain, register
-from scoregeo.multirun import Gather, JobRecord, launch
+from scoregeo.multirun import Gather, JobRecord, launch, sharded
 from scoregeo.settings import config_dir
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ def main() -> None:
     """Entry point of the console script."""
     import hydra
 
+    arguments = sharded(sys.argv[1:])
+    if len(arguments) > len(sys.argv) - 1:  # flags come first
+        sys.argv[1:] = [*([] if {"-m", "--multirun"} & set(arguments) else ["-m"]), *arguments]
     with _told():
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(job)()
 

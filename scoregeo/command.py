@@ -67,6 +67,7 @@ def plain(config: "DictConfig") -> dict[str, Any]:
 def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group: str | None = None) -> str | None:
     """Run one resolved configuration in the folder `path`; what is done already is left as it is. Gives the reason of a failure.
 
+    With `shard=k` it is that shard's pairs, in a folder within `path`; with `shards=N` alone it merges the shards that lie there.
     `group`: the name of the multirun it is a job of; such a job waits where another one works in the same folder. The reason is
     also in the folder's manifest, the traceback in its error.txt.
     """
@@ -75,19 +76,25 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
     from scoregeo.inputs import inputs_of
     from scoregeo.rundir import RunFolder
     from scoregeo.runner import run
+    from scoregeo.shards import folder_of, merge_shards, merges
 
     try:
-        folder = RunFolder(path, config, bool(config["overwrite"]), command, inputs_of(config), wait=group is not None)
+        where = folder_of(config, path)
+        if merges(config):
+            merge_shards(config, path, command, group)
+            log.info("done: %s", path)
+            return None
+        folder = RunFolder(where, config, bool(config["overwrite"]), command, inputs_of(config), wait=group is not None)
     except ScoregeoError as error:
         return str(error)
     if folder.done:
-        log.info("%s holds this configuration's results already: nothing to do (overwrite=true computes them anew)", path)
+        log.info("%s holds this configuration's results already: nothing to do (overwrite=true computes them anew)", where)
         return None
     trackers: Sequence[Any] = ()
     keep_freed_memory()
     try:
         if config["runner"] is not None:
-            own_runner(config)(path)
+            own_runner(config)(where)
             folder.finish()
         else:
             experiment = build(config)
@@ -100,8 +107,8 @@ def execute(config: Mapping[str, Any], path: Path, command: Sequence[str], group
         known = isinstance(error, ScoregeoError)
         reason = " ".join(str(error).split()) if known else f"{type(error).__name__}: {' '.join(str(error).split())}"
         _fail(folder, trackers, reason, traceback.format_exc())
-        return reason if known else f"{reason} (traceback in {path / 'error.txt'})"
-    log.info("done: %s", path)
+        return reason if known else f"{reason} (traceback in {where / 'error.txt'})"
+    log.info("done: %s", where)
     return None
 
 

@@ -1,41 +1,30 @@
 """Which measures a method gets: the link between paths and the functions of `evaluation`."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import torch
 
 from scoregeo.core.errors import ConfigError
 from scoregeo.evaluation.departure import chord_feet, departure
-from scoregeo.evaluation.distribution import DistributionResult, check_frame_counts, compare_features, inner_frame_features
+from scoregeo.evaluation.distribution import check_frame_counts, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
 from scoregeo.evaluation.metric_length import describe
 from scoregeo.evaluation.networks import Networks, load_networks
 from scoregeo.evaluation.picture_path import PerceptualDistance, evenness, picture_measures
-from scoregeo.evaluation.precision_recall import NEIGHBOURS
 from scoregeo.evaluation.regularity import end_error, speed_variation, straightness
-from scoregeo.evaluation.statistics import Estimate, NotAvailable
+from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.experiment import Experiment
 from scoregeo.measure_notes import TWO_TRUTHS, measure_notes
 from scoregeo.path.resample import arc_length, resample_by
 from scoregeo.path_energy import PathEnergy, Values
 from scoregeo.problem.base import TRUTH, AbstractProblem
 from scoregeo.problem.outcome import Outcome
+from scoregeo.set_measures import FrameFeatures
 
 _EVENINGS = 2  # times that frames are moved to equal perceptual distances
 _FINE = 8  # the true path is given to arc-length comparisons at this many times the points
-
-
-@dataclass(frozen=True)
-class SetMeasures:
-    """Measures of all of a method's frames together: `cells` by name; `rows`, those with one value a row; `resampled`, the cells'
-    values for the same draws of pairs for every method, [resamples] each."""
-
-    cells: Mapping[str, Estimate | NotAvailable]
-    rows: Mapping[str, torch.Tensor | NotAvailable]
-    resampled: Mapping[str, torch.Tensor]
 
 
 class Measures:
@@ -49,6 +38,9 @@ class Measures:
         self._energy = PathEnergy(experiment, problem)
         self.settings = experiment.settings.evaluation
         self.is_image = len(experiment.dataset.shape) == 3
+        # Features of the images that FID and KID compare with, where this run or shard has them; and how many these are.
+        self.reference: torch.Tensor | None = None
+        self._references = 0
         self.networks = self._load() if self.is_image else Networks(None, None, None, ())
         if self.evens:
             _ = self._perceptual  # refused before any method runs
@@ -56,9 +48,6 @@ class Measures:
         needed = self.on_manifold or not problem.end_given
         fine = problem.truth(_FINE * (experiment.num_points - 1) + 1) if needed else None
         self._fine_truth, self._true_length = fine, problem.true_length() if self.on_manifold else None
-        # Which rows are of each unit, [units, rows of one].
-        units = problem.units
-        self._rows = torch.tensor([[i for i, name in enumerate(units) if name == unit] for unit in dict.fromkeys(units)])
 
     @property
     def weights(self) -> list[dict[str, str]]:
@@ -68,12 +57,11 @@ class Measures:
     def notes(self) -> list[str]:
         """What a reader of the tables must know of these measures, a line each."""
         points = sorted({self.experiment.num_points, *(solver.num_points for solver in self.experiment.solvers.values())})
-        reference = len(self._reference) if isinstance(self.networks.features, FeatureNetwork) else 0
         truth_known = self.problem.true_path is not None
         metrics = [describe(name, make(self.experiment.field)) for name, make in self._energy.metrics.items()]
         chosen = [self.experiment.field.note] if self.experiment.field.note else []
         ways = [TWO_TRUTHS] if self.problem.other_truth(points[0]) is not None else []
-        return chosen + measure_notes(self.settings, self.networks, points, reference, truth_known, metrics) + ways
+        return chosen + measure_notes(self.settings, self.networks, points, self._references, truth_known, metrics) + ways
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:
         """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where they are not decoded."""
@@ -124,41 +112,20 @@ class Measures:
         found |= self._energy.values(outcome) | self._departure(outcome) | dict(outcome.more)
         return found | self._cost(method, outcome)
 
-    def of_frames(self, frames: torch.Tensor | None) -> SetMeasures:
-        """FID, KID, precision and recall of the inner frames of all pairs; nothing for points that are not images."""
+    def features(self, frames: torch.Tensor | None) -> FrameFeatures | None:
+        """The inner frames for FID, KID, precision and recall; None for points that are not images."""
         if not self.is_image or self.settings.network is None:
-            return SetMeasures({}, {}, {})
+            return None
         network = self.networks.features
         if frames is None or not isinstance(network, FeatureNetwork):
-            reason = network if isinstance(network, NotAvailable) else _not_decoded()
-            return SetMeasures({"fid": reason, "kid": reason, "recall": reason}, {"precision": reason}, {})
-        settings, features = self.settings, inner_frame_features(network, frames.cpu())
-        result = compare_features(
-            features[self._rows].flatten(1, 2),  # all rows of one pair are drawn together
-            self._reference,
-            network.name,
-            subset_size=settings.kid_subset_size,
-            subsets=settings.kid_subsets,
-            resamples=settings.fid_resamples,
-            seed=self.experiment.settings.seed,
-        )
-        counts = f"{result.frames} / {result.reference_frames} frames"
-        few = NotAvailable(f"precision and recall need more than {NEIGHBOURS} images in each set, not {counts}")
-        precision = self._precision(result, features.shape[1])
+            return FrameFeatures(network if isinstance(network, NotAvailable) else _not_decoded(), self.settings.network)
+        features = inner_frame_features(network, frames.cpu())
         sure = network.confidence(features)
-        return SetMeasures(
-            cells={
-                "fid": replace(result.fid, detail=counts),
-                "kid": replace(result.kid, detail=f"subsets' deviation {result.kid_spread:.2g}"),
-                "recall": few if result.recall is None else result.recall,
-            },
-            rows={"precision": few if precision is None else precision} | ({} if sure is None else {"confidence": sure.mean(1)}),
-            resampled=result.resampled,
-        )
+        return FrameFeatures(features, network.name, None if sure is None else sure.mean(1))
 
     def _load(self) -> Networks:
         settings, experiment = self.settings, self.experiment
-        pairs, points, subset = len(self.problem.pairs), experiment.num_points, settings.kid_subset_size
+        pairs, points, subset = self.problem.total_rows, experiment.num_points, settings.kid_subset_size
         if settings.network is not None:
             check_frame_counts(pairs, points, settings.reference_frames, subset)
             if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
@@ -168,17 +135,10 @@ class Measures:
             # Images that no method, start or score has seen, where the dataset can give them; a finite one may have fewer.
             unseen = experiment.dataset.held_out(settings.reference_frames, experiment.settings.seed)
             check_frame_counts(pairs, points, len(unseen), subset)
-            self._reference = networks.features.features(unseen)
+            self._references = len(unseen)
+            if experiment.settings.shard in (None, 0):  # the references are the same for all shards: one keeps their features
+                self.reference = networks.features.features(unseen)
         return networks
-
-    def _precision(self, result: DistributionResult, frames: int) -> torch.Tensor | None:
-        """Share of each row's frames in the reference's manifold, [pairs]."""
-        if result.inside is None:
-            return None
-        rows = self._rows.flatten()
-        found = torch.empty(len(rows), dtype=torch.float64)
-        found[rows] = result.inside.reshape(-1, frames).double().mean(1)
-        return found
 
     def _shape(self, frames: torch.Tensor) -> Values:
         found: Values = {"straightness": straightness(frames), "speed_variation": speed_variation(frames)}

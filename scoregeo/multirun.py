@@ -18,10 +18,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+import yaml
 from hydra.experimental.callback import Callback
 
 from scoregeo.core.files import write_json
-from scoregeo.core.jobs import DONE, FAILED, JOB, RUNNING, SWEEP, read_jobs
+from scoregeo.core.jobs import DONE, FAILED, JOB, RUNNING, SWEEP, read_jobs, wholes
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -127,10 +128,33 @@ class Sweep:
         """Write table, plots and pages. Exits with status 1, naming them, where jobs failed or left no results."""
         from scoregeo.report.gather import gather_multirun
 
+        self._merge_shards()
         failures = gather_multirun(self.folder, self.results)
         if failures:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in failures.items())
             sys.exit(f"scoregeo: {len(failures)} job(s) failed:{reasons}")
+
+    def _merge_shards(self) -> None:
+        """Merge each run all of whose shards are done. A merge that fails leaves its reason in the run's folder."""
+        from scoregeo.command import execute
+
+        jobs = read_jobs(self.folder)
+        for whole in wholes([job for job in jobs if job.choice("shard") is not None]):
+            shards = sorted((whole.run / "shards").glob("*/config.yaml"))
+            if whole.status != DONE or not shards:
+                continue  # a shard is missing; or the run was done before, and none had anything to do
+            config = yaml.safe_load(shards[0].read_text(encoding="utf-8")) | {"shard": None}
+            reason = execute(config, whole.run, list(whole.overrides), self.folder.name)
+            if reason is not None:
+                log.error("not merged: %s", reason)
+
+
+def sharded(arguments: Sequence[str]) -> list[str]:
+    """A command line with `shards=N` as the sweep over its N shards; any other as it is."""
+    given = [one.partition("=")[2] for one in arguments if one.startswith("shards=")]
+    if not given or not given[-1].isdigit() or int(given[-1]) < 2 or any(one.startswith("shard=") for one in arguments):
+        return list(arguments)
+    return [*arguments, f"shard=range({given[-1]})"]
 
 
 def expand(config: "DictConfig") -> list[list[str]] | None:
@@ -170,7 +194,7 @@ def launch(commands: Sequence[Sequence[str]], overrides: Sequence[str], job: Cal
         where = [one for one in overrides if one.startswith("output=")]
         jobs = []
         for command in commands:
-            master = hydra.compose_config("config", list(command), run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+            master = hydra.compose_config("config", sharded(command), run_mode=RunMode.MULTIRUN, with_log_configuration=False)
             points = expand(master)
             assert points is not None
             jobs += [[*point, *where] for point in points]

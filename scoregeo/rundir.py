@@ -12,21 +12,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from scoregeo import __version__
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import finite_or_null, load_tensors, read_json, save_tensors, write_json, write_text
 from scoregeo.core.lock import FolderLock
-from scoregeo.core.results import FORMAT
+from scoregeo.core.results import FORMAT, check_format
 from scoregeo.settings import identity
 
 log = logging.getLogger(__name__)
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
-_OUTDATED = "outdated"  # what lies there has another format, or was computed with other weights: computed anew
-_OURS = ("methods", "paths", "frames", "figures", "results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt")
+KEPT = "kept"  # folder of what a shard keeps for the merge
+OUTDATED = "outdated"  # what lies there has another format, or was computed with other weights: computed anew
+_OURS = (
+    *("methods", "paths", "frames", "figures", KEPT),
+    *("results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt"),
+)
 _LIBRARIES = ("torch", "diffusers", "hydra-core", "numpy", "safetensors", "scipy", "torchmetrics", "torch-fidelity", "lpips")
 
 
@@ -100,28 +103,26 @@ class RunFolder:
             "versions": _versions(),
         }
         self._write_manifest()  # first, so that what is left of a kill in the next lines is not taken for done
-        if state == _OUTDATED:
+        if state == OUTDATED:
             log.info("%s holds results of other weights or of another format; they are computed anew", path)
-        if state in (None, _OUTDATED) or overwrite:
+        if state in (None, OUTDATED) or overwrite:
             self._clear()
         write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
 
     def load_method(self, name: str) -> dict[str, Any] | None:
         """What `save_method` wrote in an earlier, interrupted run of this configuration: the record with its tensors, or None."""
         try:
-            record = read_json(self.path / "methods" / f"{name}.json")
-            tensors = load_tensors(self.path / "paths" / f"{name}.safetensors")
+            return read_method(self.path, name)
         except DataError:
             return None
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            return None
-        return {**record, "tensors": tensors}
 
-    def save_method(self, name: str, record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
-        """Keep a finished method: its tensors as `paths/NAME.safetensors`, then `record` as `methods/NAME.json`."""
-        save_tensors(self.path / "paths" / f"{name}.safetensors", tensors, {"format": str(FORMAT)})
-        write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **record})
-        self._manifest["seconds"] = self._seconds()
+    def save_method(self, name: str, record: Mapping[str, Any]) -> None:
+        """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`, then the rest as
+        `methods/NAME.json`."""
+        save_tensors(self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)})
+        rest = {key: value for key, value in record.items() if key != "tensors"}
+        write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **rest})
+        self._manifest["seconds"] = self.seconds
         self._write_manifest()
 
     def write_results(
@@ -141,13 +142,13 @@ class RunFolder:
 
     def finish(self, **facts: Any) -> None:
         """Mark the run done; `facts` go into the manifest, and the seconds of all its parts. The folder is let go."""
-        self._manifest |= {"status": DONE, "seconds": self._seconds(), **facts}
+        self._manifest |= {"status": DONE, "seconds": self.seconds, **facts}
         self._write_manifest()
         self.close()
 
     def fail(self, error: str, trace: str = "") -> None:
         """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let go."""
-        self._manifest |= {"status": FAILED, "seconds": self._seconds(), "error": error}
+        self._manifest |= {"status": FAILED, "seconds": self.seconds, "error": error}
         if trace:
             write_text(self.path / "error.txt", trace)
         self._write_manifest()
@@ -158,7 +159,8 @@ class RunFolder:
         if self._lock is not None:
             self._lock.release()
 
-    def _seconds(self) -> float:
+    @property
+    def seconds(self) -> float:
         """Spent on what lies here, in this and earlier, interrupted runs."""
         return round(self._before + time.perf_counter() - self._began, 3)
 
@@ -166,16 +168,7 @@ class RunFolder:
         write_json(self.path / "manifest.json", self._manifest)
 
     def _state(self) -> str | None:
-        """Status of what lies here of this configuration; None where nothing does that can be read."""
-        try:
-            manifest = read_json(self.path / "manifest.json")
-            config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-        except (DataError, OSError, yaml.YAMLError):
-            return None
-        if not isinstance(config, dict) or not isinstance(manifest, dict) or identity(config) != identity(_plain(self.config)):
-            return None
-        current = manifest.get("format") == FORMAT and manifest.get("inputs") == self._inputs
-        return str(manifest.get("status")) if current else _OUTDATED
+        return state_of(self.path, self.config, self._inputs)
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()
@@ -188,6 +181,32 @@ class RunFolder:
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
+
+
+def read_method(folder: Path, name: str) -> dict[str, Any]:
+    """The record of a finished method in a run's folder, with its tensors.
+
+    Raises DataError where a file is missing or damaged, or of another format.
+    """
+    place = folder / "methods" / f"{name}.json"
+    record = dict(check_format(read_json(place), str(place)))
+    return {**record, "tensors": load_tensors(folder / "paths" / f"{name}.safetensors")}
+
+
+def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str | None:
+    """Status of what lies in a folder of this configuration, "outdated" where it is of other weights or of another format.
+
+    None where nothing does that can be read.
+    """
+    try:
+        manifest = read_json(path / "manifest.json")
+        found = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (DataError, OSError, yaml.YAMLError):
+        return None
+    if not isinstance(found, dict) or not isinstance(manifest, dict) or identity(found) != identity(_plain(config)):
+        return None
+    current = manifest.get("format") == FORMAT and manifest.get("inputs") == dict(inputs)
+    return str(manifest.get("status")) if current else OUTDATED
 
 
 def _plain(config: Any) -> Any:

@@ -9,8 +9,8 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from scoregeo.artifacts import write_pictures
-from scoregeo.evaluation.statistics import NotAvailable
+from scoregeo.artifacts import Pictured, write_pictures
+from scoregeo.dataset.base import AbstractDataset
 from scoregeo.experiment import Experiment
 from scoregeo.measures import Measures
 from scoregeo.problem.base import TRUTH, AbstractProblem, OnStep
@@ -18,32 +18,31 @@ from scoregeo.problem.extrapolation import ExtrapolationProblem
 from scoregeo.problem.interpolation import InterpolationProblem
 from scoregeo.problem.latent import LatentProblem
 from scoregeo.problem.outcome import Outcome
-from scoregeo.report.table import summary_entry
-from scoregeo.rundir import RunFolder
+from scoregeo.record import FRAMES, POINTS, Record, frames_of, part_record, whole_record
+from scoregeo.rundir import KEPT, RunFolder
+from scoregeo.set_measures import SetComparison
+from scoregeo.settings import RunSettings
 from scoregeo.solver.base import Step
-from scoregeo.summary import ALL, compare_methods, summarise
+from scoregeo.summary import compare_methods, summarise
+from scoregeo.tracker.base import AbstractTracker
 
 log = logging.getLogger(__name__)
-
-FRAMES, POINTS = "frames", "points"
 
 
 def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> None:
     """Run every method on the same pairs and write the folder. Methods an earlier, interrupted run finished are taken from it.
 
-    `group`: the sweep this is a job of, for the trackers.
+    `group`: the sweep this is a job of, for the trackers. A shard runs its part of the pairs, and keeps what `merge` needs.
     Raises ScoregeoError for what cannot be run; the caller marks the folder as failed.
     """
     settings = experiment.settings
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    for tracker in experiment.trackers:
-        tracker.start(folder.path, folder.config, group)
+    begin(settings, experiment.trackers, folder, group)
     problem = _problem(experiment)
     measures = Measures(experiment, problem)
+    comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
     methods = problem.methods()
     log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     with logging_redirect_tqdm(), tqdm(total=len(methods), desc=settings.name, unit="method", disable=None) as bar:
         for name, method in methods.items():
             record = folder.load_method(name)
@@ -51,20 +50,60 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
                 outcome = _solve(experiment, name, method, problem.budget(name))
                 frames = _decoded_before(outcome, records)
                 frames = measures.frames(outcome) if frames is None else frames
-                record = _finish(problem, measures, folder, name, outcome, frames)
+                part = _measured(problem, measures, name, outcome, frames)
+                record = part if settings.shard is not None else whole_record([part], comparison)
+                folder.save_method(name, record)
             else:
                 log.info("%s: taken from the interrupted run", name)
             for tracker in experiment.trackers:
                 tracker.method(name, record["pairs"], record["history"])
             records.append(record)
             bar.update()
-    summary = summarise(records, settings.evaluation.bootstrap, settings.seed)
-    pictures = _pictures(problem, folder, records) if settings.evaluation.figures else []
-    comparisons = compare_methods(records, settings.evaluation.bootstrap, settings.seed)
+    pictured = _pictured(problem, records) if settings.evaluation.figures else None
+    facts = {
+        "methods": list(methods),
+        "pairs": len(problem.pairs),
+        "weights": measures.weights,
+        "notes": measures.notes(),
+    }
+    if settings.shard is None:
+        conclude(experiment.dataset, settings, experiment.trackers, folder, records, pictured, facts)
+    else:
+        comparison.save(folder.path / KEPT)
+        if pictured is not None:
+            pictured.save(folder.path / KEPT)
+        folder.finish(**facts, shard=settings.shard, shards=settings.shards)
+
+
+def begin(settings: RunSettings, trackers: Sequence[AbstractTracker], folder: RunFolder, group: str | None) -> None:
+    """What comes before a run's first method, and before a merge."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    for tracker in trackers:
+        tracker.start(folder.path, folder.config, group)
+
+
+def conclude(
+    dataset: AbstractDataset,
+    settings: RunSettings,
+    trackers: Sequence[AbstractTracker],
+    folder: RunFolder,
+    records: Sequence[Mapping[str, Any]],
+    pictured: Pictured | None,
+    facts: Mapping[str, Any],
+) -> None:
+    """From the records of all pairs to the tables, pictures and the manifest; `facts` go into that."""
+    evaluation = settings.evaluation
+    summary = summarise(records, evaluation.bootstrap, settings.seed)
+    pictures: list[Path] = []
+    if pictured is not None:
+        histories = {record["method"]: record["history"] for record in records if record["history"]}
+        pictures = write_pictures(folder.path, dataset, pictured, histories, evaluation.saved_pairs)
+    comparisons = compare_methods(records, evaluation.bootstrap, settings.seed)
     folder.write_results([line for record in records for line in record["pairs"]], summary, comparisons)
-    for tracker in experiment.trackers:
+    for tracker in trackers:
         tracker.finish(summary, pictures)
-    folder.finish(methods=list(methods), pairs=len(problem.pairs), weights=measures.weights, notes=measures.notes())
+    folder.finish(**facts)
 
 
 def _problem(experiment: Experiment) -> AbstractProblem:
@@ -96,67 +135,17 @@ def _decoded_before(outcome: Outcome, records: Sequence[Mapping[str, Any]]) -> t
     return next((tensors.get(FRAMES) for tensors in same), None)
 
 
-def _finish(
-    problem: AbstractProblem, measures: Measures, folder: RunFolder, name: str, outcome: Outcome, frames: torch.Tensor | None
-) -> dict[str, Any]:
-    """Measure one method's paths and their decoded `frames`, keep them, and give its record."""
-    together = measures.of_frames(frames)
-    found = measures.of_pairs(name, outcome, frames) | dict(together.rows)
-    values = {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}
-    pairs = problem.pairs
-    lines = [
-        {
-            "method": name,
-            "pair": pairs.names[i],
-            "group": pairs.groups[i],
-            "unit": problem.units[i],
-            "status": outcome.status[i],
-            "measures": {key: float(value[i]) for key, value in values.items()},
-            "score_evaluations": int(outcome.score_evaluations[i]),
-            "seconds": outcome.seconds / len(pairs),
-        }
-        | ({"start": outcome.start[i]} if outcome.start else {})
-        | ({"reason": outcome.reason[i]} if outcome.reason and outcome.reason[i] else {})
-        for i in range(len(pairs))
-    ]
-    record = {
-        "method": name,
-        "role": problem.role(name),
-        "decoded": frames is not None,
-        "pairs": lines,
-        "not_available": {key: value.reason for key, value in found.items() if isinstance(value, NotAvailable)},
-        "distribution": [summary_entry(name, ALL, key, cell) for key, cell in together.cells.items()],
-        "resampled": {key: values.tolist() for key, values in together.resampled.items()},
-        "history": _history(outcome),
-    }
-    tensors = {POINTS: outcome.path} | ({} if frames is None or frames is outcome.path else {FRAMES: frames})
-    folder.save_method(name, record, tensors)
+def _measured(problem: AbstractProblem, measures: Measures, name: str, outcome: Outcome, frames: torch.Tensor | None) -> Record:
+    """Measure one method's paths and their decoded `frames`: the record of these pairs."""
+    values = measures.of_pairs(name, outcome, frames)
     if name != TRUTH:
         states = ", ".join(f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status))
         log.info("%s: %s; %.2f s", name, states, outcome.seconds)
-    return {**record, "tensors": tensors}
+    return part_record(problem, name, outcome, frames, values, measures.features(frames))
 
 
-def _pictures(problem: AbstractProblem, folder: RunFolder, records: Sequence[Mapping[str, Any]]) -> list[Path]:
-    """Everything a person looks at, from the methods' records; the PNG figures."""
-    pairs, frames = problem.pictured({r["method"]: _frames(r["tensors"]) for r in records if r["decoded"]})
-    histories = {r["method"]: r["history"] for r in records if r["history"]}
+def _pictured(problem: AbstractProblem, records: Sequence[Mapping[str, Any]]) -> Pictured:
+    """What a person looks at, from the methods' records."""
+    pairs, frames = problem.pictured({r["method"]: frames_of(r) for r in records if r["decoded"]})
     experiment = problem.experiment
-    saved = experiment.settings.evaluation.saved_pairs
-    return write_pictures(folder.path, experiment.dataset, pairs, frames, histories, saved)
-
-
-def _history(outcome: Outcome) -> dict[str, Any]:
-    """Energy and evaluations [steps, pairs] as lists, and the points of a path; or nothing for a method without iterations."""
-    if not outcome.history:
-        return {}
-    return {
-        "iteration": [step.iteration for step in outcome.history],
-        "energy": [step.energy.tolist() for step in outcome.history],
-        "score_evaluations": [step.score_evaluations.tolist() for step in outcome.history],
-        "points": outcome.path.shape[1],
-    }
-
-
-def _frames(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
-    return tensors.get(FRAMES, tensors[POINTS]).cpu()
+    return Pictured(pairs, frames).needed(experiment.dataset, experiment.settings.evaluation.saved_pairs)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo.core.errors import bad_value, check_choice, check_number
+from scoregeo.core.part import Part, part_of
 
 METRICS = ("stein", "pullback", "conformal", "euclidean")  # of `evaluation.metrics`
 DEVICES = ("cpu", "cuda")
 REACH = (0.25, 0.5, 1.0)
 # What says where results go, how they are told and in which parts they are computed, not what they are.
-_NOT_HASHED = ("output", "overwrite", "results", "profile", "page")
+_NOT_HASHED = ("output", "overwrite", "results", "profile", "page", "shards", "shard")
 
 
 class Profile(Enum):
@@ -123,6 +124,8 @@ class Settings:
         extrapolation: where it names methods, the run continues the solver's geodesics past their second ends by these, instead
             of comparing paths between the ends: baselines have no row, and rivals are refused.
         reach: how far, as shares of the geodesic's length; each above 0, each with its own rows.
+        shards: jobs that the run's pairs are divided among. shard: which of them this is, from 0; null, with several shards,
+            merges them (`scoregeo.shards`).
     """
 
     name: str = "custom"
@@ -146,6 +149,8 @@ class Settings:
     baseline: Any = field(default_factory=dict)
     extrapolation: Any = field(default_factory=dict)
     reach: Any = field(default_factory=lambda: list(REACH))
+    shards: int = 1
+    shard: int | None = None
     tracker: Any = field(default_factory=dict)
 
 
@@ -159,8 +164,11 @@ class RunSettings:
     threads: int
     evaluation: EvaluationSettings
     reach: Sequence[float] = REACH
+    shards: int = 1
+    shard: int | None = None
 
     def __post_init__(self) -> None:
+        check_shards(self.shards, self.shard)
         check_number("seed", self.seed, at_least=0, integer=True)
         check_number("threads", self.threads, at_least=0, integer=True)
         check_choice("device", self.device, DEVICES)
@@ -169,6 +177,20 @@ class RunSettings:
         for i, reach in enumerate(self.reach):
             check_number(f"reach[{i}]", reach, above=0.0)
         self.evaluation.check()
+
+    def part(self, pairs: int) -> Part:
+        """Which of the run's `pairs` are computed. Raises ConfigError where there are fewer pairs than shards."""
+        return part_of(pairs, self.shard, self.shards)
+
+
+def check_shards(shards: Any, shard: Any) -> None:
+    """Raise ConfigError for fewer than one shard, and for a shard that is none of them."""
+    check_number("shards", shards, at_least=1, integer=True)
+    if shard is None:
+        return
+    if shards == 1:
+        raise bad_value("shard", shard, "null where shards = 1: one job computes all pairs")
+    check_number("shard", shard, at_least=0, at_most=shards - 1, integer=True)
 
 
 def config_dir() -> Path:

@@ -25,9 +25,14 @@ LAYERS = (
     ("study",),
     ("experiment",),
     ("problem",),
-    ("rundir", "measures", "path_energy", "measure_notes", "summary", "artifacts", "runner"),
+    (
+        *("rundir", "measures", "path_energy", "set_measures", "measure_notes", "record", "summary", "artifacts"),
+        *("runner", "merge"),
+    ),
     ("build", "inputs"),
-    ("command", "multirun"),
+    ("shards",),
+    ("command",),
+    ("multirun",),
     ("explain",),
     ("cli",),
 )

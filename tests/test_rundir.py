@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     folder = RunFolder(tmp_path, CONFIG)
-    folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
     folder.close()
     RunFolder(tmp_path, {**CONFIG, "seed": 1}, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -120,7 +120,7 @@ def test_a_folder_in_use_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_let_go(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, CONFIG)
-    folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
     folder.fail("no reason")
     with pytest.raises(ConfigError, match="another configuration"):
         RunFolder(tmp_path, {**CONFIG, "seed": 1})
@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_used_is_let_go(tmp_path: Path) -> None:
 
 def test_another_format_is_not_taken(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, CONFIG)
-    folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
     assert folder.load_method("lerp") is not None
     write_json(tmp_path / "methods" / "lerp.json", {"format": 0, "method": "lerp"})
     assert folder.load_method("lerp") is None
@@ -138,7 +138,7 @@ def test_another_format_is_not_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["done", "running"])
 def test_results_of_other_weights_are_computed_anew(tmp_path: Path, status: str) -> None:
     folder = RunFolder(tmp_path, CONFIG, inputs={"score.model": "a"})
-    folder.save_method("lerp", {"method": "lerp"}, {"points": torch.zeros(1, 2, 3)})
+    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
     if status == "done":
         folder.finish()
     folder.close()

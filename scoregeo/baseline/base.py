@@ -59,7 +59,10 @@ class AbstractBaseline(ABC):
 
     @abstractmethod
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
-        """Paths of `num_points` points, both ends counted, between the ends of `space`. All randomness is the CPU generator's."""
+        """Paths of `num_points` points, both ends counted, between the ends of `space`.
+
+        All randomness is the CPU generator's, by `core.seed.normal` or `uniform`: the same in whichever shard a pair is.
+        """
 
 
 def closed_form(path: torch.Tensor) -> BaselinePath:

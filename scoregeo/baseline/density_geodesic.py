@@ -141,11 +141,8 @@ class _Relaxation:
         here = nodes[:, 1:-1]
         u = parameter(count, nodes)
         second = cubic_matrix(count, u, 2)
-        bend = torch.einsum("ij,pjd->pid", second, nodes)[:, 1:-1]
-        if self.method.sphere:
-            velocity = round_velocity(nodes)
-        else:
-            velocity = torch.einsum("ij,pjd->pid", cubic_matrix(count, u, 1), nodes)[:, 1:-1]
+        bend = (second @ nodes)[:, 1:-1]
+        velocity = round_velocity(nodes) if self.method.sphere else (cubic_matrix(count, u, 1) @ nodes)[:, 1:-1]
         self.evaluations[rows] += count - 2
 
         ratio = self.weight / (self.method.alpha * velocity.square().sum(2, keepdim=True))

@@ -7,6 +7,7 @@ import torch
 
 from scoregeo.baseline.base import NOISE, AbstractBaseline, BaselinePath, Ends, check_ends, joined
 from scoregeo.core.errors import check_number
+from scoregeo.core.seed import uniform
 from scoregeo.path.interpolation import linear
 from scoregeo.solver.base import BUDGET, CONVERGED
 
@@ -61,7 +62,7 @@ class Nao(AbstractBaseline):
         check_ends("nao", ends.lifted, num_points)
         fixed = ends.lifted.double().flatten(2) / ends.scale
         start = linear(fixed, num_points)[:, 1:-1]
-        moved = torch.rand(start.shape, generator=generator, dtype=torch.float64).to(start.device)
+        moved = uniform(tuple(start.shape), generator).to(start.device)
         inner, iterations, converged = self._minimise(fixed, start + self.jitter * moved)
         return BaselinePath(
             path=joined(inner * ends.scale, ends.lifted),

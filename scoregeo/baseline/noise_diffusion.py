@@ -7,6 +7,7 @@ import torch
 
 from scoregeo.baseline.base import NOISE, AbstractBaseline, BaselinePath, Ends, check_ends, closed_form, joined
 from scoregeo.core.errors import bad_value, check_number
+from scoregeo.core.seed import normal
 from scoregeo.path.interpolation import parameter
 
 
@@ -57,13 +58,13 @@ class NoiseDiffusion(AbstractBaseline):
         noisy, clean = ends.lifted.double().flatten(2) / ends.scale, ends.clean.double().flatten(2) / ends.scale
         u = parameter(num_points, noisy)
         pairs, _, dimension = noisy.shape
-        noise = torch.randn(pairs, num_points, dimension, generator=generator, dtype=torch.float64).to(noisy.device)
+        noise = normal((pairs, num_points, dimension), generator).to(noisy.device)
         # Weights of both ends, [points, 2]. Their ratio needs no gamma, which may be 1.
         turn = torch.stack([(u * math.pi / 2).cos(), (u * math.pi / 2).sin()], 1)
         of_noisy = (1 - self.gamma**2) ** 0.5 * turn
         of_clean = self.signal * turn / turn.sum(1, keepdim=True) - of_noisy
         level = ends.field.sigma / ends.scale  # sqrt(1 - abar)
-        point = torch.einsum("ne,ped->pnd", of_noisy, self._clip(noisy)) + torch.einsum("ne,ped->pnd", of_clean, clean)
+        point = of_noisy @ self._clip(noisy) + of_clean @ clean
         path = self._clip(point + self.gamma * level * noise) * ends.scale
         if self.given_ends:
             return closed_form(joined(path[:, 1:-1], ends.lifted))

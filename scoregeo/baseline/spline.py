@@ -8,7 +8,7 @@ import torch
 
 def cubic(nodes: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     """The natural cubic spline through `nodes` [pairs, count, D] at `u` [points]: [pairs, points, D]."""
-    return torch.einsum("ij,pjd->pid", cubic_matrix(nodes.shape[1], u), nodes)
+    return cubic_matrix(nodes.shape[1], u) @ nodes
 
 
 def cubic_matrix(count: int, u: torch.Tensor, order: int = 0) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """The record of a multirun, as its parent and its jobs leave it in its folder."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,28 @@ def read_jobs(folder: Path) -> list[RecordedJob]:
     begun = [path.parent.name for path in folder.glob(f"*/{JOB}")]
     names = sorted({*begun, *(str(number) for number in range(len(told)))}, key=_by_number)
     return [_job(folder / name, told[int(name)] if name.isdigit() and int(name) < len(told) else ()) for name in names]
+
+
+def wholes(jobs: Sequence[RecordedJob]) -> list[RecordedJob]:
+    """The jobs, with the shards of one run as one job: the first's name, no shard among its overrides.
+
+    It is done where all are; else its reason names each shard that is not.
+    """
+    runs: dict[Path, list[RecordedJob]] = {}
+    for job in jobs:
+        key = job.folder if job.choice("shard") is None else job.run
+        runs.setdefault(key, []).append(job)
+    return [_whole(found) for found in runs.values()]
+
+
+def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
+    first = jobs[0]
+    if first.choice("shard") is None:
+        return first
+    lost = [job for job in jobs if job.status != DONE]
+    reason = "; ".join(f"shard {job.choice('shard')}: {job.reason or 'it has not finished'}" for job in lost)
+    overrides = tuple(one for one in first.overrides if not one.startswith("shard="))
+    return replace(first, overrides=overrides, status=FAILED if lost else DONE, reason=reason)
 
 
 def _job(folder: Path, told: Any) -> RecordedJob:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.core.errors import bad_value
+from scoregeo.core.part import Part
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,18 @@ class Pairs:
     def ends(self) -> torch.Tensor:
         """[pairs, 2, *shape]."""
         return torch.stack([self.first, self.second], 1)
+
+    def part(self, part: Part) -> "Pairs":
+        """The pairs of one part of the run."""
+        rows = part.rows
+        return Pairs(
+            first=self.first[rows],
+            second=self.second[rows],
+            names=self.names[rows],
+            groups=self.groups[rows],
+            truth=None if self.truth is None else self.truth[rows],
+            prompts=None if self.prompts is None else self.prompts[rows],
+        )
 
 
 def reach_of(reach: float | torch.Tensor, pairs: Pairs) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from scoregeo.core.errors import DataError
 from scoregeo.evaluation.image import psnr
-from scoregeo.evaluation.statistics import NotAvailable
+from scoregeo.evaluation.statistics import NotAvailable, deviation
 
 
 class PerceptualDistance(Protocol):
@@ -40,7 +40,7 @@ def evenness(steps: torch.Tensor) -> Evenness:
         raise DataError(
             f"Distances between neighbours are [pairs, points - 1], points at least 2; these are {list(steps.shape)}."
         )
-    return Evenness(steps.sum(1), steps.std(1, correction=0), steps.amax(1))
+    return Evenness(steps.sum(1), deviation(steps), steps.amax(1))
 
 
 def distance_to_ends(measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

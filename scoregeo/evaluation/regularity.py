@@ -3,6 +3,7 @@
 import torch
 
 from scoregeo.core.errors import DataError
+from scoregeo.evaluation.statistics import deviation
 from scoregeo.path.resample import segment_lengths
 
 
@@ -25,7 +26,7 @@ def speed_variation(path: torch.Tensor) -> torch.Tensor:
     """
     lengths = segment_lengths(path)
     mean = lengths.mean(1)
-    return torch.where(mean > 0, lengths.std(1, correction=0) / mean, torch.nan)
+    return torch.where(mean > 0, deviation(lengths) / mean, torch.nan)
 
 
 def end_error(path: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

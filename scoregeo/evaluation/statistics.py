@@ -33,6 +33,14 @@ class Estimate:
     detail: str = ""
 
 
+def deviation(values: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of each row of [rows, count], dividing by the count: [rows].
+
+    `Tensor.std` adds up in another order where there is one row: a row's last digits would depend on the others.
+    """
+    return (values - values.mean(1, keepdim=True)).square().mean(1).sqrt()
+
+
 def bootstrap_mean(
     values: torch.Tensor | Sequence[float], *, level: float = 0.95, resamples: int = 9999, seed: int = 0
 ) -> Estimate | NotAvailable:

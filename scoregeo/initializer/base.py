@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 
@@ -14,7 +15,13 @@ References = Callable[[int], torch.Tensor]
 
 
 class AbstractInitializer(ABC):
-    """Makes one starting path for each pair. Holds configuration only."""
+    """Makes one starting path for each pair. Holds configuration only.
+
+    `joint`: whether a pair's start depends on the run's other pairs, so that a shard makes the starts of all pairs and keeps
+    its own.
+    """
+
+    joint: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, metric: AbstractMetric) -> None:

@@ -48,6 +48,7 @@ class GraphInitializer(AbstractInitializer):
     sample_steps: int = 50
     seed: int = 0
     cache: bool = True
+    joint = True  # a way may lead through another pair's end
 
     def __post_init__(self) -> None:
         check_number("initializer.num_references", self.num_references, at_least=2, integer=True)

@@ -32,6 +32,7 @@ class PerturbedInitializer(AbstractInitializer):
     amplitude: float = 0.2
     modes: int | None = 4
     seed: int = 0
+    joint = True  # one stream of draws for all pairs
 
     def __post_init__(self) -> None:
         check_number("initializer.amplitude", self.amplitude, above=0.0)

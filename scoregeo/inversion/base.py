@@ -12,7 +12,10 @@ class AbstractInversion(ABC):
 
     @abstractmethod
     def lift(self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator) -> torch.Tensor:
-        """Clean ends [pairs, 2, *shape] to ends at `field.sigma`, same shape."""
+        """Clean ends [pairs, 2, *shape] to ends at `field.sigma`, same shape.
+
+        What is drawn for each pair is drawn by `core.seed.normal` or `uniform`: the same in whichever shard the pair is.
+        """
 
     @abstractmethod
     def decode(self, points: torch.Tensor, field: ScoreField) -> torch.Tensor:

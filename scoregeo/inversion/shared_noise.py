@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.core.errors import check_number
+from scoregeo.core.seed import normal
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sampling import ddim_decode
@@ -23,7 +24,7 @@ class SharedNoise(AbstractInversion):
         check_number("inversion.decode_steps", self.decode_steps, at_least=1, integer=True)
 
     def lift(self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator) -> torch.Tensor:
-        noise = torch.randn(len(ends), 1, *ends.shape[2:], generator=generator, dtype=torch.float64)
+        noise = normal((len(ends), 1, *ends.shape[2:]), generator)
         return ends + field.sigma * noise.to(ends)
 
     def decode(self, points: torch.Tensor, field: ScoreField) -> torch.Tensor:

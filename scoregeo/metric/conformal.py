@@ -56,7 +56,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         u = torch.as_tensor((abscissas + 1) / 2).to(x).view(1, -1, *[1] * (x.dim() - 1))
         way = (x - anchor)[:, None]
         along = self._field((anchor[:, None] + u * way).flatten(0, 1)).view(len(x), self.nodes, -1) * way.flatten(2)
-        return along.double().sum(2) @ torch.as_tensor(weights / 2).to(x.device)
+        return (along.double().sum(2) * torch.as_tensor(weights / 2).to(x.device)).sum(1)
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`e^{2f} u.v`, float64; `nodes` score evaluations a point."""
@@ -144,8 +144,8 @@ class ConformalMetric(AbstractClosedFormMetric):
         d = segments.double()
         pull = 0.5 * d.square().sum(2, keepdim=True) * weight * slope
         ends = scores[:, :, ::stride].double()
-        to_right = _mean_of_ends(factor)[..., None] * d + torch.einsum("pir,pird->pid", pull * u, ends)
-        to_left = -_mean_of_ends(factor)[..., None] * d + torch.einsum("pir,pird->pid", pull * (1 - u), ends)
+        to_right = _mean_of_ends(factor)[..., None] * d + ((pull * u)[..., None] * ends).sum(2)
+        to_left = -_mean_of_ends(factor)[..., None] * d + ((pull * (1 - u))[..., None] * ends).sum(2)
         return n * (to_right[:, :-1] + to_left[:, 1:]).view(len(path), n - 1, *path.shape[2:])
 
     def _log_factor_at(self, x: torch.Tensor) -> torch.Tensor:

@@ -106,7 +106,7 @@ class Residuals:
             return n * (d[:, :-1] - d[:, 1:] + self.parts * pulled)
         pull = (self.kinks() * self.parts * lam.double()[:, None])[:, :, None] * self.scores.double()
         weights = interpolation_matrix(n, self.parts).to(d.device)
-        gradient: torch.Tensor = n * (d[:, :-1] - d[:, 1:] + torch.einsum("pj,bpd->bjd", weights, pull)[:, 1:-1])
+        gradient: torch.Tensor = n * (d[:, :-1] - d[:, 1:] + (weights.mT @ pull)[:, 1:-1])
         return gradient
 
     def change(self, step: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,7 @@ class Residuals:
             return self.rows.along(step)
         moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
         weights = interpolation_matrix(self.segments.shape[1], self.parts).to(step.device)
-        return (self.scores.double() * torch.einsum("pj,bjd->bpd", weights, moved)).sum(2).diff(dim=1)
+        return (self.scores.double() * (weights @ moved)).sum(2).diff(dim=1)
 
     def measure(self, lam: torch.Tensor) -> PathMeasure:
         """Energy, length and lower bound (see `SteinMetric.measure`) without a further evaluation, for `lam` [pairs]."""
@@ -168,8 +168,9 @@ def node_scores(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -
 
 def log_density_differences(scores: torch.Tensor, segments: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
     """delta [pairs, n, m] from node scores [pairs, n, nodes, D] and segments [pairs, n, D]."""
-    along = torch.einsum("pinq,piq->pin", scores, segments)
-    return along @ quadrature.weights.to(along).T
+    # Neither product is of all pairs at once: no pair's last digits depend on the others.
+    along = (scores @ segments[:, :, :, None]).mT
+    return (along * quadrature.weights.to(along)).sum(3)
 
 
 def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> Residuals:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import torch
 
+from scoregeo.core.part import Part
 from scoregeo.dataset.base import Pairs
 from scoregeo.experiment import Experiment
 from scoregeo.metric.base import AbstractMetric, PathMeasure
@@ -24,12 +25,14 @@ MetricOf = Callable[[ScoreField], AbstractMetric]
 class AbstractProblem(ABC):
     """The rows of a run, and the methods that give each row a path.
 
-    `pairs`: one a row. `noisy`: whether solvers meet the ends at a noise level. `end_given`: whether every method's path of a row
-    has the same second end; else that end is measured too, and energies, which compare paths between the same ends, are not.
+    `pairs`: one a row. `part`: which of the dataset's pairs they are made of. `noisy`: whether solvers meet the ends at a noise
+    level. `end_given`: whether every method's path of a row has the same second end; else that end is measured too, and
+    energies, which compare paths between the same ends, are not.
     """
 
     experiment: Experiment
     pairs: Pairs
+    part: Part
     noisy: bool
     end_given: bool
 
@@ -46,8 +49,16 @@ class AbstractProblem(ABC):
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Which independent pair each row belongs to, by name: intervals and tests count these. Each has equally many rows."""
+        """Which independent pair each row belongs to, by name: intervals and tests count these.
+
+        Each has equally many rows: all units once, in order, then all again, and so on.
+        """
         return self.pairs.names
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of the whole run."""
+        return len(self.pairs) // len(self.part) * self.part.total
 
     @abstractmethod
     def budget(self, method: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 
 import torch
@@ -13,7 +14,7 @@ from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.geometry.support import rule_of
 from scoregeo.problem.base import BASELINE, OURS, TRUTH, AbstractProblem, OnStep
 from scoregeo.problem.interpolation import InterpolationProblem
-from scoregeo.problem.outcome import Outcome, closed_form
+from scoregeo.problem.outcome import Outcome, Shared, closed_form
 from scoregeo.solver.base import CONVERGED
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class ExtrapolationProblem(AbstractProblem):
         """Raises ConfigError where the dataset knows no true continuation."""
         self.experiment = experiment
         self.joining = InterpolationProblem(experiment)
-        self.noisy = self.joining.noisy
+        self.noisy, self.part = self.joining.noisy, self.joining.part
         joined, reaches = self.joining.pairs, experiment.settings.reach
         self.reach = torch.tensor(reaches, dtype=torch.float64).repeat_interleave(len(joined))
         shares = [f"{100 * reach:.4g}" for reach in reaches]
@@ -129,7 +130,13 @@ class ExtrapolationProblem(AbstractProblem):
             start_evaluations=_repeat(geodesic.score_evaluations + geodesic.start_evaluations, times),
             seconds=found.seconds,
             more=more,
+            shared=self._shared(times),
         )
+
+    def _shared(self, times: int) -> Shared | None:
+        """The geodesics' starts, as shared by all rows of a pair."""
+        start = self._geodesic.shared
+        return None if start is None else replace(start, own=_repeat(self._geodesic.score_evaluations, times))
 
 
 def _repeat(values: torch.Tensor, times: int) -> torch.Tensor:

@@ -9,27 +9,40 @@ import torch
 
 from scoregeo.baseline.base import NOISE, AbstractBaseline, Ends
 from scoregeo.core.errors import ConfigError
+from scoregeo.core.part import Part
 from scoregeo.core.seed import generator
 from scoregeo.dataset.base import Pairs
 from scoregeo.experiment import Experiment
 from scoregeo.initializer.base import AbstractInitializer, Starter
 from scoregeo.initializer.several import parts, solve_all
 from scoregeo.problem.base import BASELINE, OURS, START, TRUTH, AbstractProblem, OnStep
-from scoregeo.problem.outcome import Outcome, closed_form
+from scoregeo.problem.outcome import Outcome, Shared, closed_form
 from scoregeo.solver.base import AbstractSolver
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Starting paths [pairs, starts, points, *shape], the name of each start, and what all of a pair's cost together.
+    """Starting paths [pairs, starts, points, *shape], the name of each start, and what all starts cost together.
 
-    `score_evaluations` [pairs]: each pair's share, what was prepared for all included. `seconds`: the batch's.
+    `prepared`: score evaluations spent once for all pairs of the run; `spent`: for these pairs. `seconds`: the batch's.
     """
 
     paths: torch.Tensor
     names: tuple[str, ...]
-    score_evaluations: torch.Tensor
+    prepared: int
+    spent: int
     seconds: float
+
+    @property
+    def score_evaluations(self) -> torch.Tensor:
+        """Each pair's share, [pairs] float64."""
+        share = (self.prepared + self.spent) / len(self.paths)
+        return torch.full((len(self.paths),), share, dtype=torch.float64)
+
+    def shared(self, of: str) -> Shared:
+        """The same as all there is of the measure `of`."""
+        pairs = len(self.paths)
+        return Shared(of, torch.zeros(pairs, dtype=torch.int64), self.prepared, self.spent, pairs)
 
     def at(self, kept: torch.Tensor) -> torch.Tensor:
         """The path of start `kept` [pairs] of each pair, [pairs, points, *shape]."""
@@ -48,10 +61,18 @@ class InterpolationProblem(AbstractProblem):
     def __init__(self, experiment: Experiment, lifted: torch.Tensor | None = None) -> None:
         """`lifted` [pairs, 2, *shape]: the ends at the noise level, where the caller has lifted them; else the inversion does."""
         self.experiment = experiment
-        self.pairs: Pairs = experiment.dataset.pairs(experiment.settings.seed)
+        every = experiment.dataset.pairs(experiment.settings.seed)
+        self.part = experiment.settings.part(len(every))
+        self.pairs: Pairs = every.part(self.part)
         device = experiment.settings.device
         self.clean = self.pairs.ends.to(device)
-        self.lifted = self._lift(self.clean, "noise") if lifted is None else lifted
+        if lifted is not None:
+            self._every_lifted = self.lifted = lifted
+        elif any(initializer.joint for initializer in self._initializers.values()):
+            self._every_lifted = self._lift(every.ends.to(device), "noise")
+            self.lifted = self._every_lifted[self.part.rows]
+        else:
+            self.lifted = self._lift(self.clean, "noise", self.part)
         self.noisy = not torch.equal(self.clean, self.lifted)
         self._kept: torch.Tensor | None = None  # which start the first solver's path was kept from, [pairs]
 
@@ -122,7 +143,8 @@ class InterpolationProblem(AbstractProblem):
         experiment = self.experiment
         ends = Ends(self.clean, self.lifted, experiment.field)
         began = time.perf_counter()
-        found = baseline.path(ends, experiment.num_points, generator(experiment.settings.seed, f"baseline {name}"))
+        source = generator(experiment.settings.seed, f"baseline {name}", self.part)
+        found = baseline.path(ends, experiment.num_points, source)
         return Outcome(
             path=found.path,
             noisy=baseline.space == NOISE and self.decodes,
@@ -139,7 +161,7 @@ class InterpolationProblem(AbstractProblem):
             self._solve(self._first_solver, None)
         kept = torch.zeros(len(starts.paths), dtype=torch.int64) if self._kept is None else self._kept
         outcome = closed_form(starts.at(kept), self.decodes, starts.seconds, starts.score_evaluations)
-        return replace(outcome, start=starts.names_at(kept))
+        return replace(outcome, start=starts.names_at(kept), shared=starts.shared("score_evaluations"))
 
     @property
     def decodes(self) -> bool:
@@ -164,16 +186,23 @@ class InterpolationProblem(AbstractProblem):
             more={"tunnelled": solution.tunnelled.double()},
             start=starts.names_at(kept),
             reason=solution.reason,
+            shared=starts.shared("start_evaluations"),
         )
 
     @torch.no_grad()
     def _make_starts(self, num_points: int) -> Starts:
         starters, prepared, seconds = self._starters
-        before, began = self.experiment.evaluations(), time.perf_counter()
-        paths = torch.stack([starter(self.lifted, num_points) for starter in starters.values()], 1)
-        share = (prepared + self.experiment.evaluations() - before) / len(paths)
-        shares = torch.full((len(paths),), share, dtype=torch.float64)
-        return Starts(paths, tuple(starters), shares, seconds + time.perf_counter() - began)
+        began, spent, paths = time.perf_counter(), 0, []
+        for name, starter in starters.items():
+            before = self.experiment.evaluations()
+            if self._initializers[name].joint:
+                paths.append(starter(self._every_lifted, num_points)[self.part.rows])
+                prepared += self.experiment.evaluations() - before
+            else:
+                paths.append(starter(self.lifted, num_points))
+                spent += self.experiment.evaluations() - before
+        seconds += time.perf_counter() - began
+        return Starts(torch.stack(paths, 1), tuple(starters), prepared, spent, seconds)
 
     @cached_property
     def _starters(self) -> tuple[dict[str, Starter], int, float]:
@@ -198,7 +227,7 @@ class InterpolationProblem(AbstractProblem):
         points = self.experiment.dataset.sample(count, self.experiment.settings.seed).to(self.clean)
         return self._lift(points[:, None], "reference noise")[:, 0]
 
-    def _lift(self, points: torch.Tensor, purpose: str) -> torch.Tensor:
-        source = generator(self.experiment.settings.seed, purpose)
+    def _lift(self, points: torch.Tensor, purpose: str, part: Part | None = None) -> torch.Tensor:
+        source = generator(self.experiment.settings.seed, purpose, part)
         with torch.no_grad():
             return self.experiment.inversion.lift(points, self.experiment.field, source)

@@ -55,7 +55,9 @@ class LatentProblem(AbstractProblem):
         """Raises ConfigError, before anything is computed, for a prompt that the model cannot take."""
         assert experiment.text_model is not None and experiment.metric_of is not None
         self.experiment, self.model, self.metric_of = experiment, experiment.text_model, experiment.metric_of
-        self.pairs: Pairs = experiment.dataset.pairs(experiment.settings.seed)
+        every = experiment.dataset.pairs(experiment.settings.seed)
+        self.part = experiment.settings.part(len(every))
+        self.pairs: Pairs = every.part(self.part)
         self.prompts = self.pairs.prompts or (("", ""),) * len(self.pairs)
         for name, prompts in zip(self.pairs.names, self.prompts, strict=True):
             for prompt in prompts:
@@ -118,6 +120,7 @@ class LatentProblem(AbstractProblem):
         pair = Pairs(clean[:1].cpu(), clean[1:].cpu(), self.pairs.names[index : index + 1], self.pairs.groups[index : index + 1])
         own = replace(
             experiment,
+            settings=replace(experiment.settings, shards=1, shard=None),
             dataset=LatentPairs(experiment.dataset, self.model, pair),
             field=field,
             metric=self.metric_of(field),

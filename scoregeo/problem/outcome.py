@@ -11,13 +11,28 @@ from scoregeo.solver.base import Step
 
 
 @dataclass(frozen=True)
+class Shared:
+    """Score evaluations that all pairs of a run have equal shares of.
+
+    The measure `of` of each row is `own + (prepared + spent) / pairs`, `own` [rows]. `prepared` were spent once for all pairs of
+    the run, and again by every shard; `spent` for the `pairs` at hand.
+    """
+
+    of: str
+    own: torch.Tensor
+    prepared: int
+    spent: int
+    pairs: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """Paths of one method and what they cost.
 
     `path` [pairs, points, *shape]; `noisy` says that it lies at the noise level. `status`, `iterations`, `score_evaluations`
     (for making the path), `start_evaluations` (for the path it started from), `stationarity`, and `more` measures by name: one a
     pair; `seconds`: the batch's. `start`: the initializer whose path was kept, `reason`: the solution's; one a pair, empty for a
-    method without one.
+    method without one. `shared`: what one of the counts holds of the evaluations that pairs share; None where they share none.
     """
 
     path: torch.Tensor
@@ -32,6 +47,7 @@ class Outcome:
     more: Mapping[str, torch.Tensor] = default(default_factory=dict)
     start: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
+    shared: Shared | None = None
 
 
 def closed_form(path: torch.Tensor, noisy: bool, seconds: float, evaluations: torch.Tensor | None = None) -> Outcome:

@@ -9,7 +9,7 @@ from pathlib import Path
 from scoregeo.columns import headlines, iterated
 from scoregeo.core.errors import DataError, bad_value
 from scoregeo.core.files import read_json
-from scoregeo.core.jobs import SWEEP, RecordedJob, read_jobs
+from scoregeo.core.jobs import SWEEP, RecordedJob, read_jobs, wholes
 from scoregeo.report.result_page import Study, copy_page, duration, write_experiment, write_study
 from scoregeo.report.run import DONE
 from scoregeo.report.sweep import Job, gather, read_sweep, show
@@ -27,7 +27,7 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
     A study has its page; with `pages` in the record each experiment has one too; any other multirun has `sweep.md`, `.csv` and a
     plot.
     """
-    record, jobs = read_json(folder / SWEEP), read_jobs(folder)
+    record, jobs = read_json(folder / SWEEP), wholes(read_jobs(folder))
     _, read = read_sweep(folder)
     reasons = {job.name: job.failure for job in read}
     failures = {_named(job): job.failure for job in read if job.failure is not None}

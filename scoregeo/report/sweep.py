@@ -12,7 +12,7 @@ import numpy as np
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.core.files import read_json
 from scoregeo.core.jobs import FAILED as JOB_FAILED
-from scoregeo.core.jobs import MISSING, read_jobs
+from scoregeo.core.jobs import MISSING, read_jobs, wholes
 from scoregeo.core.results import check_format
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
@@ -110,7 +110,7 @@ def read_sweep(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[st
 
 def _places(folder: Path) -> list[_Place]:
     """From the multirun's record, or from the folders below where it has none."""
-    recorded = read_jobs(folder) if folder.is_dir() else []
+    recorded = wholes(read_jobs(folder)) if folder.is_dir() else []
     if not recorded:
         return [_Place(str(path.relative_to(folder)), path, _overrides(path)) for path in find_jobs(folder)]
     return [

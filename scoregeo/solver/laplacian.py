@@ -22,7 +22,7 @@ def inverse_laplacian(segments: int) -> torch.Tensor:
 def smooth(gradient: torch.Tensor) -> torch.Tensor:
     """`T^-1 g` for inner-point vectors [pairs, n - 1, D] (float64): the gradient in the path's own (H1) inner product."""
     inner = inverse_laplacian(gradient.shape[1] + 1)[1:-1, 1:-1].to(gradient.device)
-    return torch.einsum("jk,pkd->pjd", inner, gradient)
+    return inner @ gradient  # one product a pair, so that no pair's last digits depend on the others
 
 
 def stationarity(gradient: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ def gauss_newton_step(
     `lam m A^T A`; `stiffness` [pairs, n m + 1], not negative, adds second derivatives of the log density along the score.
     With `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored: the Gram matrix of the
     scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64 whatever the score's type. Residuals that bring
-    their own derivatives are handed to `rows_step`.
+    their own derivatives are handed to `rows_step`. A pair's step is the same, to the last digit, beside whichever other pairs.
 
     Args: `lam`, `damping` [pairs]. Returns the step of the inner points, [pairs, n - 1, D] float64.
     """
@@ -57,17 +57,17 @@ def gauss_newton_step(
     weights = interpolation_matrix(n, parts).to(device)[1:-1]
     tau = (1 + damping.double())[:, None, None]
     smoothed = smooth(residuals.gradient(lam) / n) / tau
-    inner = weights[:, 1:-1]
     if scores.shape[1] == 0:
         return -smoothed
-    along = (scores * torch.einsum("pj,bjd->bpd", inner, smoothed)).sum(2)
+    scores, inner = _aligned(scores, 1), _aligned(weights[:, 1:-1], 0)
+    along = (scores * (inner @ smoothed)).sum(2)
     coupling = (scores @ scores.mT) * _green_at(n, parts).to(device) / tau
-    root = _root_of_second_difference(scores.shape[1]).to(device) * (lam.double() * parts).sqrt()[:, None, None]
+    root = _root_of_second_difference(n * parts - 1).to(device) * (lam.double() * parts).sqrt()[:, None, None]
     system = torch.eye(scores.shape[1], dtype=torch.float64, device=device) + root.mT @ coupling @ root
     factor, _ = torch.linalg.cholesky_ex(system)
     solved = torch.cholesky_solve(root.mT @ along[:, :, None], factor)
     multiplier = root @ solved
-    return -(smoothed - smooth(torch.einsum("pj,bpd->bjd", inner, multiplier * scores)) / tau)
+    return -(smoothed - smooth(inner.mT @ (multiplier * scores)) / tau)
 
 
 def rows_step(residuals: Residuals, rows: Rows, lam: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
@@ -82,14 +82,18 @@ def rows_step(residuals: Residuals, rows: Rows, lam: torch.Tensor, damping: torc
     pull = d[:, :-1] - d[:, 1:]
     green = inverse_laplacian(n).to(d.device)
     at = torch.arange(n, device=d.device).repeat_interleave(parts)
-    cross = (rows.first @ rows.last.mT) * green[at][:, at + 1]
-    coupling = (rows.first @ rows.first.mT) * green[at][:, at] + (rows.last @ rows.last.mT) * green[at + 1][:, at + 1]
+    first, last = _aligned(rows.first, 1), _aligned(rows.last, 1)
+    firsts, both, lasts = (
+        _aligned(_aligned(g, 0), 1) for g in (green[at][:, at], green[at][:, at + 1], green[at + 1][:, at + 1])
+    )
+    cross = (first @ last.mT) * both
+    coupling = (first @ first.mT) * firsts + (last @ last.mT) * lasts
     weight = (lam.double() * parts)[:, None, None]
-    eye = torch.eye(n * parts, dtype=torch.float64, device=d.device)
+    eye = torch.eye(first.shape[1], dtype=torch.float64, device=d.device)
     system = eye + weight * (coupling + cross + cross.mT) / tau
-    left = residuals.delta.double() - rows.along(smooth(pull) / tau)
+    left = _aligned(residuals.delta.double() - rows.along(smooth(pull) / tau), 1)
     factor, _ = torch.linalg.cholesky_ex(system)
-    multiplier = torch.cholesky_solve(weight * left[:, :, None], factor)[:, :, 0]
+    multiplier = torch.cholesky_solve(weight * left[:, :, None], factor)[:, : n * parts, 0]
     return -smooth(pull + rows.transposed(multiplier)) / tau
 
 
@@ -103,13 +107,27 @@ def predicted_energy(residuals: Residuals, lam: torch.Tensor, step: torch.Tensor
 
 @lru_cache(maxsize=32)
 def _green_at(segments: int, parts: int) -> torch.Tensor:
-    """`W T^-1 W^T` at the parts' inner ends, [n m - 1, n m - 1]."""
-    weights = interpolation_matrix(segments, parts)[1:-1]
+    """`W T^-1 W^T` at the parts' inner ends, [n m - 1, n m - 1], its size `_aligned`."""
+    weights = _aligned(interpolation_matrix(segments, parts)[1:-1], 0)
     return weights @ inverse_laplacian(segments) @ weights.T
 
 
 @lru_cache(maxsize=32)
 def _root_of_second_difference(size: int) -> torch.Tensor:
-    """Cholesky factor of `tridiag(-1, 2, -1)`, [size, size]: row j holds `-sqrt((j - 1) / j)`, `sqrt((j + 1) / j)`."""
+    """Cholesky factor of `tridiag(-1, 2, -1)`, [size, size]: row j holds `-sqrt((j - 1) / j)`, `sqrt((j + 1) / j)`.
+
+    Its size `_aligned`.
+    """
     j = torch.arange(1, size + 1, dtype=torch.float64)
-    return torch.diag(((j + 1) / j).sqrt()) - torch.diag(((j[1:] - 1) / j[1:]).sqrt(), -1)
+    root = torch.diag(((j + 1) / j).sqrt()) - torch.diag(((j[1:] - 1) / j[1:]).sqrt(), -1)
+    return _aligned(_aligned(root, 0), 1)
+
+
+def _aligned(values: torch.Tensor, dim: int) -> torch.Tensor:
+    """Zeros after the last along `dim`, up to a multiple of 8.
+
+    A batch of float64 matrices then has each at an address that is a multiple of 64 bytes. A library of linear algebra may add
+    up in another order where addresses are aligned otherwise: a pair's last digits would depend on its place in the batch.
+    """
+    missing = -values.shape[dim] % 8
+    return torch.nn.functional.pad(values, [0, 0] * (values.ndim - 1 - dim) + [0, missing]) if missing else values
