@@ -1,5 +1,6 @@
 """The record of a multirun, as its parent and its jobs leave it in its folder."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,7 @@ def _job(folder: Path, told: Any) -> RecordedJob:
     overrides = tuple(str(one) for one in (own if isinstance(own, list) and record else told))
     config = _yaml(folder / ".hydra" / "config.yaml")
     page = config.get("page") if isinstance(config, dict) and record else None
-    run = folder / str(record.get("run") or ".")
+    run = Path(os.path.normpath(folder / str(record.get("run") or ".")))
     status = str(record.get("status") or MISSING)
     reason = str(record.get("reason") or "") if record else _NOT_STARTED
     return RecordedJob(folder.name, folder, run, overrides, status, reason, page if isinstance(page, dict) else {})
