@@ -8,7 +8,6 @@ is named by a hash of its configuration.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,4 +91,4 @@ def _group(page: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -32,7 +32,7 @@ LAYERS = (
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 # Where parts of one line may know each other, as long as no modules import in a circle: the runner is one part in several files;
 # a score may be trained on demand, and training needs the noise levels of a score.
-TOGETHER = (LAYERS[-4], ("training", "score"))
+TOGETHER = (LAYERS[RANK["runner"]], ("training", "score"))
 
 
 def imports() -> dict[str, set[str]]:

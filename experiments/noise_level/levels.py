@@ -74,7 +74,7 @@ class Cell:
 def run(
     path: Path,
     config: Mapping[str, Any],
-    case: str,
+    case: str | None,
     design: bool,
     reach: float | None = None,
     samples: int = 2,
@@ -96,6 +96,9 @@ def run(
     A cell that lies in the folder already is not computed again.
     Raises ConfigError for what the parts refuse, and for a metric without a rule.
     """
+    if case is None:
+        allowed = "a case's name, as the options of case/sigma_auto have it"
+        raise bad_value("runner.case", case, allowed)
     found = case_of(config, case, samples, levels, further or {})
     cells = []
     for cell in run_case(found, path / CELLS):
@@ -190,8 +193,8 @@ class _Problem:
     def cell(self, metric: str, sigma: float | None) -> Cell:
         """At `sigma`, or at the level of the metric's rule."""
         if metric == STRAIGHT:
-            points = next(iter(self.case.methods.values())).solver.num_points
-            errors = self._against_truth(linear(self.pairs.ends, points))
+            method = next(iter(self.case.methods.values()))
+            errors = self._against_truth(linear(self.pairs.ends, method.solver.num_points))
             return Cell(self.case.name, metric, "", 0.0, *errors, 0.0)
         rule, rows = RULE_OF[metric] if sigma is None else "", []
         for score, points in zip(self.case.samples, self.points, strict=True):

@@ -96,7 +96,7 @@ class Cell:
 def run(
     path: Path,
     config: Mapping[str, Any],
-    case: str,
+    case: str | None,
     starts: Mapping[str, Mapping[str, Any]],
     far: Sequence[str],
 ) -> None:
@@ -114,6 +114,8 @@ def run(
     solver = make("solver", config["solver"])
     if not isinstance(solver, GaussNewton):
         raise bad_value("solver", option_name(config["solver"]), "'gauss_newton' for this study")
+    if case is None:
+        raise bad_value("runner.case", case, "a case's name, as the options of case/starts have it")
     found = Case(case, lambda: joining_of(config), made, solver, tuple(far))
     for cell in run_case(found, path / CELLS):
         log.info("%s, %s: %.1f s", cell.case, cell.start, cell.seconds)

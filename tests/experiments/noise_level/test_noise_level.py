@@ -102,6 +102,7 @@ def test_page(tmp_path: Path) -> None:
     ("override", "words"),
     [
         ("metric=euclidean", "metric = 'euclidean'"),
+        ("runner.case=null", "runner.case = None"),
         ("runner.levels=0", "runner.levels = 0"),
     ],
 )

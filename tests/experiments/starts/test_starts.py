@@ -188,6 +188,7 @@ def test_torus_angles_that_cannot_be_are_refused(angles: object) -> None:
     ("override", "words"),
     [
         ("metric=euclidean", "metric = 'euclidean'"),
+        ("runner.case=null", "runner.case = None"),
         ("solver=lbfgs", "'gauss_newton'"),
         ("+runner.starts.lerp.speed=2", "runner.starts.lerp.speed"),
         ("runner.starts.perturbed.amplitude=0", "runner.starts.perturbed"),
