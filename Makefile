@@ -87,13 +87,13 @@ sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the s
 	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
 
 starts: $(READY) ## How often each start leads to the best geodesic: results/starts.md (half an hour or more on two cores; resumes)
-	$(BIN)/python scripts/starts.py --output $(OUTPUTS)/starts --results $(RESULTS)
+	$(REPRODUCE) --only starts
 
 memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory.md (Linux; minutes)
 	$(BIN)/python -m experiments.memory --results $(RESULTS)
 
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto.md (half an hour or more on one core; resumes)
-	$(BIN)/python scripts/sigma_auto.py --output $(OUTPUTS)/sigma_auto --results $(RESULTS)
+	$(REPRODUCE) --only sigma_auto
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
 	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export

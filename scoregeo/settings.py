@@ -119,7 +119,8 @@ class Settings:
         results: folder that the pages of a multirun are written to; null: the multirun's own.
         page: title, question and measures of the page.
         runner: a function of one's own, by `_target_`, in place of the runner: called with the run's folder and its settings,
-            it writes `NAME.md` and `NAME.csv` there. What it lists as `models` are shipped models that it reads.
+            it writes `NAME.md` and `NAME.csv` there, or what the study's `page.writer` reads. What it lists as `models` are
+            shipped models that it reads.
         rivals: further solvers on the same pairs and starts, by name.
         extrapolation: where it names methods, the run continues the solver's geodesics past their second ends by these, instead
             of comparing paths between the ends: baselines have no row, and rivals are refused.

@@ -40,11 +40,18 @@ EXPERIMENTS = {
     ),
     "codimension": ("codimension",),
     "varying_curvature": ("varying_curvature_wiggly", "varying_curvature"),
-    "noise_level": ("noise_level",),
+    "noise_level": ("noise_level", "sigma_auto"),
     "synthetic": ("sphere_learned", "torus_learned", "torus", "sphere", "sphere_r50"),
+    "starts": ("starts",),
 }
-# Pages that take too long to be made with the others: only where --only names them.
-APART = ("rotated_mnist_unet_ten_exact_gradient", "stable_diffusion_twenty")
+# Pages that take too long to be made with the others: only where --only names them, or
+# --experiment a folder that has no others. Both profiles are one size.
+APART = (
+    "rotated_mnist_unet_ten_exact_gradient",
+    "stable_diffusion_twenty",
+    "starts",
+    "sigma_auto",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,13 +65,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--launcher", default="local", help="of configs/hydra/launcher (default: %(default)s)")
     parser.add_argument("overrides", nargs="*", help="further key=value: hydra.launcher.* for the launcher, others for every run")
     given = parser.parse_args(arguments)
-    asked = [page for folder in given.experiment or ([] if given.only else EXPERIMENTS) for page in EXPERIMENTS[folder]]
-    wanted = [page for page in pages if page in given.only or (page in asked and page not in APART)]
+    wanted = wanted_pages(given.experiment or ([] if given.only else list(EXPERIMENTS)), given.only)
     own = [one for one in given.overrides if not one.startswith("hydra")]
     sized = [] if given.profile == "quick" else [f"profile={given.profile}"]
     commands = [[f"{_group(page)}={page}", *sized, *own] for page in wanted]
     launcher = [f"hydra/launcher={given.launcher}", *(one for one in given.overrides if one not in own)]
     launch_all(commands, [*launcher, f"output={given.output}", f"results={given.results}"])
+
+
+def wanted_pages(folders: Sequence[str], only: Sequence[str] = ()) -> list[str]:
+    """The pages of `folders` and those of `only`, in order.
+
+    Of a folder, the pages that are not apart; all of them where it is the only folder and has no
+    others.
+    """
+    found = {page for folder in folders for page in EXPERIMENTS[folder] if page not in APART}
+    if len(folders) == 1 and not found:
+        found = set(EXPERIMENTS[folders[0]])
+    pages = [page for found in EXPERIMENTS.values() for page in found]
+    return [page for page in pages if page in found or page in only]
 
 
 def _group(page: str) -> str:

@@ -22,7 +22,6 @@ LAYERS = (
     ("baseline", "extrapolation"),
     ("evaluation",),
     ("report", "tracker"),
-    ("study",),
     ("experiment",),
     ("problem",),
     (

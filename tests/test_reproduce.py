@@ -57,14 +57,27 @@ def test_every_study_and_every_page_is_asked_for_once(reproduce: Any) -> None:
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_a_study_s_jobs_are_different_runs_in_both_sizes(study: str, tmp_path: Path) -> None:
+def test_a_study_s_jobs_are_different_runs_in_both_sizes(study: str, tmp_path: Path, reproduce: Any) -> None:
     folders = {}
     for profile in ("quick", "full"):
         jobs = points(f"study={study}", f"profile={profile}")
         folders[profile] = [compose([*job, f"output={tmp_path}"])[1] for job in jobs]
         assert len(jobs) > 1 and len(set(folders[profile])) == len(jobs), "two cases are the same run"
         assert all(folder.is_relative_to(tmp_path) for folder in folders[profile])
-    assert not set(folders["quick"]) & set(folders["full"]), "full is another size than quick"
+    if study in reproduce.APART:
+        assert folders["quick"] == folders["full"]
+    else:
+        assert not set(folders["quick"]) & set(folders["full"]), "full is another size than quick"
+
+
+def test_pages_apart_are_made_where_they_are_named(reproduce: Any) -> None:
+    whole = reproduce.wanted_pages(list(reproduce.EXPERIMENTS))
+    assert not set(whole) & set(reproduce.APART)
+    assert reproduce.wanted_pages(["noise_level"]) == ["noise_level"]
+    assert reproduce.wanted_pages(["starts"]) == ["starts"]
+    assert reproduce.wanted_pages([], ["starts", "sigma_auto"]) == ["sigma_auto", "starts"]
+    for folder in reproduce.EXPERIMENTS:
+        assert reproduce.wanted_pages([folder]), folder
 
 
 def test_full_is_another_size_than_quick_where_a_page_has_two(reproduce: Any) -> None:

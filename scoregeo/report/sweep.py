@@ -75,6 +75,8 @@ def gather(
             raise ConfigError(f"measures: no job has {measure!r}; known: {', '.join(known)}.")
     shown = list(measures or known)
     lost = [job for job in jobs if job.failure is not None]
+    if not rows and not lost:
+        raise DataError(f"The jobs of {folder.name} have runners of their own, which give no rows for a table.")
     if not rows:
         raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
     notes = list(dict.fromkeys(line for job in jobs for line in _weights(job.folder)))
@@ -101,7 +103,7 @@ def read_sweep(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[st
     names = list(keys) if keys else _swept([place.overrides for place in places])
     jobs = [_read(place, names) for place in places]
     jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
-    for name in names:
+    for name in keys or ():
         if all(job.values[name] is None for job in jobs):
             swept = ", ".join(_swept([place.overrides for place in places]))
             raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {swept}.")
@@ -136,7 +138,11 @@ def _read(place: _Place, keys: Sequence[str]) -> Job:
     config = _yaml(place.run / "config.yaml") if place.failure is None else None
     values = {key: _value(key, config, place.overrides) for key in keys}
     try:
-        failure = place.failure or _failure(place.run)
+        # A runner of its own writes no summary.
+        own = isinstance(config, dict) and config.get("runner") is not None
+        failure = place.failure or _failure(place.run, own)
+        if failure is None and own:
+            return Job(place.name, values, (), place.run)
         if failure is None:
             labels = {key: show(value) for key, value in values.items()}
             return Job(place.name, values, tuple(rows_from_summary(_entries(place.run / "summary.json"), labels)), place.run)
@@ -145,14 +151,14 @@ def _read(place: _Place, keys: Sequence[str]) -> Job:
     return Job(place.name, values, (), place.run, failure)
 
 
-def _failure(job: Path) -> str | None:
-    """Why the job's results cannot be used, or None."""
+def _failure(job: Path, own: bool) -> str | None:
+    """Why the job's results cannot be used, or None. `own`: it has a runner of its own."""
     if not (job / "manifest.json").is_file():
         return "no manifest.json: it ended before its run began"
     manifest = read_json(job / "manifest.json")
     status = manifest.get("status") if isinstance(manifest, dict) else None
     if status == DONE:
-        return None if (job / "summary.json").is_file() else "it is marked done, but has no summary.json"
+        return None if own or (job / "summary.json").is_file() else "it is marked done, but has no summary.json"
     if status == "running":
         return unfinished()
     return str(manifest.get("error") or "no reason was recorded") if status == FAILED else f"unknown status {status!r}"

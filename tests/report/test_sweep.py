@@ -9,7 +9,7 @@ import pytest
 
 from scoregeo.core.errors import ConfigError, DataError
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
-from scoregeo.report.sweep import find_jobs, gather
+from scoregeo.report.sweep import find_jobs, gather, read_sweep
 from scoregeo.report.table import summary_entry
 
 LAMS, POINTS = (1.0, 10.0, 100.0, 1000.0), (8, 16, 32, 64)
@@ -106,6 +106,25 @@ def test_no_jobs_or_none_done(tmp_path: Path) -> None:
     job(tmp_path / "multirun" / "0", 1.0, 8, "failed", "out of memory")
     with pytest.raises(DataError, match="out of memory"):
         gather(tmp_path / "multirun", out=tmp_path / "s")
+
+
+def test_a_job_with_a_runner_of_its_own_needs_no_summary(tmp_path: Path) -> None:
+    folder = job(tmp_path / "multirun" / "0", 1.0, 8)
+    (folder / "summary.json").unlink()
+    with (folder / "config.yaml").open("a") as handle:
+        handle.write("runner:\n  _target_: experiments.starts.run\n")
+    _, (found,) = read_sweep(tmp_path / "multirun")
+    assert found.failure is None and found.rows == ()
+    with pytest.raises(DataError, match="runners of their own"):
+        gather(tmp_path / "multirun", out=tmp_path / "s")
+
+
+def test_a_node_that_every_job_leaves_out_is_no_error(tmp_path: Path) -> None:
+    folder = job(tmp_path / "multirun" / "0", 1.0, 8)
+    with (folder / ".hydra" / "overrides.yaml").open("a") as handle:
+        handle.write("- ~runner.starts.slerp\n")
+    _, (found,) = read_sweep(tmp_path / "multirun")
+    assert found.failure is None
 
 
 def test_folder_names_are_ordered_by_number(tmp_path: Path) -> None:

@@ -1,22 +1,22 @@
-"""How often each start leads to the best known geodesic: one cell a problem and start, kept as it is done.
+"""How often each start leads to the best known geodesic: a cell for each case and start.
 
 For every pair and start: Gauss-Newton from the start, and the energy of the path it ends at, certified on a finer quadrature. The
 best known energy of a pair is the least of these over all its starts; a start has reached it where its own is within 5 %.
 """
 
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from scoregeo.core.errors import DataError, ScoreError
+from scoregeo.build import build, make, option_name
+from scoregeo.core.errors import DataError, ScoreError, bad_value
 from scoregeo.core.files import read_json, write_json
+from scoregeo.core.results import FORMAT
 from scoregeo.initializer.base import AbstractInitializer
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
@@ -28,55 +28,47 @@ from scoregeo.solver.gauss_newton import GaussNewton
 log = logging.getLogger(__name__)
 
 REACHED = 1.05  # of the best known energy
-_FORMAT = 1
+CELLS = "methods"  # the cells' folder in a run's, which is cleared where a run is made anew
 
 Values = tuple[float | None, ...]  # one a pair; None (null in JSON) where there is no finite number
 
 
 @dataclass(frozen=True)
 class Joining:
-    """What a case's starts work on: `ends` [pairs, 2, *shape] with the `angles` between them, a metric, and its data.
+    """What a case's starts work on: ends, a metric, and its data.
 
+    `ends` [pairs, 2, *shape], with the group of each pair, such as the angle between its ends.
     `references(count)` gives data points [count, *shape].
     """
 
     ends: torch.Tensor
-    angles: tuple[float, ...]
+    groups: tuple[str, ...]
     metric: SteinMetric
     references: Callable[[int], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One problem of the study. `joining` is called when its first cell is computed; `settings` say what it depends on.
+    """One problem of the study. `joining` is called when its first cell is computed.
 
-    `far` are the starts that lie far from a geodesic: from these lam is raised step by step, as a user would.
+    `far` are the starts that lie far from a geodesic: from these lam is raised step by step, as a
+    user would.
     """
 
     name: str
-    title: str
     joining: Callable[[], Joining]
-    settings: Mapping[str, Any]
     starts: Mapping[str, AbstractInitializer]
-    num_points: int = 33
-    subnodes: int = 4
-    max_iterations: int = 50
+    solver: GaussNewton
     far: tuple[str, ...] = ("lerp", "slerp", "perturbed")
 
-    def solver(self, start: str) -> GaussNewton:
-        return GaussNewton(
-            self.num_points, subnodes=self.subnodes, max_iterations=self.max_iterations, continuation=start in self.far
-        )
-
-    def key(self, start: str) -> str:
-        """Eight hexadecimal digits of all that a cell depends on."""
-        facts = [_FORMAT, self.name, dict(self.settings), repr(self.starts[start]), repr(self.solver(start))]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+    def solver_from(self, start: str) -> GaussNewton:
+        """The solver, with continuation where the start is far."""
+        return replace(self.solver, continuation=start in self.far)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One start on one case; a value a pair.
+    """One start on one case; a value a pair. `groups`: as of `Joining`.
 
     `energy`: certified, of the geodesic; `start_energy`: of the start itself, on the same quadrature; None where there is none.
     `start_evaluations`, `solver_evaluations`: score evaluations a pair, what the start prepares for all pairs shared among them.
@@ -85,7 +77,7 @@ class Cell:
 
     case: str
     start: str
-    angles: tuple[float, ...]
+    groups: tuple[str, ...]
     energy: Values
     start_energy: Values
     start_evaluations: Values
@@ -101,21 +93,63 @@ class Cell:
         return _numbers(self.energy)
 
 
-def run_case(case: Case, folder: Path, on_cell: Callable[[Cell], None] | None = None) -> list[Cell]:
-    """The cells of a case, from `folder` where they are there, else computed and kept. `on_cell` is told each."""
-    cells: list[Cell] = []
+def run(
+    path: Path,
+    config: Mapping[str, Any],
+    case: str | None,
+    starts: Mapping[str, Mapping[str, Any]],
+    far: Sequence[str],
+) -> None:
+    """The work of one job of `study=starts`: a cell for each start, in the run's folder `path`.
+
+    `config`: the run's, whose dataset, score, metric and solver make the problem. `case`: the
+    case's name. `starts`: nodes of initializers, by name. `far`: as of `Case`; names that are no
+    starts do nothing. A cell that lies in the folder already is not computed again.
+    Raises ConfigError for a metric other than `stein`, a solver other than `gauss_newton`, and
+    whatever the parts refuse.
+    """
+    made = {}
+    for name, node in starts.items():
+        made[name] = make("initializer", node, f"runner.starts.{name}")
+    solver = make("solver", config["solver"])
+    if not isinstance(solver, GaussNewton):
+        raise bad_value("solver", option_name(config["solver"]), "'gauss_newton' for this study")
+    if case is None:
+        raise bad_value("runner.case", case, "a case's name, as the options of case/starts have it")
+    found = Case(case, lambda: joining_of(config), made, solver, tuple(far))
+    for cell in run_case(found, path / CELLS):
+        log.info("%s, %s: %.1f s", cell.case, cell.start, cell.seconds)
+
+
+def joining_of(config: Mapping[str, Any]) -> Joining:
+    """Pairs, metric and references of a run's configuration.
+
+    Raises ConfigError where it has another metric than `stein`.
+    """
+    experiment = build(config)
+    dataset, metric, settings = experiment.dataset, experiment.metric, experiment.settings
+    if not isinstance(metric, SteinMetric):
+        raise bad_value("metric", metric.name, "'stein' for this study")
+    pairs = dataset.pairs(settings.seed)
+    return Joining(
+        pairs.ends.to(settings.device),
+        pairs.groups,
+        metric,
+        lambda count: dataset.sample(count, settings.seed).to(settings.device),
+    )
+
+
+def run_case(case: Case, folder: Path) -> Iterator[Cell]:
+    """The cells of a case, from `folder` where they are there, else computed and kept."""
     joining: Joining | None = None
     for start in case.starts:
-        path = folder / f"{case.name}-{start}-{case.key(start)}.json"
-        cell = _load(path)
+        path = folder / f"{start}.json"
+        cell = load_cell(path)
         if cell is None:
             joining = joining or case.joining()
             cell = run_cell(case, joining, start)
-            write_json(path, {"format": _FORMAT, **vars(cell)})
-        cells.append(cell)
-        if on_cell is not None:
-            on_cell(cell)
-    return cells
+            write_json(path, {"format": FORMAT, **vars(cell)})
+        yield cell
 
 
 @torch.no_grad()
@@ -125,22 +159,23 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
     metric = SteinMetric(ScoreField(counting, joining.metric.field.sigma), joining.metric.lam)
     pairs, began = len(joining.ends), time.perf_counter()
     try:
-        path = case.starts[start].prepare(metric, joining.references)(joining.ends, case.num_points)
+        paths = case.starts[start].prepare(metric, joining.references)
+        path = paths(joining.ends, case.solver.num_points)
         spent = counting.count / pairs
-        rule = Quadrature("trapezoid", REFINEMENT * case.subnodes)
+        rule = Quadrature("trapezoid", REFINEMENT * case.solver.subnodes)
         start_energy = torch.cat([metric.energy(one, rule) for one in path.split(1)])
-        solution = case.solver(start).solve(metric, path)
+        solution = case.solver_from(start).solve(metric, path)
     except ScoreError as error:
         log.warning("%s, %s: %s", case.name, start, error)
         nothing = (None,) * pairs
         return Cell(
-            case.name, start, joining.angles, nothing, nothing, nothing, nothing, ("failed",) * pairs, (False,) * pairs,
+            case.name, start, joining.groups, nothing, nothing, nothing, nothing, ("failed",) * pairs, (False,) * pairs,
             time.perf_counter() - began, str(error),
         )  # fmt: skip
     return Cell(
         case=case.name,
         start=start,
-        angles=joining.angles,
+        groups=joining.groups,
         energy=tuple(solution.certified_energy.tolist()),
         start_energy=tuple(start_energy.tolist()),
         start_evaluations=(spent,) * pairs,
@@ -153,7 +188,7 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
 
 @dataclass(frozen=True)
 class Share:
-    """What came of one start on one case at one angle (None: all of them): medians over `pairs` pairs.
+    """What came of one start on one case in one group of pairs (None: all of them): medians over `pairs` pairs.
 
     `reached`: pairs within 5 % of the best known energy. `ratio`: geodesic's energy over the best known; `start_ratio`: the
     start's own.
@@ -161,7 +196,7 @@ class Share:
 
     case: str
     start: str
-    angle: float | None
+    group: str | None
     pairs: int
     reached: int
     ratio: float
@@ -171,24 +206,23 @@ class Share:
 
 
 def shares(cells: Sequence[Cell]) -> list[Share]:
-    """Every start at every angle and at all of them, from the cells of one case."""
+    """Every start in every group and in all of them, from the cells of one case."""
     best = torch.stack([cell.finite_energy for cell in cells]).amin(0)
     found = []
     for cell in cells:
-        angles = torch.tensor(cell.angles)
-        for angle in [*dict.fromkeys(cell.angles), None]:
-            chosen = torch.ones(len(angles), dtype=torch.bool) if angle is None else angles == angle
-            found.append(_share(cell, angle, chosen, best))
+        for group in [*dict.fromkeys(cell.groups), None]:
+            chosen = torch.tensor([group in (None, own) for own in cell.groups])
+            found.append(_share(cell, group, chosen, best))
     return found
 
 
-def _share(cell: Cell, angle: float | None, chosen: torch.Tensor, best: torch.Tensor) -> Share:
+def _share(cell: Cell, group: str | None, chosen: torch.Tensor, best: torch.Tensor) -> Share:
     ratio = (cell.finite_energy / best)[chosen].nan_to_num(torch.inf, torch.inf)  # infinite over infinite: no start has an energy
     own = (_numbers(cell.start_energy) / best)[chosen].nan_to_num(torch.inf, torch.inf)
     return Share(
         case=cell.case,
         start=cell.start,
-        angle=angle,
+        group=group,
         pairs=int(chosen.sum()),
         reached=int((ratio <= REACHED).sum()),
         ratio=_median(ratio),
@@ -209,11 +243,11 @@ def _median(values: torch.Tensor) -> float:
     return float(values.median())
 
 
-def _load(path: Path) -> Cell | None:
+def load_cell(path: Path) -> Cell | None:
     """A cell written before, or None where there is none or it is damaged."""
     try:
         found: dict[str, Any] = read_json(path)
-        if found.pop("format") != _FORMAT:
+        if found.pop("format") != FORMAT:
             return None
         lists = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
         return Cell(**found | lists)

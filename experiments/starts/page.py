@@ -1,0 +1,162 @@
+"""The study of starts as a page, a CSV and a figure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from experiments.starts.cells import CELLS, REACHED, Cell, Share, load_cell, shares
+from scoregeo.core.errors import DataError
+from scoregeo.core.files import write_text
+from scoregeo.evaluation.statistics import Estimate, NotAvailable
+from scoregeo.report.curves import sweep_heatmap
+from scoregeo.report.result_page import Study
+from scoregeo.report.table import Cell as TableCell
+from scoregeo.report.table import Row, csv_table, markdown_table
+from scoregeo.solver.certificate import REFINEMENT
+
+_TITLES = {
+    "start": "start",
+    "ratio": "energy / best",
+    "start_ratio": "start's own energy / best",
+    "start_evaluations": "evaluations for the start",
+    "solver_evaluations": "evaluations of the solver",
+    "seconds": "seconds for all pairs",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A case whose cells are all there, and what the page says of its run's settings."""
+
+    name: str
+    title: str
+    cells: Sequence[Cell]
+    lam: float
+    num_points: int
+    subnodes: int
+    max_iterations: int
+
+    @classmethod
+    def read(cls, title: str, run: Path) -> "Done":
+        """From the run's folder. Raises DataError where a cell cannot be read."""
+        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        solver, cells = config["solver"], []
+        for start in config["runner"]["starts"]:
+            cell = load_cell(run / CELLS / f"{start}.json")
+            if cell is None:
+                path = run / CELLS / f"{start}.json"
+                raise DataError(f"{path} cannot be read: overwrite=true makes it anew.")
+            cells.append(cell)
+        return cls(
+            config["runner"]["case"],
+            title,
+            cells,
+            config["metric"]["lam"],
+            solver["num_points"],
+            solver["subnodes"],
+            solver["max_iterations"],
+        )
+
+
+def write(study: Study, results: Path) -> None:
+    """The study's page, CSV and figure; nothing where no case is done."""
+    done = [Done.read(title, run) for title, run in study.done.items()]
+    if done:
+        write_starts(results / study.name, study.page.title, done, study.command, study.failed)
+
+
+def write_starts(
+    out: Path,
+    title: str,
+    done: Sequence[Done],
+    command: str,
+    failed: Sequence[str] = (),
+) -> list[Path]:
+    """`out.md`, `out.csv` and `figures/OUT.png` beside them.
+
+    `failed`: titles of cases that are not among `done`.
+    """
+    parts = [
+        f"# {title}",
+        f"```bash\n{command}\n```",
+        f"Each start is followed by Gauss-Newton (`metric.lam={done[0].lam:g}`), pairs of all angles as one batch. Energies are "
+        f"certified on a quadrature {REFINEMENT} times finer than the solver's. The best known energy of a pair is the least "
+        f"that any start's geodesic has; a start reaches it within {100 * (REACHED - 1):.0f} %. A column of degrees counts the "
+        "pairs that reach it; ratios are medians over all pairs (the lower one of two). Costs are score evaluations a pair, "
+        "medians; what a start prepares for all pairs is shared among them.",
+        *([f"Not on this page, it failed: {'; '.join(failed)}."] if failed else []),
+        f"![How often the best known energy is reached](figures/{out.name}.png)",
+    ]
+    rows: list[Row] = []
+    for case in done:
+        table = shares(case.cells)
+        parts += [
+            f"## {case.title}",
+            _settings(case),
+            _markdown(table, case.cells).rstrip(),
+            *_notes(case.cells),
+        ]
+        rows += [_csv_row(share) for share in table]
+    page, numbers = out.with_name(f"{out.name}.md"), out.with_name(f"{out.name}.csv")
+    write_text(page, "\n\n".join(parts) + "\n")
+    write_text(numbers, csv_table(rows))
+    return [page, numbers, *_figure(out.parent / "figures" / out.name, done)]
+
+
+def _settings(case: Done) -> str:
+    return f"{case.num_points} points, {case.subnodes} parts a segment, at most {case.max_iterations} iterations."
+
+
+def _markdown(table: Sequence[Share], cells: Sequence[Cell]) -> str:
+    rows = []
+    for cell in cells:
+        own = [share for share in table if share.start == cell.start]
+        labels = {"start": cell.start} | {share.group or "all": f"{share.reached}/{share.pairs}" for share in own}
+        rows.append(
+            Row(
+                labels,
+                _cells(own[-1]) | {"seconds": Estimate(round(cell.seconds, 1), n=own[-1].pairs)},
+            )
+        )
+    return markdown_table(rows, titles=_TITLES)
+
+
+def _cells(share: Share) -> dict[str, TableCell]:
+    found: dict[str, TableCell] = {}
+    for name in ("ratio", "start_ratio", "start_evaluations", "solver_evaluations"):
+        value = getattr(share, name)
+        found[name] = Estimate(value, n=share.pairs) if math.isfinite(value) else NotAvailable("no finite energy")
+    return found
+
+
+def _csv_row(share: Share) -> Row:
+    reached: dict[str, TableCell] = {"reached": Estimate(share.reached / share.pairs, n=share.pairs)}
+    return Row(
+        {"case": share.case, "start": share.start, "angle": share.group or "all"},
+        reached | _cells(share),
+    )
+
+
+def _notes(cells: Sequence[Cell]) -> list[str]:
+    """How each start's pairs ended, and the starts that could not be made."""
+    lines = []
+    for cell in cells:
+        ended = ", ".join(f"{cell.status.count(state)} {state}" for state in dict.fromkeys(cell.status))
+        leaps = f", {sum(cell.tunnelled)} tunnelling" if any(cell.tunnelled) else ""
+        lines.append(f"- {cell.start}: {ended}{leaps}" + (f" ({cell.failure})" if cell.failure else "") + ".")
+    return ["\n".join(lines)]
+
+
+def _figure(out: Path, done: Sequence[Done]) -> list[Path]:
+    starts = list(dict.fromkeys(cell.start for case in done for cell in case.cells))
+    values = []
+    for case in done:
+        every = [share for share in shares(case.cells) if share.group is None]
+        overall = {share.start: share.reached / share.pairs for share in every}
+        values.append([overall.get(start, math.nan) for start in starts])
+    labels, names = [start.replace("_", "\n") for start in starts], [case.name for case in done]
+    measure = "share that reaches the best energy"
+    return sweep_heatmap(out, labels, names, values, xlabel="start", ylabel="", measure=measure, formats=("png",))
