@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import yaml
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 
 from scoregeo.core.files import write_json
@@ -88,14 +89,24 @@ class Gather(Callback):
         _check_launcher(config.hydra.launcher._target_)
         _check_address(config)
         folder = Path(config.hydra.sweep.dir)
-        jobs = expand(config) if not self.pages else None
+        try:
+            jobs = expand(config) if not self.pages else None
+        except HydraException:
+            jobs = None  # the sweeper will say so itself
         Gather.sweep = Sweep(folder, config.results and Path(config.results), self.pages)
-        Gather.sweep.begin(jobs, list(config.hydra.overrides.task))
+        try:
+            Gather.sweep.begin(jobs, list(config.hydra.overrides.task))
+        except OSError as error:
+            sys.exit(f"scoregeo: error: output: {folder} cannot be written ({error.strerror}): output must be a folder that can.")
 
     def on_multirun_end(self, config: "DictConfig", **kwargs: Any) -> None:
-        """Gather. Ends the process with status 1 where a job failed or is missing."""
-        assert Gather.sweep is not None
-        Gather.sweep.end()
+        """Gather. Ends the process with status 1 where a job failed or is missing, or where a page cannot be written."""
+        try:
+            assert Gather.sweep is not None, "the multirun's record was not begun"
+            Gather.sweep.end()
+        except Exception as error:  # Hydra would only warn of it
+            log.debug("gathering failed", exc_info=True)
+            sys.exit(f"scoregeo: error: the jobs could not be gathered: {type(error).__name__}: {error}")
 
     @classmethod
     def lost(cls, error: BaseException) -> NoReturn:

@@ -124,6 +124,16 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
     assert not {row["method"] for row in rows} & {"stein_adam", "stein_gauss_newton_mended"}
 
 
+def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file in the way")
+    small = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8", "metric.lam=1,10", f"output={tmp_path}")
+    said = command("study=ablation_lambda", *small, f"results={tmp_path / 'results'}")
+    assert isinstance(said, str) and "could not be gathered" in said
+    (tmp_path / "file").write_text("a file in the way")
+    said = command("-m", "seed=0,1", f"output={tmp_path / 'file'}")
+    assert isinstance(said, str) and "output" in said and "cannot be written" in said
+
+
 def test_a_study_without_parameters_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "empty.yaml").write_text("# @package _global_\nhydra:\n  mode: MULTIRUN\n")
