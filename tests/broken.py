@@ -64,3 +64,19 @@ class KillsOnce(AbstractSolver):
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)
+
+
+class FailsOnce(AbstractSolver):
+    """Gauss-Newton, except that the first call fails."""
+
+    def __init__(self, num_points: int, marker: str) -> None:
+        self.num_points, self.marker = num_points, Path(marker)
+
+    def check(self, metric: AbstractMetric) -> None:
+        GaussNewton(num_points=self.num_points).check(metric)
+
+    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+        if not self.marker.exists():
+            self.marker.touch()
+            raise ScoreError("fails once")
+        return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)

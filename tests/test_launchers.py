@@ -11,6 +11,7 @@ import pytest
 
 from scoregeo.core.jobs import DONE, FAILED, read_jobs
 from tests.commands import PLAIN, command
+from tests.tables import same_paths, tables
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +102,39 @@ def test_workers_end_with_a_killed_parent_and_the_command_resumes(tmp_path: Path
         resumed.kill()
         resumed.wait()
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> None:
+    small = ["experiment=sphere", "dataset.num_pairs=5", "solver.num_points=8", "rivals.adam=null", *PLAIN]
+    assert command(*small, f"output={tmp_path / 'whole'}") is None
+    assert command(*small, "shards=2", "hydra/launcher=local", f"output={tmp_path / 'parts'}") is None
+    (whole,), (merged,) = (tmp_path.glob(f"{name}/sphere/*/summary.json") for name in ("whole", "parts"))
+    assert tables(whole.parent) == tables(merged.parent) and same_paths(whole.parent, merged.parent)
+    assert whole.parent.name == merged.parent.name
+    with (sweep_folder(tmp_path / "parts") / "sweep.csv").open(encoding="utf-8") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["method"] == "lerp" and row["measure"] == "length"]
+    assert [row["n"] for row in rows] == ["5"]
+
+
+def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> None:
+    small = ["experiment=sphere", "dataset.num_pairs=4", "solver.num_points=8", "rivals.adam=null", *PLAIN]
+    fails = ["+rivals.fails._target_=tests.broken.FailsOnce", "+rivals.fails.num_points=8", f"+rivals.fails.marker={tmp_path}/m"]
+    line = [*small, *fails, "shards=2", f"output={tmp_path / 'parts'}"]
+    said = command(*line)
+    assert isinstance(said, str) and "shard 0: fails once" in said
+    (second,) = tmp_path.glob("parts/sphere/*/shards/1_of_2/manifest.json")
+    before = second.stat().st_mtime_ns
+    assert command(*line) is None
+    assert second.stat().st_mtime_ns == before
+    assert len([*tmp_path.glob("parts/sphere/*/summary.json")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("shards", "words"), [("0", "at least 1"), ("9", "number of pairs of the run, 4"), ("two", "whole number")]
+)
+def test_bad_numbers_of_shards_are_refused(shards: str, words: str, tmp_path: Path) -> None:
+    said = command("dataset.num_pairs=4", *PLAIN, f"shards={shards}", f"output={tmp_path}")
+    assert isinstance(said, str) and "shards = " in said and words in said
 
 
 def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
