@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoregeo.command import execute, plain, register
-from scoregeo.multirun import Gather, JobRecord, launch, sharded
+from scoregeo.multirun import Gather, JobRecord, at_home, launch, sharded
 from scoregeo.settings import config_dir
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ def main() -> None:
     import hydra
 
     arguments = sharded(sys.argv[1:])
-    if len(arguments) > len(sys.argv) - 1:  # flags come first
-        sys.argv[1:] = [*([] if {"-m", "--multirun"} & set(arguments) else ["-m"]), *arguments]
+    if len(arguments) > len(sys.argv) - 1 and not {"-m", "--multirun"} & set(arguments):
+        arguments.insert(0, "-m")  # flags come first
+    sys.argv[1:] = at_home(arguments)
     with _told():
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(job)()
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _EXTRAS = {"joblib": "local", "ray": "ray", "submitit": "slurm"}  # by a part of the launcher's name, what installs it
 _PR_SET_PDEATHSIG = 1
 _PATIENCE = 5.0  # seconds for a cluster's head to answer
+_OUTPUT = "outputs"  # the default of `output`
 # Overrides that say where results go.
 _WHERE = ("output=", "results=", "overwrite=")
 
@@ -151,10 +152,10 @@ class Sweep:
 
         jobs = read_jobs(self.folder)
         for whole in wholes([job for job in jobs if job.choice("shard") is not None]):
-            shards = sorted((whole.run / "shards").glob("*/config.yaml"))
-            if whole.status != DONE or not shards:
+            first = whole.run / "shards" / f"0_of_{whole.choice('shards')}" / "config.yaml"
+            if whole.status != DONE or not first.is_file():
                 continue  # a shard is missing; or the run was done before, and none had anything to do
-            config = yaml.safe_load(shards[0].read_text(encoding="utf-8")) | {"shard": None}
+            config = yaml.safe_load(first.read_text(encoding="utf-8")) | {"shard": None}
             reason = execute(config, whole.run, list(whole.overrides), self.folder.name)
             if reason is not None:
                 log.error("not merged: %s", reason)
@@ -166,6 +167,16 @@ def sharded(arguments: Sequence[str]) -> list[str]:
     if not given or not given[-1].isdigit() or int(given[-1]) < 2 or any(one.startswith("shard=") for one in arguments):
         return list(arguments)
     return [*arguments, f"shard=range({given[-1]})"]
+
+
+def at_home(arguments: Sequence[str]) -> list[str]:
+    """A command line whose jobs may run elsewhere, with an absolute `output`: a cluster's workers have folders of their own."""
+    launchers = [one.partition("=")[2] for one in arguments if one.startswith("hydra/launcher=")]
+    if not launchers or launchers[-1] in ("basic", "local", "joblib"):
+        return list(arguments)
+    given = [one.partition("=")[2] for one in arguments if one.startswith("output=")]
+    rest = [one for one in arguments if not one.startswith("output=")]
+    return [*rest, f"output={Path(given[-1] if given else _OUTPUT).resolve()}"]
 
 
 def expand(config: "DictConfig") -> list[list[str]] | None:
@@ -202,6 +213,7 @@ def launch(commands: Sequence[Sequence[str]], overrides: Sequence[str], job: Cal
     search = create_config_search_path(str(config_dir()))
     hydra = Hydra.create_main_hydra2(task_name="scoregeo", config_search_path=search)
     try:
+        overrides = at_home(overrides)
         where = [one for one in overrides if one.startswith("output=")]
         jobs = []
         for command in commands:
