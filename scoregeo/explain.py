@@ -13,7 +13,8 @@ from scoregeo.multirun import not_installed
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'")
 _VALUE = re.compile(r"Value '(?P<value>.*)' (?:of type '\w+' could not be converted to|is not a valid) (?P<kind>\w+)")
-_WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number", "Profile": "quick or full"}
+_CHOICE = re.compile(r"Invalid value '(?P<value>.*)', expected one of \[(?P<allowed>[^\]]*)\] full_key: (?P<key>[\w.]+)")
+_WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number"}
 # Hydra's launchers that come in packages of their own, and the extra that installs each.
 _LAUNCHER = re.compile(r"hydra/launcher/(joblib|ray|submitit_slurm|submitit_local)\b")
 _EXTRAS = {"joblib": "local", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
@@ -41,6 +42,9 @@ def explain(error: Exception, configs: Path) -> str:
         key = re.search(r"full_key: ([\w.]+)", text)
         kind = _WORDS.get(value["kind"], value["kind"])
         return f"{key[1] if key else 'a key'} = {value['value']!r} is not allowed: it must be {kind}."
+    choice = _CHOICE.search(text)
+    if choice:
+        return f"{choice['key']} = {choice['value']!r} is not allowed: it must be one of {choice['allowed']}."
     unknown = _UNKNOWN.search(text)
     if unknown:
         return _unknown_key(unknown[1].split("@")[0], configs)

@@ -44,7 +44,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["solver=adam", "solver.subnodes=3"], ["solver.subnodes", "gauss_newton"]),
         (["evaluation.bootstrapp=3"], ["evaluation.bootstrapp", "evaluation.bootstrap"]),
         (["seed=abc"], ["seed = 'abc'", "whole number"]),
-        (["profile=fast"], ["profile = 'fast'", "quick or full"]),
+        (["profile=fast"], ["profile = 'fast'", "quick, full"]),
         (["study=ablation"], ["study = 'ablation'", "ablation_lambda", "codimension"]),
         (["study=codimension", "case/codimension=sphere"], ["case/codimension = 'sphere'", "sphere_r3"]),
         (["overwrite=maybe"], ["overwrite = 'maybe'", "true or false"]),
