@@ -22,9 +22,9 @@ _LISTS = ("rivals", "baseline", "extrapolation", "tracker")
 def register() -> None:
     """Tell Hydra of the schema and the resolvers that the configs use.
 
-    `${quick_or_full:8,64}`: the value for the profile chosen. `${config_hash:}`: of what is computed. `${sweep_hash:...}`: of
-    a multirun's overrides; it is evaluated once, in the process that starts the multirun, and Hydra hands the value to every
-    job, whichever launcher runs it. `${job_label:}`: the number of a multirun's job, for its log lines.
+    `${quick_or_full:8,64}`: the value for the profile chosen. `${config_hash:}`: of what is computed. `${sweep_folder:...}`: the
+    folder of a multirun, named by its overrides; it is evaluated once, in the process that starts the multirun, and Hydra hands
+    the value to every job, whichever launcher runs it. `${job_label:}`: the number of a multirun's job, for its log lines.
     """
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
@@ -32,7 +32,7 @@ def register() -> None:
     ConfigStore.instance().store(name="settings", node=Settings)
     OmegaConf.register_new_resolver("quick_or_full", _quick_or_full, replace=True)
     OmegaConf.register_new_resolver("config_hash", _hash_of_root, replace=True)
-    OmegaConf.register_new_resolver("sweep_hash", _sweep_hash, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("job_label", _job_label, replace=True)
 
 
@@ -126,9 +126,10 @@ def _hash_of_root(*, _root_: Any) -> str:
     return config_hash(plain(_root_))
 
 
-def _sweep_hash(overrides: Sequence[str], params: Mapping[str, str] | None) -> str:
+def _sweep_folder(output: str, name: str, overrides: Sequence[str], params: Mapping[str, str] | None) -> str:
     given = sorted(str(one) for one in overrides if not str(one).startswith(_WHERE))
-    return digest(" ".join([*given, *(f"{key}={value}" for key, value in (params or {}).items())]))
+    swept = [f"{key}={value}" for key, value in (params or {}).items()]
+    return f"{output}/{name}/sweep_{digest(' '.join([*given, *swept]))}"
 
 
 def _job_label(*, _root_: Any) -> str:

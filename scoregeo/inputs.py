@@ -14,7 +14,8 @@ def inputs_of(config: Mapping[str, Any]) -> dict[str, str]:
     The score's model where it ships or is a folder (one of the hub's is what its name says), and the digits' classifier. Weights
     that are trained on first use follow from the configuration; backbones of measures are fetched by their digest.
     """
-    models = (config.get("runner") or {}).get("models", ())
+    runner = config.get("runner")
+    models = runner.get("models", ()) if isinstance(runner, Mapping) else ()
     found = {f"runner.models.{name}": model_digest(MODELS / name) for name in models}
     model = (config.get("score") or {}).get("model")
     folder = None if model is None else model_folder(model)

@@ -94,6 +94,12 @@ class Gather(Callback):
             jobs = expand(config) if not self.pages else None
         except HydraException:
             jobs = None  # the sweeper will say so itself
+        if len({tuple(one for one in found if one.startswith("study=")) for found in jobs or ()}) > 1:
+            sys.exit(
+                "scoregeo: error: study = several is not allowed: a command runs one study; scripts/reproduce.py runs several."
+            )
+        if config.results and Path(config.results).exists() and not Path(config.results).is_dir():
+            sys.exit(f"scoregeo: error: results = {config.results!r} is not a folder: results must be a folder, or null.")
         Gather.sweep = Sweep(folder, config.results and Path(config.results), self.pages)
         try:
             Gather.sweep.begin(jobs, list(config.hydra.overrides.task))

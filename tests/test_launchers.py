@@ -159,13 +159,34 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
 
 
 def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None:
-    (tmp_path / "results").write_text("a file in the way")
+    (tmp_path / "results" / "ablation_lambda.md").mkdir(parents=True)  # a folder in the way
     small = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8", "metric.lam=1,10", f"output={tmp_path}")
     said = command("study=ablation_lambda", *small, f"results={tmp_path / 'results'}")
     assert isinstance(said, str) and "could not be gathered" in said
     (tmp_path / "file").write_text("a file in the way")
+    said = command("-m", "seed=0,1", f"results={tmp_path / 'file'}", f"output={tmp_path}")
+    assert isinstance(said, str) and "results = " in said and "not a folder" in said
+    said = command("-m", "study=codimension,noise_level", f"output={tmp_path}")
+    assert isinstance(said, str) and "runs one study" in said
+    said = command("runner=3", f"output={tmp_path}")
+    assert isinstance(said, str) and "runner = 3" in said
     said = command("-m", "seed=0,1", f"output={tmp_path / 'file'}")
     assert isinstance(said, str) and "output" in said and "cannot be written" in said
+
+
+def test_a_sweep_over_experiments_has_one_folder(tmp_path: Path) -> None:
+    small = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
+    assert command("-m", "experiment=codimension,noise_level", "baseline=[lerp]", *small, f"output={tmp_path}") is None
+    assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
+
+
+def test_a_damaged_summary_is_named_and_the_others_are_shown(tmp_path: Path) -> None:
+    line = ("-m", "seed=0,1", "dataset.num_pairs=2", "solver.num_points=8", *PLAIN, f"output={tmp_path}")
+    assert command(*line) is None
+    (read_jobs(sweep_folder(tmp_path))[1].run / "summary.json").write_text("{")
+    said = command(*line)
+    assert isinstance(said, str) and "job 1 (seed = 1)" in said and "summary.json" in said
+    assert {row["seed"] for row in table(sweep_folder(tmp_path))} == {"0"}
 
 
 def test_a_study_without_parameters_is_refused(tmp_path: Path) -> None:

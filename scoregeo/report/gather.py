@@ -33,7 +33,7 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
     failures = {_named(job): job.failure for job in read if job.failure is not None}
     studies = list(dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None))
     if not studies and not record.get("pages"):
-        _table(folder, jobs, str(record.get("command", "")))
+        _table(folder, [job for job in jobs if reasons[job.name] is None], str(record.get("command", "")))
         return failures
     out = results or folder
     seconds: dict[Path, float] = {}
@@ -53,9 +53,8 @@ def _named(job: Job) -> str:
 
 
 def _table(folder: Path, jobs: Sequence[RecordedJob], command: str) -> None:
-    """One table and one plot of all jobs, in the multirun's folder."""
-    files = [job.run / "summary.json" for job in jobs]
-    rows = [row for path in files if path.is_file() for row in read_json(path)["rows"]]
+    """One table and one plot of the jobs that are done, in the multirun's folder."""
+    rows = [row for job in jobs if (job.run / "summary.json").is_file() for row in read_json(job.run / "summary.json")["rows"]]
     try:
         sweep = gather(folder, out=folder / "sweep", measures=headlines(rows), plotted=iterated(rows) or None, command=command)
     except DataError as error:

@@ -43,8 +43,8 @@ class GaussNewton(AbstractSolver):
         continuation: raise lam tenfold each step from where both parts of the start's energy weigh the same. Good
             from a straight line; it may leave a good start, for which False solves at the final lam from the first step.
             "auto": continue where the start's score part outweighs the other a hundred times.
-        tolerance: converged when the step's predicted and actual decrease are both below this share of the energy, at a
-            damping below 1; or when no step lowers the energy and `stationarity^2` is below it.
+        tolerance: a pair stops when the step's predicted and actual decrease are both below this share of the energy. It is
+            converged at a damping below 1, or where `stationarity^2` is below it too; else it is stalled.
         damping: initial Levenberg-Marquardt parameter, 0 for a pure Gauss-Newton step.
         differentiate_score: for learned scores, which are no gradient fields: the energy's exact gradient, by one backward pass
             through the score each accepted step, and Gauss-Newton rows from an estimate of its Jacobian that these passes

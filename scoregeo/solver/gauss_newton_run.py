@@ -133,9 +133,9 @@ class Run:
         # A stretched step that fails says nothing about the plain one.
         after = _next_damping(damping, ratio, accept, self.jacobian is not None)
         self.damping[index] = torch.where(plain | accept, after, damping)
-        # A damping above one makes the step itself small, wherever the path is: that is no sign of a minimum.
-        nothing_left = (predicted < tolerance * energy) & (decrease < tolerance * energy)
-        small = nothing_left & (damping < _ALMOST_NONE) & (lam >= self.plan.lam_final) & finite
+        small = (predicted < tolerance * energy) & (decrease < tolerance * energy) & (lam >= self.plan.lam_final) & finite
+        if self.jacobian is not None:
+            small &= damping < _ALMOST_NONE  # estimated rows still improve: the damping may ease
         # A step so short that even its own model promises nothing, and still it fails: no shorter one will do better.
         stuck = (
             ~accept & ~small & plain & ((predicted < _NOTHING * tolerance * energy) | (self.damping[index] > _LARGEST_DAMPING))
@@ -145,14 +145,16 @@ class Run:
             self.iterations[pair] += 1
             self.evaluations[pair] += self.cost
             if bool(small[row]):
-                self._stop(pair, CONVERGED)
+                # A damping above one makes the step itself small, wherever the path is: that is no sign of a minimum.
+                plainly = bool(damping[row] < _ALMOST_NONE) or self._at_minimum(pair)
+                self._stop(pair, *((CONVERGED, "") if plainly else (STALLED, _DAMPED_REASON)))
             elif bool(stuck[row]) and bool(finite[row]):
-                self._stop(pair, *((CONVERGED, "") if self._at_minimum(pair) else (STALLED, _STALL_REASON)))
+                self._stop(pair, STALLED, _STALL_REASON)
             elif bool(stuck[row]):
                 self._stop(pair, FAILED, "the score is not finite on every way on from the last good path")
 
     def _at_minimum(self, pair: int) -> bool:
-        """Whether the gradient is as good as zero: at a minimum to rounding no step is taken that could ease the damping.
+        """Whether the gradient is as good as zero, as for a start at the minimum, whose first step has its initial damping.
 
         `stationarity^2` bounds the share of the energy that any Gauss-Newton step can promise, whatever the damping.
         """
@@ -212,6 +214,9 @@ class Run:
         return jacobian.learn(pair, trial)
 
 
+_DAMPED_REASON = (
+    "only steps shrunk by the damping lower the energy, and they gain less than the tolerance; the gradient is not small"
+)
 _STALL_REASON = (
     "no step of any length lowers the energy: the score is not a gradient to the accuracy asked for, or rounding is reached"
 )

@@ -303,7 +303,7 @@ def test_a_step_made_small_by_damping_is_not_called_converged() -> None:
     metric = SteinMetric(ScoreField(MixtureScore(centres, spread=0.1), 0.2), 1000.0)
     solution = GaussNewton(33, subnodes=2, max_iterations=200).solve(metric, linear(ends, 33))
     assert set(solution.status) == {STALLED} and float(solution.stationarity.min()) > 1
-    assert all("no step of any length" in reason for reason in solution.reason)
+    assert all("no step of any length" in reason or "shrunk by the damping" in reason for reason in solution.reason)
 
 
 def test_a_start_at_the_minimum_is_converged_although_no_step_lowers_its_energy() -> None:
