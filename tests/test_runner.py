@@ -27,7 +27,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation"))
-PICTURED = ["morph", "stable_diffusion"]  # in test_picture_runs.py
+PICTURED = ["morph", "stable_diffusion", "stable_diffusion_twenty"]  # in test_picture_runs.py
+OWN_RUNNER = ["properties"]
 
 
 @pytest.mark.parametrize("experiment", CONTINUING)
@@ -67,7 +68,7 @@ def test_extrapolation_runs_end_to_end(experiment: str, tmp_path: Path, model: P
         assert "figures/paths.png" in pictures
 
 
-@pytest.mark.parametrize("experiment", sorted(set(TINY) - {*CONTINUING, *PICTURED}))
+@pytest.mark.parametrize("experiment", sorted(set(TINY) - {*CONTINUING, *PICTURED, *OWN_RUNNER}))
 def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path) -> None:
     overrides = [o.replace("MODEL", str(model)) for o in TINY[experiment]]
     folder, reason = run_here([f"experiment={experiment}", *overrides], tmp_path)
@@ -271,3 +272,16 @@ def test_a_chosen_noise_level_is_in_the_notes(tmp_path: Path) -> None:
     folder, reason = run_here(overrides, tmp_path)
     assert reason is None
     assert read_json(folder / "manifest.json")["notes"][0].startswith("Noise level: score.sigma=auto chose 0.")
+
+
+@pytest.mark.slow
+def test_a_runner_of_one_s_own_takes_the_runner_s_place_and_is_run_once(tmp_path: Path) -> None:
+    folder, reason = run_here(["experiment=properties", *TINY["properties"]], tmp_path)
+    assert reason is None and read_json(folder / "manifest.json")["status"] == "done"
+    assert set(read_json(folder / "manifest.json")["inputs"]) >= {
+        "runner.models.digits_unet_ten",
+        "runner.models.digits_unet_all",
+    }
+    before = (folder / "properties.csv").stat().st_mtime_ns
+    assert run_here(["experiment=properties", *TINY["properties"]], tmp_path) == (folder, None)
+    assert (folder / "properties.csv").stat().st_mtime_ns == before
