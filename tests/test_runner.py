@@ -1,9 +1,7 @@
 """Every experiment end to end in a small profile; and what a run folder holds."""
 
-import importlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +12,7 @@ from scoregeo.core.files import load_tensors, read_json
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.inversion.shared_noise import SharedNoise
 from scoregeo.report.comparison import read_summary
+from scoregeo.report.result_page import duration, write_experiment
 from scoregeo.report.table import rows_from_summary
 from scoregeo.score.field import ScoreField
 from tests.commands import DIGITS, GRAPH, PLAIN, TINY, run_here, small_model
@@ -198,21 +197,24 @@ def test_a_finite_dataset_with_too_few_references_is_told(tmp_path: Path, monkey
     assert not (folder / "methods").exists()
 
 
-def test_the_page_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "scripts"))
-    reproduce: Any = importlib.import_module("reproduce")
+def test_the_page_of_a_run(tmp_path: Path) -> None:
     run, reason = run_here(["experiment=sphere", *TINY["sphere"], "dataset.num_pairs=8", "evaluation.figures=false"], tmp_path)
     assert reason is None
-    item = next(item for item in reproduce.ITEMS if item.experiment == "sphere")
-    reproduce.write_results(item, run, ["experiment=sphere"], tmp_path / "results")
+    write_experiment("sphere", "Sphere", run, "scoregeo experiment=sphere", tmp_path / "results")
     text = (tmp_path / "results" / "sphere.md").read_text(encoding="utf-8")
+    assert text.startswith("# Sphere\n\n```bash\nscoregeo experiment=sphere\n```")
     assert RULE in text and "## Against the best baseline" in text
     # Great circles are the truth: SLERP has it to the last digits, and is marked.
     row = next(line for line in text.splitlines() if line.startswith("| slerp | 8 |"))
     assert row.count("**") >= 2
     assert "**" not in "".join(line for line in text.splitlines() if line.startswith(("| truth", "| start_lerp")))
     with pytest.raises(DataError, match=r"summary\.json cannot be read"):
-        reproduce.write_results(item, tmp_path / "empty", [], tmp_path / "results")
+        write_experiment("sphere", "Sphere", tmp_path / "empty", "", tmp_path / "results")
+
+
+def test_what_runs_took_is_told_in_a_fitting_unit() -> None:
+    told = {0.4: "0 s", 599.4: "599 s", 600: "10 min", 17_999: "300 min", 18_000: "5.0 h", 30_600: "8.5 h"}
+    assert {seconds: duration(seconds) for seconds in told} == told
 
 
 def test_paths_that_stay_noisy_say_so(tmp_path: Path, model: Path) -> None:
