@@ -1,4 +1,5 @@
-"""Measure the shipped emoji model and write its card: README.md, card.json and pictures beside the weights.
+"""Measure the shipped emoji model and write its card: README.md, card.json and pictures beside the
+weights.
 
 python scripts/emoji_card.py --emoji package
 """
@@ -11,9 +12,9 @@ import torch
 from model_card import table
 from train_emoji import LENGTH, drawing_weights, tokens_of
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json, write_json, write_text
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json, write_json, write_text
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder, to_points
 from scoregeo.report.style import as_pictures, drawing, new_figure, save_figure
 from scoregeo.score.model_folder import MODELS
@@ -28,14 +29,31 @@ GUIDANCE = 3.0
 EACH = 4  # samples of a prompt
 SEED = 0
 PROMPTS = (
-    *("red apple", "green apple", "banana", "strawberry", "cat face", "dog face", "panda face", "frog face"),
-    *("grinning face", "crying face", "angry face", "blue heart", "clock face three oclock", "full moon symbol"),
+    *(
+        "red apple",
+        "green apple",
+        "banana",
+        "strawberry",
+        "cat face",
+        "dog face",
+        "panda face",
+        "frog face",
+    ),
+    *(
+        "grinning face",
+        "crying face",
+        "angry face",
+        "blue heart",
+        "clock face three oclock",
+        "full moon symbol",
+    ),
     *("thumbs up sign: dark skin tone", "rocket"),
     *("blue apple", "crying dog face", "purple banana", "green cat face"),  # no emoji is called so
 )
 LICENCE = (
-    "Data: Noto Emoji, by Google, from the npm package emoji-datasource-google 16.0.0, whose README gives the pictures as under "
-    "the Apache License 2.0. The weights were trained on them and are given under the same licence."
+    "Data: Noto Emoji, by Google, from the npm package emoji-datasource-google 16.0.0, whose README"
+    " gives the pictures as under the Apache License 2.0. The weights were trained on them and are"
+    " given under the same licence."
 )
 
 
@@ -44,14 +62,20 @@ def load_pipeline(folder: Path) -> Any:
     from diffusers import StableDiffusionPipeline
 
     if not (folder / "model_index.json").is_file():
-        raise DataError(f"{folder} holds no model: python scripts/train_emoji.py --export writes it.")
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(str(folder), torch_dtype=torch.float32, use_safetensors=True)
+        raise DataError(
+            f"{folder} holds no model: python scripts/train_emoji.py --export writes it."
+        )
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(
+        str(folder), torch_dtype=torch.float32, use_safetensors=True
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
 def denoising(pipeline: Any, source: EmojiSource) -> list[dict[str, float]]:
-    """Errors of the denoised latents by noise level: held-out pictures, with and without prompt, and as many training ones."""
+    """Errors of the denoised latents by noise level: held-out pictures, with and without prompt,
+    and as many training ones.
+    """
     schedule = NoiseSchedule(pipeline.scheduler.alphas_cumprod)
     model = TextToLatent(pipeline.unet, pipeline.text_encoder).eval()
     held_out = source.indices(held_out=True)
@@ -75,11 +99,19 @@ def denoising(pipeline: Any, source: EmojiSource) -> list[dict[str, float]]:
 
 
 def samples(pipeline: Any) -> torch.Tensor:
-    """EACH pictures of every prompt in [-1, 1], [prompts, EACH, 3, 64, 64]; all prompts start from the same noise."""
+    """EACH pictures of every prompt in [-1, 1], [prompts, EACH, 3, 64, 64]; all prompts start from
+    the same noise.
+    """
     size = pipeline.unet.config.sample_size
     noise = torch.randn(EACH, 4, size, size, generator=generator(SEED, "card samples"))
     made = [
-        pipeline([prompt] * EACH, latents=noise, num_inference_steps=STEPS, guidance_scale=GUIDANCE, output_type="pt").images
+        pipeline(
+            [prompt] * EACH,
+            latents=noise,
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            output_type="pt",
+        ).images
         for prompt in PROMPTS
     ]
     return torch.stack(made).float() * 2 - 1
@@ -92,14 +124,18 @@ def draw_samples(folder: Path, pictures: torch.Tensor) -> None:
         for number, (prompt, block) in enumerate(zip(PROMPTS, pictures, strict=True)):
             shown = torch.tensor(as_pictures(block, "samples"))
             axes = figure.add_subplot(4, 5, number + 1)
-            axes.imshow(torch.cat([torch.cat(list(shown[i : i + 2]), 1) for i in (0, 2)], 0).numpy())
+            axes.imshow(
+                torch.cat([torch.cat(list(shown[i : i + 2]), 1) for i in (0, 2)], 0).numpy()
+            )
             axes.set_title(prompt)
             axes.axis("off")
         save_figure(figure, folder / "samples", ("png",))
 
 
 def draw_reconstructions(folder: Path, pipeline: Any, source: EmojiSource) -> None:
-    """`reconstructions.png`: sixteen held-out pictures and, under them, what the autoencoder makes of them."""
+    """`reconstructions.png`: sixteen held-out pictures and, under them, what the autoencoder makes
+    of them.
+    """
     held_out = source.indices(held_out=True)
     points = to_points(source.images[held_out[torch.linspace(0, len(held_out) - 1, 16).long()]])
     with torch.no_grad():
@@ -107,7 +143,10 @@ def draw_reconstructions(folder: Path, pipeline: Any, source: EmojiSource) -> No
     with drawing():
         figure = new_figure(8, 1.1)
         axes = figure.add_subplot()
-        rows = [torch.cat(list(torch.tensor(as_pictures(part, "pictures"))), 1) for part in (points, made)]
+        rows = [
+            torch.cat(list(torch.tensor(as_pictures(part, "pictures"))), 1)
+            for part in (points, made)
+        ]
         axes.imshow(torch.cat(rows, 0).numpy())
         axes.axis("off")
         save_figure(figure, folder / "reconstructions", ("png",))
@@ -117,21 +156,33 @@ def draw_losses(folder: Path, facts: dict[str, Any]) -> None:
     """`loss.png`: the losses of both stages."""
     with drawing():
         figure = new_figure(7, 2.4)
-        for number, (key, title) in enumerate((("vae_loss", "autoencoder"), ("loss", "U-Net and text encoder"))):
+        for number, (key, title) in enumerate(
+            (("vae_loss", "autoencoder"), ("loss", "U-Net and text encoder"))
+        ):
             axes = figure.add_subplot(1, 2, number + 1)
-            axes.plot([step for step, _ in facts[key]], [loss for _, loss in facts[key]], linewidth=1)
+            axes.plot(
+                [step for step, _ in facts[key]], [loss for _, loss in facts[key]], linewidth=1
+            )
             axes.set(xlabel="step", ylabel="loss", yscale="log", title=title)
         save_figure(figure, folder / "loss", ("png",))
 
 
 def write_card(folder: Path, source: EmojiSource, by_eye: str) -> None:
-    """Measure the model in `folder` and write its card; `by_eye`, what a person says, is kept from the last card if empty."""
+    """Measure the model in `folder` and write its card; `by_eye`, what a person says, is kept from
+    the last card if empty.
+    """
     facts: dict[str, Any] = read_json(folder / "training.json")
     pipeline = load_pipeline(folder)
-    card: dict[str, Any] = {key: value for key, value in facts.items() if key not in ("loss", "vae_loss")}
+    card: dict[str, Any] = {
+        key: value for key, value in facts.items() if key not in ("loss", "vae_loss")
+    }
     for name, held_out in (("held-out", True), ("training", False)):
         values = reconstruction_psnr(pipeline.vae, source.images[source.indices(held_out)])
-        card.setdefault("psnr", {})[name] = {"pictures": len(values), "mean": float(values.mean()), "least": float(values.min())}
+        card.setdefault("psnr", {})[name] = {
+            "pictures": len(values),
+            "mean": float(values.mean()),
+            "least": float(values.min()),
+        }
     card["denoising"] = denoising(pipeline, source)
     card |= {"prompts": PROMPTS, "sample_steps": STEPS, "guidance": GUIDANCE}
     draw_samples(folder, samples(pipeline))
@@ -150,54 +201,89 @@ def card_text(card: dict[str, Any]) -> str:
     count, vae = card["parameters"], card["vae"]
     kept, seen = (card["psnr"][name] for name in ("held-out", "training"))
     rows: list[list[object]] = [
-        [r["sigma"], r["held-out"] ** 0.5, r["training"] ** 0.5, r["held-out, no prompt"] ** 0.5, r["gaussian"] ** 0.5]
+        [
+            r["sigma"],
+            r["held-out"] ** 0.5,
+            r["training"] ** 0.5,
+            r["held-out, no prompt"] ** 0.5,
+            r["gaussian"] ** 0.5,
+        ]
         for r in card["denoising"]
     ]
     parts = [
         f"# {NAME}",
-        "A small text-to-image latent diffusion model of emoji, in the folder layout of diffusers' `StableDiffusionPipeline`: "
-        f"autoencoder ({count['vae'] / 1e6:.2f} M parameters; pictures 3 x 64 x 64, latents 4 x 16 x 16), U-Net "
-        f"({count['unet'] / 1e6:.2f} M), CLIP-like text encoder ({count['text_encoder'] / 1e6:.2f} M, prompts up to {LENGTH} "
-        "tokens); Stable Diffusion's noise schedule, v-prediction. Weights in float16.",
+        (
+            "A small text-to-image latent diffusion model of emoji, in the folder layout of"
+            f" diffusers' `StableDiffusionPipeline`: autoencoder ({count['vae'] / 1e6:.2f} M"
+            " parameters; pictures 3 x 64 x 64, latents 4 x 16 x 16), U-Net"
+            f" ({count['unet'] / 1e6:.2f} M), CLIP-like text encoder"
+            f" ({count['text_encoder'] / 1e6:.2f} M, prompts up to {LENGTH} tokens); Stable"
+            " Diffusion's noise schedule, v-prediction. Weights in float16."
+        ),
         "## Training",
-        "    npm pack emoji-datasource-google@16.0.0 && tar xf emoji-datasource-google-16.0.0.tgz\n"
-        f"    python scripts/train_emoji.py --emoji package --out outputs/train/emoji --seed {card['seed']} "
-        f"--vae-steps {vae['steps']} --vae-batch {vae['batch']} --vae-lr {vae['lr']:g} --steps {card['steps']} "
-        f"--batch {card['batch']} --lr {card['lr']:g} --compile --export",
-        f"Autoencoder: {vae['steps']:,} steps of {vae['batch']} pictures, {vae['seconds'] / 3600:.1f} hours. U-Net and text "
-        f"encoder together: {card['steps']:,} steps of {card['batch']} latents, {card['seconds'] / 3600:.1f} hours; AdamW, "
-        "linear cooldown of the learning rate to zero, moving averages of the weights. The empty prompt stands for a tenth of "
-        "the prompts. One "
-        f"base emoji in twenty, with all its skin tones, was kept out ({kept['pictures']} of "
-        f"{kept['pictures'] + seen['pictures']:,} pictures). {card['note']}".strip(),
+        (
+            "    npm pack emoji-datasource-google@16.0.0 && tar xf"
+            " emoji-datasource-google-16.0.0.tgz\n    python scripts/train_emoji.py --emoji"
+            f" package --out outputs/train/emoji --seed {card['seed']} --vae-steps {vae['steps']}"
+            f" --vae-batch {vae['batch']} --vae-lr {vae['lr']:g} --steps {card['steps']} --batch"
+            f" {card['batch']} --lr {card['lr']:g} --compile --export"
+        ),
+        f"Autoencoder: {vae['steps']:,} steps of {vae['batch']} pictures,"
+        f" {vae['seconds'] / 3600:.1f} hours. U-Net and text encoder together: {card['steps']:,}"
+        f" steps of {card['batch']} latents, {card['seconds'] / 3600:.1f} hours; AdamW, linear"
+        " cooldown of the learning rate to zero, moving averages of the weights. The empty prompt"
+        " stands for a tenth of the prompts. One base emoji in twenty, with all its skin tones,"
+        f" was kept out ({kept['pictures']} of {kept['pictures'] + seen['pictures']:,} pictures)."
+        f" {card['note']}".strip(),
         "![loss](loss.png)",
         "## Reconstructions",
-        f"PSNR of pictures encoded and decoded: {kept['mean']:.1f} dB held-out (least {kept['least']:.1f}), {seen['mean']:.1f} "
-        f"dB training (least {seen['least']:.1f}). Held-out pictures, and under them their reconstructions:",
+        (
+            f"PSNR of pictures encoded and decoded: {kept['mean']:.1f} dB held-out (least"
+            f" {kept['least']:.1f}), {seen['mean']:.1f} dB training (least {seen['least']:.1f})."
+            " Held-out pictures, and under them their reconstructions:"
+        ),
         "![reconstructions](reconstructions.png)",
         "## Samples",
-        f"DDIM, {STEPS} steps, guidance {GUIDANCE:g}, {EACH} samples of each of {len(PROMPTS)} prompts from the same noise, not "
-        "selected. No emoji is called what the last four say.",
+        (
+            f"DDIM, {STEPS} steps, guidance {GUIDANCE:g}, {EACH} samples of each of {len(PROMPTS)}"
+            " prompts from the same noise, not selected. No emoji is called what the last four"
+            " say."
+        ),
         "![samples](samples.png)",
         card["by_eye"],
         "## Denoising error",
-        "Root mean squared error per number of the denoised latents, whose standard deviation is one, on the noise shell "
-        "`x0 + sigma z`: held-out pictures under their names, as many training pictures, and held-out pictures under the empty "
-        "prompt. Gaussian: what knowing the variance alone gives, `sigma / sqrt(1 + sigma^2)`.",
+        (
+            "Root mean squared error per number of the denoised latents, whose standard deviation"
+            " is one, on the noise shell `x0 + sigma z`: held-out pictures under their names, as"
+            " many training pictures, and held-out pictures under the empty prompt. Gaussian: what"
+            " knowing the variance alone gives, `sigma / sqrt(1 + sigma^2)`."
+        ),
         table(["sigma", "held-out", "training", "held-out, no prompt", "Gaussian"], rows),
         "## Terms",
         LICENCE,
-        "This card: `python scripts/emoji_card.py --emoji package`; numbers in `card.json`, training facts in `training.json`.",
+        (
+            "This card: `python scripts/emoji_card.py --emoji package`; numbers in `card.json`,"
+            " training facts in `training.json`."
+        ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def main() -> None:
     """Write the card."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--emoji", type=Path, required=True, help="unpacked npm package emoji-datasource-google 16.0.0")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--emoji",
+        type=Path,
+        required=True,
+        help="unpacked npm package emoji-datasource-google 16.0.0",
+    )
     parser.add_argument("--model", type=Path, default=MODELS / NAME, help="the exported folder")
-    parser.add_argument("--by-eye", default="", help="what a person says of the samples; else the last card's words")
+    parser.add_argument(
+        "--by-eye", default="", help="what a person says of the samples; else the last card's words"
+    )
     args = parser.parse_args()
     write_card(args.model, load_emoji_folder(args.emoji), args.by_eye)
 

@@ -1,4 +1,5 @@
-"""Measure the shipped digit models and write their cards: README.md, card.json and figures beside the weights.
+"""Measure the shipped digit models and write their cards: README.md, card.json and figures beside
+the weights.
 
 python scripts/model_card.py --model all
 """
@@ -11,8 +12,8 @@ import torch
 from matplotlib.figure import Figure
 from train_digits import FOLDER, IDENTITIES, ROTATIONS
 
-from scoregeo.core.files import read_json, write_json, write_text
-from scoregeo.core.seed import generator
+from scoregeo._utils.files import read_json, write_json, write_text
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.digits import SOURCES, Digits, load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
@@ -41,11 +42,17 @@ def turned(images: torch.Tensor, purpose: str) -> torch.Tensor:
 
 
 def held_out(model: str, train: Digits, test: Digits, count: int = POINTS) -> torch.Tensor:
-    """Clean images [count, 1, 28, 28] the model has not seen: rotated test digits, or the ten at angles between its own."""
+    """Clean images [count, 1, 28, 28] the model has not seen: rotated test digits, or the ten at
+    angles between its own.
+    """
     rng = generator(SEED, "held out")
     if model == "ten":
-        digits = pixels(train.images[identities(train, IDENTITIES)])[torch.randint(IDENTITIES, (count,), generator=rng)]
-        return rotate(digits, (torch.randint(ROTATIONS, (count,), generator=rng) + 0.5) * (360 / ROTATIONS))
+        digits = pixels(train.images[identities(train, IDENTITIES)])[
+            torch.randint(IDENTITIES, (count,), generator=rng)
+        ]
+        return rotate(
+            digits, (torch.randint(ROTATIONS, (count,), generator=rng) + 0.5) * (360 / ROTATIONS)
+        )
     return turned(pixels(test.images[:count]), "held-out angles")
 
 
@@ -54,12 +61,21 @@ def training_sample(model: str, train: Digits) -> torch.Tensor:
     if model == "ten":
         return rotation_sample(pixels(train.images[identities(train, IDENTITIES)]), ROTATIONS)
     index = torch.arange(DRAWS) % len(train.images)
-    return torch.cat([turned(pixels(train.images[part]), f"draws {n}") for n, part in enumerate(index.split(2000))])
+    return torch.cat(
+        [
+            turned(pixels(train.images[part]), f"draws {n}")
+            for n, part in enumerate(index.split(2000))
+        ]
+    )
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:
     """A Markdown table."""
-    lines = [head, ["---"] * len(head), *[[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row] for row in rows]]
+    lines = [
+        head,
+        ["---"] * len(head),
+        *[[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row] for row in rows],
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -75,7 +91,9 @@ def figures(folder: Path, losses: list[list[float]], samples: torch.Tensor | Non
             return
         rows = [torch.from_numpy(as_pictures(row, "samples")) for row in samples.split(16)]
         grid = torch.cat([torch.cat(list(row), 1) for row in rows], 0)
-        figure = Figure(figsize=(8, 8 * grid.shape[0] / grid.shape[1]))  # no margins, so no layout engine
+        figure = Figure(
+            figsize=(8, 8 * grid.shape[0] / grid.shape[1])
+        )  # no margins, so no layout engine
         axes = figure.add_axes((0, 0, 1, 1))
         axes.imshow(grid.numpy(), interpolation="nearest")
         axes.axis("off")
@@ -83,17 +101,25 @@ def figures(folder: Path, losses: list[list[float]], samples: torch.Tensor | Non
 
 
 def confidence(images: torch.Tensor) -> dict[str, float]:
-    """How surely the shipped classifier reads the images: median largest probability, and the share above 0.9."""
+    """How surely the shipped classifier reads the images: median largest probability, and the share
+    above 0.9.
+    """
     with torch.no_grad():
         top = load_digit_classifier()(images.clamp(-1, 1)).softmax(1).amax(1)
     return {"median": float(top.median()), "above 0.9": float((top > 0.9).float().mean())}
 
 
 def unet_card(model: str, train: Digits, test: Digits, by_eye: str) -> None:
-    """Measure one U-Net and write its card; `by_eye`, what a person says of the samples, is kept from the last card if empty."""
+    """Measure one U-Net and write its card; `by_eye`, what a person says of the samples, is kept
+    from the last card if empty.
+    """
     folder = MODELS / FOLDER[model]
     facts: dict[str, Any] = read_json(folder / "training.json")
-    score, sample, clean = load_unet_score(FOLDER[model], 64), training_sample(model, train), held_out(model, train, test)
+    score, sample, clean = (
+        load_unet_score(FOLDER[model], 64),
+        training_sample(model, train),
+        held_out(model, train, test),
+    )
     exact = EmpiricalScore(sample)
     noise = torch.randn(clean.shape, generator=generator(SEED, "held-out noise"))
     denoising = []
@@ -107,13 +133,18 @@ def unet_card(model: str, train: Digits, test: Digits, by_eye: str) -> None:
     card["classifier"] = {"samples": confidence(samples), "held-out digits": confidence(clean)}
     if model == "ten":
         apart = torch.cdist(samples.flatten(1), sample.flatten(1)).amin(1) / 28
-        card["nearest_rotation_rmse"] = {"median": float(apart.median()), "largest": float(apart.max())}
+        card["nearest_rotation_rmse"] = {
+            "median": float(apart.median()),
+            "largest": float(apart.max()),
+        }
         rng = generator(SEED, "probes")
         card["score_error"] = []
         for place in PLACES:
             for sigma in SIGMAS:
                 x = probe_points(sample, ROTATIONS, place, POINTS, sigma, rng)
-                card["score_error"].append({"place": place, "sigma": sigma} | score_error(score, exact, x, sigma).as_dict())
+                card["score_error"].append(
+                    {"place": place, "sigma": sigma} | score_error(score, exact, x, sigma).as_dict()
+                )
     old = folder / "card.json"
     card["by_eye"] = by_eye or (read_json(old).get("by_eye", "") if old.exists() else "")
     write_json(old, card)
@@ -128,47 +159,65 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
     }[model]
     target = {
         "all": "v-prediction, mean squared error, inputs on the noise shell `x0 + sigma z`.",
-        "ten": "v-prediction of the exact posterior mean of the finite data set; inputs on the noise shell (30 %), nearer to the "
-        "data than their sigma says (10 %), on chords between data (20 %) and close to the data where geodesics pass (40 %): on "
-        "the inside of the curve of rotations, bent and shaded a little, and, where the command has `--geodesics`, 25 % on "
-        "geodesics of the network's own earlier states (`scripts/digit_geodesics.py`); error relative to the score's own length, "
-        "with a floor (`FiniteSampleLoss`).",
+        "ten": (
+            "v-prediction of the exact posterior mean of the finite data set; inputs on the noise"
+            " shell (30 %), nearer to the data than their sigma says (10 %), on chords between data"
+            " (20 %) and close to the data where geodesics pass (40 %): on the inside of the curve"
+            " of rotations, bent and shaded a little, and, where the command has `--geodesics`, 25"
+            " % on geodesics of the network's own earlier states (`scripts/digit_geodesics.py`);"
+            " error relative to the score's own length, with a floor (`FiniteSampleLoss`)."
+        ),
     }[model]
     beside = {
-        "all": f"Held-out: {POINTS} MNIST test digits at random angles. Empirical: the posterior mean over {DRAWS:,} draws of "
-        "rotated training digits, which is what a network that had memorised that sample would give.",
-        "ten": f"Held-out: {POINTS} images at angles halfway between the training angles. Empirical: the posterior mean over the "
-        f"{IDENTITIES * ROTATIONS:,} training images, the training target.",
+        "all": (
+            f"Held-out: {POINTS} MNIST test digits at random angles. Empirical: the posterior mean"
+            f" over {DRAWS:,} draws of rotated training digits, which is what a network that had"
+            " memorised that sample would give."
+        ),
+        "ten": (
+            f"Held-out: {POINTS} images at angles halfway between the training angles. Empirical:"
+            f" the posterior mean over the {IDENTITIES * ROTATIONS:,} training images, the training"
+            " target."
+        ),
     }[model]
     rows: list[list[object]] = [
-        [r["sigma"], r["mse"], r["mse"] ** 0.5, r["empirical_mse"], r["empirical_mse"] ** 0.5] for r in card["denoising"]
+        [r["sigma"], r["mse"], r["mse"] ** 0.5, r["empirical_mse"], r["empirical_mse"] ** 0.5]
+        for r in card["denoising"]
     ]
     sure = card["classifier"]
     passed = " --geodesics " + " ".join(card["geodesics"]) if card.get("geodesics") else ""
     parts = [
         f"# {FOLDER[model]}",
-        f"A U-Net diffusion model of {what}. Pixels in [-1, 1], 1 x 28 x 28; DDPM's linear schedule, 1,000 steps; "
-        "diffusers' layout.",
+        (
+            f"A U-Net diffusion model of {what}. Pixels in [-1, 1], 1 x 28 x 28; DDPM's linear"
+            " schedule, 1,000 steps; diffusers' layout."
+        ),
         "## Training",
-        f"    python scripts/train_digits.py --model {model} --steps {card['steps']} --lr {card['lr']:g} --seed {card['seed']} "
-        f"--batch {card['batch']} --out outputs/train/{model} --compile --export" + passed,
-        f"{card['parameters']:,} parameters; {card['steps']:,} steps of {card['batch']} images in {card['seconds']:,} s on one "
-        f"CPU core shared with other work; AdamW, learning rate {card['lr']:g}, 100 steps of warm-up, linear cooldown to zero in "
-        f"the last 20 %; moving average of the weights, decay {card['ema']:g}, stored in float16. "
-        f"Last loss {card['last_loss']:.4f}. {card['note']}".strip(),
+        f"    python scripts/train_digits.py --model {model} --steps {card['steps']} --lr"
+        f" {card['lr']:g} --seed {card['seed']} --batch {card['batch']} --out outputs/train/{model}"
+        " --compile --export" + passed,
+        f"{card['parameters']:,} parameters; {card['steps']:,} steps of {card['batch']} images in"
+        f" {card['seconds']:,} s on one CPU core shared with other work; AdamW, learning rate"
+        f" {card['lr']:g}, 100 steps of warm-up, linear cooldown to zero in the last 20 %; moving"
+        f" average of the weights, decay {card['ema']:g}, stored in float16. Last loss"
+        f" {card['last_loss']:.4f}. {card['note']}".strip(),
         f"Target: {target}",
         "![loss](loss.png)",
         "## Samples",
-        f"64 samples by deterministic DDIM in {STEPS} steps from the largest noise level, not selected.",
+        (
+            f"64 samples by deterministic DDIM in {STEPS} steps from the largest noise level, not"
+            " selected."
+        ),
         "![samples](samples.png)",
-        f"The shipped classifier is at least 90 % sure of {sure['samples']['above 0.9']:.0%} of them, and of "
-        f"{sure['held-out digits']['above 0.9']:.0%} of held-out digits. {card['by_eye']}".strip(),
+        f"The shipped classifier is at least 90 % sure of {sure['samples']['above 0.9']:.0%} of"
+        f" them, and of {sure['held-out digits']['above 0.9']:.0%} of held-out digits."
+        f" {card['by_eye']}".strip(),
     ]
     if model == "ten":
         apart = card["nearest_rotation_rmse"]
         parts.append(
-            f"Distance of a sample to the nearest training image: RMSE per pixel {apart['median']:.3f} (median), "
-            f"{apart['largest']:.3f} (largest)."
+            "Distance of a sample to the nearest training image: RMSE per pixel"
+            f" {apart['median']:.3f} (median), {apart['largest']:.3f} (largest)."
         )
     parts += [
         "## Denoising error",
@@ -179,18 +228,31 @@ def unet_text(model: str, card: dict[str, Any]) -> str:
         keys = ("place", "sigma", "relative_error", "cosine", "length", "exact_length")
         parts += [
             "## Error of the score",
-            f"Against the exact score s* of the finite data set, {POINTS} points a row: on the noise shell `x0 + sigma z`, at "
-            "the data themselves, on straight chords between two data, half-way between two rotations of one digit, and there "
-            "bent and shaded a little. Medians of `|s - s*| / |s*|` and of the cosine; mean lengths.",
+            (
+                f"Against the exact score s* of the finite data set, {POINTS} points a row: on the"
+                " noise shell `x0 + sigma z`, at the data themselves, on straight chords between"
+                " two data, half-way between two rotations of one digit, and there bent and shaded"
+                " a little. Medians of `|s - s*| / |s*|` and of the cosine; mean lengths."
+            ),
             table(
-                ["points", "sigma", "relative error", "cosine", "mean length of s", "mean length of s*"],
+                [
+                    "points",
+                    "sigma",
+                    "relative error",
+                    "cosine",
+                    "mean length of s",
+                    "mean length of s*",
+                ],
                 [[row[k] for k in keys] for row in card["score_error"]],
             ),
         ]
     parts += [
         "## Terms",
         LICENCE,
-        f"This card: `python scripts/model_card.py --model {model}`; numbers in `card.json`, training facts in `training.json`.",
+        (
+            f"This card: `python scripts/model_card.py --model {model}`; numbers in `card.json`,"
+            " training facts in `training.json`."
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -206,18 +268,30 @@ def classifier_card(test: Digits) -> None:
     right = guess == test.labels
     classes = {str(label): float(right[test.labels == label].float().mean()) for label in range(10)}
     card = {key: value for key, value in facts.items() if key != "loss"}
-    card |= {"test_digits": len(guess), "accuracy": float(right.float().mean()), "class_accuracy": classes}
+    card |= {
+        "test_digits": len(guess),
+        "accuracy": float(right.float().mean()),
+        "class_accuracy": classes,
+    }
     figures(folder, facts["loss"], None)
     write_json(folder / "card.json", card)
     parts = [
         f"# {FOLDER['classifier']}",
-        "A small convolutional classifier of MNIST digits at any angle. Its 128 features stand in for Inception's where sets of "
-        "digits are compared. Images 1 x 28 x 28, pixels in [-1, 1].",
+        (
+            "A small convolutional classifier of MNIST digits at any angle. Its 128 features stand"
+            " in for Inception's where sets of digits are compared. Images 1 x 28 x 28, pixels in"
+            " [-1, 1]."
+        ),
         "## Training",
-        f"    python scripts/train_digits.py --model classifier --steps {card['steps']} --seed {card['seed']} "
-        f"--batch {card['batch']} --out outputs/train/classifier --export",
-        f"{card['parameters']:,} parameters; {card['training_digits']:,} training digits at uniform angles; {card['steps']:,} "
-        f"steps in {card['seconds']:,} s on one CPU core shared with other work.",
+        (
+            f"    python scripts/train_digits.py --model classifier --steps {card['steps']} --seed"
+            f" {card['seed']} --batch {card['batch']} --out outputs/train/classifier --export"
+        ),
+        (
+            f"{card['parameters']:,} parameters; {card['training_digits']:,} training digits at"
+            f" uniform angles; {card['steps']:,} steps in {card['seconds']:,} s on one CPU core"
+            " shared with other work."
+        ),
         "![loss](loss.png)",
         "## Accuracy",
         f"{card['accuracy']:.2%} on {card['test_digits']:,} test digits, each at one random angle.",
@@ -231,11 +305,15 @@ def classifier_card(test: Digits) -> None:
 
 def main() -> None:
     """Write the card named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", choices=sorted(FOLDER), required=True)
     parser.add_argument("--source", choices=SOURCES, default="auto")
     parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
-    parser.add_argument("--by-eye", default="", help="what a person says of the samples; else the last card's words")
+    parser.add_argument(
+        "--by-eye", default="", help="what a person says of the samples; else the last card's words"
+    )
     args = parser.parse_args()
     test = load_digits("test", args.source, args.root)
     if args.model == "classifier":

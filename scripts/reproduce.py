@@ -1,20 +1,23 @@
-"""Run the experiments of the README's tables and write `results/`: a page, a CSV and figures for each.
+"""Run the experiments of the README's tables and write `results/`: a page, a CSV and figures for
+each.
 
-    python scripts/reproduce.py [--profile quick|full] [--launcher local] [--experiment FOLDER ...] [--only NAME ...]
+    python scripts/reproduce.py [--profile quick|full] [--launcher local] [--experiment FOLDER ...]
+    [--only NAME ...]
 
-An experiment is a folder of `experiments/`, with one page in `results/` or several, each an experiment or a study of
-`configs/`. All their runs are one multirun for Hydra's launcher. Results that are there are not computed again: a run's folder
-is named by a hash of its configuration.
+An experiment is a folder of `experiments/`, with one page in `results/` or several, each an
+experiment or a study of `configs/`. All their runs are one multirun for Hydra's launcher. Results
+that are there are not computed again: a run's folder is named by a hash of its configuration.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from scoregeo.cli import launch_all
-from scoregeo.settings import config_dir
+from scoregeo._utils.configuration import config_dir
+from scoregeo.run.cli import launch_all
 
-# The folders of experiments/, and the pages each is answered by; within the whole, long runs come first.
+# The folders of experiments/, and the pages each is answered by; within the whole, long runs come
+# first.
 EXPERIMENTS = {
     "properties": ("properties",),
     "rotated_mnist": (
@@ -27,7 +30,12 @@ EXPERIMENTS = {
     ),
     "against_lerp": ("against_lerp", "exact_against_learned"),
     "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
-    "extrapolation": ("extrapolation_digits_unet", "extrapolation_digits", "extrapolation", "extrapolation_torus"),
+    "extrapolation": (
+        "extrapolation_digits_unet",
+        "extrapolation_digits",
+        "extrapolation",
+        "extrapolation_torus",
+    ),
     "ablations": (
         "ablation_timestep",
         "ablation_inversion",
@@ -56,20 +64,33 @@ APART = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     pages = [page for found in EXPERIMENTS.values() for page in found]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--profile", choices=("quick", "full"), default="quick")
-    parser.add_argument("--experiment", nargs="+", choices=list(EXPERIMENTS), default=[], metavar="FOLDER")
+    parser.add_argument(
+        "--experiment", nargs="+", choices=list(EXPERIMENTS), default=[], metavar="FOLDER"
+    )
     parser.add_argument("--only", nargs="+", choices=pages, default=[], metavar="NAME")
     parser.add_argument("--output", type=Path, default=Path("outputs/reproduce"))
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--launcher", default="local", help="of configs/hydra/launcher (default: %(default)s)")
-    parser.add_argument("overrides", nargs="*", help="further key=value: hydra.launcher.* for the launcher, others for every run")
+    parser.add_argument(
+        "--launcher", default="local", help="of configs/hydra/launcher (default: %(default)s)"
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        help="further key=value: hydra.launcher.* for the launcher, others for every run",
+    )
     given = parser.parse_args(arguments)
     wanted = wanted_pages(given.experiment or ([] if given.only else list(EXPERIMENTS)), given.only)
     own = [one for one in given.overrides if not one.startswith("hydra")]
     sized = [] if given.profile == "quick" else [f"profile={given.profile}"]
     commands = [[f"{_group(page)}={page}", *sized, *own] for page in wanted]
-    launcher = [f"hydra/launcher={given.launcher}", *(one for one in given.overrides if one not in own)]
+    launcher = [
+        f"hydra/launcher={given.launcher}",
+        *(one for one in given.overrides if one not in own),
+    ]
     launch_all(commands, [*launcher, f"output={given.output}", f"results={given.results}"])
 
 

@@ -1,8 +1,10 @@
-"""Train a shipped digit model and write it to scoregeo/assets/models: the two U-Nets, or the classifier.
+"""Train a shipped digit model and write it to scoregeo/assets/models: the two U-Nets, or the
+classifier.
 
     python scripts/train_digits.py --model all --steps 5000 --out outputs/train/all --export
 
-Killed and started again with the same folder, it goes on where it was; another --steps moves the cooldown.
+Killed and started again with the same folder, it goes on where it was; another --steps moves the
+cooldown.
 """
 
 import argparse
@@ -15,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DModel
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import load_tensors, save_tensors, write_json
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import load_tensors, save_tensors, write_json
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.digits import SOURCES, load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
@@ -45,23 +47,34 @@ def digit_unet() -> UNet2DModel:
     )
 
 
-def classifier_loss(images: torch.Tensor, labels: torch.Tensor, batch: int) -> LossFunction[DigitClassifier]:
-    """Cross-entropy on training digits at uniform angles. `images` [count, 1, 28, 28] in [-1, 1]."""
+def classifier_loss(
+    images: torch.Tensor, labels: torch.Tensor, batch: int
+) -> LossFunction[DigitClassifier]:
+    """Cross-entropy on training digits at uniform angles. `images` [count, 1, 28,
+    28] in [-1, 1].
+    """
 
     def loss(model: DigitClassifier, step: int, rng: torch.Generator) -> torch.Tensor:
         index = torch.randint(len(images), (batch,), generator=rng)
-        return F.cross_entropy(model(rotate(images[index], 360 * torch.rand(batch, generator=rng))), labels[index])
+        return F.cross_entropy(
+            model(rotate(images[index], 360 * torch.rand(batch, generator=rng))), labels[index]
+        )
 
     return loss
 
 
 def geodesic_points(files: Sequence[Path]) -> torch.Tensor:
-    """Points [count, 1, 28, 28] of files of digit_geodesics.py. Raises DataError that names a file that is none."""
+    """Points [count, 1, 28, 28] of files of digit_geodesics.py. Raises DataError that names a file
+    that is none.
+    """
     found = []
     for path in files:
         points = load_tensors(path).get("points")
         if points is None or points.shape[1:] != (1, 28, 28):
-            raise DataError(f"--geodesics {path} is not a file of digit_geodesics.py: it must hold points [count, 1, 28, 28].")
+            raise DataError(
+                f"--geodesics {path} is not a file of digit_geodesics.py: it must hold points"
+                " [count, 1, 28, 28]."
+            )
         found.append(points.float())
     return torch.cat(found)
 
@@ -73,10 +86,14 @@ def compiled(loss: LossFunction[Any], model: torch.nn.Module) -> LossFunction[An
 
 
 def export(model: torch.nn.Module, folder: Path, facts: dict[str, object]) -> None:
-    """Write the averaged weights in float16, a U-Net in diffusers' layout, with `training.json` beside."""
+    """Write the averaged weights in float16, a U-Net in diffusers' layout, with `training.json`
+    beside.
+    """
     weights = {name: value.half() for name, value in model.state_dict().items()}
     if isinstance(model, UNet2DModel):
-        save_tensors(folder / "unet" / "diffusion_pytorch_model.safetensors", weights, {"format": "pt"})
+        save_tensors(
+            folder / "unet" / "diffusion_pytorch_model.safetensors", weights, {"format": "pt"}
+        )
         write_json(folder / "unet" / "config.json", json.loads(model.to_json_string()))
         scheduler = DDIMScheduler(
             num_train_timesteps=1000,
@@ -87,7 +104,9 @@ def export(model: torch.nn.Module, folder: Path, facts: dict[str, object]) -> No
             clip_sample=False,
             set_alpha_to_one=False,
         )
-        write_json(folder / "scheduler" / "scheduler_config.json", json.loads(scheduler.to_json_string()))
+        write_json(
+            folder / "scheduler" / "scheduler_config.json", json.loads(scheduler.to_json_string())
+        )
     else:
         save_tensors(folder / "model.safetensors", weights, {"format": "pt"})
     write_json(folder / "training.json", facts)
@@ -95,7 +114,9 @@ def export(model: torch.nn.Module, folder: Path, facts: dict[str, object]) -> No
 
 def main() -> None:
     """Parse the command line, train, and export where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", choices=sorted(FOLDER), required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
@@ -103,10 +124,24 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--source", choices=SOURCES, default="auto")
     parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
-    parser.add_argument("--out", type=Path, required=True, help="work folder: checkpoint.safetensors and loss.jsonl")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network: twice as fast, needs a C++ compiler")
-    parser.add_argument("--export", action="store_true", help=f"write the averaged weights to {MODELS.name}/")
-    parser.add_argument("--geodesics", type=Path, nargs="+", default=[], help="files of digit_geodesics.py, for --model ten")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="work folder: checkpoint.safetensors and loss.jsonl"
+    )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="torch.compile the network: twice as fast, needs a C++ compiler",
+    )
+    parser.add_argument(
+        "--export", action="store_true", help=f"write the averaged weights to {MODELS.name}/"
+    )
+    parser.add_argument(
+        "--geodesics",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="files of digit_geodesics.py, for --model ten",
+    )
     parser.add_argument("--note", default="", help="what the model card should add about this run")
     args = parser.parse_args()
     if args.geodesics and args.model != "ten":
@@ -117,7 +152,10 @@ def main() -> None:
     model: Any
     loss: LossFunction[Any]
     if args.model == "classifier":
-        model, loss = DigitClassifier(), classifier_loss(pixels(digits.images), digits.labels, args.batch)
+        model, loss = (
+            DigitClassifier(),
+            classifier_loss(pixels(digits.images), digits.labels, args.batch),
+        )
     elif args.model == "all":
         model, loss = digit_unet(), RotatedDigitsLoss(pixels(digits.images), args.batch)
     else:
@@ -127,7 +165,9 @@ def main() -> None:
     settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed)
     average = train(model, compiled(loss, model) if args.compile else loss, settings, args.out)
     if args.export:
-        log = [json.loads(line) for line in (args.out / LOG).read_text(encoding="utf-8").splitlines()]
+        log = [
+            json.loads(line) for line in (args.out / LOG).read_text(encoding="utf-8").splitlines()
+        ]
         facts = {
             "model": args.model,
             "steps": log[-1]["step"],  # more than --steps where an earlier command went further

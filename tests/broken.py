@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from scoregeo.core.errors import ScoreError
+from scoregeo._utils.errors import ScoreError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.score.base import AbstractScore
@@ -30,7 +30,9 @@ class _Broken(AbstractScore):
         return x[:, :-1] if self.kind == "shape" else torch.full_like(x, torch.nan)
 
 
-def broken_score(dataset: AbstractDataset, seed: int, sigma: float, kind: str = "nan") -> ScoreField:
+def broken_score(
+    dataset: AbstractDataset, seed: int, sigma: float, kind: str = "nan"
+) -> ScoreField:
     """A score that gives NaN, a wrong shape, or an exception."""
     return ScoreField(_Broken(dataset.shape, kind), sigma)
 
@@ -44,14 +46,21 @@ class FailsAt(AbstractSolver):
     def check(self, metric: AbstractMetric) -> None:
         GaussNewton(num_points=self.num_points).check(metric)
 
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
         if getattr(metric, "lam", None) == self.lam and self.num_points == self.points:
             raise ScoreError(f"the score is not finite at point 3 of {self.points}")
         return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)
 
 
 class KillsOnce(AbstractSolver):
-    """Gauss-Newton, except that the first process to come here is killed, as by the system for want of memory."""
+    """Gauss-Newton, except that the first process to come here is killed, as by the system for want
+    of memory.
+    """
 
     def __init__(self, num_points: int, marker: str) -> None:
         self.num_points, self.marker = num_points, Path(marker)
@@ -59,7 +68,12 @@ class KillsOnce(AbstractSolver):
     def check(self, metric: AbstractMetric) -> None:
         GaussNewton(num_points=self.num_points).check(metric)
 
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
         if not self.marker.exists():
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -75,7 +89,12 @@ class FailsOnce(AbstractSolver):
     def check(self, metric: AbstractMetric) -> None:
         GaussNewton(num_points=self.num_points).check(metric)
 
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
         if not self.marker.exists():
             self.marker.touch()
             raise ScoreError("fails once")

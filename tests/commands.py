@@ -1,4 +1,6 @@
-"""Running the command line within a test, and the small settings that make every experiment quick."""
+"""Running the command line within a test, and the small settings that make every
+experiment quick.
+"""
 
 import logging
 import os
@@ -9,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from scoregeo.cli import main
-from scoregeo.command import compose, execute
+from scoregeo.run.cli import main
+from scoregeo.run.command import compose, execute
 
 QUICK = ("evaluation.bootstrap=50", "threads=1")
 PLAIN = (*QUICK, "evaluation.figures=false")  # most tests need no pictures
@@ -31,7 +33,12 @@ DIGITS = (
     "evaluation.fid_resamples=2",
     "evaluation.saved_pairs=1",
 )
-GRAPH = ("initializer.num_references=60", "initializer.neighbours=4", "initializer.cache=false", "solver.subnodes=2")
+GRAPH = (
+    "initializer.num_references=60",
+    "initializer.neighbours=4",
+    "initializer.cache=false",
+    "solver.subnodes=2",
+)
 RIVALS = (
     *QUICK,
     "dataset.num_pairs=2",
@@ -95,10 +102,23 @@ def small_model(folder: Path) -> Path:
     from diffusers import DDIMScheduler, UNet2DModel
 
     torch.manual_seed(0)
-    blocks = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2, "block_out_channels": (8, 8)}
-    unet = UNet2DModel(sample_size=28, in_channels=1, out_channels=1, layers_per_block=1, norm_num_groups=2, **blocks)
+    blocks = {
+        "down_block_types": ("DownBlock2D",) * 2,
+        "up_block_types": ("UpBlock2D",) * 2,
+        "block_out_channels": (8, 8),
+    }
+    unet = UNet2DModel(
+        sample_size=28,
+        in_channels=1,
+        out_channels=1,
+        layers_per_block=1,
+        norm_num_groups=2,
+        **blocks,
+    )
     unet.save_pretrained(folder / "unet")
-    DDIMScheduler(num_train_timesteps=1000, prediction_type="v_prediction").save_pretrained(folder / "scheduler")
+    DDIMScheduler(num_train_timesteps=1000, prediction_type="v_prediction").save_pretrained(
+        folder / "scheduler"
+    )
     return folder
 
 
@@ -109,7 +129,9 @@ def run_here(overrides: Sequence[str], output: Path) -> tuple[Path, str | None]:
 
 
 def command(*arguments: str) -> str | int | None:
-    """Call `scoregeo` with arguments, in this process; gives what it exits with (None: no trouble)."""
+    """Call `scoregeo` with arguments, in this process; gives what it exits with
+    (None: no trouble).
+    """
     with _kept_state():
         sys.argv = ["scoregeo", *arguments]
         try:
@@ -123,7 +145,12 @@ def command(*arguments: str) -> str | int | None:
 def _kept_state() -> Iterator[None]:
     """Hydra sets up logging for its own process, and the command sets an environment variable."""
     root = logging.getLogger()
-    handlers, level, argv, before = list(root.handlers), root.level, sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    handlers, level, argv, before = (
+        list(root.handlers),
+        root.level,
+        sys.argv,
+        os.environ.get("HYDRA_FULL_ERROR"),
+    )
     try:
         yield
     finally:

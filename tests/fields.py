@@ -7,7 +7,9 @@ from scoregeo.score.field import ScoreField
 
 
 class MixtureScore(AbstractScore):
-    """Exact score of equal Gaussians at `centres` [K, D], each of variance `spread**2`, blurred by sigma."""
+    """Exact score of equal Gaussians at `centres` [K, D], each of variance `spread**2`, blurred by
+    sigma.
+    """
 
     def __init__(self, centres: torch.Tensor, spread: float = 0.3) -> None:
         self.centres, self.spread = centres, spread
@@ -29,7 +31,8 @@ class MixtureScore(AbstractScore):
 
 
 class ShellScore(AbstractScore):
-    """Exact score of the unit S^2 in the first 3 of D coordinates, blurred: `(A(k) x/|x| - x) / sigma^2`.
+    """Exact score of the unit S^2 in the first 3 of D coordinates, blurred:
+    `(A(k) x/|x| - x) / sigma^2`.
 
     `A = coth k - 1/k`, `k = |x|/sigma^2`.
     """
@@ -71,10 +74,16 @@ def shell_field(sigma: float = 0.05, ambient: int = 3) -> ScoreField:
     return ScoreField(ShellScore(ambient), sigma)
 
 
-def arcs(count: int, low: float, high: float, ambient: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ends [count, 2, ambient] on the unit S^2, and the angles between them, evenly spaced from low to high, [count]."""
+def arcs(
+    count: int, low: float, high: float, ambient: int = 3, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ends [count, 2, ambient] on the unit S^2, and the angles between them, evenly spaced from low
+    to high, [count].
+    """
     draws = torch.Generator().manual_seed(seed)
-    a = torch.nn.functional.normalize(torch.randn(count, 3, generator=draws, dtype=torch.float64), dim=1)
+    a = torch.nn.functional.normalize(
+        torch.randn(count, 3, generator=draws, dtype=torch.float64), dim=1
+    )
     b = torch.randn(count, 3, generator=draws, dtype=torch.float64)
     b = torch.nn.functional.normalize(b - (a * b).sum(1, keepdim=True) * a, dim=1)
     angles = torch.linspace(low, high, count, dtype=torch.float64)

@@ -5,9 +5,9 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from scoregeo.command import register
-from scoregeo.multirun import expand
-from scoregeo.settings import config_dir
+from scoregeo._utils.configuration import config_dir
+from scoregeo.run.command import register
+from scoregeo.run.multirun import expand
 
 
 def points(*overrides: str) -> list[list[str]]:
@@ -15,7 +15,9 @@ def points(*overrides: str) -> list[list[str]]:
     register()
     hydra = Hydra.create_main_hydra2("scoregeo", create_config_search_path(str(config_dir())))
     try:
-        config = hydra.compose_config("config", list(overrides), RunMode.MULTIRUN, with_log_configuration=False)
+        config = hydra.compose_config(
+            "config", list(overrides), RunMode.MULTIRUN, with_log_configuration=False
+        )
         found = expand(config)
         assert found is not None
         return found

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scoregeo.core.errors import ConfigError
-from scoregeo.core.files import read_json
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.files import read_json
 from tests.dataset.emoji_folder import small_folder
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -34,24 +34,49 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
 
     scripts.setattr(EmojiPicture, "held_out", property(lambda picture: picture.base == "BBBB"))
     package, model = small_folder(tmp_path / "package"), tmp_path / "model"
-    common = ["--emoji", str(package), "--out", str(tmp_path / "work"), "--vae-steps", "20", "--vae-batch", "1"]
+    common = [
+        "--emoji",
+        str(package),
+        "--out",
+        str(tmp_path / "work"),
+        "--vae-steps",
+        "20",
+        "--vae-batch",
+        "1",
+    ]
     with pytest.raises(ConfigError, match="--stage unet needs a trained autoencoder"):
         run(train_emoji, scripts, *common, "--stage", "unet")
     run(train_emoji, scripts, *common, "--stage", "vae")
     first = (tmp_path / "work" / "vae.safetensors").stat().st_mtime_ns
-    run(train_emoji, scripts, *common, "--steps", "20", "--batch", "2", "--export", "--model", str(model))
+    run(
+        train_emoji,
+        scripts,
+        *common,
+        "--steps",
+        "20",
+        "--batch",
+        "2",
+        "--export",
+        "--model",
+        str(model),
+    )
     assert (tmp_path / "work" / "vae.safetensors").stat().st_mtime_ns == first  # not trained again
     facts = read_json(model / "training.json")
     assert facts["steps"] == 20 and facts["vae"]["steps"] == 20
     assert sum(file.stat().st_size for file in model.rglob("*")) < 32_000_000
     pipeline: Any = StableDiffusionPipeline.from_pretrained(str(model))
-    assert pipeline.vae.config.scaling_factor == read_json(tmp_path / "work" / "vae.json")["scaling_factor"]
+    assert (
+        pipeline.vae.config.scaling_factor
+        == read_json(tmp_path / "work" / "vae.json")["scaling_factor"]
+    )
 
     scripts.setattr(emoji_card, "STEPS", 1)
     run(emoji_card, scripts, "--emoji", str(package), "--model", str(model), "--by-eye", "Noise.")
     card = read_json(model / "card.json")
     assert card["psnr"]["held-out"]["pictures"] == 1 and card["psnr"]["training"]["pictures"] == 4
-    assert [row["sigma"] for row in card["denoising"]] == list(emoji_card.SIGMAS) and len(card["prompts"]) == 20
+    assert [row["sigma"] for row in card["denoising"]] == list(emoji_card.SIGMAS) and len(
+        card["prompts"]
+    ) == 20
     text = (model / "README.md").read_text()
     assert "Noise." in text and "--steps 20 --batch 2" in text and "None" not in text
     assert all((model / f"{name}.png").is_file() for name in ("samples", "reconstructions"))
@@ -67,11 +92,13 @@ def test_variants_share_their_emoji_s_chance(tmp_path: Path, scripts: pytest.Mon
     assert weights.tolist() == pytest.approx([3**-0.5] * 3 + [0, 1])
 
 
-def test_the_assets_script_finds_what_a_pair_names(tmp_path: Path, scripts: pytest.MonkeyPatch) -> None:
+def test_the_assets_script_finds_what_a_pair_names(
+    tmp_path: Path, scripts: pytest.MonkeyPatch
+) -> None:
     import make_emoji_assets
     import torch
 
-    from scoregeo.core.errors import DataError
+    from scoregeo._utils.errors import DataError
     from scoregeo.dataset.emoji_source import EmojiPicture, EmojiSource, load_emoji_folder
 
     source = load_emoji_folder(small_folder(tmp_path / "package"))
@@ -79,6 +106,14 @@ def test_the_assets_script_finds_what_a_pair_names(tmp_path: Path, scripts: pyte
     assert make_emoji_assets.find_end(source, "runner/dark") == 1
     with pytest.raises(DataError, match="'runner/light'"):
         make_emoji_assets.find_end(source, "runner/light")
-    cats = tuple(EmojiPicture(c, c, p[0], p, "Animals & Nature") for c, p in (("1", ("cat", "cat2")), ("2", ("cat face", "cat"))))
-    assert make_emoji_assets.find_end(EmojiSource(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), cats), "cat") == 1
+    cats = tuple(
+        EmojiPicture(c, c, p[0], p, "Animals & Nature")
+        for c, p in (("1", ("cat", "cat2")), ("2", ("cat face", "cat")))
+    )
+    assert (
+        make_emoji_assets.find_end(
+            EmojiSource(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), cats), "cat"
+        )
+        == 1
+    )
     assert make_emoji_assets.references(source, {"AAAA"}) == [3, 4]

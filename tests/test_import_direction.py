@@ -25,7 +25,16 @@ LAYERS = (
     ("experiment",),
     ("problem",),
     (
-        *("rundir", "measures", "path_energy", "set_measures", "measure_notes", "record", "summary", "artifacts"),
+        *(
+            "rundir",
+            "measures",
+            "path_energy",
+            "set_measures",
+            "measure_notes",
+            "record",
+            "summary",
+            "artifacts",
+        ),
         *("runner", "merge"),
     ),
     ("build", "inputs"),
@@ -36,8 +45,9 @@ LAYERS = (
     ("cli",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-# Where parts of one line may know each other, as long as no modules import in a circle: the runner is one part in several files;
-# a score may be trained on demand, and training needs the noise levels of a score.
+# Where parts of one line may know each other, as long as no modules import in a circle: the runner
+# is one part in several files; a score may be trained on demand, and training needs the noise
+# levels of a score.
 TOGETHER = (LAYERS[RANK["runner"]], ("training", "score"))
 
 
@@ -77,7 +87,12 @@ def test_imports_run_downward() -> None:
     for module, targets in imports().items():
         for target in targets:
             here, there = part(module), part(target)
-            if here is None or there is None or here == there or any({here, there} <= set(parts) for parts in TOGETHER):
+            if (
+                here is None
+                or there is None
+                or here == there
+                or any({here, there} <= set(parts) for parts in TOGETHER)
+            ):
                 continue
             if RANK[there] >= RANK[here]:
                 wrong.append(f"{module} imports {target}")
@@ -92,7 +107,9 @@ def test_the_package_imports_nothing_that_uses_it() -> None:
                 names = [str(node.module)]
             else:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            wrong += [f"{name_of(path)} imports {name}" for name in names if name.split(".")[0] in USERS]
+            wrong += [
+                f"{name_of(path)} imports {name}" for name in names if name.split(".")[0] in USERS
+            ]
     assert not wrong
 
 
@@ -113,5 +130,7 @@ def test_no_cycles() -> None:
 
 
 def test_only_build_instantiates() -> None:
-    users = [name_of(p) for p in PACKAGE.rglob("*.py") if "hydra.utils" in p.read_text(encoding="utf-8")]
-    assert users == ["scoregeo.build"]
+    users = [
+        name_of(p) for p in PACKAGE.rglob("*.py") if "hydra.utils" in p.read_text(encoding="utf-8")
+    ]
+    assert users == ["scoregeo.run.build"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scoregeo.command import compose
-from scoregeo.settings import config_dir, identity
+from scoregeo._utils.configuration import config_dir, identity
+from scoregeo.run.command import compose
 from tests.sweeps import points
 
 ROOT = Path(__file__).parents[1]
@@ -30,12 +30,16 @@ def reproduce() -> Any:
 def test_every_folder_of_experiments_has_a_readme_and_its_pages(reproduce: Any) -> None:
     folders = {path.parent.name for path in (ROOT / "experiments").glob("*/README.md")}
     assert folders == {*reproduce.EXPERIMENTS, *OWN_COMMANDS}
-    assert {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir()} <= folders | {"__pycache__"}
+    assert {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir()} <= folders | {
+        "__pycache__"
+    }
     for folder, pages in reproduce.EXPERIMENTS.items():
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
         assert f"make experiment-{folder}" in text
         for page in pages:
-            assert f"results/{page}.md" in text, f"experiments/{folder}/README.md does not link results/{page}.md"
+            assert f"results/{page}.md" in text, (
+                f"experiments/{folder}/README.md does not link results/{page}.md"
+            )
 
     for folder, (command, page) in OWN_COMMANDS.items():
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
@@ -45,7 +49,9 @@ def test_every_folder_of_experiments_has_a_readme_and_its_pages(reproduce: Any) 
 def test_every_link_in_the_readmes_leads_somewhere() -> None:
     for readme in (ROOT / "README.md", *(ROOT / "experiments").rglob("README.md")):
         for target in re.findall(r"\]\(([^)#]+)", readme.read_text(encoding="utf-8")):
-            assert target.startswith("http") or (readme.parent / target).exists(), f"{readme}: {target}"
+            assert target.startswith("http") or (readme.parent / target).exists(), (
+                f"{readme}: {target}"
+            )
 
 
 def test_every_study_and_every_page_is_asked_for_once(reproduce: Any) -> None:
@@ -57,12 +63,16 @@ def test_every_study_and_every_page_is_asked_for_once(reproduce: Any) -> None:
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_a_study_s_jobs_are_different_runs_in_both_sizes(study: str, tmp_path: Path, reproduce: Any) -> None:
+def test_a_study_s_jobs_are_different_runs_in_both_sizes(
+    study: str, tmp_path: Path, reproduce: Any
+) -> None:
     folders = {}
     for profile in ("quick", "full"):
         jobs = points(f"study={study}", f"profile={profile}")
         folders[profile] = [compose([*job, f"output={tmp_path}"])[1] for job in jobs]
-        assert len(jobs) > 1 and len(set(folders[profile])) == len(jobs), "two cases are the same run"
+        assert len(jobs) > 1 and len(set(folders[profile])) == len(jobs), (
+            "two cases are the same run"
+        )
         assert all(folder.is_relative_to(tmp_path) for folder in folders[profile])
     if study in reproduce.APART:
         assert folders["quick"] == folders["full"]
@@ -83,5 +93,8 @@ def test_pages_apart_are_made_where_they_are_named(reproduce: Any) -> None:
 def test_full_is_another_size_than_quick_where_a_page_has_two(reproduce: Any) -> None:
     for page in (page for found in reproduce.EXPERIMENTS.values() for page in found):
         if reproduce._group(page) == "experiment":
-            quick, full = (identity(compose([f"experiment={page}", f"profile={p}"])[0]) for p in ("quick", "full"))
+            quick, full = (
+                identity(compose([f"experiment={page}", f"profile={p}"])[0])
+                for p in ("quick", "full")
+            )
             assert (quick == full) == (page in (*reproduce.APART, "properties")), page

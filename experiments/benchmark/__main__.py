@@ -2,8 +2,8 @@
 
     python -m experiments.benchmark [--only PART ...] [--quick] [--seed N] [--output results]
 
-Numbers of finished units lie under `outputs/bench` and are taken from there, unless their settings, the measured code, torch or
-the number of threads changed.
+Numbers of finished units lie under `outputs/bench` and are taken from there, unless their settings,
+the measured code, torch or the number of threads changed.
 """
 
 import argparse
@@ -21,31 +21,48 @@ from experiments.benchmark import tables
 from experiments.benchmark.figures import growth_figures, race_figures
 from experiments.benchmark.store import Store
 from experiments.benchmark.suite import PARTS, Results, Suite
-from scoregeo.core.files import write_text
-from scoregeo.core.logs import start_logging
+from scoregeo._utils.files import write_text
+from scoregeo._utils.logs import start_logging
 from scoregeo.report.table import Row, csv_table, page
 
 log = logging.getLogger("bench")
 
 NOTES = (
-    "An evaluation is one of the score at one point; a backward pass through it, a VJP or a JVP counts as two more.",
-    "Part 1, 2: all solvers start from the straight line; energies are on the trapezoid rule at the path's own points, for "
-    "every solver; the best is the least that any of them came to, pair by pair. What this costs to measure is not counted. "
-    "Adam runs on that energy itself at each learning rate, and the best rate is shown; adam_midpoint is the paper's energy at "
-    "that rate.",
-    "georce minimises the left-point rule and adam_midpoint the midpoint rule: that they stay above the best trapezoid "
-    "energy can be the rule's doing. The column for their own minimum, on their own rule, says when they were done by their "
-    "own measure.",
-    "Part 3: accuracy is the greatest distance to the reference geodesic at 9 equal times; each method's own setting of accuracy "
-    "(number of points, tolerance) was raised until it was met.",
+    (
+        "An evaluation is one of the score at one point; a backward pass through it, a VJP or a JVP"
+        " counts as two more."
+    ),
+    (
+        "Part 1, 2: all solvers start from the straight line; energies are on the trapezoid rule at"
+        " the path's own points, for every solver; the best is the least that any of them came to,"
+        " pair by pair. What this costs to measure is not counted. Adam runs on that energy itself"
+        " at each learning rate, and the best rate is shown; adam_midpoint is the paper's energy at"
+        " that rate."
+    ),
+    (
+        "georce minimises the left-point rule and adam_midpoint the midpoint rule: that they stay"
+        " above the best trapezoid energy can be the rule's doing. The column for their own"
+        " minimum, on their own rule, says when they were done by their own measure."
+    ),
+    (
+        "Part 3: accuracy is the greatest distance to the reference geodesic at 9 equal times; each"
+        " method's own setting of accuracy (number of points, tolerance) was raised until it was"
+        " met."
+    ),
     "Part 4: memory is resident bytes at most, less those before, each in a process of its own.",
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--quick", action="store_true", help="the same parts at their smallest, to see that they work")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the same parts at their smallest, to see that they work",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--store", type=Path, default=Path("outputs/bench"))
@@ -78,16 +95,30 @@ def write_results(results: dict[str, Results], suite: Suite, given: argparse.Nam
         else:
             made |= tables.decoding_tables(found)
     chosen = [f"--only {' '.join(results)}"] if set(results) != set(PARTS) else []
-    command = " ".join(["python -m experiments.benchmark", *chosen, *(["--quick"] if given.quick else [])])
-    settings = {"torch": torch.__version__, "threads": torch.get_num_threads()} | _settings(suite, results)
+    command = " ".join(
+        ["python -m experiments.benchmark", *chosen, *(["--quick"] if given.quick else [])]
+    )
+    settings = {"torch": torch.__version__, "threads": torch.get_num_threads()} | _settings(
+        suite, results
+    )
     text = page(
-        "Solvers, side by side", made, command=command, seed=given.seed, settings=settings, titles=tables.TITLES, notes=NOTES
+        "Solvers, side by side",
+        made,
+        command=command,
+        seed=given.seed,
+        settings=settings,
+        titles=tables.TITLES,
+        notes=NOTES,
     )
     links = [path.relative_to(given.output).as_posix() for path in pictures]
     if links:
         text += "\n## Figures\n\n" + "\n\n".join(f"![{link}]({link})" for link in links) + "\n"
     write_text(given.output / "bench_solver.md", text)
-    rows = [Row({"table": caption, **row.labels}, row.cells) for caption, some in made.items() for row in some]
+    rows = [
+        Row({"table": caption, **row.labels}, row.cells)
+        for caption, some in made.items()
+        for row in some
+    ]
     write_text(given.output / "bench_solver.csv", csv_table(rows))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from experiments.benchmark.problem import DIGIT_ANGLE
-from scoregeo.core.errors import check_choice
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import check_choice
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.inversion.none import NoInversion
 from scoregeo.inversion.shared_noise import SharedNoise
@@ -25,7 +25,9 @@ INVERSIONS = ("shared_noise", "none")
 
 @dataclass(frozen=True)
 class DecodingSettings:
-    """`pairs` of digits by the shipped U-Net at `timestep`, geodesics of `frames` points, decoding in `steps` steps."""
+    """`pairs` of digits by the shipped U-Net at `timestep`, geodesics of `frames` points, decoding
+    in `steps` steps.
+    """
 
     pairs: int = 2
     frames: int = 16
@@ -35,18 +37,24 @@ class DecodingSettings:
 
 
 def decoding(settings: DecodingSettings, inversion: str, seed: int) -> dict[str, Any]:
-    """Evaluations a pair and seconds a pair of the geodesic, with its default settings, and of decoding its frames.
+    """Evaluations a pair and seconds a pair of the geodesic, with its default settings, and of
+    decoding its frames.
 
-    `inversion`: "shared_noise" (the paper's: both ends with one draw of noise) or "none" (clean points).
+    `inversion`: "shared_noise" (the paper's: both ends with one draw of noise) or "none" (clean
+    points).
     """
     check_choice("inversion", inversion, INVERSIONS)
     score = CountingScore(load_unet_score("digits_unet_all"))
     field = ScoreField(score, score.sigma_of_timestep(settings.timestep))
     ends = RotatedMNIST("all", (DIGIT_ANGLE,), settings.pairs, source="embedded").pairs(seed).ends
-    lifted = (SharedNoise() if inversion == "shared_noise" else NoInversion()).lift(ends, field, generator(seed, "noise"))
+    lifted = (SharedNoise() if inversion == "shared_noise" else NoInversion()).lift(
+        ends, field, generator(seed, "noise")
+    )
     with torch.no_grad():
         field(lifted[:, 0])  # the first call chooses kernels
-    solution = GaussNewton(settings.frames).solve(SteinMetric(field, settings.lam), linear(lifted, settings.frames))
+    solution = GaussNewton(settings.frames).solve(
+        SteinMetric(field, settings.lam), linear(lifted, settings.frames)
+    )
     score.count = 0
     began = time.perf_counter()
     ddim_decode(score, solution.path.flatten(0, 1), field.sigma, settings.steps)

@@ -20,7 +20,9 @@ def race_figures(results: Results, folder: Path) -> list[Path]:
             energy = np.asarray(run["curve"]["energy"], dtype=np.float64) / best
             curves[solver] = (run["curve"]["evaluations"], np.minimum.accumulate(energy))
         label = "energy / best of all"
-        written += energy_curves(folder / f"bench-race-{unit}", curves, title=unit, ylabel=label, formats=("png",))
+        written += energy_curves(
+            folder / f"bench-race-{unit}", curves, title=unit, ylabel=label, formats=("png",)
+        )
     return written
 
 
@@ -37,7 +39,13 @@ def growth_figures(results: Results, folder: Path) -> list[Path]:
     for quantity, lines in panels.items():
         drawn = {solver: Line(x, y) for solver, (x, y) in lines.items()}
         label = "evaluations a point to 1 %"
-        written += sweep_lines(folder / f"bench-growth-{quantity}", {"": drawn}, xlabel=quantity, ylabels=label, formats=("png",))
+        written += sweep_lines(
+            folder / f"bench-growth-{quantity}",
+            {"": drawn},
+            xlabel=quantity,
+            ylabels=label,
+            formats=("png",),
+        )
     return written
 
 

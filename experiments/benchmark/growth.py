@@ -1,4 +1,6 @@
-"""Part 2: how the cost grows with the points of a path, the dimension, the weight of the score, and the pairs."""
+"""Part 2: how the cost grows with the points of a path, the dimension, the weight of the score, and
+the pairs.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +15,9 @@ QUANTITIES = ("points", "dimension", "lam", "pairs")
 
 @dataclass(frozen=True)
 class GrowthSettings:
-    """Sweeps on S^2, exact score at sigma 0.05, each around the other settings here. `limit`: seconds a run may take."""
+    """Sweeps on S^2, exact score at sigma 0.05, each around the other settings here. `limit`:
+    seconds a run may take.
+    """
 
     points: int = 64
     dimension: int = 3
@@ -30,10 +34,14 @@ class GrowthSettings:
 
 
 def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> dict[str, Any]:
-    """One value of one sweep; as `race.race`, and `default`: what Gauss-Newton with its default settings ended with."""
+    """One value of one sweep; as `race.race`, and `default`: what Gauss-Newton with its default
+    settings ended with.
+    """
     here = replace(settings, **{quantity: value if quantity == "lam" else int(value)})  # type: ignore[arg-type]
     case = sphere(here.dimension, here.pairs, here.points, seed)
-    solvers = exact_solvers(RaceSettings("sphere", points=here.points, max_iterations=here.max_iterations))
+    solvers = exact_solvers(
+        RaceSettings("sphere", points=here.points, max_iterations=here.max_iterations)
+    )
     traces = {name: trace(solver, case, here.lam, here.limit) for name, solver in solvers.items()}
     default = GaussNewton(here.points).solve(case.metric(here.lam), case.start)
     return outcome(case, traces, least(list(traces.values()))) | {

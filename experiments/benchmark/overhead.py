@@ -1,4 +1,6 @@
-"""Part 4: the solver's own arithmetic as a share of the whole, and its memory against one forward pass."""
+"""Part 4: the solver's own arithmetic as a share of the whole, and its memory against one forward
+pass.
+"""
 
 import json
 import resource
@@ -11,8 +13,8 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.seed import generator
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.score.base import AbstractScore
@@ -26,7 +28,9 @@ FORWARD, SOLVE = "forward", "solve"
 
 @dataclass(frozen=True)
 class OverheadSettings:
-    """A random network of 0.9 M parameters on `size` x `size` pictures, a path of `segments` segments, `iterations` steps."""
+    """A random network of 0.9 M parameters on `size` x `size` pictures, a path of `segments`
+    segments, `iterations` steps.
+    """
 
     size: int = 128
     segments: int = 16
@@ -60,15 +64,23 @@ def random_unet(size: int, seed: int) -> DiffusersUNetScore:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet = UNet2DModel(
-            sample_size=size, in_channels=1, out_channels=1, layers_per_block=1, norm_num_groups=8,
-            block_out_channels=(16, 32, 48, 64), down_block_types=("DownBlock2D",) * 4, up_block_types=("UpBlock2D",) * 4,
-        )  # fmt: skip
+            sample_size=size,
+            in_channels=1,
+            out_channels=1,
+            layers_per_block=1,
+            norm_num_groups=8,
+            block_out_channels=(16, 32, 48, 64),
+            down_block_types=("DownBlock2D",) * 4,
+            up_block_types=("UpBlock2D",) * 4,
+        )
     abar = torch.linspace(0, 1, 1002, dtype=torch.float64)[1:-1].mul(torch.pi / 2).cos() ** 2
     return DiffusersUNetScore(unet, NoiseSchedule(abar), "epsilon")
 
 
 def overhead(settings: OverheadSettings, seed: int) -> dict[str, Any]:
-    """Seconds inside and outside the network in one solve, and peak memory of a solve and of one forward pass of its batch."""
+    """Seconds inside and outside the network in one solve, and peak memory of a solve and of one
+    forward pass of its batch.
+    """
     score = TimedScore(random_unet(settings.size, seed))
     start = _start(settings, seed)
     score.score(start[0], settings.sigma)  # the first call chooses kernels
@@ -82,7 +94,11 @@ def overhead(settings: OverheadSettings, seed: int) -> dict[str, Any]:
         lambda _: spent.append((time.perf_counter() - began, score.seconds)),
     )
     whole, inside = spent[-1]
-    parameters = sum(p.numel() for p in score.inner.unet.parameters()) if isinstance(score.inner, DiffusersUNetScore) else 0
+    parameters = (
+        sum(p.numel() for p in score.inner.unet.parameters())
+        if isinstance(score.inner, DiffusersUNetScore)
+        else 0
+    )
     return {
         "dimension": settings.size**2,
         "parameters": parameters,
@@ -95,7 +111,8 @@ def overhead(settings: OverheadSettings, seed: int) -> dict[str, Any]:
 
 
 def peak_memory(what: str, settings: OverheadSettings, seed: int) -> dict[str, int]:
-    """Resident bytes of this process before (`base`) and at most during (`peak`) a forward pass or a solve.
+    """Resident bytes of this process before (`base`) and at most during (`peak`) a forward pass or
+    a solve.
 
     For a process of its own: the peak is that of the process's whole life.
     """
@@ -108,7 +125,9 @@ def peak_memory(what: str, settings: OverheadSettings, seed: int) -> dict[str, i
         with torch.no_grad():
             score.score(start[0], settings.sigma)
     else:
-        solver = GaussNewton(settings.segments + 1, max_iterations=settings.iterations, tolerance=1e-12)
+        solver = GaussNewton(
+            settings.segments + 1, max_iterations=settings.iterations, tolerance=1e-12
+        )
         solver.solve(SteinMetric(ScoreField(score, settings.sigma), settings.lam), start)
     return {"base": base, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
@@ -135,4 +154,6 @@ def _measured_apart(what: str, settings: OverheadSettings, seed: int) -> dict[st
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
-    print(json.dumps(peak_memory(asked["what"], OverheadSettings(**asked["settings"]), asked["seed"])))
+    print(
+        json.dumps(peak_memory(asked["what"], OverheadSettings(**asked["settings"]), asked["seed"]))
+    )

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.benchmark.outside import Array, default_dtype_kept, geomstats_space, import_geomstats, scipy_bvp, scipy_ivp
+from experiments.benchmark.outside import (
+    Array,
+    default_dtype_kept,
+    geomstats_space,
+    import_geomstats,
+    scipy_bvp,
+    scipy_ivp,
+)
 from experiments.benchmark.problem import Problem, sphere
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.geometry.exponential import exponential
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
@@ -23,16 +30,18 @@ TIMES = np.linspace(0, 1, 9)  # where paths are compared
 NOT_INSTALLED = "geomstats is not installed"
 
 Curve = Callable[[Array], Array]
-# One try of a method at one setting of its accuracy: the setting in words, and what gives the path, or None and the reason.
+# One try of a method at one setting of its accuracy: the setting in words, and what gives the path,
+# or None and the reason.
 Try = tuple[str, Callable[[SteinMetric], tuple[Curve | None, str]]]
 
 
 @dataclass(frozen=True)
 class LibrarySettings:
-    """One arc on the blurred sphere of R^3; each method's own setting of accuracy is raised until `accuracy` is met.
+    """One arc on the blurred sphere of R^3; each method's own setting of accuracy is raised until
+    `accuracy` is met.
 
-    `accuracy`: greatest distance to the reference path at 9 equal times, data units (the sphere's radius is 1).
-    `limit`: seconds that a method has for all its tries.
+    `accuracy`: greatest distance to the reference path at 9 equal times, data units (the sphere's
+    radius is 1). `limit`: seconds that a method has for all its tries.
     """
 
     sigma: float = 0.1
@@ -63,9 +72,11 @@ class _LimitedScore(AbstractScore):
 
 @default_dtype_kept()
 def library(settings: LibrarySettings, seed: int) -> dict[str, Any]:
-    """`{"boundary": {method: tries}, "initial": {method: tries}}`; a try: setting, error, evaluations, seconds, reason.
+    """`{"boundary": {method: tries}, "initial": {method: tries}}`; a try: setting, error,
+    evaluations, seconds, reason.
 
-    Boundary-value methods start from the straight line; initial-value ones are given the reference's velocity.
+    Boundary-value methods start from the straight line; initial-value ones are given the
+    reference's velocity.
     """
     case = sphere(3, 1, 129, seed, settings.sigma)
     reference, velocity = _reference(case, settings.lam)
@@ -74,28 +85,43 @@ def library(settings: LibrarySettings, seed: int) -> dict[str, Any]:
     boundary = {
         "gauss_newton, trapezoid": _gauss_newton(ends, "trapezoid"),
         "gauss_newton, simpson": _gauss_newton(ends, "simpson"),
-        "scipy solve_bvp": (_scipy(ends, tolerance) for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8)),
+        "scipy solve_bvp": (
+            _scipy(ends, tolerance) for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8)
+        ),
         "geomstats LogODESolver": _geomstats_log(ends),
         "geomstats PathStraightening": _geomstats_straightening(ends),
     }
     initial = {
         "scoregeo exponential": _exponential(ends[0], velocity),
-        "scipy solve_ivp": (_scipy_exp(ends[0], velocity, 10.0**-power) for power in (2, 3, 4, 5, 6, 8)),
+        "scipy solve_ivp": (
+            _scipy_exp(ends[0], velocity, 10.0**-power) for power in (2, 3, 4, 5, 6, 8)
+        ),
         "geomstats ExpODESolver": _geomstats_exp(ends[0], velocity),
     }
     return {
-        "boundary": {name: _tries(tries, case, settings, reference) for name, tries in boundary.items()},
-        "initial": {name: _tries(tries, case, settings, from_velocity) for name, tries in initial.items()},
+        "boundary": {
+            name: _tries(tries, case, settings, reference) for name, tries in boundary.items()
+        },
+        "initial": {
+            name: _tries(tries, case, settings, from_velocity) for name, tries in initial.items()
+        },
     }
 
 
 def _reference(case: Problem, lam: float) -> tuple[Curve, Array]:
-    """The continuous geodesic and its initial velocity: a minimum of the fine discrete energy, then scipy's solver to 1e-7.
+    """The continuous geodesic and its initial velocity: a minimum of the fine discrete energy, then
+    scipy's solver to 1e-7.
 
     The minimum is L-BFGS's, whose gradient is exact, so that no method is measured against itself.
     """
-    path = LBFGS(case.points, "simpson", tolerance=1e-9, max_iterations=500).solve(case.metric(lam), case.start).path[0]
-    states = np.concatenate([path.numpy().T, np.gradient(path.numpy().T, 1 / (case.points - 1), axis=1, edge_order=2)])
+    path = (
+        LBFGS(case.points, "simpson", tolerance=1e-9, max_iterations=500)
+        .solve(case.metric(lam), case.start)
+        .path[0]
+    )
+    states = np.concatenate(
+        [path.numpy().T, np.gradient(path.numpy().T, 1 / (case.points - 1), axis=1, edge_order=2)]
+    )
     curve, message = scipy_bvp(case.metric(lam), path[[0, -1]], 1e-7, states, max_nodes=20_000)
     if curve is None:
         raise DataError(f"no reference geodesic at sigma {case.sigma:g}, lam {lam:g}: {message}")
@@ -104,7 +130,9 @@ def _reference(case: Problem, lam: float) -> tuple[Curve, Array]:
     return curve, (4 * first[1] - 3 * first[0] - first[2]) / (2 * step)
 
 
-def _tries(tries: Iterator[Try], case: Problem, settings: LibrarySettings, reference: Curve) -> list[dict[str, Any]]:
+def _tries(
+    tries: Iterator[Try], case: Problem, settings: LibrarySettings, reference: Curve
+) -> list[dict[str, Any]]:
     """Tries of one method, until the finest accuracy is met, or its time is up."""
     done: list[dict[str, Any]] = []
     truth, until = reference(TIMES), time.perf_counter() + settings.limit
@@ -118,9 +146,23 @@ def _tries(tries: Iterator[Try], case: Problem, settings: LibrarySettings, refer
         except Exception as error:  # other libraries raise what they like; the row says it
             curve, reason = None, f"{type(error).__name__}: {error}"
         seconds, evaluations = time.perf_counter() - began, score.count
-        distance = math.inf if curve is None else float(np.linalg.norm(curve(TIMES) - truth, axis=1).max())
-        done.append({"setting": words, "error": distance, "evaluations": evaluations, "seconds": seconds, "reason": reason})
-        if distance <= min(settings.accuracy) or reason == NOT_INSTALLED or time.perf_counter() > until:
+        distance = (
+            math.inf if curve is None else float(np.linalg.norm(curve(TIMES) - truth, axis=1).max())
+        )
+        done.append(
+            {
+                "setting": words,
+                "error": distance,
+                "evaluations": evaluations,
+                "seconds": seconds,
+                "reason": reason,
+            }
+        )
+        if (
+            distance <= min(settings.accuracy)
+            or reason == NOT_INSTALLED
+            or time.perf_counter() > until
+        ):
             break
     return done
 
@@ -150,7 +192,10 @@ def _scipy(ends: torch.Tensor, tolerance: float) -> Try:
 
 
 def _scipy_exp(x: torch.Tensor, velocity: Array, tolerance: float) -> Try:
-    return f"rtol {tolerance:g}", lambda metric: (scipy_ivp(metric, x.numpy(), velocity, tolerance), "")
+    return f"rtol {tolerance:g}", lambda metric: (
+        scipy_ivp(metric, x.numpy(), velocity, tolerance),
+        "",
+    )
 
 
 def _exponential(x: torch.Tensor, velocity: Array) -> Iterator[Try]:
@@ -158,7 +203,9 @@ def _exponential(x: torch.Tensor, velocity: Array) -> Iterator[Try]:
 
         def solve(metric: SteinMetric, tolerance: float = 10.0**-power) -> tuple[Curve | None, str]:
             v = torch.from_numpy(velocity)[None]
-            flow = exponential(metric, x[None], v, points=len(TIMES), rtol=tolerance, atol=tolerance * 1e-2)
+            flow = exponential(
+                metric, x[None], v, points=len(TIMES), rtol=tolerance, atol=tolerance * 1e-2
+            )
             return _at_nodes(flow.path[0].numpy()), ""
 
         yield f"rtol 1e-{power}", solve
@@ -174,8 +221,11 @@ def _geomstats_log(ends: torch.Tensor) -> Iterator[Try]:
             from geomstats.numerics.geodesic import LogODESolver
 
             integrator = ScipySolveBVP(tol=tolerance, max_nodes=2000, save_result=True)
-            # Its Jacobian is a second derivative of the metric by automatic differentiation; without it scipy takes differences.
-            solver = LogODESolver(geomstats_space(metric, 3), n_nodes=17, integrator=integrator, use_jac=False)
+            # Its Jacobian is a second derivative of the metric by automatic differentiation;
+            # without it scipy takes differences.
+            solver = LogODESolver(
+                geomstats_space(metric, 3), n_nodes=17, integrator=integrator, use_jac=False
+            )
             path = solver.geodesic_bvp(ends[1], ends[0])
             result = integrator.result_
             if result is not None and not result.success:
@@ -210,7 +260,9 @@ def _geomstats_exp(x: torch.Tensor, velocity: Array) -> Iterator[Try]:
             from geomstats.numerics.ivp import ScipySolveIVP
 
             integrator = ScipySolveIVP(method="DOP853", rtol=tolerance, atol=tolerance * 1e-2)
-            path = ExpODESolver(geomstats_space(metric, 3), integrator).geodesic_ivp(torch.from_numpy(velocity), x)
+            path = ExpODESolver(geomstats_space(metric, 3), integrator).geodesic_ivp(
+                torch.from_numpy(velocity), x
+            )
             return _at_nodes(np.asarray(path(torch.from_numpy(TIMES)))), ""
 
         yield f"rtol 1e-{power}", solve

@@ -1,10 +1,12 @@
-"""The problems that solvers are compared on: pairs, a score, and the straight line between the ends as everyone's start."""
+"""The problems that solvers are compared on: pairs, a score, and the straight line between the ends
+as everyone's start.
+"""
 
 from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo.core.errors import check_choice
+from scoregeo._utils.errors import check_choice
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
@@ -37,7 +39,9 @@ class Problem:
         return self.start.shape[1]
 
     def metric(self, lam: float, score: AbstractScore | None = None) -> SteinMetric:
-        """The Stein metric of the problem's score, or of another one around it that counts or times."""
+        """The Stein metric of the problem's score, or of another one around it that counts or
+        times.
+        """
         return SteinMetric(ScoreField(score or self.score, self.sigma), lam)
 
     def with_points(self, points: int) -> "Problem":
@@ -46,7 +50,9 @@ class Problem:
 
 
 def problem(name: str, pairs: int, points: int, seed: int) -> Problem:
-    """One of `PROBLEMS`: exact scores at sigma 0.05, and rotated digits at clean points with the shipped U-Net."""
+    """One of `PROBLEMS`: exact scores at sigma 0.05, and rotated digits at clean points with the
+    shipped U-Net.
+    """
     check_choice("problem", name, PROBLEMS)
     if name == "torus":
         ends = Torus(num_pairs=pairs).pairs(seed).ends

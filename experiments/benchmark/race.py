@@ -1,4 +1,6 @@
-"""Part 1: score evaluations and seconds to come within 1 % of the best energy that any solver found."""
+"""Part 1: score evaluations and seconds to come within 1 % of the best energy that any solver
+found.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,9 +24,10 @@ ADAM, ADAM_MIDPOINT = "adam", "adam_midpoint"
 class RaceSettings:
     """One problem of part 1.
 
-    Adam runs at each of `rates` on the common trapezoid energy, and at the best of them once more on the paper's midpoints where
-    `midpoint` says so. `limit`: seconds that one run may take. `learned`: the score is a network, no gradient field: Gauss-Newton
-    runs once more with the energy's exact gradient, by a backward pass through the score as L-BFGS.
+    Adam runs at each of `rates` on the common trapezoid energy, and at the best of them once more
+    on the paper's midpoints where `midpoint` says so. `limit`: seconds that one run may take.
+    `learned`: the score is a network, no gradient field: Gauss-Newton runs once more with the
+    energy's exact gradient, by a backward pass through the score as L-BFGS.
     """
 
     name: str
@@ -39,10 +42,18 @@ class RaceSettings:
 
 
 def race(settings: RaceSettings, lam: float, seed: int) -> dict[str, Any]:
-    """Every solver on one problem and one `lam`; `{"points", "best", "rate", "solvers": {name: Trace.summary}}`."""
+    """Every solver on one problem and one `lam`; `{"points", "best", "rate", "solvers": {name:
+    Trace.summary}}`.
+    """
     case = problem(settings.name, settings.pairs, settings.points, seed)
-    traces = {name: trace(solver, case, lam, settings.limit) for name, solver in exact_solvers(settings).items()}
-    tried = {rate: trace(_adam(settings, rate, "trapezoid"), case, lam, settings.limit) for rate in settings.rates}
+    traces = {
+        name: trace(solver, case, lam, settings.limit)
+        for name, solver in exact_solvers(settings).items()
+    }
+    tried = {
+        rate: trace(_adam(settings, rate, "trapezoid"), case, lam, settings.limit)
+        for rate in settings.rates
+    }
     best = least([*traces.values(), *tried.values()])
     rate = min(tried, key=lambda rate: _merit(tried[rate], best))
     traces[ADAM] = tried[rate]
@@ -52,14 +63,20 @@ def race(settings: RaceSettings, lam: float, seed: int) -> dict[str, Any]:
 
 
 def exact_solvers(settings: RaceSettings) -> dict[str, AbstractSolver]:
-    """The solvers that need no step length from outside. Tight tolerances: who stops early is not who arrives early."""
+    """The solvers that need no step length from outside. Tight tolerances: who stops early is not
+    who arrives early.
+    """
     solver = GaussNewton(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations)
     found: dict[str, AbstractSolver] = {"gauss_newton": solver}
     if settings.learned:
         found["gauss_newton_exact"] = replace(solver, differentiate_score=True)
     # The common energy does not see what this one is for; it stops as it would for a user.
-    found["gauss_newton_mended"] = GaussNewton(settings.points, max_subnodes=4, max_iterations=settings.max_iterations)
-    found["georce"] = Georce(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations)
+    found["gauss_newton_mended"] = GaussNewton(
+        settings.points, max_subnodes=4, max_iterations=settings.max_iterations
+    )
+    found["georce"] = Georce(
+        settings.points, tolerance=1e-6, max_iterations=settings.max_iterations
+    )
     found["lbfgs"] = LBFGS(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations)
     return found
 
@@ -68,7 +85,8 @@ def outcome(case: Problem, traces: Mapping[str, Trace], best: torch.Tensor) -> d
     """What is stored of some solvers' runs on one problem."""
     certified = torch.stack([run.certified for run in traces.values()]).min(0).values
     solvers = {
-        name: run.summary(best, SHARE) | {"certified": (run.certified / certified).tolist()} for name, run in traces.items()
+        name: run.summary(best, SHARE) | {"certified": (run.certified / certified).tolist()}
+        for name, run in traces.items()
     }
     return {"points": case.points, "best": best.tolist(), "solvers": solvers}
 
@@ -81,7 +99,13 @@ def least(traces: Sequence[Trace]) -> torch.Tensor:
 def warm_up() -> None:
     """Run every solver once on two steps, so that nobody's time holds the loading of libraries."""
     case = problem("sphere", 1, 8, 0)
-    for solver in (Adam(8, 2, quadrature="trapezoid"), Adam(8, 2), LBFGS(8, max_iterations=2), Georce(8), GaussNewton(8)):
+    for solver in (
+        Adam(8, 2, quadrature="trapezoid"),
+        Adam(8, 2),
+        LBFGS(8, max_iterations=2),
+        Georce(8),
+        GaussNewton(8),
+    ):
         trace(solver, case, 1.0)
 
 
@@ -90,9 +114,13 @@ def _adam(settings: RaceSettings, rate: float, quadrature: str) -> Adam:
 
 
 def _merit(run: Trace, best: torch.Tensor) -> tuple[int, float]:
-    """Smaller is better: pairs that did not arrive, then evaluations of those that did, or the energy where none did."""
+    """Smaller is better: pairs that did not arrive, then evaluations of those that did, or the
+    energy where none did.
+    """
     steps = run.reached((1 + SHARE) * best)
-    spent = [float(run.evaluations[step, pair]) for pair, step in enumerate(steps) if step is not None]
+    spent = [
+        float(run.evaluations[step, pair]) for pair, step in enumerate(steps) if step is not None
+    ]
     if not spent:
         return len(steps), float((run.energy.min(0).values / best).log().mean())
     return len(steps) - len(spent), sum(spent) / len(spent)

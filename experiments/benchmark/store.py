@@ -1,4 +1,6 @@
-"""The numbers of finished parts, kept so that a benchmark that was interrupted goes on where it stopped."""
+"""The numbers of finished parts, kept so that a benchmark that was interrupted goes on where it
+stopped.
+"""
 
 import hashlib
 import logging
@@ -10,14 +12,17 @@ from typing import Any
 import torch
 
 import scoregeo
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import finite_or_null, read_json, write_json
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import finite_or_null, read_json, write_json
 
 log = logging.getLogger(__name__)
 
 _HERE, _PACKAGE = Path(__file__).parent, Path(scoregeo.__file__).parent
 # The code that the numbers are about.
-_MEASURED = (_HERE, *(_PACKAGE / name for name in ("geometry", "metric", "path", "score", "solver")))
+_MEASURED = (
+    _HERE,
+    *(_PACKAGE / name for name in ("geometry", "metric", "path", "score", "solver")),
+)
 _WRITES_THE_PAGE = _HERE / "__main__.py"
 
 
@@ -27,8 +32,12 @@ class Store:
 
     folder: Path
 
-    def unit(self, name: str, asked: Mapping[str, Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The kept result of `name`, where settings, code, torch and threads are the same as now; else compute it and keep it."""
+    def unit(
+        self, name: str, asked: Mapping[str, Any], compute: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The kept result of `name`, where settings, code, torch and threads are the same as now;
+        else compute it and keep it.
+        """
         key = finite_or_null({**asked, **surroundings()})
         path = self.folder / f"{name}.json"
         if path.is_file():

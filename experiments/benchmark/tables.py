@@ -31,20 +31,28 @@ def race_tables(results: Results) -> dict[str, list[Row]]:
         name, _, lam = unit.partition("-lam")
         rows = tables.setdefault(f"1. To within 1 % of the best energy: {name}", [])
         for solver, run in found["solvers"].items():
-            label = f"{solver}, learning rate {found['rate']:g}" if solver.startswith(ADAM) else solver
+            label = (
+                f"{solver}, learning rate {found['rate']:g}" if solver.startswith(ADAM) else solver
+            )
             rows.append(Row({"lam": lam, "solver": label + _cut(run)}, race_cells(found, run)))
     return tables
 
 
 def growth_tables(results: Results) -> dict[str, list[Row]]:
-    """Part 2, a table for each quantity; a row for each value and solver, and one for Gauss-Newton's default settings."""
+    """Part 2, a table for each quantity; a row for each value and solver, and one for
+    Gauss-Newton's default settings.
+    """
     tables: dict[str, list[Row]] = {}
     for unit, found in results.items():
         quantity, _, value = unit.partition("-")
         column = "pairs together" if quantity == "pairs" else quantity
         rows = tables.setdefault(f"2. Growth with {quantity}", [])
         for solver, run in found["solvers"].items():
-            cells = {key: cell for key, cell in race_cells(found, run).items() if key not in ("own", "fewer")}
+            cells = {
+                key: cell
+                for key, cell in race_cells(found, run).items()
+                if key not in ("own", "fewer")
+            }
             rows.append(Row({column: value, "solver": solver + _cut(run)}, cells))
         default = found["default"]
         cells = {
@@ -71,8 +79,12 @@ def race_cells(found: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Ce
         seconds = Estimate(max(run["seconds"]), n=pairs)
     cells: dict[str, Cell] = {
         "arrived": Estimate(len(arrived), n=pairs),
-        "evaluations": mean([count / points for count in arrived]) if arrived else NotAvailable(NEVER),
-        "fewer": mean(both) if both else NotAvailable("no pair at which both came within 1 % of the best energy"),
+        "evaluations": mean([count / points for count in arrived])
+        if arrived
+        else NotAvailable(NEVER),
+        "fewer": mean(both)
+        if both
+        else NotAvailable("no pair at which both came within 1 % of the best energy"),
         "clock": seconds,
         "ratio": mean(run["ratio"]),
         "certified": mean(run["certified"]),
@@ -90,25 +102,40 @@ def _cut(run: Mapping[str, Any]) -> str:
 def package_tables(results: Results, accuracies: Sequence[float]) -> dict[str, list[Row]]:
     """Part 3: for each method its first try that meets each accuracy."""
     tables: dict[str, list[Row]] = {}
-    for kind, title in (("boundary", "from end to end"), ("initial", "from the same initial velocity")):
+    for kind, title in (
+        ("boundary", "from end to end"),
+        ("initial", "from the same initial velocity"),
+    ):
         rows = tables.setdefault(f"3. Other libraries in R^3, {title}", [])
         for unit, found in results.items():
             sigma, _, lam = unit.removeprefix("sigma").partition("-lam")
             for method, tries in found[kind].items():
                 for accuracy in accuracies:
-                    labels = {"sigma": sigma, "lam": lam, "accuracy": f"{accuracy:g}", "method": method}
+                    labels = {
+                        "sigma": sigma,
+                        "lam": lam,
+                        "accuracy": f"{accuracy:g}",
+                        "method": method,
+                    }
                     rows.append(_library_row(labels, tries, accuracy))
     return tables
 
 
-def _library_row(labels: dict[str, str], tries: Sequence[Mapping[str, Any]], accuracy: float) -> Row:
+def _library_row(
+    labels: dict[str, str], tries: Sequence[Mapping[str, Any]], accuracy: float
+) -> Row:
     errors = [math.inf if one["error"] is None else one["error"] for one in tries]
     met = next((one for one, error in zip(tries, errors, strict=True) if error <= accuracy), None)
     if met is None:
         best = min(errors)
         last = tries[-1]["reason"] or f"best {best:.2g} at {tries[errors.index(best)]['setting']}"
-        reason = NotAvailable(last if math.isinf(best) else f"{last}; greatest distance to the reference {best:.2g}")
-        return Row({**labels, "setting": ""}, dict.fromkeys(("evaluations of the score", "seconds", "error"), reason))
+        reason = NotAvailable(
+            last if math.isinf(best) else f"{last}; greatest distance to the reference {best:.2g}"
+        )
+        return Row(
+            {**labels, "setting": ""},
+            dict.fromkeys(("evaluations of the score", "seconds", "error"), reason),
+        )
     cells: dict[str, Cell] = {
         "evaluations of the score": Estimate(met["evaluations"]),
         "seconds": Estimate(met["seconds"]),
@@ -131,7 +158,9 @@ def overhead_tables(results: Results) -> dict[str, list[Row]]:
         "MB above the model, solve": Estimate(memory["solve"] / 1e6),
         "memory, solve / forward pass": Estimate(memory["solve"] / max(memory["forward"], 1)),
     }
-    return {"4. The solver's own arithmetic and memory": [Row({"D": str(found["dimension"])}, cells)]}
+    return {
+        "4. The solver's own arithmetic and memory": [Row({"D": str(found["dimension"])}, cells)]
+    }
 
 
 def decoding_tables(results: Results) -> dict[str, list[Row]]:
@@ -144,7 +173,9 @@ def decoding_tables(results: Results) -> dict[str, list[Row]]:
             "evaluations, decoding": Estimate(found["decoding_evaluations"], n=len(evaluations)),
             "seconds, geodesic": Estimate(found["geodesic_seconds"], n=len(evaluations)),
             "seconds, decoding": Estimate(found["decoding_seconds"], n=len(evaluations)),
-            "evaluations, geodesic / decoding": mean([count / found["decoding_evaluations"] for count in evaluations]),
+            "evaluations, geodesic / decoding": mean(
+                [count / found["decoding_evaluations"] for count in evaluations]
+            ),
         }
         status = ", ".join(dict.fromkeys(found["status"]))
         rows.append(Row({"ends": inversion, "status": status}, cells))
@@ -153,4 +184,6 @@ def decoding_tables(results: Results) -> dict[str, list[Row]]:
 
 def mean(values: Sequence[float | None]) -> Cell:
     """Mean over pairs with its interval; values that are missing are left out and counted."""
-    return bootstrap_mean([math.nan if value is None else float(value) for value in values], resamples=RESAMPLES)
+    return bootstrap_mean(
+        [math.nan if value is None else float(value) for value in values], resamples=RESAMPLES
+    )

@@ -1,4 +1,6 @@
-"""A solver's run, seen from outside: the energy of every iterate on one rule for all, its evaluations and its time."""
+"""A solver's run, seen from outside: the energy of every iterate on one rule for all, its
+evaluations and its time.
+"""
 
 import math
 import time
@@ -12,7 +14,9 @@ from scoregeo.score.base import CountingScore
 from scoregeo.solver.base import AbstractSolver, Step
 
 COMMON = Quadrature("trapezoid")  # every solver's iterates are measured on it
-FINE = Quadrature("trapezoid", 16)  # and the last of them on this one, which no leap over a valley escapes
+FINE = Quadrature(
+    "trapezoid", 16
+)  # and the last of them on this one, which no leap over a valley escapes
 KEPT = 40  # points of a curve that are stored
 
 
@@ -20,11 +24,11 @@ KEPT = 40  # points of a curve that are stored
 class Trace:
     """Step 0 is the start, at no cost.
 
-    `energy` (on the common rule), `own` (on the solver's) and `evaluations` are [steps, pairs], `seconds` [steps]; `certified`
-    [pairs] is the last iterate's energy on the fine rule.
+    `energy` (on the common rule), `own` (on the solver's) and `evaluations` are [steps, pairs],
+    `seconds` [steps]; `certified` [pairs] is the last iterate's energy on the fine rule.
 
-    `limited`: the time allowed ended it. What was measured for the comparison is in neither evaluations nor seconds.
-    """
+    `limited`: the time allowed ended it. What was measured for the comparison is in neither
+    evaluations nor seconds."""
 
     energy: torch.Tensor
     own: torch.Tensor
@@ -40,22 +44,38 @@ class Trace:
         return [int(column.nonzero()[0]) if column.any() else None for column in below.T]
 
     def summary(self, best: torch.Tensor, share: float) -> dict[str, object]:
-        """What is stored; for each pair, evaluations and seconds to come within `share` of `best` and of its own minimum."""
+        """What is stored; for each pair, evaluations and seconds to come within `share` of `best`
+        and of its own minimum.
+        """
         steps = self.reached((1 + share) * best)
         own = self.reached((1 + share) * self.own.min(0).values, own=True)
-        kept = sorted({round(step) for step in torch.logspace(0, math.log10(len(self.seconds)), KEPT).tolist()} | {1})
+        kept = sorted(
+            {
+                round(step)
+                for step in torch.logspace(0, math.log10(len(self.seconds)), KEPT).tolist()
+            }
+            | {1}
+        )
         rows = [row - 1 for row in kept]
         return {
-            "evaluations": [None if s is None else int(self.evaluations[s, pair]) for pair, s in enumerate(steps)],
+            "evaluations": [
+                None if s is None else int(self.evaluations[s, pair])
+                for pair, s in enumerate(steps)
+            ],
             "seconds": [None if s is None else float(self.seconds[s]) for s in steps],
-            "own_evaluations": [None if s is None else int(self.evaluations[s, pair]) for pair, s in enumerate(own)],
+            "own_evaluations": [
+                None if s is None else int(self.evaluations[s, pair]) for pair, s in enumerate(own)
+            ],
             "iterations": [None if s is None else s for s in steps],
             "spent": self.evaluations[-1].tolist(),
             "total_seconds": float(self.seconds[-1]),
             "ratio": (self.energy.min(0).values / best).tolist(),
             "status": list(self.status),
             "limited": self.limited,
-            "curve": {"evaluations": self.evaluations[rows].tolist(), "energy": self.energy[rows].tolist()},
+            "curve": {
+                "evaluations": self.evaluations[rows].tolist(),
+                "energy": self.energy[rows].tolist(),
+            },
         }
 
 
@@ -99,11 +119,15 @@ def trace(solver: AbstractSolver, problem: Problem, lam: float, limit: float = m
     recorder = _Recorder(problem, lam, rule == (COMMON.rule, COMMON.subnodes), limit)
     limited, status = False, ("cut off",) * len(problem.start)
     try:
-        status = solver.solve(problem.metric(lam, CountingScore(problem.score)), problem.start, recorder).status
+        status = solver.solve(
+            problem.metric(lam, CountingScore(problem.score)), problem.start, recorder
+        ).status
     except _TimeIsUp:
         limited = True
     with torch.no_grad():
-        certified = torch.cat([recorder.quiet.energy(path, FINE).cpu() for path in recorder.last.split(1)])
+        certified = torch.cat(
+            [recorder.quiet.energy(path, FINE).cpu() for path in recorder.last.split(1)]
+        )
     return Trace(
         certified=certified,
         energy=torch.stack(recorder.energy),

@@ -1,9 +1,11 @@
-"""Memory of a score evaluation and of decoding at Stable Diffusion 1.5's size, whole batches against split ones.
+"""Memory of a score evaluation and of decoding at Stable Diffusion 1.5's size, whole batches
+against split ones.
 
     python -m experiments.memory [--frames 16] [--pixels 256] [--chunks 16 1]
 
-Networks of that architecture with random weights, on the CPU, each measurement in a process of its own: the peak of resident
-memory above what it was with the network loaded, as Linux tells it. Writes `results/memory.{md,csv}`.
+Networks of that architecture with random weights, on the CPU, each measurement in a process of its
+own: the peak of resident memory above what it was with the network loaded, as Linux tells it.
+Writes `results/memory.{md,csv}`.
 """
 
 import argparse
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from scoregeo.core.files import write_text
+from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.table import Row, csv_table, markdown_table
 from scoregeo.score.condition import Fixed
@@ -33,24 +35,37 @@ def score_once(frames: int, side: int, chunk: int) -> tuple[float, float]:
 
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
-        sample_size=64, in_channels=4, out_channels=4, block_out_channels=CHANNELS, cross_attention_dim=768, attention_head_dim=8
+        sample_size=64,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=CHANNELS,
+        cross_attention_dim=768,
+        attention_head_dim=8,
     )
     schedule = NoiseSchedule(torch.linspace(0.9999, 0.005, 1000))
-    score = StableDiffusionScore(unet, schedule, "epsilon", (4, side, side), Fixed(torch.zeros(77, 768)), chunk=chunk)
+    score = StableDiffusionScore(
+        unet, schedule, "epsilon", (4, side, side), Fixed(torch.zeros(77, 768)), chunk=chunk
+    )
     latents = torch.randn(frames, 4, side, side)
     with torch.no_grad():
         return measured(lambda: score.score(latents, 1.0))
 
 
 def decode_once(frames: int, side: int, chunk: int) -> tuple[float, float]:
-    """Peak megabytes and seconds of decoding `frames` latents [4, side, side] to pictures eight times as large."""
+    """Peak megabytes and seconds of decoding `frames` latents [4, side, side] to pictures eight
+    times as large.
+    """
     from diffusers import AutoencoderKL
 
     torch.manual_seed(0)
     widths = (128, 256, 512, 512)
     down, up = ("DownEncoderBlock2D",) * 4, ("UpDecoderBlock2D",) * 4
     vae = AutoencoderKL(
-        block_out_channels=widths, down_block_types=down, up_block_types=up, layers_per_block=2, latent_channels=4
+        block_out_channels=widths,
+        down_block_types=down,
+        up_block_types=up,
+        layers_per_block=2,
+        latent_channels=4,
     )
     codec = LatentCodec(vae, chunk)
     return measured(lambda: codec.decode(torch.randn(frames, 4, side, side)))
@@ -67,19 +82,26 @@ def measured(work: Callable[[], torch.Tensor]) -> tuple[float, float]:
 def peak() -> float:
     """Largest resident memory since it was last cleared, in megabytes."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return float(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    return (
+        float(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+        / 1024
+    )
 
 
 WORK = {"score": score_once, "decode": decode_once}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--pixels", type=int, default=256)
     parser.add_argument("--chunks", type=int, nargs="+", default=[16, 1])
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--one", nargs=2, metavar=("WORK", "CHUNK"), help=argparse.SUPPRESS)  # what a process of its own does
+    parser.add_argument(
+        "--one", nargs=2, metavar=("WORK", "CHUNK"), help=argparse.SUPPRESS
+    )  # what a process of its own does
     given = parser.parse_args()
     if given.one:
         print(*WORK[given.one[0]](given.frames, given.pixels // 8, int(given.one[1])))
@@ -92,7 +114,10 @@ def main() -> None:
             done = subprocess.run(line, capture_output=True, text=True, check=True)
             megabytes, seconds = (float(value) for value in done.stdout.split()[-2:])
             print(f"{name}, chunk {chunk}: {megabytes:.0f} MB, {seconds:.1f} s", flush=True)
-            cells = {"megabytes": Estimate(round(megabytes)), "seconds": Estimate(round(seconds, 1))}
+            cells = {
+                "megabytes": Estimate(round(megabytes)),
+                "seconds": Estimate(round(seconds, 1)),
+            }
             rows.append(Row({"work": name, "chunk": str(chunk)}, cells))
     text = f"""# Memory at Stable Diffusion 1.5's size: whole batches and split ones
 
@@ -100,9 +125,9 @@ def main() -> None:
 python -m experiments.memory --frames {given.frames} --pixels {given.pixels}
 ```
 
-{given.frames} frames of {given.pixels} x {given.pixels} pixels, float32 on the CPU, networks of random weights (seed 0),
-torch {torch.__version__}, {torch.get_num_threads()} thread(s). score: one evaluation of all frames without guidance; decode: the
-autoencoder's. The batch is `score.chunk`.
+{given.frames} frames of {given.pixels} x {given.pixels} pixels, float32 on the CPU, networks of
+random weights (seed 0), torch {torch.__version__}, {torch.get_num_threads()} thread(s). score: one
+evaluation of all frames without guidance; decode: the autoencoder's. The batch is `score.chunk`.
 
 {markdown_table(rows, titles=TITLES)}"""
     write_text(given.results / "memory.md", text)

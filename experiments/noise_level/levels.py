@@ -1,4 +1,6 @@
-"""How good the noise levels are that `score.sigma=auto` picks: errors over a grid of levels, and at the rule's own."""
+"""How good the noise levels are that `score.sigma=auto` picks: errors over a grid of levels, and at
+the rule's own.
+"""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,13 +10,13 @@ from typing import Any
 
 import torch
 
-from scoregeo.build import check_nodes, make
-from scoregeo.core.errors import DataError, bad_value, check_choice, check_number
-from scoregeo.core.files import read_json, write_json
-from scoregeo.core.results import FORMAT, check_format
+from scoregeo._utils.errors import DataError, bad_value, check_choice, check_number
+from scoregeo._utils.files import read_json, write_json
+from scoregeo._utils.results import FORMAT, check_format
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.manifold import distance_to_path, relative_length_error
 from scoregeo.path.interpolation import linear
+from scoregeo.run.build import check_nodes, make
 from scoregeo.score.base import AUTO, AUTO_RIDGE, AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.noise_level import POINTS, choose_noise_level, data_scale
@@ -58,8 +60,9 @@ class Case:
 class Cell:
     """One case, metric and noise level: `rule` is the one that chose it, empty on the grid.
 
-    `greatest`: greatest distance to the true geodesic over its length, `length`: absolute relative length error, both means over
-    pairs and samples, as is `sigma` for a rule; `evaluations`: score evaluations a pair and point.
+    `greatest`: greatest distance to the true geodesic over its length, `length`: absolute relative
+    length error, both means over pairs and samples, as is `sigma` for a rule; `evaluations`: score
+    evaluations a pair and point.
     """
 
     case: str
@@ -145,7 +148,9 @@ def case_of(
 
 
 def grid(dataset: AbstractDataset, levels: int, seed: int = 0) -> list[float]:
-    """Levels a factor sqrt(2) apart, downwards from the data's root mean square distance from their mean."""
+    """Levels a factor sqrt(2) apart, downwards from the data's root mean square distance from their
+    mean.
+    """
     scale = data_scale(dataset.held_out(POINTS, seed))
     return [scale * 2 ** (-k / 2) for k in range(levels)]
 
@@ -200,11 +205,15 @@ class _Problem:
         for score, points in zip(self.case.samples, self.points, strict=True):
             level = choose_noise_level(score, points, rule).sigma if sigma is None else sigma
             rows.append([level, *self._errors(ScoreField(score, level), metric)])
-        level, greatest, length, evaluations = torch.tensor(rows, dtype=torch.float64).mean(0).tolist()
+        level, greatest, length, evaluations = (
+            torch.tensor(rows, dtype=torch.float64).mean(0).tolist()
+        )
         return Cell(self.case.name, metric, rule, level, greatest, length, evaluations)
 
     def _errors(self, field: ScoreField, name: str) -> tuple[float, float, float]:
-        """Errors of the geodesics from the straight lines, and score evaluations a pair and point."""
+        """Errors of the geodesics from the straight lines, and score evaluations a
+        pair and point.
+        """
         method = self.case.methods[name]
         start = linear(self.pairs.ends, method.solver.num_points)
         solution = method.solver.solve(make("metric", method.metric, field=field), start)
@@ -212,14 +221,18 @@ class _Problem:
         return *self._against_truth(solution.path), evaluations
 
     def _against_truth(self, path: torch.Tensor) -> tuple[float, float]:
-        """Greatest distance over the true length, and absolute relative length error: means over pairs."""
+        """Greatest distance over the true length, and absolute relative length error: means over
+        pairs.
+        """
         gap = (distance_to_path(path, self.truth).greatest / self.length).mean()
         return float(gap), float(relative_length_error(path, self.length).abs().mean())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One case and metric: the rule's cell, the grid's of least distance and of least length error, and the straight line's."""
+    """One case and metric: the rule's cell, the grid's of least distance and of least length error,
+    and the straight line's.
+    """
 
     auto: Cell
     best: Cell
@@ -228,7 +241,9 @@ class Verdict:
 
     @property
     def ratio(self) -> float:
-        """The rule's greatest distance to the truth over the best of the grid; below 1 where it lies between levels."""
+        """The rule's greatest distance to the truth over the best of the grid; below 1 where it
+        lies between levels.
+        """
         return self.auto.greatest / self.best.greatest
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from experiments.noise_level.levels import RULE_OF, STRAIGHT, Cell, Verdict, read_cells, verdict
-from scoregeo.core.files import write_text
+from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.result_page import Study
@@ -103,8 +103,8 @@ def write_noise_level(
 ) -> list[Path]:
     """`out.md`, `out.csv` and `figures/OUT.png` beside them.
 
-    A table for each metric, and for manifolds of design and others apart. `failed`: titles of cases that are not among `done`.
-    """
+    A table for each metric, and for manifolds of design and others apart. `failed`: titles of cases
+    that are not among `done`."""
     tables: dict[str, list[Row]] = {}
     counts = []
     metrics = list(dict.fromkeys(cell.metric for cell in done[0].cells if cell.metric != STRAIGHT))
@@ -120,17 +120,30 @@ def write_noise_level(
             good = sum(ratio <= WITHIN for ratio in tests)
             counts.append(f"{metric} with {RULE_OF[metric]}: on {good} of {len(tests)}")
     notes = [
-        "Within 20 % of the grid's best distance, on manifolds that the rules were not made on: " + "; ".join(counts) + ".",
-        f"Scores of finite samples. Mean over {size.samples} samples and {size.pairs} pairs each; "
-        f"{size.num_points} points a path, from the straight line; Stein metric with "
-        f"lam = {size.lam:g}, Gauss-Newton, two to four parts a segment; conformal and pullback with their defaults, "
-        f"L-BFGS; at most {size.iterations} iterations.",
-        f"The grid has {size.levels} levels, each the one before over sqrt(2), from the data's root mean square distance from "
-        "their mean down. Below 1: the rule's level lies between two of the grid, or below it.",
-        "The rules are for the greatest distance to the true geodesic. The length error is shown beside it: paths that are too "
-        "short and too crooked cancel in it, so that its minimum over a grid means less.",
-        "On the sphere the error of stein falls on for ever as sigma grows, since every level set of its log p is a sphere: a "
-        "property of symmetry that no other surface here has to that degree.",
+        "Within 20 % of the grid's best distance, on manifolds that the rules were not made on: "
+        + "; ".join(counts)
+        + ".",
+        (
+            f"Scores of finite samples. Mean over {size.samples} samples and {size.pairs} pairs"
+            f" each; {size.num_points} points a path, from the straight line; Stein metric with lam"
+            f" = {size.lam:g}, Gauss-Newton, two to four parts a segment; conformal and pullback"
+            f" with their defaults, L-BFGS; at most {size.iterations} iterations."
+        ),
+        (
+            f"The grid has {size.levels} levels, each the one before over sqrt(2), from the data's"
+            " root mean square distance from their mean down. Below 1: the rule's level lies"
+            " between two of the grid, or below it."
+        ),
+        (
+            "The rules are for the greatest distance to the true geodesic. The length error is"
+            " shown beside it: paths that are too short and too crooked cancel in it, so that its"
+            " minimum over a grid means less."
+        ),
+        (
+            "On the sphere the error of stein falls on for ever as sigma grows, since every level"
+            " set of its log p is a sphere: a property of symmetry that no other surface here has"
+            " to that degree."
+        ),
         *(f"Not in the tables, it failed: {one}." for one in failed),
     ]
     settings = {"lam": size.lam, "samples": size.samples, "points": size.num_points}

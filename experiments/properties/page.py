@@ -9,7 +9,7 @@ import torch
 
 from experiments.properties.quantities import curvature, descend, dimension, directions
 from experiments.properties.surfaces import surface_cases
-from scoregeo.core.errors import bad_value, check_choice
+from scoregeo._utils.errors import bad_value, check_choice
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.flat_torus import FlatTorus
@@ -44,7 +44,9 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Size:
-    """How much: points of surfaces and manifolds, pictures and probes on them, pairs and step of the descents, noise levels."""
+    """How much: points of surfaces and manifolds, pictures and probes on them, pairs and step of
+    the descents, noise levels.
+    """
 
     points: int = 100
     pictures: int = 8
@@ -56,7 +58,9 @@ class Size:
 
 LEARNED = ("digits_unet_ten", "digits_unet_all")  # the shipped models behind the rows of a U-Net
 FULL = Size()
-QUICK = Size(points=4, pictures=1, probes=1, pairs=1, step=0.2, sigmas=(0.1,))  # proves that everything runs
+QUICK = Size(
+    points=4, pictures=1, probes=1, pairs=1, step=0.2, sigmas=(0.1,)
+)  # proves that everything runs
 SIZES = {"full": FULL, "quick": QUICK}
 
 OnRow = Callable[[str], None]
@@ -95,29 +99,47 @@ def _known() -> list[_Known]:
     torus, group, curve = FlatTorus(), RotationGroup(), ClosedCurve()
 
     def sphere(ambient: int) -> _Known:
-        return _Known(f"S^2 in R^{ambient}", Sphere(2, ambient), 2, lambda s: sphere_score(Sphere(2, ambient), 0, s), 0.05)
+        return _Known(
+            f"S^2 in R^{ambient}",
+            Sphere(2, ambient),
+            2,
+            lambda s: sphere_score(Sphere(2, ambient), 0, s),
+            0.05,
+        )
 
     return [
         *(sphere(ambient) for ambient in (3, 10, 50, 200)),
-        _Known("closed curve in R^3", curve, 1, lambda sigma: manifold_score(curve, 0, sigma), 0.05),
-        _Known("Clifford torus in R^4", torus, 2, lambda sigma: manifold_score(torus, 0, sigma), 0.05),
+        _Known(
+            "closed curve in R^3", curve, 1, lambda sigma: manifold_score(curve, 0, sigma), 0.05
+        ),
+        _Known(
+            "Clifford torus in R^4", torus, 2, lambda sigma: manifold_score(torus, 0, sigma), 0.05
+        ),
         _Known("SO(3) in R^9", group, 3, lambda sigma: manifold_score(group, 0, sigma), 0.2),
     ]
 
 
 def dimension_rows(size: Size, on_row: OnRow, models: Sequence[str] = LEARNED) -> list[Row]:
-    """Manifolds of known dimension; then rotations of one digit and of ten, exact and learned, and all digits, learned."""
+    """Manifolds of known dimension; then rotations of one digit and of ten, exact and learned, and
+    all digits, learned.
+    """
     rows = []
     for case in _known():
         x = case.dataset.sample(min(size.points, 50), SEED)
-        rows.append(_dimension_row(case.title, str(case.dimension), case.field(case.sigma), x, None))
+        rows.append(
+            _dimension_row(case.title, str(case.dimension), case.field(case.sigma), x, None)
+        )
         on_row(f"dimension: {case.title}")
     for identities in (1, 10):
         digits = RotatedMNIST(identities=identities, source="embedded")
         x = digits.held_out(size.pictures, SEED)
         for sigma in (0.5, 1.0, 2.0):
             title = f"rotations of {identities} digit{'s' * (identities > 1)}"
-            rows.append(_dimension_row(f"{title}, exact", "1", empirical_score(digits, 0, sigma), x, size.probes))
+            rows.append(
+                _dimension_row(
+                    f"{title}, exact", "1", empirical_score(digits, 0, sigma), x, size.probes
+                )
+            )
             if identities == 10:
                 learned = unet_score(digits, 0, sigma, model=models[0])
                 rows.append(_dimension_row(f"{title}, U-Net", "1", learned, x, size.probes))
@@ -131,13 +153,22 @@ def dimension_rows(size: Size, on_row: OnRow, models: Sequence[str] = LEARNED) -
     return rows
 
 
-def _dimension_row(title: str, truth: str, field: ScoreField, x: torch.Tensor, probes: int | None) -> Row:
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64).to(x)
+def _dimension_row(
+    title: str, truth: str, field: ScoreField, x: torch.Tensor, probes: int | None
+) -> Row:
+    noise = torch.randn(
+        x.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64
+    ).to(x)
     cells: dict[str, Cell] = {
         "clean": bootstrap_mean(dimension(field, x, probes, SEED), seed=SEED),
         "noisy": bootstrap_mean(dimension(field, x + field.sigma * noise, probes, SEED), seed=SEED),
     }
-    labels = {"data": title, "ambient": str(x[0].numel()), "truth": truth, "sigma": f"{field.sigma:g}"}
+    labels = {
+        "data": title,
+        "ambient": str(x[0].numel()),
+        "truth": truth,
+        "sigma": f"{field.sigma:g}",
+    }
     return Row(labels, cells)
 
 
@@ -149,36 +180,59 @@ def descent_rows(size: Size, on_row: OnRow) -> list[Row]:
             found = descend(case.dataset, inverse, size.pairs, size.step, SEED)
             codimension = case.dataset.shape[0] - case.dimension
             labels = {"manifold": case.title, "codimension": str(codimension), "inverse": metric}
-            rows.append(Row(labels, {"off": bootstrap_mean(found.off, seed=SEED), "left": bootstrap_mean(found.left, seed=SEED)}))
+            rows.append(
+                Row(
+                    labels,
+                    {
+                        "off": bootstrap_mean(found.off, seed=SEED),
+                        "left": bootstrap_mean(found.left, seed=SEED),
+                    },
+                )
+            )
             on_row(f"descent: {case.title}, {metric}")
     return rows
 
 
 NOTES = (
-    "Curvature: planes across the score at points of the surface, exact scores; errors over the root mean square of the true "
-    "Gaussian curvature. By Gauss's equation the plane's curvature in the Stein metric is that of the level set of log p, times "
-    "`lam |s|^2 / (1 + lam |s|^2)`.",
-    "Dimension: `trace(I + sigma^2 J)`, at points of the data (clean) and with noise of sigma added (noisy). For all digits the "
-    "truth is not known: maximum-likelihood estimates of MNIST run from 7 to 13 with 3 to 20 neighbours (Pope et al. 2021, "
-    "ICLR), without rotations, which add one.",
-    "Descent: `|x - b|^2 / 2` made less from a towards b, both on the manifold, along `g^-1` of its gradient, in steps of "
-    f"{FULL.step:g}; `none` is plain gradient descent. Exact scores, sigma as under dimension.",
+    (
+        "Curvature: planes across the score at points of the surface, exact scores; errors over the"
+        " root mean square of the true Gaussian curvature. By Gauss's equation the plane's"
+        " curvature in the Stein metric is that of the level set of log p, times `lam |s|^2 / (1 +"
+        " lam |s|^2)`."
+    ),
+    (
+        "Dimension: `trace(I + sigma^2 J)`, at points of the data (clean) and with noise of sigma"
+        " added (noisy). For all digits the truth is not known: maximum-likelihood estimates of"
+        " MNIST run from 7 to 13 with 3 to 20 neighbours (Pope et al. 2021, ICLR), without"
+        " rotations, which add one."
+    ),
+    (
+        "Descent: `|x - b|^2 / 2` made less from a towards b, both on the manifold, along `g^-1`"
+        f" of its gradient, in steps of {FULL.step:g}; `none` is plain gradient descent. Exact"
+        " scores, sigma as under dimension."
+    ),
 )
 
 
 def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None:
     """The work of `experiment=properties`: write `properties.md` and `.csv` into `path`.
 
-    `size`: "full", or "quick", which only proves that everything runs. `models`: the shipped models of ten digits
-    and of all digits. Raises ConfigError for another size or number of models.
+    `size`: "full", or "quick", which only proves that everything runs. `models`: the shipped models
+    of ten digits and of all digits. Raises ConfigError for another size or number of models.
     """
     check_choice("runner.size", size, tuple(SIZES))
     if len(models) != len(LEARNED):
-        raise bad_value("runner.models", list(models), f"two shipped models, such as {', '.join(LEARNED)}")
-    write_properties(path / "properties", SIZES[size], "scoregeo experiment=properties", log.info, models)
+        raise bad_value(
+            "runner.models", list(models), f"two shipped models, such as {', '.join(LEARNED)}"
+        )
+    write_properties(
+        path / "properties", SIZES[size], "scoregeo experiment=properties", log.info, models
+    )
 
 
-def write_properties(out: Path, size: Size, command: str, on_row: OnRow, models: Sequence[str] = LEARNED) -> tuple[Path, Path]:
+def write_properties(
+    out: Path, size: Size, command: str, on_row: OnRow, models: Sequence[str] = LEARNED
+) -> tuple[Path, Path]:
     """Compute all tables and write `out.md` and `out.csv`."""
     tables = {
         "Sectional curvature": curvature_rows(size, on_row),
@@ -186,4 +240,13 @@ def write_properties(out: Path, size: Size, command: str, on_row: OnRow, models:
         "Descent on the manifold": descent_rows(size, on_row),
     }
     title = "Curvature, dimension and projection, from the score"
-    return write_page(out, title, tables, command=command, seed=SEED, settings={"lam": LAM}, titles=_TITLES, notes=NOTES)
+    return write_page(
+        out,
+        title,
+        tables,
+        command=command,
+        seed=SEED,
+        settings={"lam": LAM},
+        titles=_TITLES,
+        notes=NOTES,
+    )

@@ -1,4 +1,6 @@
-"""What else the metric knows of the manifold: its curvature, its dimension, and its tangent directions."""
+"""What else the metric knows of the manifold: its curvature, its dimension, and its tangent
+directions.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from scoregeo.score.field import ScoreField
 
 @dataclass(frozen=True)
 class Curvature:
-    """Sectional curvature of the Stein metric, and the surface's own, at points of it: [points] each; `weight` is `lam |s|^2`."""
+    """Sectional curvature of the Stein metric, and the surface's own, at points of it: [points]
+    each; `weight` is `lam |s|^2`.
+    """
 
     found: torch.Tensor
     true: torch.Tensor
@@ -36,9 +40,10 @@ class Curvature:
 def curvature(case: SurfaceCase, sigma: float, lam: float, points: int, seed: int) -> Curvature:
     """The plane across the score at each point, in the metric `I + lam s s^T`, against the surface.
 
-    The plane is tangent to the level set of log p, along which `u . J u = -|s| II(u, u)`. So by Gauss's equation of the metric's
-    graph `K = lam |s|^2 / (1 + lam |s|^2)` times the level set's Gaussian curvature: the metric knows it where `lam |s|^2` is
-    large, and near the surface the level set is the surface. 7 score evaluations a point.
+    The plane is tangent to the level set of log p, along which `u . J u = -|s| II(u, u)`. So by
+    Gauss's equation of the metric's graph `K = lam |s|^2 / (1 + lam |s|^2)` times the level set's
+    Gaussian curvature: the metric knows it where `lam |s|^2` is large, and near the surface the
+    level set is the surface. 7 score evaluations a point.
     """
     x, field = case.dataset.sample(points, seed), case.score(sigma)
     s = field(x)
@@ -56,14 +61,20 @@ def dimension(field: ScoreField, x: torch.Tensor, probes: int | None, seed: int)
 
 @dataclass(frozen=True)
 class Descent:
-    """Ways from a point of the manifold towards another: greatest distance to the manifold, and what was left to go, [pairs]."""
+    """Ways from a point of the manifold towards another: greatest distance to the manifold, and
+    what was left to go, [pairs].
+    """
 
     off: torch.Tensor
     left: torch.Tensor
 
 
-def directions(field: ScoreField, lam: float) -> dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
-    """`g^-1 v` at x, by metric: none at all, Stein's closed form, and the pullback's by its matrix."""
+def directions(
+    field: ScoreField, lam: float
+) -> dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
+    """`g^-1 v` at x, by metric: none at all, Stein's closed form, and the
+    pullback's by its matrix.
+    """
     stein, pullback = SteinMetric(field, lam), PullbackMetric(field)
 
     def solved(x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -74,12 +85,17 @@ def directions(field: ScoreField, lam: float) -> dict[str, Callable[[torch.Tenso
 
 @torch.no_grad()
 def descend(
-    dataset: AbstractDataset, inverse: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], pairs: int, step: float, seed: int
+    dataset: AbstractDataset,
+    inverse: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    pairs: int,
+    step: float,
+    seed: int,
 ) -> Descent:
-    """Gradient descent of `|x - b|^2 / 2` from a to b of the dataset's pairs, `x <- x - step g^-1 (x - b) / |g^-1 (x - b)|`.
+    """Gradient descent of `|x - b|^2 / 2` from a to b of the dataset's pairs,
+    `x <- x - step g^-1 (x - b) / |g^-1 (x - b)|`.
 
-    Midpoint rule, of second order in `step` (data units), until b is within a step or four times the true way is gone.
-    """
+    Midpoint rule, of second order in `step` (data units), until b is within a step or four times
+    the true way is gone."""
     found = dataset.pairs(seed)
     x, target = found.first[:pairs].clone(), found.second[:pairs]
     length = dataset.true_length(found)

@@ -1,4 +1,6 @@
-"""Surfaces with their exact scores, true normals and true Gaussian curvature: what the study of properties is measured on."""
+"""Surfaces with their exact scores, true normals and true Gaussian curvature: what the study of
+properties is measured on.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ from scoregeo.score.torus import torus_score
 
 @dataclass(frozen=True)
 class SurfaceCase:
-    """A surface in R^3: `title`, the dataset, its exact score at a sigma, and its Gaussian curvature."""
+    """A surface in R^3: `title`, the dataset, its exact score at a sigma, and its Gaussian
+    curvature.
+    """
 
     title: str
     dataset: AbstractDataset
@@ -31,13 +35,23 @@ class SurfaceCase:
 
 
 def surface_cases() -> dict[str, SurfaceCase]:
-    """Curvature of one sign and size, of both signs, of one sign and a ratio of 38, and of both signs over short distances."""
+    """Curvature of one sign and size, of both signs, of one sign and a ratio of 38, and of both
+    signs over short distances.
+    """
     sphere, torus, ellipsoid, wiggly = Sphere(), Torus(), Ellipsoid(), WigglySphere()
     return {
-        "sphere": SurfaceCase("sphere, radius 1", sphere, lambda sigma: sphere_score(sphere, 0, sigma)),
-        "torus": SurfaceCase("torus, radii 1 and 0.4", torus, lambda sigma: torus_score(torus, 0, sigma)),
-        "ellipsoid": SurfaceCase(
-            "ellipsoid, half-axes 1.5, 1, 0.6", ellipsoid, lambda sigma: manifold_score(ellipsoid, 0, sigma)
+        "sphere": SurfaceCase(
+            "sphere, radius 1", sphere, lambda sigma: sphere_score(sphere, 0, sigma)
         ),
-        "wiggly_sphere": SurfaceCase("wiggly sphere", wiggly, lambda sigma: manifold_score(wiggly, 0, sigma)),
+        "torus": SurfaceCase(
+            "torus, radii 1 and 0.4", torus, lambda sigma: torus_score(torus, 0, sigma)
+        ),
+        "ellipsoid": SurfaceCase(
+            "ellipsoid, half-axes 1.5, 1, 0.6",
+            ellipsoid,
+            lambda sigma: manifold_score(ellipsoid, 0, sigma),
+        ),
+        "wiggly_sphere": SurfaceCase(
+            "wiggly sphere", wiggly, lambda sigma: manifold_score(wiggly, 0, sigma)
+        ),
     }

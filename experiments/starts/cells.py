@@ -1,8 +1,8 @@
 """How often each start leads to the best known geodesic: a cell for each case and start.
 
-For every pair and start: Gauss-Newton from the start, and the energy of the path it ends at, certified on a finer quadrature. The
-best known energy of a pair is the least of these over all its starts; a start has reached it where its own is within 5 %.
-"""
+For every pair and start: Gauss-Newton from the start, and the energy of the path it ends at,
+certified on a finer quadrature. The best known energy of a pair is the least of these over all its
+starts; a start has reached it where its own is within 5 %."""
 
 import logging
 import time
@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from scoregeo.build import build, make, option_name
-from scoregeo.core.errors import DataError, ScoreError, bad_value
-from scoregeo.core.files import read_json, write_json
-from scoregeo.core.results import FORMAT
+from scoregeo._utils.errors import DataError, ScoreError, bad_value
+from scoregeo._utils.files import read_json, write_json
+from scoregeo._utils.results import FORMAT
 from scoregeo.initializer.base import AbstractInitializer
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.run.build import build, make, option_name
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.certificate import REFINEMENT
@@ -70,9 +70,10 @@ class Case:
 class Cell:
     """One start on one case; a value a pair. `groups`: as of `Joining`.
 
-    `energy`: certified, of the geodesic; `start_energy`: of the start itself, on the same quadrature; None where there is none.
-    `start_evaluations`, `solver_evaluations`: score evaluations a pair, what the start prepares for all pairs shared among them.
-    `seconds`: the batch's.
+    `energy`: certified, of the geodesic; `start_energy`: of the start itself, on the same
+    quadrature; None where there is none. `start_evaluations`, `solver_evaluations`: score
+    evaluations a pair, what the start prepares for all pairs shared among them. `seconds`: the
+    batch's.
     """
 
     case: str
@@ -154,7 +155,9 @@ def run_case(case: Case, folder: Path) -> Iterator[Cell]:
 
 @torch.no_grad()
 def run_cell(case: Case, joining: Joining, start: str) -> Cell:
-    """Prepare one start, solve from it, certify. A start that meets a bad score has no energies, and its reason as `failure`."""
+    """Prepare one start, solve from it, certify. A start that meets a bad score has no energies,
+    and its reason as `failure`.
+    """
     counting = CountingScore(joining.metric.field.score)
     metric = SteinMetric(ScoreField(counting, joining.metric.field.sigma), joining.metric.lam)
     pairs, began = len(joining.ends), time.perf_counter()
@@ -169,9 +172,18 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
         log.warning("%s, %s: %s", case.name, start, error)
         nothing = (None,) * pairs
         return Cell(
-            case.name, start, joining.groups, nothing, nothing, nothing, nothing, ("failed",) * pairs, (False,) * pairs,
-            time.perf_counter() - began, str(error),
-        )  # fmt: skip
+            case.name,
+            start,
+            joining.groups,
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            ("failed",) * pairs,
+            (False,) * pairs,
+            time.perf_counter() - began,
+            str(error),
+        )
     return Cell(
         case=case.name,
         start=start,
@@ -188,10 +200,11 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
 
 @dataclass(frozen=True)
 class Share:
-    """What came of one start on one case in one group of pairs (None: all of them): medians over `pairs` pairs.
+    """What came of one start on one case in one group of pairs (None: all of them): medians over
+    `pairs` pairs.
 
-    `reached`: pairs within 5 % of the best known energy. `ratio`: geodesic's energy over the best known; `start_ratio`: the
-    start's own.
+    `reached`: pairs within 5 % of the best known energy. `ratio`: geodesic's energy over the best
+    known; `start_ratio`: the start's own.
     """
 
     case: str
@@ -217,7 +230,9 @@ def shares(cells: Sequence[Cell]) -> list[Share]:
 
 
 def _share(cell: Cell, group: str | None, chosen: torch.Tensor, best: torch.Tensor) -> Share:
-    ratio = (cell.finite_energy / best)[chosen].nan_to_num(torch.inf, torch.inf)  # infinite over infinite: no start has an energy
+    ratio = (cell.finite_energy / best)[chosen].nan_to_num(
+        torch.inf, torch.inf
+    )  # infinite over infinite: no start has an energy
     own = (_numbers(cell.start_energy) / best)[chosen].nan_to_num(torch.inf, torch.inf)
     return Share(
         case=cell.case,
@@ -234,7 +249,9 @@ def _share(cell: Cell, group: str | None, chosen: torch.Tensor, best: torch.Tens
 
 def _numbers(values: Values) -> torch.Tensor:
     """[pairs] float64, infinity where there is no finite value."""
-    found = torch.tensor([torch.inf if value is None else value for value in values], dtype=torch.float64)
+    found = torch.tensor(
+        [torch.inf if value is None else value for value in values], dtype=torch.float64
+    )
     return found.nan_to_num(torch.inf, torch.inf)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from experiments.starts.cells import CELLS, REACHED, Cell, Share, load_cell, shares
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import write_text
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.curves import sweep_heatmap
 from scoregeo.report.result_page import Study
@@ -82,11 +82,15 @@ def write_starts(
     parts = [
         f"# {title}",
         f"```bash\n{command}\n```",
-        f"Each start is followed by Gauss-Newton (`metric.lam={done[0].lam:g}`), pairs of all angles as one batch. Energies are "
-        f"certified on a quadrature {REFINEMENT} times finer than the solver's. The best known energy of a pair is the least "
-        f"that any start's geodesic has; a start reaches it within {100 * (REACHED - 1):.0f} %. A column of degrees counts the "
-        "pairs that reach it; ratios are medians over all pairs (the lower one of two). Costs are score evaluations a pair, "
-        "medians; what a start prepares for all pairs is shared among them.",
+        (
+            f"Each start is followed by Gauss-Newton (`metric.lam={done[0].lam:g}`), pairs of all"
+            f" angles as one batch. Energies are certified on a quadrature {REFINEMENT} times finer"
+            " than the solver's. The best known energy of a pair is the least that any start's"
+            f" geodesic has; a start reaches it within {100 * (REACHED - 1):.0f} %. A column of"
+            " degrees counts the pairs that reach it; ratios are medians over all pairs (the lower"
+            " one of two). Costs are score evaluations a pair, medians; what a start prepares for"
+            " all pairs is shared among them."
+        ),
         *([f"Not on this page, it failed: {'; '.join(failed)}."] if failed else []),
         f"![How often the best known energy is reached](figures/{out.name}.png)",
     ]
@@ -107,14 +111,19 @@ def write_starts(
 
 
 def _settings(case: Done) -> str:
-    return f"{case.num_points} points, {case.subnodes} parts a segment, at most {case.max_iterations} iterations."
+    return (
+        f"{case.num_points} points, {case.subnodes} parts a segment, at most {case.max_iterations}"
+        " iterations."
+    )
 
 
 def _markdown(table: Sequence[Share], cells: Sequence[Cell]) -> str:
     rows = []
     for cell in cells:
         own = [share for share in table if share.start == cell.start]
-        labels = {"start": cell.start} | {share.group or "all": f"{share.reached}/{share.pairs}" for share in own}
+        labels = {"start": cell.start} | {
+            share.group or "all": f"{share.reached}/{share.pairs}" for share in own
+        }
         rows.append(
             Row(
                 labels,
@@ -128,12 +137,18 @@ def _cells(share: Share) -> dict[str, TableCell]:
     found: dict[str, TableCell] = {}
     for name in ("ratio", "start_ratio", "start_evaluations", "solver_evaluations"):
         value = getattr(share, name)
-        found[name] = Estimate(value, n=share.pairs) if math.isfinite(value) else NotAvailable("no finite energy")
+        found[name] = (
+            Estimate(value, n=share.pairs)
+            if math.isfinite(value)
+            else NotAvailable("no finite energy")
+        )
     return found
 
 
 def _csv_row(share: Share) -> Row:
-    reached: dict[str, TableCell] = {"reached": Estimate(share.reached / share.pairs, n=share.pairs)}
+    reached: dict[str, TableCell] = {
+        "reached": Estimate(share.reached / share.pairs, n=share.pairs)
+    }
     return Row(
         {"case": share.case, "start": share.start, "angle": share.group or "all"},
         reached | _cells(share),
@@ -144,9 +159,13 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
     """How each start's pairs ended, and the starts that could not be made."""
     lines = []
     for cell in cells:
-        ended = ", ".join(f"{cell.status.count(state)} {state}" for state in dict.fromkeys(cell.status))
+        ended = ", ".join(
+            f"{cell.status.count(state)} {state}" for state in dict.fromkeys(cell.status)
+        )
         leaps = f", {sum(cell.tunnelled)} tunnelling" if any(cell.tunnelled) else ""
-        lines.append(f"- {cell.start}: {ended}{leaps}" + (f" ({cell.failure})" if cell.failure else "") + ".")
+        lines.append(
+            f"- {cell.start}: {ended}{leaps}" + (f" ({cell.failure})" if cell.failure else "") + "."
+        )
     return ["\n".join(lines)]
 
 
@@ -159,4 +178,6 @@ def _figure(out: Path, done: Sequence[Done]) -> list[Path]:
         values.append([overall.get(start, math.nan) for start in starts])
     labels, names = [start.replace("_", "\n") for start in starts], [case.name for case in done]
     measure = "share that reaches the best energy"
-    return sweep_heatmap(out, labels, names, values, xlabel="start", ylabel="", measure=measure, formats=("png",))
+    return sweep_heatmap(
+        out, labels, names, values, xlabel="start", ylabel="", measure=measure, formats=("png",)
+    )

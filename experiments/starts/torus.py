@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from scoregeo.core.errors import bad_value, check_number
+from scoregeo._utils.errors import bad_value, check_number
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.torus import Torus
 

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, check_number
 from scoregeo.score.field import ScoreField
 
 DATA = "data"
 NOISE = "noise"
 
-CLOSED_FORM = "closed_form"  # status of a path that no iteration made; iterative baselines have a solver's (solver/base.py)
+# Status of a path that no iteration made; iterative baselines have a solver's (solver/base.py)
+CLOSED_FORM = "closed_form"
 
 
 @dataclass(frozen=True)
 class Ends:
     """What a baseline may know of the pairs it joins.
 
-    `clean` and `lifted` [pairs, 2, *shape]: the given ends, and the same at the noise level of `field`, both in
-    variance-exploding coordinates (equal where the run does not lift).
+    `clean` and `lifted` [pairs, 2, *shape]: the given ends, and the same at the noise level of
+    `field`, both in variance-exploding coordinates (equal where the run does not lift).
     """
 
     clean: torch.Tensor
@@ -32,14 +33,16 @@ class Ends:
 
     @property
     def scale(self) -> float:
-        """`sqrt(1 + sigma^2)`: a point divided by it is in the coordinates of a variance-preserving model, in which pure noise
-        has unit variance; `1 / scale` is that model's `sqrt(abar)`."""
+        """`sqrt(1 + sigma^2)`: a point divided by it is in the coordinates of a variance-preserving
+        model, in which pure noise has unit variance; `1 / scale` is that model's `sqrt(abar)`."""
         return float((1 + self.field.sigma**2) ** 0.5)
 
 
 @dataclass(frozen=True)
 class BaselinePath:
-    """Paths [pairs, points, *shape] on the ends' device, and how they were found: one entry a pair, tensors int64 on the CPU."""
+    """Paths [pairs, points, *shape] on the ends' device, and how they were found: one entry a pair,
+    tensors int64 on the CPU.
+    """
 
     path: torch.Tensor
     status: tuple[str, ...]
@@ -50,8 +53,8 @@ class BaselinePath:
 class AbstractBaseline(ABC):
     """Maps endpoints to a path. Holds configuration only.
 
-    `space` says which endpoints: the clean ones ("data", frames are not decoded) or the lifted ones ("noise").
-    `needs_noise`: whether its formula holds only for points at a noise level.
+    `space` says which endpoints: the clean ones ("data", frames are not decoded) or the lifted ones
+    ("noise"). `needs_noise`: whether its formula holds only for points at a noise level.
     """
 
     space: str
@@ -61,8 +64,8 @@ class AbstractBaseline(ABC):
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
         """Paths of `num_points` points, both ends counted, between the ends of `space`.
 
-        All randomness is the CPU generator's, by `core.seed.normal` or `uniform`: the same in whichever shard a pair is.
-        """
+        All randomness is the CPU generator's, by `core.seed.normal` or `uniform`: the same in
+        whichever shard a pair is."""
 
 
 def closed_form(path: torch.Tensor) -> BaselinePath:
@@ -72,18 +75,27 @@ def closed_form(path: torch.Tensor) -> BaselinePath:
 
 
 def check_ends(name: str, ends: torch.Tensor, num_points: int) -> None:
-    """Raise ConfigError for fewer than 3 points, DataError, naming the pair, for ends that are not finite or are equal."""
+    """Raise ConfigError for fewer than 3 points, DataError, naming the pair, for ends that are not
+    finite or are equal.
+    """
     check_number(f"num_points of baseline.{name}", num_points, at_least=3, integer=True)
     flat = ends.flatten(2)
     finite = flat.isfinite().all(2).all(1)
     if not finite.all():
-        raise DataError(f"baseline.{name}: an end of pair {int((~finite).nonzero()[0])} is not finite.")
+        raise DataError(
+            f"baseline.{name}: an end of pair {int((~finite).nonzero()[0])} is not finite."
+        )
     equal = (flat[:, 0] == flat[:, 1]).all(1)
     if equal.any():
-        raise DataError(f"baseline.{name}: the ends of pair {int(equal.nonzero()[0])} are equal: there is no path to find.")
+        raise DataError(
+            f"baseline.{name}: the ends of pair {int(equal.nonzero()[0])} are equal: there is no"
+            " path to find."
+        )
 
 
 def joined(inner: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """Inner points [pairs, points - 2, D] between the given ends [pairs, 2, *shape], which are kept to the last bit."""
+    """Inner points [pairs, points - 2, D] between the given ends [pairs, 2, *shape], which are kept
+    to the last bit.
+    """
     shaped = inner.to(ends.dtype).reshape(*inner.shape[:2], *ends.shape[2:])
     return torch.cat([ends[:, :1], shaped, ends[:, 1:]], 1)

@@ -14,10 +14,11 @@ from scoregeo.solver.base import AbstractSolver
 
 @dataclasses.dataclass(frozen=True)
 class MetricGeodesic(AbstractBaseline):
-    """The geodesic of `metric` that `solver` finds from the straight line, between ends at the run's noise level.
+    """The geodesic of `metric` that `solver` finds from the straight line, between ends at the
+    run's noise level.
 
-    Same score, same ends, another geometry: with `pullback` (Saito & Matsubara 2025) or `conformal` (probability-density
-    geodesics, Yu et al. 2025) beside `stein`. Costs what the solver counts.
+    Same score, same ends, another geometry: with `pullback` (Saito & Matsubara 2025) or `conformal`
+    (probability-density geodesics, Yu et al. 2025) beside `stein`. Costs what the solver counts.
 
     Attributes:
         metric: makes the metric of a score field, called as metric(field=field).
@@ -33,10 +34,16 @@ class MetricGeodesic(AbstractBaseline):
         self.solver.check(self.metric(field=None))
 
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
-        """Raises ConfigError for fewer than 3 points, DataError for ends that are equal or not finite."""
+        """Raises ConfigError for fewer than 3 points, DataError for ends that are equal or not
+        finite.
+        """
         check_ends("geodesic", ends.lifted, num_points)
-        solution = self._solver(num_points).solve(self._metric(ends.field), linear(ends.lifted, num_points))
-        return BaselinePath(solution.path.detach(), solution.status, solution.iterations, solution.score_evaluations)
+        solution = self._solver(num_points).solve(
+            self._metric(ends.field), linear(ends.lifted, num_points)
+        )
+        return BaselinePath(
+            solution.path.detach(), solution.status, solution.iterations, solution.score_evaluations
+        )
 
     def _metric(self, field: ScoreField) -> AbstractMetric:
         return self.metric(field=field)

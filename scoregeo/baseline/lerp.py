@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import torch
 
+from scoregeo._utils.errors import check_choice
 from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline, BaselinePath, Ends, closed_form
-from scoregeo.core.errors import check_choice
 from scoregeo.path.interpolation import linear
 
 
 @dataclass(frozen=True)
 class Lerp(AbstractBaseline):
-    """`(1 - u) a + u b`, of the clean ends ("data") or of the lifted ones ("noise"); no score evaluation."""
+    """`(1 - u) a + u b`, of the clean ends ("data") or of the lifted ones ("noise"); no score
+    evaluation.
+    """
 
     space: str = DATA
     needs_noise = False

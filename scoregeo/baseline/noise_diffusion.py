@@ -5,32 +5,45 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.baseline.base import NOISE, AbstractBaseline, BaselinePath, Ends, check_ends, closed_form, joined
-from scoregeo.core.errors import bad_value, check_number
-from scoregeo.core.seed import normal
+from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.seed import normal
+from scoregeo.baseline.base import (
+    NOISE,
+    AbstractBaseline,
+    BaselinePath,
+    Ends,
+    check_ends,
+    closed_form,
+    joined,
+)
 from scoregeo.path.interpolation import parameter
 
 
 @dataclass(frozen=True)
 class NoiseDiffusion(AbstractBaseline):
-    """Zheng et al. 2024, "NoiseDiffusion: correcting noise for image interpolation with diffusion models beyond spherical linear
-    interpolation" (ICLR 2024), with the settings of their released code (controlnet/cm.py).
+    """Zheng et al. 2024, "NoiseDiffusion: correcting noise for image interpolation with diffusion
+    models beyond spherical linear interpolation" (ICLR 2024), with the settings of their released
+    code (controlnet/cm.py).
 
-    In the coordinates of the variance-preserving model, a_t and b_t the lifted ends clipped to [-boundary, boundary] and a_0 and
-    b_0 the clean ones, the point at u is
+    In the coordinates of the variance-preserving model, a_t and b_t the lifted ends clipped to
+    [-boundary, boundary] and a_0 and b_0 the clean ones, the point at u is
 
-        x = al a_t + be b_t + (mu - al) sqrt(abar) a_0 + (nu - be) sqrt(abar) b_0 + gamma sqrt(1 - abar) eps,   clipped again,
-        al, be = sqrt(1 - gamma^2) (cos, sin)(pi u / 2),   mu = signal al / (al + be),   nu = signal be / (al + be),
+        x = al a_t + be b_t + (mu - al) sqrt(abar) a_0 + (nu - be) sqrt(abar) b_0 + gamma sqrt(1 -
+        abar) eps,   clipped again,
+        al, be = sqrt(1 - gamma^2) (cos, sin)(pi u / 2),   mu = signal al / (al + be),   nu = signal
+        be / (al + be),
 
-    eps one draw of standard noise a point. No score evaluation. The released code lifts by DDIM inversion without guidance to
-    step 140 of 250 (t = 0.56 T) and decodes with guidance.
+    eps one draw of standard noise a point. No score evaluation. The released code lifts by DDIM
+    inversion without guidance to step 140 of 250 (t = 0.56 T) and decodes with guidance.
 
-    At u = 0 the formula gives `a_t + (signal - 1) sqrt(abar) a_0`, clipped, which is not the given end. The released code never
-    uses it there: it computes inner points only, and its strip's ends are the given pictures. So with `given_ends` (the default)
-    the path's first and last points are the lifted ends as they were given.
+    At u = 0 the formula gives `a_t + (signal - 1) sqrt(abar) a_0`, clipped, which is not the given
+    end. The released code never uses it there: it computes inner points only, and its strip's ends
+    are the given pictures. So with `given_ends` (the default) the path's first and last points are
+    the lifted ends as they were given.
 
     Attributes:
-        boundary: where values are clipped, in units of the noise's standard deviation; above 0, null for nowhere.
+        boundary: where values are clipped, in units of the noise's standard deviation; above 0,
+            null for nowhere.
         gamma: share of fresh noise, within [0, 1]; 0 as released.
         signal: `mu + nu`, at least 0; 1.2 as released.
         given_ends: whether the first and last points are the given ones rather than the formula's.
@@ -52,10 +65,15 @@ class NoiseDiffusion(AbstractBaseline):
             raise bad_value("baseline.noise_diffusion.given_ends", self.given_ends, "true or false")
 
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
-        """Raises ConfigError for fewer than 3 points, DataError for ends that are equal or not finite."""
+        """Raises ConfigError for fewer than 3 points, DataError for ends that are equal or not
+        finite.
+        """
         for given in (ends.lifted, ends.clean):
             check_ends("noise_diffusion", given, num_points)
-        noisy, clean = ends.lifted.double().flatten(2) / ends.scale, ends.clean.double().flatten(2) / ends.scale
+        noisy, clean = (
+            ends.lifted.double().flatten(2) / ends.scale,
+            ends.clean.double().flatten(2) / ends.scale,
+        )
         u = parameter(num_points, noisy)
         pairs, _, dimension = noisy.shape
         noise = normal((pairs, num_points, dimension), generator).to(noisy.device)
@@ -68,7 +86,9 @@ class NoiseDiffusion(AbstractBaseline):
         path = self._clip(point + self.gamma * level * noise) * ends.scale
         if self.given_ends:
             return closed_form(joined(path[:, 1:-1], ends.lifted))
-        return closed_form(path.to(ends.lifted.dtype).reshape(pairs, num_points, *ends.lifted.shape[2:]))
+        return closed_form(
+            path.to(ends.lifted.dtype).reshape(pairs, num_points, *ends.lifted.shape[2:])
+        )
 
     def _clip(self, x: torch.Tensor) -> torch.Tensor:
         return x if self.boundary is None else x.clamp(-self.boundary, self.boundary)

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import torch
 
+from scoregeo._utils.errors import check_choice
 from scoregeo.baseline.base import DATA, NOISE, AbstractBaseline, BaselinePath, Ends, closed_form
-from scoregeo.core.errors import check_choice
 from scoregeo.path.interpolation import spherical
 
 
 @dataclass(frozen=True)
 class Slerp(AbstractBaseline):
-    """Interpolation at constant angular speed (see `spherical`), of the clean ends or of the lifted ones; no score evaluation."""
+    """Interpolation at constant angular speed (see `spherical`), of the clean ends or of the lifted
+    ones; no score evaluation.
+    """
 
     space: str = DATA
     needs_noise = False

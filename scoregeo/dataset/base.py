@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import bad_value
-from scoregeo.core.part import Part
+from scoregeo._utils.errors import bad_value
+from scoregeo._utils.part import Part
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Endpoints on the data manifold.
 
-    `first`, `second`: [pairs, *shape]. `names`: one short file-safe name a pair. `groups`: what a table averages over
-    apart, such as "60 deg"; one a pair. `truth`: what the dataset needs to rebuild the true path (angles, parameters),
-    [pairs, ...], or None. `prompts`: the words for both ends of each pair, for scores that take a prompt, or None.
-    """
+    `first`, `second`: [pairs, *shape]. `names`: one short file-safe name a pair. `groups`: what a
+    table averages over apart, such as "60 deg"; one a pair. `truth`: what the dataset needs to
+    rebuild the true path (angles, parameters), [pairs, ...], or None. `prompts`: the words for both
+    ends of each pair, for scores that take a prompt, or None."""
 
     first: torch.Tensor
     second: torch.Tensor
@@ -47,10 +47,18 @@ class Pairs:
 
 
 def reach_of(reach: float | torch.Tensor, pairs: Pairs) -> torch.Tensor:
-    """One reach for each pair, float64 [pairs] on the CPU. Raises ConfigError unless all are finite and above 0."""
+    """One reach for each pair, float64 [pairs] on the CPU. Raises ConfigError unless all are finite
+    and above 0.
+    """
     values = torch.as_tensor(reach, dtype=torch.float64).cpu()
-    if values.ndim not in (0, 1) or values.numel() not in (1, len(pairs)) or not bool((values.isfinite() & (values > 0)).all()):
-        raise bad_value("reach", reach, f"a finite number above 0, or {len(pairs)} of them, one for each pair")
+    if (
+        values.ndim not in (0, 1)
+        or values.numel() not in (1, len(pairs))
+        or not bool((values.isfinite() & (values > 0)).all())
+    ):
+        raise bad_value(
+            "reach", reach, f"a finite number above 0, or {len(pairs)} of them, one for each pair"
+        )
     return values.expand(len(pairs))
 
 
@@ -60,7 +68,9 @@ class AbstractDataset(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of one point: (D,) for manifolds, (channels, height, width) for images in [-1, 1]."""
+        """Shape of one point: (D,) for manifolds, (channels, height, width) for
+        images in [-1, 1].
+        """
 
     @property
     @abstractmethod
@@ -69,7 +79,9 @@ class AbstractDataset(ABC):
 
     @property
     def sample_size(self) -> int | None:
-        """How many points the data have; None where they are a distribution and `sample` draws from it without end."""
+        """How many points the data have; None where they are a distribution and `sample` draws from
+        it without end.
+        """
         return None
 
     @abstractmethod
@@ -78,28 +90,38 @@ class AbstractDataset(ABC):
 
     @abstractmethod
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        """`count` points of the data (never the pairs' own), [count, *shape]; for training, references and FID."""
+        """`count` points of the data (never the pairs' own), [count, *shape]; for training,
+        references and FID.
+        """
 
     def held_out(self, count: int, seed: int) -> torch.Tensor:
-        """`count` points of the same distribution that no score or start has seen, [count, *shape]: references of FID and KID.
+        """`count` points of the same distribution that no score or start has seen, [count, *shape]:
+        references of FID and KID.
 
         As it stands a fresh draw; a dataset whose sample is finite gives points outside it.
         """
         return self.sample(count, seed + 1)
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
-        """The true path at `num_points` points of equal arc length on the manifold, [pairs, num_points, *shape], or None."""
+        """The true path at `num_points` points of equal arc length on the manifold, [pairs,
+        num_points, *shape], or None.
+        """
         return None
 
     def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
-        """A second path as true as `true_path`, same shape; that one again for pairs without, and None where no pair has one."""
+        """A second path as true as `true_path`, same shape; that one again for pairs without, and
+        None where no pair has one.
+        """
         return None
 
-    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor | None:
-        """What follows the true path past its second end, [pairs, num_points, *shape] from that end on, or None.
+    def true_continuation(
+        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
+    ) -> torch.Tensor | None:
+        """What follows the true path past its second end, [pairs, num_points, *shape] from that end
+        on, or None.
 
-        It is `reach` times as long as the true path: a number above 0, or one for each pair, [pairs]. Equal arc lengths.
-        """
+        It is `reach` times as long as the true path: a number above 0, or one for each pair,
+        [pairs]. Equal arc lengths."""
         return None
 
     def true_length(self, pairs: Pairs) -> torch.Tensor | None:
@@ -107,16 +129,21 @@ class AbstractDataset(ABC):
         return None
 
     def distance(self, points: torch.Tensor) -> torch.Tensor | None:
-        """Euclidean distance of points [batch, *shape] to the manifold, [batch], or None where it is not known."""
+        """Euclidean distance of points [batch, *shape] to the manifold, [batch], or None where it
+        is not known.
+        """
         return None
 
     def curvature(self, points: torch.Tensor) -> torch.Tensor | None:
-        """Gaussian curvature of a surface at points of it [batch, *shape], [batch], one over data units squared; else None."""
+        """Gaussian curvature of a surface at points of it [batch, *shape], [batch], one over data
+        units squared; else None.
+        """
         return None
 
     def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Nodes [count, *shape] at most `spacing` apart and their weights [count], which add up to one, or None.
+        """Nodes [count, *shape] at most `spacing` apart and their weights [count], which add up to
+        one, or None.
 
-        `sum_i w_i f(y_i)` is the mean of f over the data, to an error that falls faster than any power of the spacing.
-        """
+        `sum_i w_i f(y_i)` is the mean of f over the data, to an error that falls faster than any
+        power of the spacing."""
         return None

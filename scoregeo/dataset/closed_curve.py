@@ -7,8 +7,8 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
-from scoregeo.core.errors import check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
 _NODES = 2**14  # of the table of arc lengths, which the cubic spline makes accurate to 1e-13 or so
@@ -17,8 +17,8 @@ _NODES = 2**14  # of the table of arc lengths, which the cubic spline makes accu
 class ClosedCurve(AbstractDataset):
     """`radius (cos t, sin t, height cos(waves t))`, uniform in arc length; points [3], float64.
 
-    The geodesic between two points is the shorter of the two arcs. `Pairs.truth` [pairs, 2] holds the arc lengths of both ends,
-    the second's so that the shorter way is straight.
+    The geodesic between two points is the shorter of the two arcs. `Pairs.truth` [pairs, 2] holds
+    the arc lengths of both ends, the second's so that the shorter way is straight.
     """
 
     def __init__(
@@ -33,7 +33,8 @@ class ClosedCurve(AbstractDataset):
         """Settings of the group `dataset`.
 
         Args:
-            radius: in data units. height: of the waves, in radii, at least 0. waves: their whole number around, at least 1.
+            radius: in data units. height: of the waves, in radii, at least 0. waves: their whole
+                number around, at least 1.
             num_pairs: pairs drawn from the seed.
             min_share, max_share: of the curve's length that lies between the ends, within (0, 0.5).
 
@@ -45,7 +46,12 @@ class ClosedCurve(AbstractDataset):
         check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
         check_number("dataset.min_share", min_share, above=0.0, below=0.5)
         check_number("dataset.max_share", max_share, above=min_share, below=0.5)
-        self.radius, self.height, self.waves, self.num_pairs = float(radius), float(height), waves, num_pairs
+        self.radius, self.height, self.waves, self.num_pairs = (
+            float(radius),
+            float(height),
+            waves,
+            num_pairs,
+        )
         self.min_share, self.max_share = float(min_share), float(max_share)
         t = np.linspace(0, 2 * math.pi, _NODES + 1)
         speed = np.linalg.norm(self._embed(t, 1), axis=-1)
@@ -68,26 +74,40 @@ class ClosedCurve(AbstractDataset):
         source = generator(seed, "pairs")
         first = self.length * torch.rand(self.num_pairs, generator=source, dtype=self.dtype)
         draw = 2 * torch.rand(self.num_pairs, generator=source, dtype=self.dtype) - 1
-        share = torch.copysign(self.min_share + (self.max_share - self.min_share) * draw.abs(), draw)
+        share = torch.copysign(
+            self.min_share + (self.max_share - self.min_share) * draw.abs(), draw
+        )
         truth = torch.stack([first, first + self.length * share], 1)
         names = tuple(f"pair{i:03d}" for i in range(self.num_pairs))
-        return Pairs(self.at(truth[:, 0]), self.at(truth[:, 1]), names, ("all",) * self.num_pairs, truth)
+        return Pairs(
+            self.at(truth[:, 0]), self.at(truth[:, 1]), names, ("all",) * self.num_pairs, truth
+        )
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        return self.at(self.length * torch.rand(count, generator=generator(seed, "sample"), dtype=self.dtype))
+        return self.at(
+            self.length * torch.rand(count, generator=generator(seed, "sample"), dtype=self.dtype)
+        )
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
         return self._along(pairs, torch.linspace(0, 1, num_points, dtype=self.dtype)[None])
 
-    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
-        return self._along(pairs, 1 + reach_of(reach, pairs)[:, None] * torch.linspace(0, 1, num_points, dtype=self.dtype))
+    def true_continuation(
+        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
+    ) -> torch.Tensor:
+        return self._along(
+            pairs,
+            1
+            + reach_of(reach, pairs)[:, None] * torch.linspace(0, 1, num_points, dtype=self.dtype),
+        )
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         return self._arcs(pairs).diff(dim=1)[:, 0].abs()
 
     def distance(self, points: torch.Tensor) -> torch.Tensor:
         x = points.detach().cpu().double().numpy()
-        return torch.from_numpy(np.linalg.norm(x - self._embed(self._nearest(x)), axis=-1)).to(points)
+        return torch.from_numpy(np.linalg.norm(x - self._embed(self._nearest(x)), axis=-1)).to(
+            points
+        )
 
     def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor]:
         count = max(16, math.ceil(self.length / spacing))
@@ -109,7 +129,9 @@ class ClosedCurve(AbstractDataset):
         for _ in range(40):  # arc length of an angle, from the angle of an arc length
             guess = guess + (t - self._angle(guess)) * (self.length / (2 * math.pi))
         arc = torch.from_numpy(guess).view(-1, 2)
-        apart = torch.remainder(arc[:, 1] - arc[:, 0] + self.length / 2, self.length) - self.length / 2
+        apart = (
+            torch.remainder(arc[:, 1] - arc[:, 0] + self.length / 2, self.length) - self.length / 2
+        )
         return torch.stack([arc[:, 0], arc[:, 0] + apart], 1)
 
     def _along(self, pairs: Pairs, fractions: torch.Tensor) -> torch.Tensor:
@@ -117,7 +139,9 @@ class ClosedCurve(AbstractDataset):
         return self.at(arcs[:, :1] + fractions * arcs.diff(dim=1))
 
     def _nearest(self, x: np.ndarray) -> np.ndarray:
-        """Angles of the nearest points: the nearest of many nodes, then Newton's method on `(c(t) - x) . c'(t) = 0`."""
+        """Angles of the nearest points: the nearest of many nodes, then Newton's method on
+        `(c(t) - x) . c'(t) = 0`.
+        """
         grid = np.arange(_NODES) * (2 * math.pi / _NODES)
         if self._tree is None:
             self._tree = cKDTree(self._embed(grid))

@@ -1,8 +1,8 @@
 """Handwritten digits: MNIST from a download, a folder of idx files, or the embedded set.
 
-Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits". The embedded set is the first 10,000
-training and the first 3,000 test digits, xz-compressed. Code that picks digits picks among these, so every source
-gives the same pairs.
+Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits". The embedded set is
+the first 10,000 training and the first 3,000 test digits, xz-compressed. Code that picks digits
+picks among these, so every source gives the same pairs.
 """
 
 import gzip
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scoregeo.core.cache import cache_folder
-from scoregeo.core.errors import ConfigError, DataError, check_choice
+from scoregeo._utils.cache import cache_folder
+from scoregeo._utils.errors import ConfigError, DataError, check_choice
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,9 @@ _DOWNLOAD_TIMEOUT = 10.0  # seconds to wait for an answer before falling back
 
 @dataclass(frozen=True)
 class Digits:
-    """One split. `images` uint8 [count, 28, 28], 0 to 255; `labels` int64 [count], 0 to 9; `source` for the log."""
+    """One split. `images` uint8 [count, 28, 28], 0 to 255; `labels` int64 [count], 0 to 9; `source`
+    for the log.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -43,22 +45,28 @@ class Digits:
 def read_idx(path: Path) -> np.ndarray:
     """Read one idx file of unsigned bytes, plain, gzip or xz.
 
-    Raises DataError, naming the file, for a wrong magic number, a wrong type, or a length that is not what the header says.
-    """
+    Raises DataError, naming the file, for a wrong magic number, a wrong type, or a length that is
+    not what the header says."""
     unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
     try:
         data = unpack(path.read_bytes())
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != 0x08 or not 1 <= data[3] <= 4:
-        raise DataError(f"{path} is not an idx file of unsigned bytes (it starts with {data[:4].hex() or 'nothing'}).")
+        raise DataError(
+            f"{path} is not an idx file of unsigned bytes (it starts with"
+            f" {data[:4].hex() or 'nothing'})."
+        )
     rank = data[3]
     header = 4 + 4 * rank
     if len(data) < header:
         raise DataError(f"{path} is truncated within its idx header ({len(data)} bytes).")
     shape = struct.unpack(f">{rank}I", data[4:header])
     if len(data) - header != math.prod(shape):
-        raise DataError(f"{path} is truncated or damaged: header says {math.prod(shape)} bytes, file has {len(data) - header}.")
+        raise DataError(
+            f"{path} is truncated or damaged: header says {math.prod(shape)} bytes, file has"
+            f" {len(data) - header}."
+        )
     return np.frombuffer(data, dtype=np.uint8, offset=header).reshape(shape)
 
 
@@ -67,10 +75,11 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
 
     Args:
         split: "train" or "test".
-        source: "folder" reads idx files in `root`; "download" uses torchvision's download into a cache folder;
-            "embedded" the shipped subset; "auto" is "folder" where `root` is given, else "download", else, with a line of
-            log, "embedded".
-        root: folder that holds `train-images-idx3-ubyte` and its three companions (plain, .gz or .xz).
+        source: "folder" reads idx files in `root`; "download" uses torchvision's download into a
+            cache folder; "embedded" the shipped subset; "auto" is "folder" where `root` is given,
+            else "download", else, with a line of log, "embedded".
+        root: folder that holds `train-images-idx3-ubyte` and its three companions (plain, .gz or
+            .xz).
 
     Raises:
         ConfigError: unknown split or source, or a source without what it needs.
@@ -89,7 +98,12 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
     except DataError as error:
         if source == "download":
             raise
-        log.warning("MNIST could not be downloaded (%s): using the %d embedded %s digits.", error, EMBEDDED_COUNT[split], split)
+        log.warning(
+            "MNIST could not be downloaded (%s): using the %d embedded %s digits.",
+            error,
+            EMBEDDED_COUNT[split],
+            split,
+        )
         return load_digits(split, "embedded")
 
 
@@ -112,14 +126,24 @@ def _read_split(root: Path, split: str, source: str) -> Digits:
     images = read_idx(_find(root, f"{_FILES[split]}-images-idx3-ubyte"))
     labels = read_idx(_find(root, f"{_FILES[split]}-labels-idx1-ubyte"))
     if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise DataError(f"{root}: {split} images have shape {images.shape}, expected [count, 28, 28].")
+        raise DataError(
+            f"{root}: {split} images have shape {images.shape}, expected [count, 28, 28]."
+        )
     if labels.shape != images.shape[:1] or (labels > 9).any():
-        raise DataError(f"{root}: {split} labels have shape {labels.shape} for {len(images)} images, or a label above 9.")
-    return Digits(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), source)
+        raise DataError(
+            f"{root}: {split} labels have shape {labels.shape} for {len(images)} images, or a label"
+            " above 9."
+        )
+    return Digits(
+        torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), source
+    )
 
 
 def _find(root: Path, name: str) -> Path:
     for suffix in _SUFFIXES:
         if (path := root / f"{name}{suffix}").is_file():
             return path
-    raise DataError(f"{root} holds no {name} (nor {name}.gz, {name}.xz): dataset.root must be a folder of MNIST's idx files.")
+    raise DataError(
+        f"{root} holds no {name} (nor {name}.gz, {name}.xz): dataset.root must be a folder of"
+        " MNIST's idx files."
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scoregeo.core.errors import bad_value, check_number
+from scoregeo._utils.errors import bad_value, check_number
 from scoregeo.dataset.level_set import LevelSet
 from scoregeo.dataset.surface import AbstractSurface
 
@@ -26,9 +26,11 @@ class Ellipsoid(AbstractSurface):
         Args:
             axes: half-axes a, b, c, data units; the longest at most ten times the shortest.
             num_pairs: pairs drawn from the seed.
-            min_angle, max_angle: between the ends' directions from the centre, radians, within (0, pi].
-            curvature_groups: tables average apart over so many groups of pairs, equal in size, by the greatest absolute Gaussian
-                curvature along the true geodesic; from 1 to num_pairs.
+            min_angle, max_angle: between the ends' directions from the centre, radians, within (0,
+                pi].
+            curvature_groups: tables average apart over so many groups of pairs, equal in size, by
+                the greatest absolute Gaussian curvature along the true geodesic; from 1 to
+                num_pairs.
 
         Raises: ConfigError for anything else.
         """
@@ -41,12 +43,18 @@ class Ellipsoid(AbstractSurface):
 
 
 def three_axes(axes: Sequence[float]) -> tuple[float, float, float]:
-    """Three half-axes above 0, the longest at most ten times the shortest; ConfigError for anything else."""
+    """Three half-axes above 0, the longest at most ten times the shortest; ConfigError for anything
+    else.
+    """
     if isinstance(axes, str) or not isinstance(axes, Sequence) or len(axes) != 3:
         raise bad_value("dataset.axes", axes, "three numbers above 0")
     for value in axes:
         check_number("dataset.axes", value, above=0.0)
     if max(axes) > 10 * min(axes):
-        raise bad_value("dataset.axes", axes, "three numbers above 0, the longest at most ten times the shortest")
+        raise bad_value(
+            "dataset.axes",
+            axes,
+            "three numbers above 0, the longest at most ten times the shortest",
+        )
     first, second, third = (float(value) for value in axes)
     return first, second, third

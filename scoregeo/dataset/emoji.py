@@ -1,7 +1,9 @@
-"""Emoji to morph between: pictures with names, in pairs of two kinds, "same" thing changed and "different" things.
+"""Emoji to morph between: pictures with names, in pairs of two kinds, "same" thing changed and
+"different" things.
 
-The kinds are those of MorphBench (Zhang et al. 2024, "DiffMorpher", section 5.1): metamorphosis between different objects, and
-one object animated. The pictures are Noto Emoji; source and licence stand beside them, in assets/emoji.
+The kinds are those of MorphBench (Zhang et al. 2024, "DiffMorpher", section 5.1): metamorphosis
+between different objects, and one object animated. The pictures are Noto Emoji; source and licence
+stand beside them, in assets/emoji.
 """
 
 import csv
@@ -12,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from scoregeo.core.errors import DataError, check_choice, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError, check_choice, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.emoji_sheet import read_sheet
 from scoregeo.dataset.emoji_source import SIZE, EmojiSource, load_emoji_folder, to_points
@@ -25,7 +27,9 @@ KINDS = ("same", "different")
 
 @dataclass(frozen=True)
 class ListedPair:
-    """A line of pairs.csv: its kind, and both ends by a short name, "wave" or, with a skin tone, "wave/dark"."""
+    """A line of pairs.csv: its kind, and both ends by a short name, "wave" or, with a skin tone,
+    "wave/dark".
+    """
 
     kind: str
     first: str
@@ -34,7 +38,10 @@ class ListedPair:
     @property
     def name(self) -> str:
         """Safe as a file's name, for example "wave_light-wave_dark"."""
-        return "-".join(re.sub(r"\W+", "_", end.replace("+1", "plus_1").replace("-1", "minus_1")) for end in self.ends)
+        return "-".join(
+            re.sub(r"\W+", "_", end.replace("+1", "plus_1").replace("-1", "minus_1"))
+            for end in self.ends
+        )
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -43,16 +50,23 @@ class ListedPair:
 
 
 def read_pairs(path: Path) -> tuple[ListedPair, ...]:
-    """The pairs of a CSV file with the columns kind, first, second. Raises DataError, naming it, for any other content."""
+    """The pairs of a CSV file with the columns kind, first, second. Raises DataError, naming it,
+    for any other content.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             lines = list(csv.DictReader(handle))
         pairs = tuple(ListedPair(line["kind"], line["first"], line["second"]) for line in lines)
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a list of pairs (kind,first,second): {error!r}.") from error
+        raise DataError(
+            f"{path} cannot be read as a list of pairs (kind,first,second): {error!r}."
+        ) from error
     wrong = [pair for pair in pairs if pair.kind not in KINDS]
     if wrong or not pairs:
-        raise DataError(f"{path} lists no pairs, or one of a kind that is not in {', '.join(KINDS)}: {wrong[:1]}.")
+        raise DataError(
+            f"{path} lists no pairs, or one of a kind that is not in {', '.join(KINDS)}:"
+            f" {wrong[:1]}."
+        )
     return pairs
 
 
@@ -62,11 +76,12 @@ def ends_of(pairs: tuple[ListedPair, ...]) -> tuple[str, ...]:
 
 
 class Emoji(AbstractDataset):
-    """Emoji on white, points [3, 64, 64], pixels in [-1, 1], float32; each pair has its names as prompts.
+    """Emoji on white, points [3, 64, 64], pixels in [-1, 1], float32; each pair has its names as
+    prompts.
 
-    The pairs are a fixed list, its kinds in turn. `sample` and `held_out` are other emoji than the pairs', no emoji in both:
-    of the shipped reference set, or of the whole npm package where `root` is given. `held_out` gives those first that the
-    training of the shipped model left out.
+    The pairs are a fixed list, its kinds in turn. `sample` and `held_out` are other emoji than the
+    pairs', no emoji in both: of the shipped reference set, or of the whole npm package where `root`
+    is given. `held_out` gives those first that the training of the shipped model left out.
     """
 
     def __init__(self, pairs: int = 20, kind: str = "all", root: str | None = None) -> None:
@@ -74,7 +89,8 @@ class Emoji(AbstractDataset):
 
         Args:
             pairs: how many of the list, from its start. kind: "same", "different" or "all".
-            root: the unpacked npm package emoji-datasource-google 16.0.0, for `sample` and `held_out`; else the shipped set.
+            root: the unpacked npm package emoji-datasource-google 16.0.0, for `sample` and
+                `held_out`; else the shipped set.
 
         Raises: ConfigError for anything else, and for more pairs than are listed.
         """
@@ -95,7 +111,9 @@ class Emoji(AbstractDataset):
     @cached_property
     def _listed(self) -> tuple[ListedPair, ...]:
         """The pairs of this kind."""
-        return tuple(pair for pair in read_pairs(EMBEDDED / PAIRS) if self.kind in ("all", pair.kind))
+        return tuple(
+            pair for pair in read_pairs(EMBEDDED / PAIRS) if self.kind in ("all", pair.kind)
+        )
 
     @cached_property
     def _endpoints(self) -> EmojiSource:
@@ -104,9 +122,13 @@ class Emoji(AbstractDataset):
     @cached_property
     def _reference(self) -> EmojiSource:
         """All pictures of other emoji than any pair's."""
-        source = read_sheet(EMBEDDED, REFERENCE) if self.root is None else load_emoji_folder(self.root)
+        source = (
+            read_sheet(EMBEDDED, REFERENCE) if self.root is None else load_emoji_folder(self.root)
+        )
         own = {picture.base for picture in self._endpoints.pictures}
-        return source.only([i for i, picture in enumerate(source.pictures) if picture.base not in own])
+        return source.only(
+            [i for i, picture in enumerate(source.pictures) if picture.base not in own]
+        )
 
     def pairs(self, seed: int) -> Pairs:
         """The first pairs of the list, the same for every seed; `groups` says the kind."""
@@ -123,17 +145,20 @@ class Emoji(AbstractDataset):
         )
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        """Emoji that the shipped model may have been trained on, [min(count, all there are), 3, 64, 64], in random order."""
+        """Emoji that the shipped model may have been trained on, [min(count, all there are), 3, 64,
+        64], in random order.
+        """
         source = self._reference
         own = torch.tensor([i for i, picture in enumerate(source.pictures) if not picture.reserved])
         order = torch.randperm(len(own), generator=generator(seed, "sample"))
         return to_points(source.images[own[order[:count]]])
 
     def held_out(self, count: int, seed: int) -> torch.Tensor:
-        """Emoji that are never in `sample`, [min(count, all there are), 3, 64, 64]; references for FID and KID.
+        """Emoji that are never in `sample`, [min(count, all there are), 3, 64, 64]; references for
+        FID and KID.
 
-        First, in random order, those that the shipped model's training left out; then, where more are asked for, others.
-        """
+        First, in random order, those that the shipped model's training left out; then, where more
+        are asked for, others."""
         source, rng = self._reference, generator(seed, "held out")
         kept = [i for i, picture in enumerate(source.pictures) if picture.reserved]
         chance = torch.rand(len(kept), generator=rng)

@@ -7,15 +7,17 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json, write_json, write_whole
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json, write_json, write_whole
 from scoregeo.dataset.emoji_source import SIZE, EmojiPicture, EmojiSource
 
 COLUMNS = 20
 
 
 def write_sheet(folder: Path, name: str, source: EmojiSource) -> int:
-    """Write `name.png`, pictures in rows of twenty, the rest white, and `name.json`, their words; returns the bytes of both."""
+    """Write `name.png`, pictures in rows of twenty, the rest white, and `name.json`, their words;
+    returns the bytes of both.
+    """
     from PIL import Image
 
     missing = -len(source.pictures) % COLUMNS
@@ -30,12 +32,16 @@ def write_sheet(folder: Path, name: str, source: EmojiSource) -> int:
 
 
 def read_sheet(folder: Path, name: str) -> EmojiSource:
-    """What `write_sheet` wrote. Raises DataError, naming the file, where it is missing, damaged or of another size."""
+    """What `write_sheet` wrote. Raises DataError, naming the file, where it is missing, damaged or
+    of another size.
+    """
     import numpy as np
     from PIL import Image
 
     path = folder / f"{name}.png"
-    pictures = tuple(_picture(entry, folder / f"{name}.json") for entry in read_json(folder / f"{name}.json"))
+    pictures = tuple(
+        _picture(entry, folder / f"{name}.json") for entry in read_json(folder / f"{name}.json")
+    )
     try:
         with Image.open(path) as image:
             sheet = torch.from_numpy(np.array(image.convert("RGB")))
@@ -43,14 +49,21 @@ def read_sheet(folder: Path, name: str) -> EmojiSource:
         raise DataError(f"{path} cannot be read as a picture: {error}.") from error
     wanted = (-(-len(pictures) // COLUMNS) * SIZE, COLUMNS * SIZE, 3)
     if tuple(sheet.shape) != wanted:
-        raise DataError(f"{path} has shape {tuple(sheet.shape)}, {wanted} expected for {len(pictures)} pictures.")
-    images = sheet.reshape(-1, SIZE, COLUMNS, SIZE, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, SIZE, SIZE)
+        raise DataError(
+            f"{path} has shape {tuple(sheet.shape)}, {wanted} expected for {len(pictures)}"
+            " pictures."
+        )
+    images = (
+        sheet.reshape(-1, SIZE, COLUMNS, SIZE, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, SIZE, SIZE)
+    )
     return EmojiSource(images[: len(pictures)].contiguous(), pictures)
 
 
 def _picture(entry: Mapping[str, Any], path: Path) -> EmojiPicture:
     try:
         prompts: Sequence[str] = entry["prompts"]
-        return EmojiPicture(entry["code"], entry["base"], entry["name"], tuple(prompts), entry["category"])
+        return EmojiPicture(
+            entry["code"], entry["base"], entry["name"], tuple(prompts), entry["category"]
+        )
     except (KeyError, TypeError) as error:
         raise DataError(f"{path} has an entry without {error}.") from error

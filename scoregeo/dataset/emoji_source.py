@@ -1,8 +1,8 @@
 """Emoji pictures and their names, from the npm package emoji-datasource-google.
 
-The pictures are Noto Emoji; the package's README gives them as under the Apache License 2.0 (the package's own files are MIT).
-Get the folder by `npm pack emoji-datasource-google@16.0.0` and unpack the archive: its folder `package` is the root.
-"""
+The pictures are Noto Emoji; the package's README gives them as under the Apache License 2.0 (the
+package's own files are MIT). Get the folder by `npm pack emoji-datasource-google@16.0.0` and unpack
+the archive: its folder `package` is the root."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
 
 SIZE = 64  # pixels
-HOW_TO_GET = "get it by `npm pack emoji-datasource-google@16.0.0`, unpack the archive and give its folder 'package'"
+HOW_TO_GET = (
+    "get it by `npm pack emoji-datasource-google@16.0.0`, unpack the archive and give its folder"
+    " 'package'"
+)
 _SKIN = {
     "1F3FB": "light skin tone",
     "1F3FC": "medium-light skin tone",
@@ -26,17 +29,19 @@ _SKIN = {
 }
 _HELD_OUT_SHARE = 20  # one base emoji in so many is kept out of training
 _RESERVED_SHARE = 3
-# Letters, flags and clocks say something else in a mirror, and so do names that tell left from right.
+# Letters, flags and clocks say something else in a mirror, and so do names that tell left from
+# right.
 _ONE_WAY_CATEGORIES = ("Symbols", "Flags", "Component")
 _ONE_WAY_WORDS = ("left", "right", "clock", "facing")
 
 
 @dataclass(frozen=True)
 class EmojiPicture:
-    """One picture's words. `base`: code point of the emoji without skin tones, shared by its variants.
+    """One picture's words. `base`: code point of the emoji without skin tones, shared by its
+    variants.
 
-    `name`: lower case, for example "runner: medium skin tone"; `prompts`: it and its other names, at least one;
-    `code`: code points, for example "1F3C3-1F3FD".
+    `name`: lower case, for example "runner: medium skin tone"; `prompts`: it and its other names,
+    at least one; `code`: code points, for example "1F3C3-1F3FD".
     """
 
     code: str
@@ -47,33 +52,45 @@ class EmojiPicture:
 
     @property
     def held_out(self) -> bool:
-        """Whether training leaves it out: a twentieth of the base emoji by a hash of the code point, with all variants.
+        """Whether training leaves it out: a twentieth of the base emoji by a hash of the code
+        point, with all variants.
 
-        A person's emoji for man, woman and neither are bases of their own, so one may be held out where another is not.
-        """
+        A person's emoji for man, woman and neither are bases of their own, so one may be held out
+        where another is not."""
         return hashlib.sha256(self.base.encode()).digest()[0] % _HELD_OUT_SHARE == 0
 
     @property
     def reserved(self) -> bool:
-        """Whether it belongs to the reference set of FID and KID: the held-out emoji and a third of the others."""
-        return self.held_out or hashlib.sha256(self.base.encode()).digest()[1] % _RESERVED_SHARE == 0
+        """Whether it belongs to the reference set of FID and KID: the held-out emoji and a third of
+        the others.
+        """
+        return (
+            self.held_out or hashlib.sha256(self.base.encode()).digest()[1] % _RESERVED_SHARE == 0
+        )
 
     @property
     def mirrors(self) -> bool:
         """Whether the picture seen in a mirror still has this name."""
-        return self.category not in _ONE_WAY_CATEGORIES and not any(word in self.name for word in _ONE_WAY_WORDS)
+        return self.category not in _ONE_WAY_CATEGORIES and not any(
+            word in self.name for word in _ONE_WAY_WORDS
+        )
 
 
 @dataclass(frozen=True)
 class EmojiSource:
-    """All pictures of a folder: `images` uint8 [count, 3, 64, 64], on white, and the words of each, in the same order."""
+    """All pictures of a folder: `images` uint8 [count, 3, 64, 64], on white, and the words of each,
+    in the same order.
+    """
 
     images: torch.Tensor
     pictures: tuple[EmojiPicture, ...]
 
     def only(self, indices: Sequence[int]) -> "EmojiSource":
         """The pictures at these indices, in their order."""
-        return EmojiSource(self.images[torch.tensor(indices, dtype=torch.int64)], tuple(self.pictures[i] for i in indices))
+        return EmojiSource(
+            self.images[torch.tensor(indices, dtype=torch.int64)],
+            tuple(self.pictures[i] for i in indices),
+        )
 
     def indices(self, held_out: bool) -> torch.Tensor:
         """Indices of the pictures kept out of training, or of the others; int64."""
@@ -89,12 +106,15 @@ def to_points(images: torch.Tensor) -> torch.Tensor:
 def load_emoji_folder(root: str | Path) -> EmojiSource:
     """Read every picture (skin tones included) of the unpacked npm package at `root`.
 
-    Raises DataError, saying how to get the folder, where files are missing, damaged, or not 64 x 64.
+    Raises DataError, saying how to get the folder, where files are missing, damaged, or not 64 x
+    64.
     """
     folder = Path(root)
     images = folder / "img" / "google" / "64"
     if not (folder / "emoji.json").is_file() or not images.is_dir():
-        raise DataError(f"{folder} is not the unpacked emoji package (emoji.json, img/google/64): {HOW_TO_GET}.")
+        raise DataError(
+            f"{folder} is not the unpacked emoji package (emoji.json, img/google/64): {HOW_TO_GET}."
+        )
     entries = _entries(read_json(folder / "emoji.json"), folder)
     read = [read_picture(images / file) for file, _ in entries]
     return EmojiSource(torch.stack(read), tuple(words for _, words in entries))
@@ -114,22 +134,36 @@ def _entries(listed: Sequence[Mapping[str, Any]], folder: Path) -> list[tuple[st
                 if variant["has_img_google"]:
                     tone = ", ".join(_SKIN[code] for code in tones.split("-"))
                     toned = tuple(f"{name}: {tone}" for name in names)
-                    found.append((variant["image"], EmojiPicture(variant["unified"], base, toned[0], toned, category)))
+                    found.append(
+                        (
+                            variant["image"],
+                            EmojiPicture(variant["unified"], base, toned[0], toned, category),
+                        )
+                    )
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{folder}/emoji.json has not the layout of version 16.0.0 ({error!r}): {HOW_TO_GET}.") from error
+        raise DataError(
+            f"{folder}/emoji.json has not the layout of version 16.0.0 ({error!r}): {HOW_TO_GET}."
+        ) from error
     if not found:
         raise DataError(f"{folder}/emoji.json lists no pictures: {HOW_TO_GET}.")
     return found
 
 
 def spoken_names(name: str, short_names: Sequence[str]) -> tuple[str, ...]:
-    """The name and the short names in words: lower case, blanks for underscores and hyphens, no repetitions."""
-    spoken = [name.lower(), *(short.replace("_", " ").replace("-", " ").strip().lower() for short in short_names)]
+    """The name and the short names in words: lower case, blanks for underscores and hyphens, no
+    repetitions.
+    """
+    spoken = [
+        name.lower(),
+        *(short.replace("_", " ").replace("-", " ").strip().lower() for short in short_names),
+    ]
     return tuple(dict.fromkeys(words for words in spoken if words))
 
 
 def read_picture(path: Path) -> torch.Tensor:
-    """One 64 x 64 picture on white, uint8 [3, 64, 64]. Raises DataError naming a missing, damaged or wrongly sized file."""
+    """One 64 x 64 picture on white, uint8 [3, 64, 64]. Raises DataError naming a missing, damaged
+    or wrongly sized file.
+    """
     import numpy as np
     from PIL import Image
 
@@ -139,6 +173,13 @@ def read_picture(path: Path) -> torch.Tensor:
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a picture ({error}): {HOW_TO_GET}.") from error
     if rgba.size != (SIZE, SIZE):
-        raise DataError(f"{path} has {rgba.size[0]} x {rgba.size[1]} pixels, {SIZE} x {SIZE} expected: {HOW_TO_GET}.")
+        raise DataError(
+            f"{path} has {rgba.size[0]} x {rgba.size[1]} pixels, {SIZE} x {SIZE} expected:"
+            f" {HOW_TO_GET}."
+        )
     white = Image.new("RGBA", rgba.size, "white")
-    return torch.from_numpy(np.array(Image.alpha_composite(white, rgba).convert("RGB"))).permute(2, 0, 1).contiguous()
+    return (
+        torch.from_numpy(np.array(Image.alpha_composite(white, rgba).convert("RGB")))
+        .permute(2, 0, 1)
+        .contiguous()
+    )

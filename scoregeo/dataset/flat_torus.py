@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from scoregeo.core.errors import ConfigError, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
 _MOST_NODES = 2_000_000
@@ -16,7 +16,8 @@ class FlatTorus(AbstractDataset):
 
     The Clifford torus: m = 2, r = 1 / sqrt(2). Dimension m and codimension m.
     Geodesics are straight in the angles; length `r |t - t'|`.
-    `Pairs.truth` [pairs, 2, m] holds the angles of both ends, the second's so that the shortest way is straight.
+    `Pairs.truth` [pairs, 2, m] holds the angles of both ends, the second's so that the shortest way
+    is straight.
     """
 
     def __init__(
@@ -30,9 +31,10 @@ class FlatTorus(AbstractDataset):
         """Settings of the group `dataset`.
 
         Args:
-            circles: m, at least 1. radius: r of each, in data units. num_pairs: pairs drawn from the seed.
-            min_angle, max_angle: every angle differs by at most max_angle between the ends, and one by at least min_angle;
-                radians, within (0, pi).
+            circles: m, at least 1. radius: r of each, in data units. num_pairs: pairs drawn from
+                the seed.
+            min_angle, max_angle: every angle differs by at most max_angle between the ends, and one
+                by at least min_angle; radians, within (0, pi).
 
         Raises: ConfigError for anything else.
         """
@@ -54,23 +56,47 @@ class FlatTorus(AbstractDataset):
 
     def pairs(self, seed: int) -> Pairs:
         source = generator(seed, "pairs")
-        first = 2 * math.pi * torch.rand(self.num_pairs, self.circles, generator=source, dtype=self.dtype)
-        turn = self.max_angle * (2 * torch.rand(self.num_pairs, self.circles, generator=source, dtype=self.dtype) - 1)
+        first = (
+            2
+            * math.pi
+            * torch.rand(self.num_pairs, self.circles, generator=source, dtype=self.dtype)
+        )
+        turn = self.max_angle * (
+            2 * torch.rand(self.num_pairs, self.circles, generator=source, dtype=self.dtype) - 1
+        )
         # The first circle always turns far enough.
-        least = self.min_angle + (self.max_angle - self.min_angle) * turn[:, 0].abs() / self.max_angle
+        least = (
+            self.min_angle + (self.max_angle - self.min_angle) * turn[:, 0].abs() / self.max_angle
+        )
         turn[:, 0] = torch.copysign(least, turn[:, 0])
         truth = torch.stack([first, first + turn], 1)
         names = tuple(f"pair{i:03d}" for i in range(self.num_pairs))
-        return Pairs(self.embed(truth[:, 0]), self.embed(truth[:, 1]), names, ("all",) * self.num_pairs, truth)
+        return Pairs(
+            self.embed(truth[:, 0]),
+            self.embed(truth[:, 1]),
+            names,
+            ("all",) * self.num_pairs,
+            truth,
+        )
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        return self.embed(2 * math.pi * torch.rand(count, self.circles, generator=generator(seed, "sample"), dtype=self.dtype))
+        return self.embed(
+            2
+            * math.pi
+            * torch.rand(count, self.circles, generator=generator(seed, "sample"), dtype=self.dtype)
+        )
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
         return self._along(pairs, torch.linspace(0, 1, num_points, dtype=self.dtype)[None])
 
-    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
-        return self._along(pairs, 1 + reach_of(reach, pairs)[:, None] * torch.linspace(0, 1, num_points, dtype=self.dtype))
+    def true_continuation(
+        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
+    ) -> torch.Tensor:
+        return self._along(
+            pairs,
+            1
+            + reach_of(reach, pairs)[:, None] * torch.linspace(0, 1, num_points, dtype=self.dtype),
+        )
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         return self.radius * self._angles(pairs).diff(dim=1)[:, 0].norm(dim=-1)
@@ -86,8 +112,9 @@ class FlatTorus(AbstractDataset):
         each = max(8, math.ceil(2 * math.pi * self.radius / spacing))
         if each**self.circles > _MOST_NODES:
             raise ConfigError(
-                f"dataset.circles = {self.circles} needs {each}^{self.circles} nodes at a spacing of {spacing:g}, more than "
-                f"{_MOST_NODES:,}: take a larger score.sigma, fewer circles, or score=empirical."
+                f"dataset.circles = {self.circles} needs {each}^{self.circles} nodes at a spacing"
+                f" of {spacing:g}, more than {_MOST_NODES:,}: take a larger score.sigma, fewer"
+                " circles, or score=empirical."
             )
         angle = torch.arange(each, dtype=self.dtype) * (2 * math.pi / each)
         nodes = self.embed(torch.cartesian_prod(*[angle] * self.circles).view(-1, self.circles))

@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo.core.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, check_number
 from scoregeo.dataset.digits import EMBEDDED_COUNT, Digits
 from scoregeo.dataset.rotation import rotate
 
@@ -13,8 +13,9 @@ CLASS_ORDER = (2, 3, 5, 4, 7, 6, 9, 1, 8, 0)
 def identities(digits: Digits, count: int) -> torch.Tensor:
     """Indices [count] of the first `count` identities in the training split.
 
-    Identity k is the (k // 10)-th training digit of class CLASS_ORDER[k % 10], searched among the first 10,000 training
-    digits, which every source shares. Raises DataError where a class has too few.
+    Identity k is the (k // 10)-th training digit of class CLASS_ORDER[k % 10], searched among the
+    first 10,000 training digits, which every source shares. Raises DataError where a class has too
+    few.
     """
     check_number("dataset.identities", count, at_least=1, integer=True)
     labels = digits.labels[: EMBEDDED_COUNT["train"]]
@@ -22,8 +23,8 @@ def identities(digits: Digits, count: int) -> torch.Tensor:
     for k in range(count):
         if k // 10 >= len(members[k % 10]):
             raise DataError(
-                f"dataset.identities = {count} is too many: only {len(members[k % 10])} digits of class {CLASS_ORDER[k % 10]} "
-                f"among the first {len(labels)} of {digits.source}."
+                f"dataset.identities = {count} is too many: only {len(members[k % 10])} digits of"
+                f" class {CLASS_ORDER[k % 10]} among the first {len(labels)} of {digits.source}."
             )
     return torch.stack([members[k % 10][k // 10] for k in range(count)])
 
@@ -34,12 +35,14 @@ def pixels(images: torch.Tensor) -> torch.Tensor:
 
 
 def rotation_sample(images: torch.Tensor, count: int = 720) -> torch.Tensor:
-    """Every image at `count` angles, k * 360 / count degrees: the finite data set of a few identities.
+    """Every image at `count` angles, k * 360 / count degrees: the finite data set of a few
+    identities.
 
     Args:
         images: [ids, 1, 28, 28] in [-1, 1].
 
-    Returns: [ids * count, 1, 28, 28], the rotations of one identity next to each other, by rising angle.
+    Returns: [ids * count, 1, 28, 28], the rotations of one identity next to each other, by rising
+    angle.
     """
     check_number("dataset.rotations", count, at_least=1, integer=True)
     degrees = torch.arange(count, dtype=torch.float64) * (360 / count)

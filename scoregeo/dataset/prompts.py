@@ -5,21 +5,26 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo.core.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.dataset.base import AbstractDataset, Pairs
 
-Painter = Callable[[tuple[str, ...], int, int, float], torch.Tensor]  # prompts, seed, steps, guidance -> images
+Painter = Callable[
+    [tuple[str, ...], int, int, float], torch.Tensor
+]  # prompts, seed, steps, guidance -> images
 
 
 @dataclass(frozen=True)
 class Prompts(AbstractDataset):
-    """Pictures that the run's text-to-image model makes of `first` and `second`; points [3, size, size] in [-1, 1].
+    """Pictures that the run's text-to-image model makes of `first` and `second`; points [3, size,
+    size] in [-1, 1].
 
-    Each of `count` pairs has noise of its own, the same for both its ends, so that a pair differs by its prompts alone.
+    Each of `count` pairs has noise of its own, the same for both its ends, so that a pair differs
+    by its prompts alone.
 
     Args:
         first, second: prompts. count: pairs. size: pixels a side.
-        steps: DDIM steps; each costs a score evaluation an image. guidance: of the prompt, at least 1.
+        steps: DDIM steps; each costs a score evaluation an image. guidance: of the prompt, at least
+            1.
         painter: the model's, given by the run.
     """
 
@@ -35,9 +40,14 @@ class Prompts(AbstractDataset):
         for key in ("first", "second"):
             value = getattr(self, key)
             if not isinstance(value, str) or not value.strip():
-                raise ConfigError(f"dataset.{key} = {value!r} is not allowed: dataset.{key} must be a prompt.")
+                raise ConfigError(
+                    f"dataset.{key} = {value!r} is not allowed: dataset.{key} must be a prompt."
+                )
         if self.first == self.second:
-            raise ConfigError(f"dataset.first and dataset.second are both {self.first!r}: the two pictures would be one.")
+            raise ConfigError(
+                f"dataset.first and dataset.second are both {self.first!r}: the two pictures would"
+                " be one."
+            )
         check_number("dataset.count", self.count, at_least=1, integer=True)
         check_number("dataset.size", self.size, at_least=8, integer=True)
         check_number("dataset.steps", self.steps, at_least=1, integer=True)
@@ -57,9 +67,17 @@ class Prompts(AbstractDataset):
 
     def pairs(self, seed: int) -> Pairs:
         """Pictures of both prompts; `2 * steps` score evaluations a pair."""
-        first, second = (self._paint((prompt,) * self.count, seed) for prompt in (self.first, self.second))
+        first, second = (
+            self._paint((prompt,) * self.count, seed) for prompt in (self.first, self.second)
+        )
         names = tuple(f"noise{i:02d}" for i in range(self.count))
-        return Pairs(first, second, names, ("all",) * self.count, prompts=((self.first, self.second),) * self.count)
+        return Pairs(
+            first,
+            second,
+            names,
+            ("all",) * self.count,
+            prompts=((self.first, self.second),) * self.count,
+        )
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Pictures of both prompts in turn, from other noise than the pairs'."""
@@ -68,5 +86,8 @@ class Prompts(AbstractDataset):
 
     def _paint(self, prompts: tuple[str, ...], seed: int) -> torch.Tensor:
         if self.painter is None:
-            raise ConfigError("dataset = 'prompts' needs a text-to-image model: score must be stable_diffusion or emoji_sd.")
+            raise ConfigError(
+                "dataset = 'prompts' needs a text-to-image model: score must be stable_diffusion or"
+                " emoji_sd."
+            )
         return self.painter(prompts, seed, self.steps, self.guidance)

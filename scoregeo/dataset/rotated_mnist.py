@@ -1,4 +1,6 @@
-"""Rotated digits: pairs are one digit at two angles, and the truth is its rotations between them."""
+"""Rotated digits: pairs are one digit at two angles, and the truth is its
+rotations between them.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +8,8 @@ from functools import cached_property
 
 import torch
 
-from scoregeo.core.errors import DataError, bad_value, check_choice, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError, bad_value, check_choice, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES, load_digits
 from scoregeo.dataset.identities import identities as choose_identities
@@ -17,19 +19,22 @@ from scoregeo.dataset.rotation import rotate
 IDENTITIES = (1, 10, 100, "all")
 
 _BATCH = 2048  # images rotated at a time; bounds memory
-_LENGTH_STEP = 0.25  # largest angle, in degrees, between the images whose distances add up to a length
+_LENGTH_STEP = (
+    0.25  # largest angle, in degrees, between the images whose distances add up to a length
+)
 
 
 class RotatedMNIST(AbstractDataset):
     """MNIST digits at all angles; points [1, 28, 28], pixels in [-1, 1], float32.
 
-    With `identities` = 1, 10 or 100 the data are finite: that many training digits, each at `sample_angles` equal steps of a
-    full turn. Pairs are of these digits, at angles as far off the steps as can be (half a step, where the angle between the
-    ends is a whole number of steps). With "all" the data are all training digits at random angles, and pairs are of test
-    digits. All digits are among those that every source shares, so pairs do not depend on the source.
+    With `identities` = 1, 10 or 100 the data are finite: that many training digits, each at
+    `sample_angles` equal steps of a full turn. Pairs are of these digits, at angles as far off the
+    steps as can be (half a step, where the angle between the ends is a whole number of steps). With
+    "all" the data are all training digits at random angles, and pairs are of test digits. All
+    digits are among those that every source shares, so pairs do not depend on the source.
 
-    `Pairs.truth` [pairs, 3], float64: index of the digit (among the identities, or in the test split for "all"), angle of the
-    first end, angle between the ends; degrees, counter-clockwise.
+    `Pairs.truth` [pairs, 3], float64: index of the digit (among the identities, or in the test
+    split for "all"), angle of the first end, angle between the ends; degrees, counter-clockwise.
     """
 
     def __init__(
@@ -44,8 +49,10 @@ class RotatedMNIST(AbstractDataset):
         """Settings of the group `dataset`; images are read when first asked for.
 
         Args:
-            identities: 1, 10, 100 or "all". angles: degrees between the ends, each in (0, 180], at least one.
-            pairs_per_angle: pairs for each of `angles`. sample_angles: rotations of each identity in the finite sample.
+            identities: 1, 10, 100 or "all". angles: degrees between the ends, each in (0, 180], at
+                least one.
+            pairs_per_angle: pairs for each of `angles`. sample_angles: rotations of each identity
+                in the finite sample.
             source, root: where MNIST comes from, as in `load_digits`.
 
         Raises: ConfigError for anything else.
@@ -61,7 +68,12 @@ class RotatedMNIST(AbstractDataset):
             raise bad_value("dataset.angles", angles, "a list without repetitions")
         check_number("dataset.pairs_per_angle", pairs_per_angle, at_least=1, integer=True)
         if identities == "all":
-            check_number("dataset.pairs_per_angle", pairs_per_angle, at_most=EMBEDDED_COUNT["test"] // len(angles), integer=True)
+            check_number(
+                "dataset.pairs_per_angle",
+                pairs_per_angle,
+                at_most=EMBEDDED_COUNT["test"] // len(angles),
+                integer=True,
+            )
         check_number("dataset.sample_angles", sample_angles, at_least=2, integer=True)
         check_choice("dataset.source", source, SOURCES)
         self.identities = identities
@@ -106,27 +118,42 @@ class RotatedMNIST(AbstractDataset):
         return self._test_images if self.identities == "all" else self._identity_images
 
     def pairs(self, seed: int) -> Pairs:
-        """`pairs_per_angle` pairs for each angle; identity i of the data is in pairs i, i + identities, ... of each angle."""
+        """`pairs_per_angle` pairs for each angle; identity i of the data is in pairs i, i +
+        identities, ... of each angle.
+        """
         source = generator(seed, "pairs")
         count = len(self.angles) * self.pairs_per_angle
-        between = torch.tensor(self.angles, dtype=torch.float64).repeat_interleave(self.pairs_per_angle)
+        between = torch.tensor(self.angles, dtype=torch.float64).repeat_interleave(
+            self.pairs_per_angle
+        )
         if isinstance(self.identities, int):
-            index = torch.arange(self.pairs_per_angle).remainder(self.identities).repeat(len(self.angles))
-            start = self._off_grid(between, torch.randint(self.sample_angles, (count,), generator=source))
+            index = (
+                torch.arange(self.pairs_per_angle)
+                .remainder(self.identities)
+                .repeat(len(self.angles))
+            )
+            start = self._off_grid(
+                between, torch.randint(self.sample_angles, (count,), generator=source)
+            )
         else:
             index = torch.randperm(EMBEDDED_COUNT["test"], generator=source)[:count]
             start = 360 * torch.rand(count, generator=source, dtype=torch.float64)
         truth = torch.stack([index.double(), start, between], -1)
         images = self._pair_images[index]
-        groups = tuple(f"{angle:g} deg" for angle in self.angles for _ in range(self.pairs_per_angle))
-        names = tuple(f"{angle:g}deg_{i:03d}" for angle in self.angles for i in range(self.pairs_per_angle))
+        groups = tuple(
+            f"{angle:g} deg" for angle in self.angles for _ in range(self.pairs_per_angle)
+        )
+        names = tuple(
+            f"{angle:g}deg_{i:03d}" for angle in self.angles for i in range(self.pairs_per_angle)
+        )
         return Pairs(rotate(images, start), rotate(images, start + between), names, groups, truth)
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Points of the data, [min(count, sample_size), 1, 28, 28].
 
-        Finite data: all of it, the rotations of one identity next to each other, where `count` allows; else an even subset
-        of that order whose offset follows from the seed. "all": random training digits at random angles.
+        Finite data: all of it, the rotations of one identity next to each other, where `count`
+        allows; else an even subset of that order whose offset follows from the seed. "all": random
+        training digits at random angles.
         """
         source = generator(seed, "sample")
         if self.sample_size is None:
@@ -140,10 +167,11 @@ class RotatedMNIST(AbstractDataset):
         return self._rotations(self._identity_images, index // self.sample_angles, degrees)
 
     def held_out(self, count: int, seed: int) -> torch.Tensor:
-        """`count` images of the same distribution that are not in `sample`, [count, 1, 28, 28]; references for FID and KID.
+        """`count` images of the same distribution that are not in `sample`, [count, 1, 28, 28];
+        references for FID and KID.
 
-        Finite data: random identities, half a step off the sample's angles. "all": random test digits at random angles.
-        """
+        Finite data: random identities, half a step off the sample's angles. "all": random test
+        digits at random angles."""
         source = generator(seed, "held out")
         if self.sample_size is None:
             return self._random_rotations(self._test_images, count, source)
@@ -154,9 +182,12 @@ class RotatedMNIST(AbstractDataset):
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
         """The digit at equal steps of the angle.
 
-        Its speed in pixels is only about constant: resample by arc length what is compared with it by arc length.
+        Its speed in pixels is only about constant: resample by arc length what is compared with it
+        by arc length.
         """
-        return self._turned(pairs, torch.linspace(0, 1, num_points, dtype=torch.float64).expand(len(pairs), -1))
+        return self._turned(
+            pairs, torch.linspace(0, 1, num_points, dtype=torch.float64).expand(len(pairs), -1)
+        )
 
     def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
         """The other way round, where the ends are half a turn apart: both are equally long."""
@@ -166,16 +197,21 @@ class RotatedMNIST(AbstractDataset):
         fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
         return self._turned(pairs, torch.where(half, -1.0, 1.0)[:, None] * fractions)
 
-    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
-        """The digit turned on by `reach` times the angle between the ends, at equal steps of the angle.
+    def true_continuation(
+        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
+    ) -> torch.Tensor:
+        """The digit turned on by `reach` times the angle between the ends, at equal steps of the
+        angle.
 
-        Measured by the angle, not by the length: the length in pixels of the same angle changes a little along the way.
-        """
+        Measured by the angle, not by the length: the length in pixels of the same angle changes a
+        little along the way."""
         fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
         return self._turned(pairs, 1 + reach_of(reach, pairs)[:, None] * fractions)
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
-        """Summed distances of rotations at most 0.25 degrees apart; the length of the rotation, not of a shortest path."""
+        """Summed distances of rotations at most 0.25 degrees apart; the length of the rotation, not
+        of a shortest path.
+        """
         lengths = []
         for index, start, between in zip(*self._truth(pairs), strict=True):
             steps = math.ceil(float(between) / _LENGTH_STEP)
@@ -185,19 +221,28 @@ class RotatedMNIST(AbstractDataset):
         return torch.stack(lengths)
 
     def _turned(self, pairs: Pairs, fractions: torch.Tensor) -> torch.Tensor:
-        """The digits at `fractions` [pairs, points] of the angle between the ends: [pairs, points, 1, 28, 28]."""
+        """The digits at `fractions` [pairs, points] of the angle between the ends: [pairs, points,
+        1, 28, 28].
+        """
         index, start, between = self._truth(pairs)
         degrees = start[:, None] + fractions * between[:, None]
-        path = self._rotations(self._pair_images, index.repeat_interleave(fractions.shape[1]), degrees.flatten())
+        path = self._rotations(
+            self._pair_images, index.repeat_interleave(fractions.shape[1]), degrees.flatten()
+        )
         return path.view(*fractions.shape, *self.shape)
 
     def _truth(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         if pairs.truth is None:
-            raise DataError("these pairs have no angles: the true path is known only for pairs made by this dataset.")
+            raise DataError(
+                "these pairs have no angles: the true path is known only for pairs made by this"
+                " dataset."
+            )
         return pairs.truth[:, 0].long(), pairs.truth[:, 1], pairs.truth[:, 2]
 
     def _off_grid(self, between: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        """First angles such that both ends are equally far, at least a quarter of a step, from the sample's angles."""
+        """First angles such that both ends are equally far, at least a quarter of a step, from the
+        sample's angles.
+        """
         step = 360 / self.sample_angles
         rest = between / step - (between / step).round()
         return (steps + 0.5 - rest / 2) * step
@@ -206,14 +251,23 @@ class RotatedMNIST(AbstractDataset):
         digits = load_digits(split, self.source, self.root)
         shared = EMBEDDED_COUNT[split]
         if len(digits.images) < shared:
-            raise DataError(f"{digits.source}: {len(digits.images)} {split} digits, at least {shared} are needed.")
+            raise DataError(
+                f"{digits.source}: {len(digits.images)} {split} digits, at least {shared} are"
+                " needed."
+            )
         return pixels(digits.images[:shared])
 
-    def _random_rotations(self, images: torch.Tensor, count: int, source: torch.Generator) -> torch.Tensor:
+    def _random_rotations(
+        self, images: torch.Tensor, count: int, source: torch.Generator
+    ) -> torch.Tensor:
         index = torch.randint(len(images), (count,), generator=source)
-        return self._rotations(images, index, 360 * torch.rand(count, generator=source, dtype=torch.float64))
+        return self._rotations(
+            images, index, 360 * torch.rand(count, generator=source, dtype=torch.float64)
+        )
 
     @staticmethod
-    def _rotations(images: torch.Tensor, index: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
+    def _rotations(
+        images: torch.Tensor, index: torch.Tensor, degrees: torch.Tensor
+    ) -> torch.Tensor:
         parts = zip(index.split(_BATCH), degrees.split(_BATCH), strict=True)
         return torch.cat([rotate(images[i], d) for i, d in parts])

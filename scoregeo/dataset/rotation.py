@@ -10,15 +10,22 @@ def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
     """Rotate images counter-clockwise about their centre, bicubically.
 
     Args:
-        images: [batch, channels, height, width], values in [-1, 1]; what comes in from outside the frame is -1.
+        images: [batch, channels, height, width], values in [-1, 1]; what comes in from outside the
+            frame is -1.
         degrees: [batch], angles in degrees.
 
-    Returns: images of the same shape, clamped to [-1, 1] (bicubic interpolation overshoots at edges).
+    Returns: images of the same shape, clamped to [-1, 1] (bicubic interpolation overshoots at
+    edges).
     """
     theta = degrees.to(images) * (math.pi / 180)
     cos, sin, zero = theta.cos(), theta.sin(), torch.zeros_like(theta)
-    # affine_grid maps output to input positions in (x right, y down); this is the matrix that turns counter-clockwise.
-    matrix = torch.stack([torch.stack([cos, -sin, zero], -1), torch.stack([sin, cos, zero], -1)], -2)
+    # affine_grid maps output to input positions in (x right, y down); this is the matrix that turns
+    # counter-clockwise.
+    matrix = torch.stack(
+        [torch.stack([cos, -sin, zero], -1), torch.stack([sin, cos, zero], -1)], -2
+    )
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-    turned = F.grid_sample(images + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+    turned = F.grid_sample(
+        images + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False
+    )
     return (turned - 1).clamp(-1, 1)

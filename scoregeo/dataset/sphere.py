@@ -7,24 +7,27 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import ConfigError, bad_value, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
 log = logging.getLogger(__name__)
 
 _ON_SPHERE = 1e-6  # largest distance of a given endpoint to the sphere, in units of the radius
-_ANTIPODAL = 1e-9  # radians short of pi below which the shortest way is not told from its mirror image
+_ANTIPODAL = (
+    1e-9  # radians short of pi below which the shortest way is not told from its mirror image
+)
 # Two points that pass the first tolerance cannot be told apart closer than this.
 _IDENTICAL = 1e-6
 
 
 class Sphere(AbstractDataset):
-    """`S^k = {x : x_1^2 + .. + x_{k+1}^2 = radius^2, x_{k+2} = .. = x_D = 0}`, uniform; points [D], float64.
+    """`S^k = {x : x_1^2 + .. + x_{k+1}^2 = radius^2, x_{k+2} = .. = x_D = 0}`, uniform; points [D],
+    float64.
 
-    Taking the first k+1 coordinates loses nothing: metrics, solvers and isotropic noise commute with rotations of R^D.
-    `Pairs.truth` [pairs, D] is the initial velocity of the great circle on the unit sphere; its norm is the arc in radians.
-    """
+    Taking the first k+1 coordinates loses nothing: metrics, solvers and isotropic noise commute
+    with rotations of R^D. `Pairs.truth` [pairs, D] is the initial velocity of the great circle on
+    the unit sphere; its norm is the arc in radians."""
 
     def __init__(
         self,
@@ -40,9 +43,11 @@ class Sphere(AbstractDataset):
 
         Args:
             dimension: k, at least 1. ambient: D, above k. radius: in data units.
-            num_pairs: pairs drawn from the seed, their arcs uniform in [min_angle, max_angle], radians, within (0, pi].
-            endpoints: explicit pairs [[first, second], ...] of D numbers each, in place of drawn ones. Antipodal ends are
-                allowed with a warning in the log: their geodesic is not unique and one great circle is returned.
+            num_pairs: pairs drawn from the seed, their arcs uniform in [min_angle, max_angle],
+                radians, within (0, pi].
+            endpoints: explicit pairs [[first, second], ...] of D numbers each, in place of drawn
+                ones. Antipodal ends are allowed with a warning in the log: their geodesic is not
+                    unique and one great circle is returned.
 
         Raises: ConfigError for anything else, and for identical endpoints or points off the sphere.
         """
@@ -71,7 +76,9 @@ class Sphere(AbstractDataset):
         return torch.float64
 
     def pairs(self, seed: int) -> Pairs:
-        """Drawn pairs: a uniform point, a uniform direction, a uniform arc; or the given endpoints."""
+        """Drawn pairs: a uniform point, a uniform direction, a uniform arc; or the
+        given endpoints.
+        """
         if self._endpoints is not None:
             first, velocity = self._endpoints[:, 0], self._velocity(self._endpoints)
             second = self._endpoints[:, 1]
@@ -93,10 +100,14 @@ class Sphere(AbstractDataset):
         fractions = torch.linspace(0, 1, num_points, dtype=self.dtype)
         return self._exponential(pairs.first, self._truth(pairs), fractions)
 
-    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
+    def true_continuation(
+        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
+    ) -> torch.Tensor:
         """The great circle, continued; past half a turn it comes back on the other side."""
         fractions = torch.linspace(0, 1, num_points, dtype=self.dtype)
-        return self._exponential(pairs.first, self._truth(pairs), 1 + reach_of(reach, pairs)[:, None] * fractions)
+        return self._exponential(
+            pairs.first, self._truth(pairs), 1 + reach_of(reach, pairs)[:, None] * fractions
+        )
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         return self.radius * self._truth(pairs).norm(dim=-1)
@@ -112,26 +123,40 @@ class Sphere(AbstractDataset):
     def _truth(self, pairs: Pairs) -> torch.Tensor:
         return self._velocity(pairs.ends) if pairs.truth is None else pairs.truth
 
-    def _exponential(self, first: torch.Tensor, velocity: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
-        """`cos(u a) x + radius sin(u a) v / a`, a = |v|, u = `fractions` [points] or [pairs, points]: [pairs, points, D]."""
+    def _exponential(
+        self, first: torch.Tensor, velocity: torch.Tensor, fractions: torch.Tensor
+    ) -> torch.Tensor:
+        """`cos(u a) x + radius sin(u a) v / a`, a = |v|, u = `fractions` [points] or [pairs,
+        points]: [pairs, points, D].
+        """
         angle = velocity.norm(dim=-1, keepdim=True)
         turned = fractions[..., None] * angle[:, None]
-        return turned.cos() * first[:, None] + self.radius * turned.sin() * (velocity / angle)[:, None]
+        return (
+            turned.cos() * first[:, None] + self.radius * turned.sin() * (velocity / angle)[:, None]
+        )
 
     def _velocity(self, ends: torch.Tensor) -> torch.Tensor:
-        """Velocity of the shortest great circle from ends[:, 0] to ends[:, 1]; for antipodal ends, of one of them."""
+        """Velocity of the shortest great circle from ends[:, 0] to ends[:, 1]; for antipodal ends,
+        of one of them.
+        """
         unit = ends / ends.norm(dim=-1, keepdim=True)
         first, second = unit[:, 0], unit[:, 1]
         # This form of the angle is accurate at both ends of [0, pi], unlike the arc cosine.
         angle = 2 * torch.atan2((second - first).norm(dim=-1), (second + first).norm(dim=-1))
         # Where second = -first the direction is free: any axis that is not along `first` gives one.
-        axis = torch.nn.functional.one_hot(first[:, : self.dimension + 1].abs().argmin(1), self.ambient).to(first)
+        axis = torch.nn.functional.one_hot(
+            first[:, : self.dimension + 1].abs().argmin(1), self.ambient
+        ).to(first)
         antipodal = (math.pi - angle < _ANTIPODAL)[:, None]
         return angle[:, None] * self._perpendicular(first, torch.where(antipodal, axis, second))
 
     def _perpendicular(self, unit: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
-        """Unit vectors along the part of `vector` that is perpendicular to `unit`; both [batch, D]."""
-        for _ in range(2):  # once more, since the first pass cancels digits where the two are nearly parallel
+        """Unit vectors along the part of `vector` that is perpendicular to `unit`;
+        both [batch, D].
+        """
+        for _ in range(
+            2
+        ):  # once more, since the first pass cancels digits where the two are nearly parallel
             vector = vector - (vector * unit).sum(-1, keepdim=True) * unit
             vector = vector / vector.norm(dim=-1, keepdim=True)
         return vector
@@ -145,26 +170,38 @@ class Sphere(AbstractDataset):
         return vector / vector.norm(dim=-1, keepdim=True)
 
     def _check_endpoints(self, endpoints: Any) -> torch.Tensor:
-        allowed = f"a list of [first, second], each {self.ambient} numbers on the sphere of radius {self.radius:g}"
+        allowed = (
+            f"a list of [first, second], each {self.ambient} numbers on the sphere of radius"
+            f" {self.radius:g}"
+        )
         try:
             ends = torch.as_tensor(endpoints, dtype=self.dtype)
         except (TypeError, ValueError, RuntimeError) as error:
             raise bad_value("dataset.endpoints", endpoints, allowed) from error
-        if ends.ndim != 3 or len(ends) == 0 or ends.shape[1:] != (2, self.ambient) or not ends.isfinite().all():
+        if (
+            ends.ndim != 3
+            or len(ends) == 0
+            or ends.shape[1:] != (2, self.ambient)
+            or not ends.isfinite().all()
+        ):
             raise bad_value("dataset.endpoints", endpoints, allowed)
         off = self.distance(ends.flatten(0, 1))
         if off.max() > _ON_SPHERE * self.radius:
-            raise bad_value("dataset.endpoints", endpoints, f"{allowed} (one is {float(off.max()):.3g} away from it)")
+            raise bad_value(
+                "dataset.endpoints",
+                endpoints,
+                f"{allowed} (one is {float(off.max()):.3g} away from it)",
+            )
         for i, (first, second) in enumerate(ends):
             if (first - second).norm() <= _IDENTICAL * self.radius:
                 raise ConfigError(
-                    f"dataset.endpoints[{i}] = {endpoints[i]!r} is not allowed: its two points are identical, "
-                    "dataset.endpoints must be pairs of different points."
+                    f"dataset.endpoints[{i}] = {endpoints[i]!r} is not allowed: its two points are"
+                    " identical, dataset.endpoints must be pairs of different points."
                 )
             if (first + second).norm() <= _ANTIPODAL * self.radius:
                 log.warning(
-                    "dataset.endpoints[%d] = %r: the points are antipodal, so the geodesic between them is not unique; "
-                    "one great circle of the many is used.",
+                    "dataset.endpoints[%d] = %r: the points are antipodal, so the geodesic between"
+                    " them is not unique; one great circle of the many is used.",
                     i,
                     endpoints[i],
                 )

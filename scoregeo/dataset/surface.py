@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from scoregeo.core.errors import check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.level_set import LevelSet, Point, shoot, shortest_geodesic
 
@@ -18,7 +18,9 @@ _COARSE = 40_000  # nodes among which the nearest point of the surface is looked
 
 
 class AbstractSurface(AbstractDataset):
-    """Uniform in area on a `LevelSet`; points [3], float64. A subclass gives the surface and calls `_settings`."""
+    """Uniform in area on a `LevelSet`; points [3], float64. A subclass gives the surface and calls
+    `_settings`.
+    """
 
     num_pairs: int
     min_angle: float
@@ -40,13 +42,17 @@ class AbstractSurface(AbstractDataset):
         return torch.float64
 
     def pairs(self, seed: int) -> Pairs:
-        """Two points uniform in area whose directions from the origin differ by min_angle to max_angle."""
+        """Two points uniform in area whose directions from the origin differ by min_angle to
+        max_angle.
+        """
         source, kept = generator(seed, "pairs"), 0
         found: list[torch.Tensor] = []
         while kept < self.num_pairs:
             ends = self._uniform(2, source)
             unit = ends / ends.norm(dim=1, keepdim=True)
-            angle = 2 * math.atan2(float((unit[0] - unit[1]).norm()), float((unit[0] + unit[1]).norm()))
+            angle = 2 * math.atan2(
+                float((unit[0] - unit[1]).norm()), float((unit[0] + unit[1]).norm())
+            )
             if self.min_angle <= angle <= self.max_angle:
                 found.append(ends)
                 kept += 1
@@ -59,11 +65,19 @@ class AbstractSurface(AbstractDataset):
         return self._uniform(count, generator(seed, "sample"))
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
-        return self._along(pairs, np.broadcast_to(np.linspace(0, 1, num_points), (len(pairs), num_points)))
+        return self._along(
+            pairs, np.broadcast_to(np.linspace(0, 1, num_points), (len(pairs), num_points))
+        )
 
-    def true_continuation(self, pairs: Pairs, reach: float | torch.Tensor, num_points: int) -> torch.Tensor:
-        """The shortest geodesic, followed on by its own equation; it need not be shortest past the second end."""
-        return self._along(pairs, 1 + reach_of(reach, pairs).numpy()[:, None] * np.linspace(0, 1, num_points))
+    def true_continuation(
+        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
+    ) -> torch.Tensor:
+        """The shortest geodesic, followed on by its own equation; it need not be shortest past the
+        second end.
+        """
+        return self._along(
+            pairs, 1 + reach_of(reach, pairs).numpy()[:, None] * np.linspace(0, 1, num_points)
+        )
 
     def true_length(self, pairs: Pairs) -> torch.Tensor:
         lengths = [shortest_geodesic(self.surface, start, stop)[1] for start, stop in _ends(pairs)]
@@ -73,7 +87,9 @@ class AbstractSurface(AbstractDataset):
         return torch.from_numpy(self.surface.curvature(points.numpy()))
 
     def distance(self, points: torch.Tensor) -> torch.Tensor:
-        """To the nearest point: the nearest of 40,000 nodes, then Newton's method on `y + mu grad F(y) / 2 = x, F(y) = 1`."""
+        """To the nearest point: the nearest of 40,000 nodes, then Newton's method on
+        `y + mu grad F(y) / 2 = x, F(y) = 1`.
+        """
         surface, x = self.surface, points.detach().cpu().double().numpy()
         if self._tree is None:
             nodes, _ = self._nodes(math.ceil(math.sqrt(_COARSE / 2)))
@@ -83,22 +99,29 @@ class AbstractSurface(AbstractDataset):
         y = nodes[index]
         slope = surface.gradient(y)
         mu = 2 * ((x - y) * slope).sum(-1) / (slope**2).sum(-1)
-        with np.errstate(all="ignore"):  # a point at a centre of curvature divides by zero, and keeps its node
+        with np.errstate(
+            all="ignore"
+        ):  # a point at a centre of curvature divides by zero, and keeps its node
             for _ in range(12):
                 slope = surface.gradient(y)
                 diagonal = 1 + mu[:, None] / 2 * surface.hessian(y)
                 short = x - y - mu[:, None] / 2 * slope
                 inverse = slope / diagonal
-                step = ((inverse * short).sum(-1) - (1 - surface.value(y))) / ((inverse * slope).sum(-1) / 2)
+                step = ((inverse * short).sum(-1) - (1 - surface.value(y))) / (
+                    (inverse * slope).sum(-1) / 2
+                )
                 y = y + (short - step[:, None] / 2 * slope) / diagonal
                 mu = mu + step
         found = np.linalg.norm(x - y, axis=1)
-        # Newton's method may leave for a farther stationary point where the nearest one is not unique.
+        # Newton's method may leave for a farther stationary point where the nearest one is not
+        # unique.
         good = (found <= coarse) & (np.abs(surface.value(y) - 1) < 1e-9)  # a NaN is neither
         return torch.from_numpy(np.where(good, found, coarse)).to(points)
 
     def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gauss-Legendre nodes in height times equal angles, projected from the unit sphere; weights times the area element."""
+        """Gauss-Legendre nodes in height times equal angles, projected from the unit sphere;
+        weights times the area element.
+        """
         nodes, weights = self._nodes(math.ceil(math.pi * self.surface.reach / spacing))
         return torch.from_numpy(nodes), torch.from_numpy(weights)
 
@@ -107,18 +130,29 @@ class AbstractSurface(AbstractDataset):
         height, weight = np.polynomial.legendre.leggauss(count)
         phi = np.arange(2 * count) * (math.pi / count)
         ring = np.sqrt(1 - height**2)[:, None]
-        directions = np.stack([ring * np.cos(phi), ring * np.sin(phi), np.broadcast_to(height[:, None], (count, 2 * count))], -1)
+        directions = np.stack(
+            [
+                ring * np.cos(phi),
+                ring * np.sin(phi),
+                np.broadcast_to(height[:, None], (count, 2 * count)),
+            ],
+            -1,
+        )
         directions = directions.reshape(-1, 3)
         points, area = self._project(directions)
         area = area * np.repeat(weight, 2 * count)
         return points, area / area.sum()
 
     def _project(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Points of the surface in unit directions n, and their area elements `t^2 |grad F| / |n . grad F|` per solid angle."""
+        """Points of the surface in unit directions n, and their area elements
+        `t^2 |grad F| / |n . grad F|` per solid angle.
+        """
         radius = self.surface.radius(directions)
         points = radius[..., None] * directions
         slope = self.surface.gradient(points)
-        return points, radius**2 * np.linalg.norm(slope, axis=-1) / np.abs((slope * directions).sum(-1))
+        return points, radius**2 * np.linalg.norm(slope, axis=-1) / np.abs(
+            (slope * directions).sum(-1)
+        )
 
     def _uniform(self, count: int, source: torch.Generator) -> torch.Tensor:
         """Uniform directions, kept in proportion to the area element."""
@@ -138,12 +172,21 @@ class AbstractSurface(AbstractDataset):
             alpha, length = shortest_geodesic(self.surface, start, stop)
             # The integrator begins at the first end, whichever part of the way is asked for.
             furthest = wanted[-1]
-            rows.append(shoot(self.surface, start, alpha, furthest * length, wanted / furthest)[:, :3])
+            rows.append(
+                shoot(self.surface, start, alpha, furthest * length, wanted / furthest)[:, :3]
+            )
         return torch.from_numpy(np.stack(rows))
 
     def _groups(self, pairs: Pairs) -> tuple[str, ...]:
-        """Groups of equal size by the greatest absolute curvature along the true geodesic, named by their ranges."""
-        highest = self.curvature(self.true_path(pairs, _POINTS).flatten(0, 1)).abs().view(len(pairs), -1).amax(1)
+        """Groups of equal size by the greatest absolute curvature along the true geodesic, named by
+        their ranges.
+        """
+        highest = (
+            self.curvature(self.true_path(pairs, _POINTS).flatten(0, 1))
+            .abs()
+            .view(len(pairs), -1)
+            .amax(1)
+        )
         names = [""] * len(pairs)
         for part in highest.argsort(stable=True).tensor_split(self.curvature_groups):
             low, high = float(highest[part[0]]), float(highest[part[-1]])
@@ -151,13 +194,25 @@ class AbstractSurface(AbstractDataset):
                 names[index] = f"curvature {low:.2g} to {high:.2g}"
         return tuple(names)
 
-    def _settings(self, num_pairs: int, min_angle: float, max_angle: float, curvature_groups: int) -> None:
+    def _settings(
+        self, num_pairs: int, min_angle: float, max_angle: float, curvature_groups: int
+    ) -> None:
         """Check and keep what all surfaces have."""
         check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
         check_number("dataset.max_angle", max_angle, above=min_angle, at_most=math.pi)
-        check_number("dataset.curvature_groups", curvature_groups, at_least=1, at_most=num_pairs, integer=True)
-        self.num_pairs, self.min_angle, self.max_angle = num_pairs, float(min_angle), float(max_angle)
+        check_number(
+            "dataset.curvature_groups",
+            curvature_groups,
+            at_least=1,
+            at_most=num_pairs,
+            integer=True,
+        )
+        self.num_pairs, self.min_angle, self.max_angle = (
+            num_pairs,
+            float(min_angle),
+            float(max_angle),
+        )
         self.curvature_groups = curvature_groups
 
 

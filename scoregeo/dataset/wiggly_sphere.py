@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scoregeo.core.errors import bad_value, check_number
+from scoregeo._utils.errors import bad_value, check_number
 from scoregeo.dataset.level_set import LevelSet
 from scoregeo.dataset.surface import AbstractSurface
 
@@ -26,12 +26,15 @@ class WigglySphere(AbstractSurface):
         """Settings of the group `dataset`.
 
         Args:
-            radius: r, in data units. wiggle: height of the waves, within [0, 0.5]; waves: their wave number, radians per
-                data unit, at least 0. The surface must stay star-shaped about the origin.
+            radius: r, in data units. wiggle: height of the waves, within [0, 0.5]; waves: their
+                wave number, radians per data unit, at least 0. The surface must stay star-shaped
+                about the origin.
             num_pairs: pairs drawn from the seed.
-            min_angle, max_angle: between the ends' directions from the centre, radians, within (0, pi].
-            curvature_groups: tables average apart over so many groups of pairs, equal in size, by the greatest absolute Gaussian
-                curvature along the true geodesic; from 1 to num_pairs.
+            min_angle, max_angle: between the ends' directions from the centre, radians, within (0,
+                pi].
+            curvature_groups: tables average apart over so many groups of pairs, equal in size, by
+                the greatest absolute Gaussian curvature along the true geodesic; from 1 to
+                num_pairs.
 
         Raises: ConfigError for anything else.
         """
@@ -40,7 +43,11 @@ class WigglySphere(AbstractSurface):
         check_number("dataset.waves", waves, at_least=0.0)
         self._surface = LevelSet((float(radius),) * 3, float(wiggle), float(waves))
         if not self._surface.is_star_shaped():
-            raise bad_value("dataset.wiggle", wiggle, f"less with dataset.waves = {waves:g}: the surface must stay star-shaped")
+            raise bad_value(
+                "dataset.wiggle",
+                wiggle,
+                f"less with dataset.waves = {waves:g}: the surface must stay star-shaped",
+            )
         self._settings(num_pairs, min_angle, max_angle, curvature_groups)
 
     @property

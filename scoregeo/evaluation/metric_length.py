@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_choice
+from scoregeo._utils.errors import check_choice
+from scoregeo.evaluation.settings import METRICS
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -14,7 +15,6 @@ from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.settings import METRICS
 
 LAM = 1000.0  # of a Stein metric that is not the run's own, as in configs/metric/stein.yaml
 _PARAMETERS = ("lam", "eps", "alpha")
@@ -25,14 +25,18 @@ MeasureIn = Callable[[torch.Tensor, Quadrature, MetricOf], PathMeasure]
 
 @dataclass(frozen=True)
 class InMetrics:
-    """By metric, the measures of each path; `score_evaluations` of all paths and metrics together."""
+    """By metric, the measures of each path; `score_evaluations` of all paths and
+    metrics together.
+    """
 
     measures: Mapping[str, PathMeasure]
     score_evaluations: int
 
 
 def default_metric(name: str, field: ScoreField) -> AbstractMetric:
-    """The metric called `name`, one of `METRICS`, of a field: lam 1000, eps 1e-3 / sigma^4, alpha 1."""
+    """The metric called `name`, one of `METRICS`, of a field: lam 1000, eps 1e-3 / sigma^4, alpha
+    1.
+    """
     check_choice("evaluation.metrics", name, METRICS)
     if name == "stein":
         return SteinMetric(field, LAM)
@@ -47,11 +51,15 @@ def describe(name: str, metric: AbstractMetric) -> str:
     return f"{name} ({', '.join(values)})" if values else name
 
 
-def measure_in(metrics: Mapping[str, MetricOf], path: torch.Tensor, rule: Quadrature, measure: MeasureIn) -> InMetrics:
-    """Energy and length of `path` [pairs, points, *shape] in each of `metrics`, on the quadrature `rule`.
+def measure_in(
+    metrics: Mapping[str, MetricOf], path: torch.Tensor, rule: Quadrature, measure: MeasureIn
+) -> InMetrics:
+    """Energy and length of `path` [pairs, points, *shape] in each of `metrics`, on the quadrature
+    `rule`.
 
-    `measure(path, rule, metric_of)`: as a problem's, which knows each path's field. Costs about `rule.evaluations(points)` score
-    evaluations a path and metric, none for the Euclidean; what was spent is counted.
+    `measure(path, rule, metric_of)`: as a problem's, which knows each path's field. Costs about
+    `rule.evaluations(points)` score evaluations a path and metric, none for the Euclidean; what was
+    spent is counted.
     """
     counters: list[CountingScore] = []
 

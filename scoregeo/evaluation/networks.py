@@ -1,4 +1,6 @@
-"""The networks that a run's measures need: loaded by configuration, each with a record of what it was and where it came from."""
+"""The networks that a run's measures need: loaded by configuration, each with a record of what it
+was and where it came from.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,13 +10,13 @@ from typing import Any
 import torch
 
 from scoregeo import __version__
-from scoregeo.core.files import sha256
+from scoregeo._utils.files import sha256
 from scoregeo.evaluation import digit_classifier, efficientnet
 from scoregeo.evaluation.efficientnet import FeatureDistance, load_feature_distance
 from scoregeo.evaluation.feature_network import INCEPTION, FeatureNetwork, load_feature_network
 from scoregeo.evaluation.lpips import BACKBONES, Lpips, load_lpips
+from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.evaluation.statistics import NotAvailable
-from scoregeo.settings import EvaluationSettings
 
 USED = "used"
 _DIGITS = 8  # of a SHA-256 shown
@@ -22,8 +24,9 @@ _DIGITS = 8  # of a SHA-256 shown
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """One network: the measures it is for, its name, where its weights come from (an address, a package, a file of the project),
-    the first digits of their SHA-256, the version of the library that runs it, and "used" or why it could not be."""
+    """One network: the measures it is for, its name, where its weights come from (an address, a
+    package, a file of the project), the first digits of their SHA-256, the version of the library
+    that runs it, and "used" or why it could not be."""
 
     measure: str
     network: str
@@ -35,7 +38,9 @@ class NetworkRecord:
 
 @dataclass(frozen=True)
 class Networks:
-    """Each is the network, why it cannot be had, or None where the settings leave it out; `records`: of all but those."""
+    """Each is the network, why it cannot be had, or None where the settings leave it out;
+    `records`: of all but those.
+    """
 
     features: FeatureNetwork | NotAvailable | None
     lpips: Lpips | NotAvailable | None
@@ -44,30 +49,51 @@ class Networks:
 
 
 def load_networks(settings: EvaluationSettings, device: torch.device | str = "cpu") -> Networks:
-    """The networks of `evaluation.network`, `evaluation.lpips` and `evaluation.feature_distance`; they load nothing else."""
+    """The networks of `evaluation.network`, `evaluation.lpips` and `evaluation.feature_distance`;
+    they load nothing else.
+    """
     features: FeatureNetwork | NotAvailable | None = None
     lpips: Lpips | NotAvailable | None = None
     distance: FeatureDistance | NotAvailable | None = None
     records = []
     if settings.network is not None:
         features = load_feature_network(settings.network, download=settings.download, device=device)
-        records.append(_record("FID, KID, precision, recall", settings.network, *_features_source(settings.network), features))
+        records.append(
+            _record(
+                "FID, KID, precision, recall",
+                settings.network,
+                *_features_source(settings.network),
+                features,
+            )
+        )
     if settings.lpips is not None:
         lpips = load_lpips(settings.lpips, download=settings.download, device=device)
         backbone = BACKBONES[settings.lpips]
         source = f"{backbone.url}, with the linear layers of the package lpips"
-        records.append(_record("LPIPS", settings.lpips, source, backbone.digest, _version("lpips"), lpips))
+        records.append(
+            _record("LPIPS", settings.lpips, source, backbone.digest, _version("lpips"), lpips)
+        )
     if settings.feature_distance:
         distance = load_feature_distance(device)
-        records.append(_record("feature distance", efficientnet.NAME, *_features_source(efficientnet.NAME), distance))
+        records.append(
+            _record(
+                "feature distance",
+                efficientnet.NAME,
+                *_features_source(efficientnet.NAME),
+                distance,
+            )
+        )
     return Networks(features, lpips, distance, tuple(records))
 
 
 def weights_line(records: Iterable[Mapping[str, Any]]) -> str:
-    """One line for below a table, of records as dicts; empty without any. Why one is missing stands in the table's own notes."""
+    """One line for below a table, of records as dicts; empty without any. Why one is missing stands
+    in the table's own notes.
+    """
     shown = [
-        f"{record['measure']}: {record['network']}{'' if record['status'] == USED else ' (not available)'}, "
-        f"from {record['source']}, SHA-256 {record['digest']}, {record['version']}"
+        f"{record['measure']}:"
+        f" {record['network']}{'' if record['status'] == USED else ' (not available)'}, from"
+        f" {record['source']}, SHA-256 {record['digest']}, {record['version']}"
         for record in records
     ]
     return f"Weights. {'; '.join(shown)}." if shown else ""
@@ -76,14 +102,24 @@ def weights_line(records: Iterable[Mapping[str, Any]]) -> str:
 def _features_source(network: str) -> tuple[str, str, str]:
     """Source, digest and version of one of `NETWORKS`."""
     if network == "inception":
-        return INCEPTION.url, INCEPTION.digest, f"{_version('torch-fidelity')}, {_version('torchmetrics')}"
+        return (
+            INCEPTION.url,
+            INCEPTION.digest,
+            f"{_version('torch-fidelity')}, {_version('torchmetrics')}",
+        )
     if network == efficientnet.NAME:
-        return f"the package {efficientnet.PACKAGE}", efficientnet.DIGEST, _version(efficientnet.PACKAGE)
+        return (
+            f"the package {efficientnet.PACKAGE}",
+            efficientnet.DIGEST,
+            _version(efficientnet.PACKAGE),
+        )
     weights = digit_classifier.WEIGHTS
     return "/".join(weights.parts[-5:]), sha256(weights)[:_DIGITS], f"scoregeo {__version__}"
 
 
-def _record(measure: str, network: str, source: str, digest: str, version: str, found: object) -> NetworkRecord:
+def _record(
+    measure: str, network: str, source: str, digest: str, version: str, found: object
+) -> NetworkRecord:
     status = found.reason if isinstance(found, NotAvailable) else USED
     return NetworkRecord(measure, network, source, digest, version, status)
 

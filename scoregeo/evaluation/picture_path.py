@@ -1,4 +1,6 @@
-"""What can be said of a path of pictures without knowing the true one: how even it is, and how it keeps its ends."""
+"""What can be said of a path of pictures without knowing the true one: how even it is, and how it
+keeps its ends.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.image import psnr
 from scoregeo.evaluation.statistics import NotAvailable, deviation
 
@@ -25,9 +27,9 @@ class PerceptualDistance(Protocol):
 class Evenness:
     """Of the distances between neighbouring frames; each [pairs], float64.
 
-    `total`: their sum, PPL as DiffMorpher (Zhang et al. 2024) has it. `spread`: their standard deviation (dividing by their
-    number), PDV. `greatest`: the largest jump. Sum and greatest depend on the number of frames, which a table must state.
-    """
+    `total`: their sum, PPL as DiffMorpher (Zhang et al. 2024) has it. `spread`: their standard
+    deviation (dividing by their number), PDV. `greatest`: the largest jump. Sum and greatest depend
+    on the number of frames, which a table must state."""
 
     total: torch.Tensor
     spread: torch.Tensor
@@ -35,18 +37,25 @@ class Evenness:
 
 
 def evenness(steps: torch.Tensor) -> Evenness:
-    """Sum, standard deviation and greatest of distances between neighbouring frames, `steps` [pairs, points - 1]."""
+    """Sum, standard deviation and greatest of distances between neighbouring frames, `steps`
+    [pairs, points - 1].
+    """
     if steps.ndim != 2 or steps.shape[1] == 0:
         raise DataError(
-            f"Distances between neighbours are [pairs, points - 1], points at least 2; these are {list(steps.shape)}."
+            "Distances between neighbours are [pairs, points - 1], points at least 2; these are"
+            f" {list(steps.shape)}."
         )
     return Evenness(steps.sum(1), deviation(steps), steps.amax(1))
 
 
-def distance_to_ends(measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """Mean over the inner frames of the distance to the nearer of the two given pictures, [pairs], float64.
+def distance_to_ends(
+    measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor
+) -> torch.Tensor:
+    """Mean over the inner frames of the distance to the nearer of the two given pictures, [pairs],
+    float64.
 
-    `frames` [pairs, points, C, H, W], `ends` [pairs, 2, C, H, W]. Raises DataError below three points.
+    `frames` [pairs, points, C, H, W], `ends` [pairs, 2, C, H, W]. Raises DataError below three
+    points.
     """
     pairs, points = frames.shape[:2]
     if points < 3:
@@ -55,26 +64,37 @@ def distance_to_ends(measure: PerceptualDistance, frames: torch.Tensor, ends: to
     found = []
     for side in (0, 1):
         end = ends[:, side : side + 1].expand_as(inner)
-        found.append(measure.distance(inner.flatten(0, 1), end.flatten(0, 1)).reshape(pairs, points - 2))
+        found.append(
+            measure.distance(inner.flatten(0, 1), end.flatten(0, 1)).reshape(pairs, points - 2)
+        )
     return torch.minimum(*found).mean(1)
 
 
 def end_psnr(frames: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """PSNR in dB of a path's first and last frames against the given pictures, their mean, [pairs], float64."""
+    """PSNR in dB of a path's first and last frames against the given pictures, their mean, [pairs],
+    float64.
+    """
     both = frames[:, [0, -1]].flatten(0, 1)
     return psnr(both, ends.to(both).flatten(0, 1)).reshape(len(frames), 2).mean(1)
 
 
-def end_distance(measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """Perceptual distance of a path's first and last frames to the given pictures, their mean, [pairs], float64."""
+def end_distance(
+    measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor
+) -> torch.Tensor:
+    """Perceptual distance of a path's first and last frames to the given pictures, their mean,
+    [pairs], float64.
+    """
     both = frames[:, [0, -1]].flatten(0, 1)
     return measure.distance(both, ends.to(both).flatten(0, 1)).reshape(len(frames), 2).mean(1)
 
 
 def picture_measures(
-    frames: torch.Tensor, ends: torch.Tensor, distances: Mapping[str, PerceptualDistance | NotAvailable]
+    frames: torch.Tensor,
+    ends: torch.Tensor,
+    distances: Mapping[str, PerceptualDistance | NotAvailable],
 ) -> dict[str, torch.Tensor | NotAvailable]:
-    """`psnr_ends`, and for each distance NAME: `NAME_sum`, `_spread`, `_greatest`, `_nearer_end`, `_ends`; one value a pair.
+    """`psnr_ends`, and for each distance NAME: `NAME_sum`, `_spread`, `_greatest`, `_nearer_end`,
+    `_ends`; one value a pair.
 
     `frames` [pairs, points, C, H, W] in [-1, 1], `ends` [pairs, 2, C, H, W].
     """

@@ -1,7 +1,8 @@
-"""Measures that gather batches: torchmetrics' update, compute and reset over the pure functions of this package.
+"""Measures that gather batches: torchmetrics' update, compute and reset over the pure functions of
+this package.
 
-For evaluation loops whose paths do not fit at once, and for frames from elsewhere. A run itself calls the functions.
-"""
+For evaluation loops whose paths do not fit at once, and for frames from elsewhere. A run itself
+calls the functions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torchmetrics import Metric
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.distribution import compare_features, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.statistics import NotAvailable, bootstrap_mean
@@ -18,24 +19,33 @@ from scoregeo.evaluation.statistics import NotAvailable, bootstrap_mean
 class PathMean(Metric):
     """Mean over pairs, with its bootstrap interval, of a measure with one value a pair.
 
-    `measure` maps what `update` is given to [pairs]: `inner_frame_psnr(frames, truth)`, `Lpips.inner_frames`,
-    `straightness(path)`. `compute` gives "mean", "low", "high" and "n", as `bootstrap_mean` with `resamples` and `seed` has them.
-    """
+    `measure` maps what `update` is given to [pairs]: `inner_frame_psnr(frames, truth)`,
+    `Lpips.inner_frames`, `straightness(path)`. `compute` gives "mean", "low", "high" and "n", as
+    `bootstrap_mean` with `resamples` and `seed` has them."""
 
     full_state_update = False
     values: list[torch.Tensor]
 
-    def __init__(self, measure: Callable[..., torch.Tensor], resamples: int = 9999, seed: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        measure: Callable[..., torch.Tensor],
+        resamples: int = 9999,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.measure, self.resamples, self.seed = measure, resamples, seed
         self.add_state("values", default=[], dist_reduce_fx="cat")
 
     def update(self, *paths: torch.Tensor) -> None:
-        """Add a batch of pairs. Raises what the measure raises, and DataError where it gives no single value a pair."""
+        """Add a batch of pairs. Raises what the measure raises, and DataError where it gives no
+        single value a pair.
+        """
         found = self.measure(*paths)
         if found.shape != paths[0].shape[:1]:
             raise DataError(
-                f"The measure gave shape {list(found.shape)} for {len(paths[0])} pairs; one value a pair is expected."
+                f"The measure gave shape {list(found.shape)} for {len(paths[0])} pairs; one value a"
+                " pair is expected."
             )
         self.values.append(found.double().cpu())
 
@@ -56,10 +66,11 @@ class PathMean(Metric):
 
 
 class FrameDistribution(Metric):
-    """FID, KID, precision and recall of the inner frames of all pairs against reference images, by one feature network.
+    """FID, KID, precision and recall of the inner frames of all pairs against reference images, by
+    one feature network.
 
-    Only features are kept, never frames. `options` of `compare_features`: `subset_size`, `subsets`, `resamples`, `level`, `seed`.
-    """
+    Only features are kept, never frames. `options` of `compare_features`: `subset_size`, `subsets`,
+    `resamples`, `level`, `seed`."""
 
     full_state_update = False
     features: list[torch.Tensor]
@@ -72,12 +83,15 @@ class FrameDistribution(Metric):
         self.add_state("features", default=[], dist_reduce_fx="cat")
 
     def update(self, frames: torch.Tensor) -> None:
-        """Add the inner frames of paths [pairs, points, channels, height, width]; every batch with as many points."""
+        """Add the inner frames of paths [pairs, points, channels, height, width]; every batch with
+        as many points.
+        """
         self.features.append(inner_frame_features(self.network, frames))
 
     def compute(self) -> dict[str, torch.Tensor]:
-        """Float64 scalars: "fid", "fid_low", "fid_high", the same of kid, "kid_spread", "frames", "reference_frames", and, where
-        there are more than three images, "precision", "recall". Raises as `compare_features`."""
+        """Float64 scalars: "fid", "fid_low", "fid_high", the same of kid, "kid_spread", "frames",
+        "reference_frames", and, where there are more than three images, "precision", "recall".
+        Raises as `compare_features`."""
         if len(self.features) == 0:
             raise DataError("No frame has been given: call update before compute.")
         features: Any = self.features
@@ -95,5 +109,8 @@ class FrameDistribution(Metric):
             "reference_frames": float(result.reference_frames),
         }
         if result.inside is not None and result.recall is not None:
-            named |= {"precision": float(result.inside.double().mean()), "recall": result.recall.mean}
+            named |= {
+                "precision": float(result.inside.double().mean()),
+                "recall": result.recall.mean,
+            }
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in named.items()}

@@ -1,4 +1,6 @@
-"""Weights of public networks, from torch's hub cache or fetched into it: quickly refused where they cannot be had."""
+"""Weights of public networks, from torch's hub cache or fetched into it: quickly refused where they
+cannot be had.
+"""
 
 import contextlib
 import socket
@@ -9,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scoregeo.core.files import sha256
+from scoregeo._utils.files import sha256
 from scoregeo.evaluation.statistics import NotAvailable
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights on a public server. `url` ends in `-DIGEST.pth`, the first digits of its SHA-256."""
+    """A file of weights on a public server. `url` ends in `-DIGEST.pth`, the first digits of its
+    SHA-256.
+    """
 
     name: str
     url: str
@@ -35,28 +39,38 @@ class WeightsFile:
 
     @property
     def command(self) -> str:
-        """A shell command that puts the file in its place, on this machine or, to be copied, on one with network."""
+        """A shell command that puts the file in its place, on this machine or, to be copied, on one
+        with network.
+        """
         where = f"${{TORCH_HOME:-$HOME/.cache/torch}}/hub/checkpoints/{self.path.name}"
         return f'curl -L --fail --create-dirs -o "{where}" {self.url}'
 
     def obtain(self, *, download: bool = True, seconds: float = 8.0) -> Path | NotAvailable:
-        """The file's path, its digest checked; fetched first where it is missing and `download` allows.
+        """The file's path, its digest checked; fetched first where it is missing and `download`
+        allows.
 
-        Without network this answers within about `seconds`. A file of another digest is refused and left where it is.
-        """
+        Without network this answers within about `seconds`. A file of another digest is refused and
+        left where it is."""
         if not self.path.is_file():
-            # The reason goes into tables that are compared between runs, so it holds no path of this machine.
-            needed = f"{self.name} weights ({self.megabytes} MB): no {self.path.name} in torch's hub cache"
+            # The reason goes into tables that are compared between runs, so it holds no path of
+            # this machine.
+            needed = (
+                f"{self.name} weights ({self.megabytes} MB): no {self.path.name} in torch's hub"
+                " cache"
+            )
             fetch = f"with network, `{self.command}` fetches them"
             if not download:
-                return NotAvailable(f"{needed}, and downloads are off (evaluation.download); {fetch}")
+                return NotAvailable(
+                    f"{needed}, and downloads are off (evaluation.download); {fetch}"
+                )
             trouble = _trouble(self.url, seconds) or self._download(seconds)
             if trouble:
                 return NotAvailable(f"{needed}, and its server gives {trouble}; {fetch}")
         found = sha256(self.path)
         if not found.startswith(self.digest):
             return NotAvailable(
-                f"{self.name} weights: {self.path.name} is damaged (SHA-256 {found[:8]}, not {self.digest}); delete it"
+                f"{self.name} weights: {self.path.name} is damaged (SHA-256 {found[:8]}, not"
+                f" {self.digest}); delete it"
             )
         return self.path
 
@@ -66,19 +80,25 @@ class WeightsFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _socket_timeout(seconds):
-                torch.hub.download_url_to_file(self.url, str(self.path), hash_prefix=self.digest, progress=True)
+                torch.hub.download_url_to_file(
+                    self.url, str(self.path), hash_prefix=self.digest, progress=True
+                )
         except (OSError, RuntimeError) as error:
             return _words(error)
         return None
 
 
 def _trouble(url: str, seconds: float) -> str | None:
-    """What stands between us and `url`, or None. In a thread, for looking a name up knows no time limit."""
+    """What stands between us and `url`, or None. In a thread, for looking a name up knows no time
+    limit.
+    """
     answer: list[str | None] = ["no answer in time"]
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds):
+            with urllib.request.urlopen(
+                urllib.request.Request(url, method="HEAD"), timeout=seconds
+            ):
                 answer[0] = None
         except (OSError, ValueError) as error:
             answer[0] = _words(error)

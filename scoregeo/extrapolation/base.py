@@ -9,17 +9,20 @@ from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 
 COMPLETE = "complete"  # the whole length asked for was gone
-FAILED = "failed"  # the score gave values that are not finite on the way; what was gone until then is returned
+# The score gave values that are not finite on the way; what was gone until then is returned
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """What follows each path past its second end, and what it cost. Tensors: CPU [pairs], but for `path`.
+    """What follows each path past its second end, and what it cost. Tensors: CPU [pairs], but for
+    `path`.
 
-    `path` [pairs, num_points, *shape] begins at that end, its points at equal steps. `status`: one a pair. `reached`: the
-    share of the length asked for that was gone, within [0, 1]; where it is below 1 the path ends there. `score_evaluations`
-    counts per pair (a VJP or JVP as two more). `energy_drift`: relative change of the squared speed in the metric, where the
-    method should keep it. `seconds`: of the whole batch.
+    `path` [pairs, num_points, *shape] begins at that end, its points at equal steps. `status`: one
+    a pair. `reached`: the share of the length asked for that was gone, within [0, 1]; where it is
+    below 1 the path ends there. `score_evaluations` counts per pair (a VJP or JVP as two more).
+    `energy_drift`: relative change of the squared speed in the metric, where the method should keep
+    it. `seconds`: of the whole batch.
     """
 
     path: torch.Tensor
@@ -37,13 +40,22 @@ class AbstractExtrapolation(ABC):
 
     @abstractmethod
     def check(self, metric: AbstractMetric) -> None:
-        """Raise ConfigError, naming what works, where this method cannot continue geodesics of the metric."""
+        """Raise ConfigError, naming what works, where this method cannot continue geodesics of the
+        metric.
+        """
 
     @abstractmethod
     def extend(
-        self, metric: AbstractMetric, path: torch.Tensor, reach: torch.Tensor, num_points: int, rule: Quadrature
+        self,
+        metric: AbstractMetric,
+        path: torch.Tensor,
+        reach: torch.Tensor,
+        num_points: int,
+        rule: Quadrature,
     ) -> Continuation:
-        """Continue `path` [pairs, points, *shape] by `reach` [pairs] times its length, at `num_points` points from its end on.
+        """Continue `path` [pairs, points, *shape] by `reach` [pairs] times its length, at
+        `num_points` points from its end on.
 
-        `rule` is the quadrature the path was solved on, for methods that ask the metric for its last velocity.
+        `rule` is the quadrature the path was solved on, for methods that ask the metric for its
+        last velocity.
         """

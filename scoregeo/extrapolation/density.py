@@ -1,11 +1,13 @@
-"""Probability-density geodesics past the end of a path: the geodesic equation as an initial-value problem."""
+"""Probability-density geodesics past the end of a path: the geodesic equation as an initial-value
+problem.
+"""
 
 import time
 from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ConfigError, ScoreError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_number
 from scoregeo.extrapolation.base import COMPLETE, FAILED, AbstractExtrapolation, Continuation
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
@@ -15,23 +17,29 @@ from scoregeo.score.field import ScoreField
 
 @dataclass(frozen=True)
 class Density(AbstractExtrapolation):
-    """Yu et al. 2025, "Probability density geodesics in image diffusion latent space" (CVPR), initial-value form.
+    """Yu et al. 2025, "Probability density geodesics in image diffusion latent space" (CVPR),
+    initial-value form.
 
     From the path's second end, along its last segment, at constant speed,
 
         x'' = -alpha |x'|^2 (I - P_v) s,    P_v the projection on x',  s = grad log p(x),
 
-    by classical Runge-Kutta steps, `substeps` from each point to the next: the geodesics of `g = p^(-2 alpha) I` at equal steps
-    of Euclidean length (`DensityGeodesic` is the boundary-value form). The equation is the same in scaled coordinates, so
-    points stay in the field's. With `sphere`, as in the released code (model/ivp.py), s and x'' lose their part along x, and
-    after each step x is put back to its norm and x' made tangent; x' keeps its length in both cases. Cost:
-    `4 substeps (num_points - 1)` score evaluations a path. The metric is not used, only the score it is made of.
+    by classical Runge-Kutta steps, `substeps` from each point to the next: the geodesics of
+    `g = p^(-2 alpha) I` at equal steps of Euclidean length (`DensityGeodesic` is the boundary-value
+    form). The equation is the same in scaled coordinates, so points stay in the field's. With
+    `sphere`, as in the released code (model/ivp.py), s and x'' lose their part along x, and after
+    each step x is put back to its norm and x' made tangent; x' keeps its length in both cases.
+    Cost:
+    `4 substeps (num_points - 1)` score evaluations a path. The metric is not used, only the score
+    it is made of.
 
-    The released code has no settings for this form: alpha is that of its boundary-value example, `substeps` is ours. There
-    `sphere` is on, for the start is a DDIM-inverted latent at 0.7 T; here it is off, for paths that end at clean points.
+    The released code has no settings for this form: alpha is that of its boundary-value example,
+    `substeps` is ours. There `sphere` is on, for the start is a DDIM-inverted latent at 0.7 T; here
+    it is off, for paths that end at clean points.
 
     Attributes:
-        alpha: above 0. substeps: at least 1. sphere: whether the norm is kept; for points at a noise level.
+        alpha: above 0. substeps: at least 1. sphere: whether the norm is kept; for points at a
+            noise level.
     """
 
     alpha: float = 0.002
@@ -50,11 +58,21 @@ class Density(AbstractExtrapolation):
 
     @torch.no_grad()
     def extend(
-        self, metric: AbstractMetric, path: torch.Tensor, reach: torch.Tensor, num_points: int, rule: Quadrature
+        self,
+        metric: AbstractMetric,
+        path: torch.Tensor,
+        reach: torch.Tensor,
+        num_points: int,
+        rule: Quadrature,
     ) -> Continuation:
-        """A path whose score fails stays where it last was. Raises ConfigError where the metric has no score."""
+        """A path whose score fails stays where it last was. Raises ConfigError where the metric has
+        no score.
+        """
         if metric.field is None:
-            raise ConfigError(f"extrapolation.density needs a score; metric = {metric.name!r} was made without one.")
+            raise ConfigError(
+                f"extrapolation.density needs a score; metric = {metric.name!r} was made without"
+                " one."
+            )
         began = time.perf_counter()
         flow = _Flow(self, metric.field, path, reach)
         points = [flow.x.clone()]
@@ -76,7 +94,9 @@ class Density(AbstractExtrapolation):
 class _Flow:
     """The state of one call: `x` and `v` [pairs, D] float64, over unit time."""
 
-    def __init__(self, method: Density, field: ScoreField, path: torch.Tensor, reach: torch.Tensor) -> None:
+    def __init__(
+        self, method: Density, field: ScoreField, path: torch.Tensor, reach: torch.Tensor
+    ) -> None:
         self.method, self.field = method, field
         self.shape, self.dtype = path.shape[2:], path.dtype
         self.x = path[:, -1].double().flatten(1).clone()  # stepped in place
@@ -84,7 +104,9 @@ class _Flow:
         self.speed = (reach.to(self.x) * arc_length(path))[:, None]
         last = self.x - path[:, -2].double().flatten(1)
         self.v = self.speed * torch.nn.functional.normalize(self._tangent(last, self.x), dim=1)
-        self.failed = (self.v == 0).all(1)  # no way to go: a last segment of no length, or none along the sphere
+        self.failed = (self.v == 0).all(
+            1
+        )  # no way to go: a last segment of no length, or none along the sphere
         self.gone = torch.zeros(len(path), dtype=torch.float64, device=path.device)
         self.evaluations = torch.zeros(len(path), dtype=torch.int64, device=path.device)
 
@@ -104,11 +126,15 @@ class _Flow:
         good = ~self.failed[rows]
         kept = rows[good]
         self.x[kept] = x[good]
-        self.v[kept] = self.speed[kept] * torch.nn.functional.normalize(self._tangent(v, x)[good], dim=1)
+        self.v[kept] = self.speed[kept] * torch.nn.functional.normalize(
+            self._tangent(v, x)[good], dim=1
+        )
         self.gone[kept] += h
 
     def _acceleration(self, rows: torch.Tensor, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`-alpha |v|^2 (I - P_v) s`, [rows, D]; marks rows whose score is not finite, and gives 0 there."""
+        """`-alpha |v|^2 (I - P_v) s`, [rows, D]; marks rows whose score is not finite, and gives 0
+        there.
+        """
         active = ~self.failed[rows]
         s = torch.zeros_like(x)
         s[active], finite = self._score(x[active])
@@ -133,7 +159,9 @@ class _Flow:
         if len(points) == 0:
             return flat, torch.zeros(0, dtype=torch.bool, device=flat.device)
         try:
-            return self.field(points).double().flatten(1), torch.ones(len(points), dtype=torch.bool, device=flat.device)
+            return self.field(points).double().flatten(1), torch.ones(
+                len(points), dtype=torch.bool, device=flat.device
+            )
         except ScoreError:
             if len(points) == 1:
                 return torch.zeros_like(flat), torch.zeros(1, dtype=torch.bool, device=flat.device)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.extrapolation.base import COMPLETE, AbstractExtrapolation, Continuation
 from scoregeo.geometry.extrapolation import extrapolate
 from scoregeo.geometry.support import require_closed_form
@@ -15,13 +15,17 @@ from scoregeo.solver.base import CONVERGED
 
 @dataclass(frozen=True)
 class Exponential(AbstractExtrapolation):
-    """`exp_b(reach v)`, v the velocity over unit time with which the geodesic arrives at b (`scoregeo.geometry.extrapolation`).
+    """`exp_b(reach v)`, v the velocity over unit time with which the geodesic arrives at b
+    (`scoregeo.geometry.extrapolation`).
 
-    Every evaluation of the geodesic equation costs one score evaluation and one JVP, 3 in all; the integrator chooses how many.
+    Every evaluation of the geodesic equation costs one score evaluation and one JVP, 3 in all; the
+    integrator chooses how many.
 
     Attributes:
-        rtol: relative tolerance of the integrator, within (0, 1). atol: absolute, in data units, above 0.
-        max_evaluations: score evaluations a pair may take; where they are spent the path so far is returned.
+        rtol: relative tolerance of the integrator, within (0, 1). atol: absolute, in data units,
+            above 0.
+        max_evaluations: score evaluations a pair may take; where they are spent the path so far is
+            returned.
     """
 
     rtol: float = 1e-6
@@ -32,13 +36,23 @@ class Exponential(AbstractExtrapolation):
     def __post_init__(self) -> None:
         check_number("extrapolation.exponential.rtol", self.rtol, above=0.0, below=1.0)
         check_number("extrapolation.exponential.atol", self.atol, above=0.0)
-        check_number("extrapolation.exponential.max_evaluations", self.max_evaluations, at_least=1, integer=True)
+        check_number(
+            "extrapolation.exponential.max_evaluations",
+            self.max_evaluations,
+            at_least=1,
+            integer=True,
+        )
 
     def check(self, metric: AbstractMetric) -> None:
         require_closed_form(metric, "extrapolation.exponential")
 
     def extend(
-        self, metric: AbstractMetric, path: torch.Tensor, reach: torch.Tensor, num_points: int, rule: Quadrature
+        self,
+        metric: AbstractMetric,
+        path: torch.Tensor,
+        reach: torch.Tensor,
+        num_points: int,
+        rule: Quadrature,
     ) -> Continuation:
         """Raises ConfigError where the metric has no Christoffel action."""
         flow = extrapolate(

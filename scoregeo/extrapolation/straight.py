@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_choice
+from scoregeo._utils.errors import check_choice
 from scoregeo.extrapolation.base import COMPLETE, AbstractExtrapolation, Continuation
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
@@ -20,8 +20,9 @@ class Straight(AbstractExtrapolation):
     """A straight line from the second end b; no score evaluation.
 
     Attributes:
-        direction: "tangent" goes on along the path's last segment, `reach` times the path's Euclidean length; "chord" is LERP
-            past u = 1, `b + reach u (b - a)`, and sees nothing of the path but its ends.
+        direction: "tangent" goes on along the path's last segment, `reach` times the path's
+            Euclidean length; "chord" is LERP past u = 1, `b + reach u (b - a)`, and sees nothing of
+            the path but its ends.
     """
 
     direction: str = TANGENT
@@ -34,7 +35,12 @@ class Straight(AbstractExtrapolation):
         """Every metric will do: it is not asked."""
 
     def extend(
-        self, metric: AbstractMetric, path: torch.Tensor, reach: torch.Tensor, num_points: int, rule: Quadrature
+        self,
+        metric: AbstractMetric,
+        path: torch.Tensor,
+        reach: torch.Tensor,
+        num_points: int,
+        rule: Quadrature,
     ) -> Continuation:
         began = time.perf_counter()
         end = path[:, -1].double().flatten(1)
@@ -42,8 +48,12 @@ class Straight(AbstractExtrapolation):
             whole = end - path[:, 0].double().flatten(1)
         else:
             last = end - path[:, -2].double().flatten(1)
-            whole = last / last.norm(dim=1, keepdim=True).clamp_min(1e-300) * arc_length(path)[:, None]
-        u = reach.to(end)[:, None] * torch.linspace(0, 1, num_points, dtype=torch.float64, device=path.device)
+            whole = (
+                last / last.norm(dim=1, keepdim=True).clamp_min(1e-300) * arc_length(path)[:, None]
+            )
+        u = reach.to(end)[:, None] * torch.linspace(
+            0, 1, num_points, dtype=torch.float64, device=path.device
+        )
         line = end[:, None] + u[..., None] * whole[:, None]
         pairs = len(path)
         return Continuation(

@@ -2,18 +2,22 @@
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.geometry.support import check_like, check_points, require_closed_form
 from scoregeo.metric.base import AbstractMetric
 
 
-def sectional_curvature(metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """`K = <R(u, v) v, u> / (<u, u><v, v> - <u, v>^2)` of the planes of `u` and `v` at `x` [batch, *shape], [batch] float64.
+def sectional_curvature(
+    metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+) -> torch.Tensor:
+    """`K = <R(u, v) v, u> / (<u, u><v, v> - <u, v>^2)` of the planes of `u` and `v` at `x` [batch,
+    *shape], [batch] float64.
 
-    In 1 / (length in the metric)^2: 1 for a unit sphere, 0 for flat space; NaN where u and v are parallel or one is zero.
-    For `stein` one score evaluation and two JVPs a call of its field (6 evaluations a point).
-    Raises ConfigError where the metric has no closed curvature, DataError for bad tensors, ScoreError for a bad score.
-    """
+    In 1 / (length in the metric)^2: 1 for a unit sphere, 0 for flat space; NaN where u and v are
+    parallel or one is zero. For `stein` one score evaluation and two JVPs a call of its field (6
+    evaluations a point).
+    Raises ConfigError where the metric has no closed curvature, DataError for bad tensors,
+    ScoreError for a bad score."""
     served = require_closed_form(metric, "sectional curvature")
     check_points(served, "x", x)
     check_like("u", u, "x", x)
@@ -23,17 +27,25 @@ def sectional_curvature(metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor
 
 
 @torch.no_grad()
-def ricci(metric: AbstractMetric, x: torch.Tensor, v: torch.Tensor, probes: int, generator: torch.Generator) -> torch.Tensor:
-    """An unbiased estimate of the Ricci curvature `Ric(v, v) / <v, v>` at `x` [batch, *shape], [batch] float64.
+def ricci(
+    metric: AbstractMetric,
+    x: torch.Tensor,
+    v: torch.Tensor,
+    probes: int,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """An unbiased estimate of the Ricci curvature `Ric(v, v) / <v, v>` at `x` [batch, *shape],
+    [batch] float64.
 
-    With `Q(w) = <R(w, v) v, w> = K(w, v) (<w, w><v, v> - <w, v>^2)`, Ric(v, v) is the trace of `g^-1 Q`. By Hutchinson's
-    estimate with random signs z and polarisation,
+    With `Q(w) = <R(w, v) v, w> = K(w, v) (<w, w><v, v> - <w, v>^2)`, Ric(v, v) is the trace of
+    `g^-1 Q`. By Hutchinson's estimate with random signs z and polarisation,
 
         Ric(v, v) = E [ Q(z + g^-1 z) - Q(z - g^-1 z) ] / 4,
 
-    so neither a basis nor a square root of g is made. Averaged over `probes` draws of `generator` (CPU), the same for the whole
-    batch. D - 1 times the mean sectional curvature of the planes that hold v. For `stein` 19 evaluations a point
-    and probe. Raises as `sectional_curvature`; NaN where v is zero.
+    so neither a basis nor a square root of g is made. Averaged over `probes` draws of `generator`
+    (CPU), the same for the whole batch. D - 1 times the mean sectional curvature of the planes that
+    hold v. For `stein` 19 evaluations a point and probe. Raises as `sectional_curvature`; NaN where
+    v is zero.
     """
     served = require_closed_form(metric, "Ricci curvature")
     check_points(served, "x", x)

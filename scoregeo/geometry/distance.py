@@ -6,7 +6,7 @@ from collections import Counter
 import torch
 from tqdm import tqdm
 
-from scoregeo.core.errors import DataError, check_choice, check_number
+from scoregeo._utils.errors import DataError, check_choice, check_number
 from scoregeo.geometry.support import check_like, check_points, path_unit, rule_of
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
@@ -26,17 +26,20 @@ def distance(
     certify: bool = True,
     start: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Length of the geodesics that `solver` finds from `x` to `y` [batch, *shape], in the metric: [batch] float64, CPU.
+    """Length of the geodesics that `solver` finds from `x` to `y` [batch, *shape], in the metric:
+    [batch] float64, CPU.
 
-    It belongs to a real path, so up to quadrature it bounds the distance from above: `start` [batch, solver.num_points, *shape]
-    (None: the straight line) decides which local minimum is found. With `certify` it is measured on a quadrature
-    `REFINEMENT` times finer than the solver's, which charges for the valleys a coarse one leaps over, for
-    `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair beyond the solver's. Works for every metric the solver
-    serves; lengths of `conformal` are in units of its anchor, so that they compare.
+    It belongs to a real path, so up to quadrature it bounds the distance from above: `start`
+    [batch, solver.num_points, *shape] (None: the straight line) decides which local minimum is
+    found. With `certify` it is measured on a quadrature `REFINEMENT` times finer than the solver's,
+    which charges for the valleys a coarse one leaps over, for
+    `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair beyond the solver's. Works for
+    every metric the solver serves; lengths of `conformal` are in units of its anchor, so that they
+    compare.
 
-    0 where x is y, NaN where the solver failed; pairs that did not converge are named in the log. Raises ConfigError where the
-    solver does not serve the metric, DataError for an empty batch, mixed shapes or dtypes, and input that is not finite.
-    """
+    0 where x is y, NaN where the solver failed; pairs that did not converge are named in the log.
+    Raises ConfigError where the solver does not serve the metric, DataError for an empty batch,
+    mixed shapes or dtypes, and input that is not finite."""
     check_points(metric, "x", x)
     check_like("y", y, "x", x)
     check_choice("certify", certify, (True, False))
@@ -56,17 +59,26 @@ def distance(
     lengths[apart.cpu()] = found.where(~failed, torch.nan)
     others = Counter(status for status in solution.status if status != CONVERGED)
     if others:
-        log.warning("%d distances; not converged: %s.", len(x), ", ".join(f"{n} {status}" for status, n in others.items()))
+        log.warning(
+            "%d distances; not converged: %s.",
+            len(x),
+            ", ".join(f"{n} {status}" for status, n in others.items()),
+        )
     return lengths
 
 
 def distance_matrix(
-    metric: AbstractMetric, points: torch.Tensor, solver: AbstractSolver, batch: int = 64, certify: bool = True
+    metric: AbstractMetric,
+    points: torch.Tensor,
+    solver: AbstractSolver,
+    batch: int = 64,
+    certify: bool = True,
 ) -> torch.Tensor:
-    """All distances between `points` [N, *shape]: [N, N] float64, CPU, symmetric, zero on the diagonal.
+    """All distances between `points` [N, *shape]: [N, N] float64, CPU, symmetric, zero on the
+    diagonal.
 
-    N (N - 1) / 2 geodesics from straight starts, `batch` of them solved at a time, each once: the way back has the same length.
-    Costs, fails and raises as `distance`; N is at least 2.
+    N (N - 1) / 2 geodesics from straight starts, `batch` of them solved at a time, each once: the
+    way back has the same length. Costs, fails and raises as `distance`; N is at least 2.
     """
     check_points(metric, "points", points)
     check_number("batch", batch, at_least=1, integer=True)

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from scoregeo.core.errors import ScoreError, check_number
+from scoregeo._utils.errors import ScoreError, check_number
 from scoregeo.geometry.integrator import integrate
 from scoregeo.geometry.support import check_like, check_points, cost_of, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
@@ -20,11 +20,12 @@ MAX_EVALUATIONS = 200_000
 class GeodesicFlow:
     """Geodesics at equal times of [0, 1].
 
-    `path`, `velocity` [batch, points, *shape], of dtype and device of the start, NaN at times beyond `reached`. CPU tensors,
-    [batch]: `reached` in [0, 1], the time up to which the geodesic was computed; `energy_drift`, the largest
-    `|E(t) - E(0)| / E(0)` of `E = <x', x'>_x / 2` over these times, which an exact geodesic keeps at 0;
-    `score_evaluations`, a JVP counted as two. `status`: converged (the whole time), out_of_budget, or failed (the score was
-    bad at `reached`, or no step was short enough). `seconds` is for the batch.
+    `path`, `velocity` [batch, points, *shape], of dtype and device of the start, NaN at times
+    beyond `reached`. CPU tensors, [batch]: `reached` in [0, 1], the time up to which the geodesic
+    was computed; `energy_drift`, the largest `|E(t) - E(0)| / E(0)` of `E = <x', x'>_x / 2` over
+    these times, which an exact geodesic keeps at 0; `score_evaluations`, a JVP counted as two.
+    `status`: converged (the whole time), out_of_budget, or failed (the score was bad at `reached`,
+    or no step was short enough). `seconds` is for the batch.
     """
 
     path: torch.Tensor
@@ -51,21 +52,26 @@ def exponential(
     atol: float = ATOL,
     max_evaluations: int = MAX_EVALUATIONS,
 ) -> GeodesicFlow:
-    """The geodesics `x'' = -Gamma(x', x')` from `x` with velocity `v` [batch, *shape], over unit time, at `points` equal times.
+    """The geodesics `x'' = -Gamma(x', x')` from `x` with velocity `v` [batch, *shape], over unit
+    time, at `points` equal times.
 
-    The last point is `exp_x(v)`, at the length `|v|_x` along the geodesic. Cost: one Christoffel action a stage, which for
-    `stein` is one score evaluation and one JVP (3 evaluations); 12 stages a step, accepted or rejected, 3 more where points
-    lie inside it, and one inner product a point for the energy. The steps are those of the batch's hardest element.
+    The last point is `exp_x(v)`, at the length `|v|_x` along the geodesic. Cost: one Christoffel
+    action a stage, which for `stein` is one score evaluation and one JVP (3 evaluations); 12 stages
+    a step, accepted or rejected, 3 more where points lie inside it, and one inner product a point
+    for the energy. The steps are those of the batch's hardest element.
 
-    States are float64; the metric is evaluated in the dtype of `x`. `rtol` and `atol` (data units) are met by every element
-    by itself; `rtol` is not asked to be below 100 unit roundoffs of that dtype. `max_evaluations` is an element's: where they are
-    spent the path so far is returned. A zero velocity gives the constant geodesic, at no cost.
+    States are float64; the metric is evaluated in the dtype of `x`. `rtol` and `atol` (data units)
+    are met by every element by itself; `rtol` is not asked to be below 100 unit roundoffs of that
+    dtype. `max_evaluations` is an element's: where they are spent the path so far is returned. A
+    zero velocity gives the constant geodesic, at no cost.
 
-    Raises ConfigError where the metric has no Christoffel action, DataError for an empty batch, mixed shapes or dtypes, and
-    input that is not finite. A bad score on the way raises nothing: the part computed is returned, with its status.
-    """
+    Raises ConfigError where the metric has no Christoffel action, DataError for an empty batch,
+    mixed shapes or dtypes, and input that is not finite. A bad score on the way raises nothing: the
+    part computed is returned, with its status."""
     served = require_closed_form(metric, "the exponential map")
-    flow, _ = geodesic_flow(served, x, v, None, points=points, rtol=rtol, atol=atol, max_evaluations=max_evaluations)
+    flow, _ = geodesic_flow(
+        served, x, v, None, points=points, rtol=rtol, atol=atol, max_evaluations=max_evaluations
+    )
     return flow
 
 
@@ -81,7 +87,9 @@ def geodesic_flow(
     atol: float,
     max_evaluations: int,
 ) -> tuple[GeodesicFlow, torch.Tensor | None]:
-    """`exponential`, and `carried` [batch, *shape] transported along, `V' = -Gamma(x', V)`: [batch, points, *shape]."""
+    """`exponential`, and `carried` [batch, *shape] transported along, `V' = -Gamma(x', V)`: [batch,
+    points, *shape].
+    """
     began = time.perf_counter()
     check_points(metric, "x", x)
     check_like("v", v, "x", x)
@@ -114,12 +122,16 @@ def geodesic_flow(
         evaluations[moving] = per_call * found.calls
         for element, row in enumerate(moving.tolist()):
             status[row] = found.status[element]
-    path, velocity, *rest = (part.reshape(batch, points, *x.shape[1:]).to(x) for part in result.unbind(2))
+    path, velocity, *rest = (
+        part.reshape(batch, points, *x.shape[1:]).to(x) for part in result.unbind(2)
+    )
     if len(moving):
         known = (~path[moving].flatten(2).isnan().any(2)).cpu()
         drift[moving] = _drift(metric, path[moving], velocity[moving], known)
         evaluations[moving] += cost_of(metric).product * known.sum(1)
-    flow = GeodesicFlow(path, velocity, tuple(status), reached, drift, evaluations, time.perf_counter() - began)
+    flow = GeodesicFlow(
+        path, velocity, tuple(status), reached, drift, evaluations, time.perf_counter() - began
+    )
     return flow, rest[0] if rest else None
 
 
@@ -132,7 +144,12 @@ def tolerances(x: torch.Tensor, rtol: float, atol: float) -> tuple[float, float]
 
 
 def _derivative(
-    metric: AbstractClosedFormMetric, like: torch.Tensor, parts: int, rows: torch.Tensor, _: float, state: torch.Tensor
+    metric: AbstractClosedFormMetric,
+    like: torch.Tensor,
+    parts: int,
+    rows: torch.Tensor,
+    _: float,
+    state: torch.Tensor,
 ) -> torch.Tensor:
     """Of states (x, x'[, V]), [rows, parts * D]: `(x', -Gamma(x', x')[, -Gamma(x', V)])`."""
     wide = state.reshape(len(rows), parts, -1)
@@ -142,14 +159,29 @@ def _derivative(
     return torch.cat([wide[:, 1], *(change.flatten(1).double().cpu() for change in changes)], 1)
 
 
-def _drift(metric: AbstractClosedFormMetric, path: torch.Tensor, velocity: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Largest relative change of `<x', x'>_x` over the known points of each element, [batch]; NaN where it has no energy."""
+def _drift(
+    metric: AbstractClosedFormMetric,
+    path: torch.Tensor,
+    velocity: torch.Tensor,
+    known: torch.Tensor,
+) -> torch.Tensor:
+    """Largest relative change of `<x', x'>_x` over the known points of each element, [batch]; NaN
+    where it has no energy.
+    """
     energy = torch.full(known.shape, torch.nan, dtype=torch.float64)
     try:
         energy[known] = metric.inner(path[known], velocity[known], velocity[known]).double().cpu()
     except ScoreError:
-        # Points between steps may be bad where the steps' own were not; or the start is, and nothing was reached.
-        return torch.full((len(path),), torch.nan, dtype=torch.float64) if len(path) == 1 else torch.cat(
-            [_drift(metric, path[i : i + 1], velocity[i : i + 1], known[i : i + 1]) for i in range(len(path))]
-        )  # fmt: skip
+        # Points between steps may be bad where the steps' own were not; or the start is, and
+        # nothing was reached.
+        return (
+            torch.full((len(path),), torch.nan, dtype=torch.float64)
+            if len(path) == 1
+            else torch.cat(
+                [
+                    _drift(metric, path[i : i + 1], velocity[i : i + 1], known[i : i + 1])
+                    for i in range(len(path))
+                ]
+            )
+        )
     return (energy / energy[:, :1] - 1).abs().where(known, 0.0).amax(1)

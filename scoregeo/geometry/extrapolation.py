@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from scoregeo.core.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, check_number
 from scoregeo.geometry.exponential import ATOL, MAX_EVALUATIONS, RTOL, GeodesicFlow, exponential
 from scoregeo.geometry.momentum import final_velocity, velocity_cost
 from scoregeo.geometry.support import check_path, expand, require_closed_form
@@ -24,21 +24,25 @@ def extrapolate(
     atol: float = ATOL,
     max_evaluations: int = MAX_EVALUATIONS,
 ) -> GeodesicFlow:
-    """Continue discrete geodesics `path` [pairs, points, *shape] past their last points by `reach` times their length.
+    """Continue discrete geodesics `path` [pairs, points, *shape] past their last points by `reach`
+    times their length.
 
-    `exp_b(reach v_b)` from the last point b, where `v_b = g^-1 dE/dx_n` is the velocity over unit time that the discrete
-    momentum holds there (`scoregeo.geometry.momentum`); `|v_b|` is the path's length, and `reach` times it the continuation's.
-    `reach`: a number or [pairs], not negative (0 stays at b). `num_points`: of the continuation, b the first of them.
-    `quadrature` is the one the path was solved on, the trapezoid rule if None: on it the path is stationary, and its momentum
-    is the geodesic's to second order in the segments' length. Velocities of the flow are over unit time of the continuation.
-    Cost: the velocity (the energy of two segments and an inverse), and an exponential. Raises as `exponential`.
+    `exp_b(reach v_b)` from the last point b, where `v_b = g^-1 dE/dx_n` is the velocity over unit
+    time that the discrete momentum holds there (`scoregeo.geometry.momentum`); `|v_b|` is the
+    path's length, and `reach` times it the continuation's. `reach`: a number or [pairs], not
+    negative (0 stays at b). `num_points`: of the continuation, b the first of them. `quadrature` is
+    the one the path was solved on, the trapezoid rule if None: on it the path is stationary, and
+    its momentum is the geodesic's to second order in the segments' length. Velocities of the flow
+    are over unit time of the continuation. Cost: the velocity (the energy of two segments and an
+    inverse), and an exponential. Raises as `exponential`.
     """
     served = require_closed_form(metric, "extrapolation by the exponential map")
     check_path(served, "path", path)
     if isinstance(reach, torch.Tensor):
         if reach.shape != (len(path),) or not reach.isfinite().all() or (reach < 0).any():
             raise DataError(
-                f"reach = {reach.tolist()} is not allowed: one finite number at least 0 for each of {len(path)} paths."
+                f"reach = {reach.tolist()} is not allowed: one finite number at least 0 for each of"
+                f" {len(path)} paths."
             )
     else:
         check_number("reach", reach, at_least=0.0)

@@ -1,4 +1,6 @@
-"""Adaptive integration of a batch of ordinary differential equations; one element's bad score does not spoil the others'."""
+"""Adaptive integration of a batch of ordinary differential equations; one element's bad score does
+not spoil the others'.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from scoregeo.core.errors import ScoreError
+from scoregeo._utils.errors import ScoreError
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED
 
-# (rows of the batch, time, their states [rows, size]) to the states' derivatives; raises ScoreError as scores do.
+# (rows of the batch, time, their states [rows, size]) to the states' derivatives; raises ScoreError
+# as scores do.
 Derivative = Callable[[torch.Tensor, float, torch.Tensor], torch.Tensor]
 
 _CALLS_A_STEP = 15  # twelve stages of the step and three of its dense output
@@ -20,9 +23,9 @@ _SMALLEST_STEP = 1e-3  # share of the time at which a step that still meets a ba
 class Trajectory:
     """States of a batch at equal times of [0, 1].
 
-    `states` [batch, points, size] float64, CPU, NaN at times beyond `reached`. `status`: converged, out_of_budget or failed.
-    `reached` [batch] float64: the time up to which the element was integrated. `calls` [batch] int64: of the derivative.
-    """
+    `states` [batch, points, size] float64, CPU, NaN at times beyond `reached`. `status`: converged,
+    out_of_budget or failed. `reached` [batch] float64: the time up to which the element was
+    integrated. `calls` [batch] int64: of the derivative."""
 
     states: torch.Tensor
     status: tuple[str, ...]
@@ -40,13 +43,16 @@ def integrate(
     max_calls: int,
     stops: bool = False,
 ) -> Trajectory:
-    """Integrate `y' = derivative` from `start` [batch, size] over [0, 1] by the order 8(5,3) method of Dormand and Prince.
+    """Integrate `y' = derivative` from `start` [batch, size] over [0, 1] by the order 8(5,3) method
+    of Dormand and Prince.
 
-    The batch is one system, so its derivative is called once for all. scipy's error norm is a root mean square over that system:
-    with both tolerances divided by sqrt(batch) each element meets them by itself. An element whose derivative is bad (ScoreError,
-    or not finite) is taken out and goes on alone from its last accepted state, in ever shorter steps; once these are
-    below a thousandth of the time it has failed and keeps what was reached. `max_calls` bounds the derivative's calls an element.
-    `stops`: end a step at each of the `points` times, where the derivative is not smooth.
+    The batch is one system, so its derivative is called once for all. scipy's error norm is a root
+    mean square over that system: with both tolerances divided by sqrt(batch) each element meets
+    them by itself. An element whose derivative is bad (ScoreError, or not finite) is taken out and
+    goes on alone from its last accepted state, in ever shorter steps; once these are below a
+    thousandth of the time it has failed and keeps what was reached. `max_calls` bounds the
+    derivative's calls an element. `stops`: end a step at each of the `points` times, where the
+    derivative is not smooth.
     """
     run = _Run(derivative, start, points, rtol, atol, max_calls, stops)
     waiting = [_Group(torch.arange(len(start)), 0.0, start.detach().cpu().double(), None, 1.0)]
@@ -57,7 +63,9 @@ def integrate(
 
 @dataclass(frozen=True)
 class _Group:
-    """Elements integrated as one system: `rows`, at `time`, `state` [rows, size]; sizes of the next and the longest step."""
+    """Elements integrated as one system: `rows`, at `time`, `state` [rows, size]; sizes of the next
+    and the longest step.
+    """
 
     rows: torch.Tensor
     time: float
@@ -78,7 +86,14 @@ class _Run:
     """The state of one integration: it lives as long as `integrate`."""
 
     def __init__(
-        self, derivative: Derivative, start: torch.Tensor, points: int, rtol: float, atol: float, max_calls: int, stops: bool
+        self,
+        derivative: Derivative,
+        start: torch.Tensor,
+        points: int,
+        rtol: float,
+        atol: float,
+        max_calls: int,
+        stops: bool,
     ) -> None:
         batch, size = start.shape
         self.derivative, self.stops = derivative, stops
@@ -100,7 +115,9 @@ class _Run:
         return []
 
     def _advance_to(self, group: _Group, bound: float) -> tuple[list[_Group], _Group]:
-        """Integrate a group to the time `bound`: where it came to, and, if that is before, the groups that are left."""
+        """Integrate a group to the time `bound`: where it came to, and, if that is before, the
+        groups that are left.
+        """
         from scipy.integrate import DOP853
 
         rows, shape = group.rows, group.state.shape
@@ -108,7 +125,9 @@ class _Run:
         tighten = len(rows) ** -0.5
         try:
             stepper = DOP853(
-                lambda t, y: self._call(rows, t, torch.from_numpy(y.copy()).view(shape)).reshape(-1).numpy(),
+                lambda t, y: (
+                    self._call(rows, t, torch.from_numpy(y.copy()).view(shape)).reshape(-1).numpy()
+                ),
                 group.time,
                 group.state.reshape(-1).numpy(),
                 bound,
@@ -124,21 +143,43 @@ class _Run:
                     raise _BadRows(torch.ones(len(rows), dtype=torch.bool))
                 self._record(rows, stepper, shape)
                 size = float(stepper.t - here.time)
-                here = _Group(rows, float(stepper.t), torch.from_numpy(stepper.y.copy()).view(shape), size, group.longest)
-                tried = min(group.longest, 10 * size)  # the stepper lengthens a step at most tenfold
+                here = _Group(
+                    rows,
+                    float(stepper.t),
+                    torch.from_numpy(stepper.y.copy()).view(shape),
+                    size,
+                    group.longest,
+                )
+                tried = min(
+                    group.longest, 10 * size
+                )  # the stepper lengthens a step at most tenfold
         except _BadRows as caught:
             return self._split(here, caught.bad, min(tried, bound - here.time)), here
         return [], here
 
     def _split(self, here: _Group, bad: torch.Tensor, tried: float) -> list[_Group]:
-        """Healthy elements go on together, each bad one alone in steps a quarter of the one `tried`."""
+        """Healthy elements go on together, each bad one alone in steps a quarter of the one
+        `tried`.
+        """
         good = ~bad
-        left = [_Group(here.rows[good], here.time, here.state[good], here.step, here.longest)] if good.any() else []
+        left = (
+            [_Group(here.rows[good], here.time, here.state[good], here.step, here.longest)]
+            if good.any()
+            else []
+        )
         if tried / 4 < _SMALLEST_STEP:
             self._stop(here.rows[bad], FAILED)
             return left
         for row in bad.nonzero()[:, 0].tolist():
-            left.append(_Group(here.rows[row : row + 1], here.time, here.state[row : row + 1], tried / 4, tried / 4))
+            left.append(
+                _Group(
+                    here.rows[row : row + 1],
+                    here.time,
+                    here.state[row : row + 1],
+                    tried / 4,
+                    tried / 4,
+                )
+            )
         return left
 
     def _stop(self, rows: torch.Tensor, status: str) -> list[_Group]:
@@ -155,7 +196,9 @@ class _Run:
                 torch.from_numpy(dense.T.copy()).view(-1, *shape).transpose(0, 1)
             )
         state = torch.from_numpy(stepper.y.copy()).view(shape)
-        self.states[rows[:, None], torch.from_numpy(np.nonzero(self.times == stepper.t)[0])] = state[:, None]
+        self.states[rows[:, None], torch.from_numpy(np.nonzero(self.times == stepper.t)[0])] = (
+            state[:, None]
+        )
         self.reached[rows] = float(stepper.t)
 
     def _call(self, rows: torch.Tensor, time: float, state: torch.Tensor) -> torch.Tensor:

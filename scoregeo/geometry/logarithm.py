@@ -1,11 +1,13 @@
-"""The logarithm: the velocity with which a geodesic leaves one point to be at another after unit time."""
+"""The logarithm: the velocity with which a geodesic leaves one point to be at another after unit
+time.
+"""
 
 import time
 from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError, check_number
+from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo.geometry.exponential import ATOL, RTOL
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.shooting import shoot_at
@@ -19,11 +21,12 @@ from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution
 class Logarithm:
     """Initial velocities of geodesics from x to y.
 
-    `velocity` [batch, *shape], of dtype and device of x. `status`: with shooting, the shooting's (converged: exp_x(velocity) is
-    at y; stalled: the residual falls no further; out_of_budget; failed: the score was bad on the way, and the velocity is the
-    solver's), else the solver's. CPU tensors, [batch]: `residual` `|exp_x(velocity) - y|` in data units, NaN where it was
-    not computed; `score_evaluations` of solver, momentum and shots, its certificate left out. `solution` is the solver's,
-    of all pairs; `seconds` is for the batch.
+    `velocity` [batch, *shape], of dtype and device of x. `status`: with shooting, the shooting's
+    (converged: exp_x(velocity) is at y; stalled: the residual falls no further; out_of_budget;
+    failed: the score was bad on the way, and the velocity is the solver's), else the solver's. CPU
+    tensors, [batch]: `residual` `|exp_x(velocity) - y|` in data units, NaN where it was not
+    computed; `score_evaluations` of solver, momentum and shots, its certificate left out.
+    `solution` is the solver's, of all pairs; `seconds` is for the batch.
     """
 
     velocity: torch.Tensor
@@ -49,18 +52,21 @@ def logarithm(
     atol: float = ATOL,
     max_evaluations: int = 50_000,
 ) -> Logarithm:
-    """`log_x(y)` for `x`, `y` [batch, *shape]: `solver` finds the geodesic from `start`, its momentum at x the velocity.
+    """`log_x(y)` for `x`, `y` [batch, *shape]: `solver` finds the geodesic from `start`, its
+    momentum at x the velocity.
 
-    `start` [batch, solver.num_points, *shape] begins at x and ends at y; None is the straight line. The discrete momentum
-    (`scoregeo.geometry.momentum`) gives the velocity to second order in the segments' length, for a few score evaluations
-    more than the solver's; with `shoot` the exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
-    (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it; after `max_evaluations` for a pair none
-    begins). On thin shells of density that is tens of thousands of evaluations a pair: there `shoot=False` is the cheap way.
-    The result is a local minimum's: where several geodesics join the points, the start decides which. Zero where y is x.
+    `start` [batch, solver.num_points, *shape] begins at x and ends at y; None is the straight line.
+    The discrete momentum (`scoregeo.geometry.momentum`) gives the velocity to second order in the
+    segments' length, for a few score evaluations more than the solver's; with `shoot` the
+    exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
+    (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it; after
+    `max_evaluations` for a pair none begins). On thin shells of density that is tens of thousands
+    of evaluations a pair: there `shoot=False` is the cheap way. The result is a local minimum's:
+    where several geodesics join the points, the start decides which. Zero where y is x.
 
-    Raises ConfigError where the metric has no Christoffel action or the solver does not serve it, DataError for an empty batch,
-    mixed shapes or dtypes, input that is not finite, and a start that does not join x and y; ScoreError where the score is
-    bad on the start itself.
+    Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
+    DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
+    does not join x and y; ScoreError where the score is bad on the start itself.
     """
     served = require_closed_form(metric, "the logarithm")
     began = time.perf_counter()
@@ -79,7 +85,9 @@ def logarithm(
     if apart.any():
         velocity[apart] = initial_velocity(served, solution.path[apart], rule)
     evaluations = solution.score_evaluations + velocity_cost(served, rule) * apart.cpu().long()
-    status = [one if far else CONVERGED for one, far in zip(solution.status, apart.tolist(), strict=True)]
+    status = [
+        one if far else CONVERGED for one, far in zip(solution.status, apart.tolist(), strict=True)
+    ]
     residual = torch.zeros(len(x), dtype=torch.float64).where(~apart.cpu(), torch.nan)
     if shoot and apart.any():
         shots = shoot_at(
@@ -98,12 +106,17 @@ def logarithm(
         residual[apart.cpu()] = shots.residual
         for row, one in zip(apart.nonzero()[:, 0].tolist(), shots.status, strict=True):
             status[row] = one
-    return Logarithm(velocity, tuple(status), residual, evaluations, solution, time.perf_counter() - began)
+    return Logarithm(
+        velocity, tuple(status), residual, evaluations, solution, time.perf_counter() - began
+    )
 
 
 def _check_start(path: torch.Tensor, x: torch.Tensor, y: torch.Tensor, num_points: int) -> None:
     if path.ndim != x.ndim + 1 or path.shape[1] != num_points:
-        raise ConfigError(f"the start has shape {list(path.shape)}; [batch, solver.num_points = {num_points}, *shape] is needed.")
+        raise ConfigError(
+            f"the start has shape {list(path.shape)}; [batch, solver.num_points = {num_points},"
+            " *shape] is needed."
+        )
     check_like("the start's first points", path[:, 0], "x", x)
     if not (torch.equal(path[:, 0], x) and torch.equal(path[:, -1], y)):
         raise DataError("the start does not begin at x and end at y.")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ScoreError
+from scoregeo._utils.errors import ScoreError
 from scoregeo.geometry.exponential import exponential
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.support import cost_of
@@ -18,13 +18,16 @@ _WINDOW = 8  # earlier shots an extrapolated step is made of
 _FIRST_RADIUS = 0.1  # length of the first step at most, as a share of the velocity's own
 _FALL = 0.99  # a shot counts as progress where it lowers `|w|` by a hundredth
 _MISSES = 6  # shots without progress, one after another, that make a stall
-_TRANSPORT_RTOL, _TRANSPORT_ATOL = 1e-5, 1e-9  # the transport only preconditions: it bounds the speed, not the accuracy
+_TRANSPORT_RTOL, _TRANSPORT_ATOL = (
+    1e-5,
+    1e-9,
+)  # the transport only preconditions: it bounds the speed, not the accuracy
 
 
 @dataclass(frozen=True)
 class Shots:
-    """`velocity` [batch, *shape]; `status` converged, stalled, out_of_budget or failed; CPU [batch]: `residual` in data units,
-    and `score_evaluations`."""
+    """`velocity` [batch, *shape]; `status` converged, stalled, out_of_budget or failed; CPU
+    [batch]: `residual` in data units, and `score_evaluations`."""
 
     velocity: torch.Tensor
     status: tuple[str, ...]
@@ -44,36 +47,49 @@ def shoot_at(
     atol: float,
     max_evaluations: int,
 ) -> Shots:
-    """Correct `velocity` [batch, *shape] until `|exp_x(velocity) - y| <= tolerance |y - x|`, all of them distinct points.
+    """Correct `velocity` [batch, *shape] until `|exp_x(velocity) - y| <= tolerance |y - x|`, all of
+    them distinct points.
 
-    The correction `f(v) = P^-1 u` is the way u that is left from `exp_x(v)` to y, carried back to x by parallel transport along
-    the geodesic itself, an isometry. `v <- v + f(v)` alone converges where Jacobi fields do not stretch more than twofold or
-    turn over (on the unit sphere up to an angle of pi, at the rate `1 - sin(theta)/theta`); Anderson's extrapolation over the
-    last shots (Walker & Ni 2011, "Anderson acceleration for fixed-point iterations") makes it superlinear. It minimises the
-    same way seen from y, w, in the metric there. u and w are the end velocities of one segment between the points
-    (`scoregeo.geometry.momentum`), a chord in the metric's own terms: a difference of coordinates would count for
-    nothing on a ridge of the density and for very much beside it. No matrix, and no derivative of exp.
+    The correction `f(v) = P^-1 u` is the way u that is left from `exp_x(v)` to y, carried back to x
+    by parallel transport along the geodesic itself, an isometry. `v <- v + f(v)` alone converges
+    where Jacobi fields do not stretch more than twofold or turn over (on the unit sphere up to an
+    angle of pi, at the rate `1 - sin(theta)/theta`); Anderson's extrapolation over the last shots
+    (Walker & Ni 2011, "Anderson acceleration for fixed-point iterations") makes it superlinear. It
+    minimises the same way seen from y, w, in the metric there. u and w are the end velocities of
+    one segment between the points (`scoregeo.geometry.momentum`), a chord in the metric's own
+    terms: a difference of coordinates would count for nothing on a ridge of the density and for
+    very much beside it. No matrix, and no derivative of exp.
 
-    Steps are kept within a radius: a tenth of `|velocity|` at first, twice as long after a shot that lowers `|w|`, a quarter of
-    the step after one that does not; six shots in a row that do not lower it by a hundredth are a stall. So it may end at
-    a fold of exp, as where y lies beyond a conjugate point of the geodesics tried. Cost a shot: an exponential, a transport
-    (9 evaluations a stage for `stein`, at a looser tolerance), and two such chords. No shot begins after `max_evaluations`.
-    """
+    Steps are kept within a radius: a tenth of `|velocity|` at first, twice as long after a shot
+    that lowers `|w|`, a quarter of the step after one that does not; six shots in a row that do not
+    lower it by a hundredth are a stall. So it may end at a fold of exp, as where y lies beyond a
+    conjugate point of the geodesics tried. Cost a shot: an exponential, a transport (9 evaluations
+    a stage for `stein`, at a looser tolerance), and two such chords. No shot begins after
+    `max_evaluations`."""
     run = _Run(metric, x, y, velocity)
     goal = tolerance * (y - x).double().flatten(1).norm(dim=1)
     for _ in range(max_shots):
         active = [
-            row for row, status in enumerate(run.status) if status == BUDGET and int(run.evaluations[row]) < max_evaluations
+            row
+            for row, status in enumerate(run.status)
+            if status == BUDGET and int(run.evaluations[row]) < max_evaluations
         ]
         if not active:
             break
         run.shoot(active, goal, rtol, atol, max_evaluations)
-    return Shots(torch.stack([best.velocity for best in run.best]), tuple(run.status), run.residual(), run.evaluations)
+    return Shots(
+        torch.stack([best.velocity for best in run.best]),
+        tuple(run.status),
+        run.residual(),
+        run.evaluations,
+    )
 
 
 @dataclass(frozen=True)
 class _Shot:
-    """One element's velocity [*shape]; flat float64 its correction f at x, the miss w at y and `g w`; `|w|`, and `|exp - y|`."""
+    """One element's velocity [*shape]; flat float64 its correction f at x, the miss w at y and
+    `g w`; `|w|`, and `|exp - y|`.
+    """
 
     velocity: torch.Tensor
     correction: torch.Tensor
@@ -86,7 +102,13 @@ class _Shot:
 class _Run:
     """The state of one batch of shootings."""
 
-    def __init__(self, metric: AbstractClosedFormMetric, x: torch.Tensor, y: torch.Tensor, velocity: torch.Tensor) -> None:
+    def __init__(
+        self,
+        metric: AbstractClosedFormMetric,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        velocity: torch.Tensor,
+    ) -> None:
         self.metric, self.x, self.y = metric, x, y
         self.trial = velocity.clone()
         nothing = x.new_zeros(0)
@@ -101,7 +123,9 @@ class _Run:
     def residual(self) -> torch.Tensor:
         return torch.tensor([best.residual for best in self.best], dtype=torch.float64)
 
-    def shoot(self, active: list[int], goal: torch.Tensor, rtol: float, atol: float, max_evaluations: int) -> None:
+    def shoot(
+        self, active: list[int], goal: torch.Tensor, rtol: float, atol: float, max_evaluations: int
+    ) -> None:
         rows = torch.tensor(active)
         x, y, v = (t[rows.to(t.device)] for t in (self.x, self.y, self.trial))
         flow = exponential(self.metric, x, v, rtol=rtol, atol=atol, max_evaluations=max_evaluations)
@@ -112,13 +136,21 @@ class _Run:
         missed = (residual.isfinite() & ~hit).nonzero()[:, 0].tolist()
         if missed:
             self._correct(
-                rows[missed], v[missed], flow.end[missed], flow.velocity[missed, -1], residual[missed], max_evaluations, shots
+                rows[missed],
+                v[missed],
+                flow.end[missed],
+                flow.velocity[missed, -1],
+                residual[missed],
+                max_evaluations,
+                shots,
             )
         for element, row in enumerate(active):
             if hit[element]:
                 nothing = v.new_zeros(0)
                 self.status[row] = CONVERGED
-                self.best[row] = _Shot(v[element], nothing, nothing, nothing, 0.0, float(residual[element]))
+                self.best[row] = _Shot(
+                    v[element], nothing, nothing, nothing, 0.0, float(residual[element])
+                )
             else:
                 self._judge(row, shots.get(row))
 
@@ -142,21 +174,43 @@ class _Run:
             if len(rows) > 1:
                 for i in range(len(rows)):
                     one = slice(i, i + 1)
-                    self._correct(rows[one], velocity[one], end[one], arrival[one], residual[one], max_evaluations, shots)
+                    self._correct(
+                        rows[one],
+                        velocity[one],
+                        end[one],
+                        arrival[one],
+                        residual[one],
+                        max_evaluations,
+                        shots,
+                    )
             return
         back, carried = transport_along_geodesic(
-            self.metric, end, -arrival, wanted, rtol=_TRANSPORT_RTOL, atol=_TRANSPORT_ATOL, max_evaluations=max_evaluations
+            self.metric,
+            end,
+            -arrival,
+            wanted,
+            rtol=_TRANSPORT_RTOL,
+            atol=_TRANSPORT_ATOL,
+            max_evaluations=max_evaluations,
         )
-        self.evaluations[rows] += back.score_evaluations + 2 * velocity_cost(self.metric, _CHORD) + cost_of(self.metric).product
+        self.evaluations[rows] += (
+            back.score_evaluations
+            + 2 * velocity_cost(self.metric, _CHORD)
+            + cost_of(self.metric).product
+        )
         for i, row in enumerate(rows.tolist()):
             if back.status[i] != CONVERGED:
                 continue
             w, g = miss[i].double().flatten(), lowered[i].double().flatten()
             size = float((w * g).sum().clamp_min(0).sqrt())
-            shots[row] = _Shot(velocity[i], carried[i, -1].double().flatten(), w, g, size, float(residual[i]))
+            shots[row] = _Shot(
+                velocity[i], carried[i, -1].double().flatten(), w, g, size, float(residual[i])
+            )
 
     def _judge(self, row: int, shot: _Shot | None) -> None:
-        """Keep a shot that is better than the best, shorten the step after one that is not, and aim the next."""
+        """Keep a shot that is better than the best, shorten the step after one that is not, and aim
+        the next.
+        """
         if shot is not None and shot.size < self.best[row].size:
             progress = shot.size < _FALL * self.best[row].size
             self.best[row] = shot
@@ -172,19 +226,26 @@ class _Run:
         elif self.misses[row] == _MISSES:
             self.status[row] = STALLED
         else:
-            step = _extrapolated(self.best[row], self.history[row]).view(self.x.shape[1:]).to(self.x)
+            step = (
+                _extrapolated(self.best[row], self.history[row]).view(self.x.shape[1:]).to(self.x)
+            )
             length = float(self.metric.norm(self.x[row : row + 1], step[None]))
             self.evaluations[row] += cost_of(self.metric).product
             self.last[row] = min(length, self.radius[row])
-            self.trial[row] = self.best[row].velocity + step * (self.last[row] / length if length > 0 else 0.0)
+            self.trial[row] = self.best[row].velocity + step * (
+                self.last[row] / length if length > 0 else 0.0
+            )
 
 
 def _extrapolated(best: _Shot, history: list[_Shot]) -> torch.Tensor:
-    """`f - (dV + dF) c`, the full step from the best shot, flat: c minimises `|w - dW c|` in the metric at y."""
+    """`f - (dV + dF) c`, the full step from the best shot, flat: c minimises `|w - dW c|` in the
+    metric at y.
+    """
     others = [shot for shot in history if shot is not best]
     if not others:
         return best.correction
-    # The nearest shots tell the derivative at the best one; more of them than dimensions would tell of the curvature.
+    # The nearest shots tell the derivative at the best one; more of them than dimensions would tell
+    # of the curvature.
     others.sort(key=lambda shot: float((shot.miss - best.miss) @ (shot.lowered - best.lowered)))
     others = others[: best.correction.numel()]
     moved = torch.stack([(shot.velocity - best.velocity).double().flatten() for shot in others])
@@ -192,9 +253,12 @@ def _extrapolated(best: _Shot, history: list[_Shot]) -> torch.Tensor:
     changed = torch.stack([shot.miss - best.miss for shot in others])
     lowered = torch.stack([shot.lowered - best.lowered for shot in others])
     gram = changed @ lowered.T
-    # Unit diagonal: differences shrink by orders of magnitude from shot to shot. Almost parallel ones tell nothing but noise.
+    # Unit diagonal: differences shrink by orders of magnitude from shot to shot. Almost parallel
+    # ones tell nothing but noise.
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
     system = (gram * scale[:, None] * scale).cpu()
     target = (scale * (lowered @ best.miss))[:, None].cpu()
-    weights = torch.linalg.lstsq(system, target, rcond=1e-6, driver="gelsd").solution[:, 0].to(scale)
+    weights = (
+        torch.linalg.lstsq(system, target, rcond=1e-6, driver="gelsd").solution[:, 0].to(scale)
+    )
     return best.correction - (weights * scale) @ (moved + corrected)

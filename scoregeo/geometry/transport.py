@@ -5,8 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_number
-from scoregeo.geometry.exponential import ATOL, MAX_EVALUATIONS, RTOL, GeodesicFlow, geodesic_flow, tolerances
+from scoregeo._utils.errors import check_number
+from scoregeo.geometry.exponential import (
+    ATOL,
+    MAX_EVALUATIONS,
+    RTOL,
+    GeodesicFlow,
+    geodesic_flow,
+    tolerances,
+)
 from scoregeo.geometry.integrator import integrate
 from scoregeo.geometry.support import check_like, check_path, cost_of, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
@@ -16,9 +23,10 @@ from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 class Transport:
     """Vectors transported along paths, at the paths' own points.
 
-    `vector` [batch, points, *shape], of dtype and device of the path, NaN at points beyond `reached`. CPU tensors, [batch]:
-    `reached` in [0, 1], the share of the path's parameter; `score_evaluations`, a JVP counted as two. `status`: converged,
-    out_of_budget or failed. `seconds` is for the batch.
+    `vector` [batch, points, *shape], of dtype and device of the path, NaN at points beyond
+    `reached`. CPU tensors, [batch]: `reached` in [0, 1], the share of the path's parameter;
+    `score_evaluations`, a JVP counted as two. `status`: converged, out_of_budget or failed.
+    `seconds` is for the batch.
     """
 
     vector: torch.Tensor
@@ -43,13 +51,15 @@ def parallel_transport(
     atol: float = ATOL,
     max_evaluations: int = MAX_EVALUATIONS,
 ) -> Transport:
-    """`V' = -Gamma(x', V)` along the cubic spline through `path` [batch, points, *shape], from `vector` [batch, *shape].
+    """`V' = -Gamma(x', V)` along the cubic spline through `path` [batch, points, *shape], from
+    `vector` [batch, *shape].
 
-    The connection is the metric's own (Levi-Civita), so inner products of vectors transported along the same path are kept; the
-    spline, not-a-knot, is of fourth order between the points, and, its third derivative jumping there, integrated from one to
-    the next. Cost: one Christoffel action on two vectors a stage, which for `stein` is two score evaluations and two JVPs
-    (6 evaluations), 12 to 15 stages a step, at least one step a segment. Tolerances, budget and
-    errors as `scoregeo.geometry.exponential.exponential`. A path of no length leaves its vector as it is.
+    The connection is the metric's own (Levi-Civita), so inner products of vectors transported along
+    the same path are kept; the spline, not-a-knot, is of fourth order between the points, and, its
+    third derivative jumping there, integrated from one to the next. Cost: one Christoffel action on
+    two vectors a stage, which for `stein` is two score evaluations and two JVPs (6 evaluations), 12
+    to 15 stages a step, at least one step a segment. Tolerances, budget and errors as
+    `scoregeo.geometry.exponential.exponential`. A path of no length leaves its vector as it is.
     """
     served = require_closed_form(metric, "parallel transport")
     began = time.perf_counter()
@@ -69,7 +79,9 @@ def parallel_transport(
         stops=True,
     )
     moved = found.states.reshape(path.shape).to(path)
-    return Transport(moved, found.status, found.reached, per_call * found.calls, time.perf_counter() - began)
+    return Transport(
+        moved, found.status, found.reached, per_call * found.calls, time.perf_counter() - began
+    )
 
 
 def transport_along_geodesic(
@@ -83,21 +95,25 @@ def transport_along_geodesic(
     atol: float = ATOL,
     max_evaluations: int = MAX_EVALUATIONS,
 ) -> tuple[GeodesicFlow, torch.Tensor]:
-    """The geodesic from `x` with velocity `v`, and `vector` [batch, *shape] transported along it, [batch, points, *shape].
+    """The geodesic from `x` with velocity `v`, and `vector` [batch, *shape] transported along it,
+    [batch, points, *shape].
 
-    Both equations are integrated together, so no interpolation comes between them. Cost: two Christoffel actions a stage, for
-    `stein` 9 evaluations. All else as `scoregeo.geometry.exponential.exponential`, whose result the first one is.
+    Both equations are integrated together, so no interpolation comes between them. Cost: two
+    Christoffel actions a stage, for `stein` 9 evaluations. All else as
+    `scoregeo.geometry.exponential.exponential`, whose result the first one is.
     """
     served = require_closed_form(metric, "parallel transport along a geodesic")
     flow, moved = geodesic_flow(
         served, x, v, vector, points=points, rtol=rtol, atol=atol, max_evaluations=max_evaluations
-    )  # fmt: skip
+    )
     assert moved is not None
     return flow, moved
 
 
 class _Curve:
-    """The transport equation along the splines through a batch of paths; lives as long as one integration."""
+    """The transport equation along the splines through a batch of paths; lives as long as one
+    integration.
+    """
 
     def __init__(self, metric: AbstractClosedFormMetric, path: torch.Tensor) -> None:
         from scipy.interpolate import CubicSpline
@@ -110,6 +126,10 @@ class _Curve:
     def derivative(self, rows: torch.Tensor, time: float, state: torch.Tensor) -> torch.Tensor:
         x, tangent, vector = (
             part.reshape(-1, *self.like.shape[2:]).to(self.like)
-            for part in (torch.from_numpy(self.spline(time))[rows], torch.from_numpy(self.tangent(time))[rows], state)
+            for part in (
+                torch.from_numpy(self.spline(time))[rows],
+                torch.from_numpy(self.tangent(time))[rows],
+                state,
+            )
         )
         return -self.metric.christoffel(x, tangent, vector).flatten(1).double().cpu()

@@ -10,27 +10,32 @@ from scoregeo.metric.base import AbstractMetric
 
 # Ends [pairs, 2, *shape] and a number of points to paths [pairs, points, *shape].
 Starter = Callable[[torch.Tensor, int], torch.Tensor]
-# A number of points to so many (or fewer) points of the data at the ends' own noise level, [count, *shape].
+# A number of points to so many (or fewer) points of the data at the ends' own noise level, [count,
+# *shape].
 References = Callable[[int], torch.Tensor]
 
 
 class AbstractInitializer(ABC):
     """Makes one starting path for each pair. Holds configuration only.
 
-    `joint`: whether a pair's start depends on the run's other pairs, so that a shard makes the starts of all pairs and keeps
-    its own.
+    `joint`: whether a pair's start depends on the run's other pairs, so that a shard makes the
+    starts of all pairs and keeps its own.
     """
 
     joint: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, metric: AbstractMetric) -> None:
-        """Raise ConfigError, naming the key and what works, where these starts cannot be made for the metric."""
+        """Raise ConfigError, naming the key and what works, where these starts cannot be made for
+        the metric.
+        """
 
     @abstractmethod
-    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
         """Do once what all pairs share, and return the function that makes paths.
 
-        `references(count)` gives data points lifted as the ends are. `noisy`: whether the ends lie at the metric's noise level
-        (else they are clean).
+        `references(count)` gives data points lifted as the ends are. `noisy`: whether the ends lie
+        at the metric's noise level (else they are clean).
         """

@@ -1,11 +1,13 @@
-"""Starts from coarser geometry: geodesics of a more blurred density, followed as the noise level falls."""
+"""Starts from coarser geometry: geodesics of a more blurred density, followed as the noise level
+falls.
+"""
 
 import logging
 from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.stein import SteinMetric
@@ -18,17 +20,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ContinuedInitializer(AbstractInitializer):
-    """Sigma continued from large to small: a blurred density has fewer valleys for a path to be caught in.
+    """Sigma continued from large to small: a blurred density has fewer valleys for a path to be
+    caught in.
 
-    With sigma the metric's own noise level, the boundary-value problem between the same ends is solved by Gauss-Newton at
+    With sigma the metric's own noise level, the boundary-value problem between the same ends is
+    solved by Gauss-Newton at
 
         sigma_k = sigma_start (sigma / sigma_start)^(k / levels),   k = 0 .. levels - 1,
 
-    the first from the straight line, each other from the last path, in the metric `I + lam s s^T` of the score at sigma_k. The
-    run's own solver does the last level, sigma itself.
+    the first from the straight line, each other from the last path, in the metric `I + lam s s^T`
+    of the score at sigma_k. The run's own solver does the last level, sigma itself.
 
-    Costs at most `levels * (max_iterations + 1)` evaluations of a path of `subnodes` parts a segment, that is
-    `subnodes * (points - 1) + 1` score evaluations each, and the solver's certificate at every level.
+    Costs at most `levels * (max_iterations + 1)` evaluations of a path of `subnodes` parts a
+    segment, that is `subnodes * (points - 1) + 1` score evaluations each, and the solver's
+    certificate at every level.
 
     Attributes:
         sigma_start: the largest noise level, above the metric's own and within the score's range.
@@ -48,13 +53,19 @@ class ContinuedInitializer(AbstractInitializer):
 
     def check(self, metric: AbstractMetric) -> None:
         if not isinstance(metric, SteinMetric):
-            raise ConfigError(f"initializer = 'continued' needs metric = 'stein', not {metric.name!r}.")
+            raise ConfigError(
+                f"initializer = 'continued' needs metric = 'stein', not {metric.name!r}."
+            )
         sigma = metric.field.sigma
         if self.sigma_start <= sigma:
-            raise bad_value("initializer.sigma_start", self.sigma_start, f"above score.sigma = {sigma:g}")
+            raise bad_value(
+                "initializer.sigma_start", self.sigma_start, f"above score.sigma = {sigma:g}"
+            )
         metric.field.score.check_sigma(self.sigma_start, "initializer.sigma_start")
 
-    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
         self.check(metric)
         assert isinstance(metric, SteinMetric)
         field, lam = metric.field, metric.lam
@@ -65,10 +76,17 @@ class ContinuedInitializer(AbstractInitializer):
                 sigma = self.sigma_start * (field.sigma / self.sigma_start) ** (level / self.levels)
                 # Only the first start is far from its geodesic.
                 solver = GaussNewton(
-                    num_points, subnodes=self.subnodes, max_iterations=self.max_iterations, continuation=level == 0
+                    num_points,
+                    subnodes=self.subnodes,
+                    max_iterations=self.max_iterations,
+                    continuation=level == 0,
                 )
                 solution = solver.solve(SteinMetric(ScoreField(field.score, sigma), lam), path)
-                log.debug("continued start: sigma %.4g, median energy %.4g", sigma, float(solution.energy.median()))
+                log.debug(
+                    "continued start: sigma %.4g, median energy %.4g",
+                    sigma,
+                    float(solution.energy.median()),
+                )
                 path = solution.path
             return path.to(ends)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ConfigError, check_choice, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, check_choice, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.initializer.graph_cache import keep, priced, recall, same, samples_key
 from scoregeo.initializer.reference_graph import ReferenceGraph, nearest_edges
@@ -22,17 +22,21 @@ _PROBES = 8
 
 @dataclass(frozen=True)
 class GraphInitializer(AbstractInitializer):
-    """Shortest path (Dijkstra) on a nearest-neighbour graph of reference points, edges weighted by their length in the metric.
+    """Shortest path (Dijkstra) on a nearest-neighbour graph of reference points, edges weighted by
+    their length in the metric.
 
-    Built once a run: `edges * quadrature.evaluations(2)` score evaluations, with about `num_references * neighbours` edges or
-    fewer, and `num_references * sample_steps` more for the model's samples; each pair then adds its own ends' edges. Both are
-    kept in the cache folder by content: a graph built before of the same points, in the same metric, with the same score, takes
-    only the evaluations that make sure of it, `8 * quadrature.evaluations(2)`, and 7 for samples. It is counted as built anew.
+    Built once a run: `edges * quadrature.evaluations(2)` score evaluations, with about
+    `num_references * neighbours` edges or fewer, and `num_references * sample_steps` more for the
+    model's samples; each pair then adds its own ends' edges. Both are kept in the cache folder by
+    content: a graph built before of the same points, in the same metric, with the same score, takes
+    only the evaluations that make sure of it, `8 * quadrature.evaluations(2)`, and 7 for samples.
+    It is counted as built anew.
 
     Attributes:
         num_references: points of the graph.
         neighbours: edges from each point to its nearest others in Euclidean distance.
-        prune: drop an edge longer than this many times the median of its point's edges; None keeps all.
+        prune: drop an edge longer than this many times the median of its point's edges; None keeps
+            all.
         subnodes: parts of the trapezoid rule on each edge.
         source: "data" (the dataset's sample) or "model" (samples of the score's own model).
         sample_steps: DDIM steps a model sample takes.
@@ -52,7 +56,13 @@ class GraphInitializer(AbstractInitializer):
 
     def __post_init__(self) -> None:
         check_number("initializer.num_references", self.num_references, at_least=2, integer=True)
-        check_number("initializer.neighbours", self.neighbours, at_least=1, below=self.num_references, integer=True)
+        check_number(
+            "initializer.neighbours",
+            self.neighbours,
+            at_least=1,
+            below=self.num_references,
+            integer=True,
+        )
         if self.prune is not None:
             check_number("initializer.prune", self.prune, at_least=1.0)
         check_number("initializer.subnodes", self.subnodes, at_least=1, integer=True)
@@ -65,7 +75,9 @@ class GraphInitializer(AbstractInitializer):
         if self.source == "model" and metric.field is None:
             raise ConfigError("initializer.source = 'model' needs a metric with a score.")
 
-    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
         self.check(metric)
         if self.source == "data":
             points = references(self.num_references)
@@ -74,10 +86,19 @@ class GraphInitializer(AbstractInitializer):
             with priced(metric.field, self.num_references * self.sample_steps):
                 points = self._samples(metric.field)
             if noisy:
-                noise = torch.randn(points.shape, generator=generator(self.seed, "graph noise"), dtype=torch.float64)
+                noise = torch.randn(
+                    points.shape, generator=generator(self.seed, "graph noise"), dtype=torch.float64
+                )
                 points = points + metric.field.sigma * noise.to(points)
         edges = nearest_edges(points, min(self.neighbours, len(points) - 1), self.prune)
-        graph = ReferenceGraph(metric, points, edges, self.neighbours, Quadrature("trapezoid", self.subnodes), self.cache)
+        graph = ReferenceGraph(
+            metric,
+            points,
+            edges,
+            self.neighbours,
+            Quadrature("trapezoid", self.subnodes),
+            self.cache,
+        )
         log.info("reference graph: %d points, %d edges.", len(points), len(edges))
         return graph.paths
 
@@ -85,8 +106,8 @@ class GraphInitializer(AbstractInitializer):
     def _samples(self, field: ScoreField) -> torch.Tensor:
         """The model's samples [num_references, *shape], drawn or taken from the cache.
 
-        Those in the cache are the same model's where its score between neighbouring samples, where it is far from 0, is what it
-        was then.
+        Those in the cache are the same model's where its score between neighbouring samples, where
+        it is far from 0, is what it was then.
         """
         key = samples_key(field, self.num_references, self.sample_steps, self.seed)
 
@@ -95,10 +116,16 @@ class GraphInitializer(AbstractInitializer):
             return field((few[:-1] + few[1:]) / 2)
 
         if self.cache:
-            found = recall(key, ("samples", "scores"), lambda t: same(probe(t["samples"]), t["scores"]))
+            found = recall(
+                key, ("samples", "scores"), lambda t: same(probe(t["samples"]), t["scores"])
+            )
             if found is not None:
                 saved = self.num_references * self.sample_steps
-                log.info("reference graph: the model's samples from the cache, %d score evaluations saved.", saved)
+                log.info(
+                    "reference graph: the model's samples from the cache, %d score evaluations"
+                    " saved.",
+                    saved,
+                )
                 return found["samples"]
         draws = generator(self.seed, "graph references")
         samples = ddim_sample(field.score, self.num_references, self.sample_steps, draws)

@@ -1,11 +1,12 @@
 """What a reference graph costs score evaluations for, kept on disk by content.
 
-A file's name holds a hash of all it depends on except the score, which has no bytes to hash. So each file is asked, when
-found, whether it fits the score of now: a few of its values are computed anew and compared. The comparison has a tolerance, for
-the last digits of a network's output change with the number of threads.
+A file's name holds a hash of all it depends on except the score, which has no bytes to hash. So
+each file is asked, when found, whether it fits the score of now: a few of its values are computed
+anew and compared. The comparison has a tolerance, for the last digits of a network's output change
+with the number of threads.
 
-What the cache saves and what its checks cost is not counted: a method costs the same whether it runs first, again, or goes on
-after a kill.
+What the cache saves and what its checks cost is not counted: a method costs the same whether it
+runs first, again, or goes on after a kill.
 """
 
 import hashlib
@@ -17,9 +18,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from scoregeo.core.cache import cache_folder
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import load_tensors, save_tensors
+from scoregeo._utils.cache import cache_folder
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore
@@ -34,11 +35,28 @@ _SAME = 1e-4  # relative: far above rounding, far below the change that more tra
 Tensors = dict[str, torch.Tensor]
 
 
-def graph_key(metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray, rule: Quadrature) -> str:
-    """The name of a graph's edge lengths: points and edges bit by bit, the metric with its settings, sigma and the rule."""
-    settings = sorted((k, v) for k, v in vars(metric).items() if isinstance(v, (bool, int, float, str)))
+def graph_key(
+    metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray, rule: Quadrature
+) -> str:
+    """The name of a graph's edge lengths: points and edges bit by bit, the metric with its
+    settings, sigma and the rule.
+    """
+    settings = sorted(
+        (k, v) for k, v in vars(metric).items() if isinstance(v, (bool, int, float, str))
+    )
     sigma = None if metric.field is None else metric.field.sigma
-    text = json.dumps([_VERSION, metric.name, settings, sigma, rule.rule, rule.subnodes, str(points.dtype), list(points.shape)])
+    text = json.dumps(
+        [
+            _VERSION,
+            metric.name,
+            settings,
+            sigma,
+            rule.rule,
+            rule.subnodes,
+            str(points.dtype),
+            list(points.shape),
+        ]
+    )
     digest = hashlib.sha256(text.encode())
     digest.update(points.detach().cpu().contiguous().numpy().tobytes())
     digest.update(np.ascontiguousarray(edges, dtype=np.int64).tobytes())
@@ -47,13 +65,25 @@ def graph_key(metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray, r
 
 def samples_key(field: ScoreField, count: int, steps: int, seed: int) -> str:
     """The name of a model's samples: how they are drawn."""
-    text = json.dumps([_VERSION, list(field.shape), list(map(float, field.score.sigma_range)), field.sigma, count, steps, seed])
+    text = json.dumps(
+        [
+            _VERSION,
+            list(field.shape),
+            list(map(float, field.score.sigma_range)),
+            field.sigma,
+            count,
+            steps,
+            seed,
+        ]
+    )
     return f"samples-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @contextmanager
 def priced(field: ScoreField | None, evaluations: int) -> Iterator[None]:
-    """Count the work within as the `evaluations` it takes without a cache, where the field's score counts."""
+    """Count the work within as the `evaluations` it takes without a cache, where the field's score
+    counts.
+    """
     score = None if field is None else field.score
     before = score.count if isinstance(score, CountingScore) else 0
     yield
@@ -70,7 +100,9 @@ def same(now: torch.Tensor, then: torch.Tensor) -> bool:
 
 
 def recall(key: str, names: Sequence[str], fits: Callable[[Tensors], bool]) -> Tensors | None:
-    """The tensors `names` kept under `key` that fit, or None. A damaged file is left out with a line of log."""
+    """The tensors `names` kept under `key` that fit, or None. A damaged file is left out with a
+    line of log.
+    """
     for path in sorted((cache_folder() / "graph").glob(f"{key}-*.safetensors")):
         try:
             found = load_tensors(path)
@@ -78,14 +110,21 @@ def recall(key: str, names: Sequence[str], fits: Callable[[Tensors], bool]) -> T
             log.warning("the cache is rebuilt: %s", error)
             continue
         if set(found) != set(names):
-            log.warning("the cache is rebuilt: %s holds %s, not %s.", path, ", ".join(found) or "nothing", ", ".join(names))
+            log.warning(
+                "the cache is rebuilt: %s holds %s, not %s.",
+                path,
+                ", ".join(found) or "nothing",
+                ", ".join(names),
+            )
         elif fits(found):
             return found
     return None
 
 
 def keep(key: str, tensors: Tensors) -> None:
-    """Keep tensors under `key`, beside those of another score. Where the folder cannot be written, a line of log and no more."""
+    """Keep tensors under `key`, beside those of another score. Where the folder cannot be written,
+    a line of log and no more.
+    """
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
@@ -93,4 +132,8 @@ def keep(key: str, tensors: Tensors) -> None:
     try:
         save_tensors(path, tensors)
     except OSError as error:
-        log.warning("the reference graph is not kept: %s cannot be written (%s).", path, error.strerror or error)
+        log.warning(
+            "the reference graph is not kept: %s cannot be written (%s).",
+            path,
+            error.strerror or error,
+        )

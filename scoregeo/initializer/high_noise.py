@@ -1,11 +1,13 @@
-"""Starts that need no data: the model itself makes the frames, from an interpolation where its density is simple."""
+"""Starts that need no data: the model itself makes the frames, from an interpolation where its
+density is simple.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 
-from scoregeo.core.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import spherical
@@ -17,17 +19,20 @@ from scoregeo.score.sampling import ddim_decode, ddim_invert
 
 @dataclass(frozen=True)
 class HighNoiseInitializer(AbstractInitializer):
-    """Both ends carried to `sigma_high` along the probability-flow ODE, SLERP there, and every point carried back.
+    """Both ends carried to `sigma_high` along the probability-flow ODE, SLERP there, and every
+    point carried back.
 
-    At a high noise level the density is close to one Gaussian, where SLERP keeps to typical points (Song et al. 2021,
-    "Denoising diffusion implicit models", section 5.3); what is decoded lies on the model's own manifold. Carried back to where
-    the ends live: to clean points, or to the metric's noise level. Points are then spread to equal Euclidean steps and the ends
-    put back to the last bit.
+    At a high noise level the density is close to one Gaussian, where SLERP keeps to typical points
+    (Song et al. 2021, "Denoising diffusion implicit models", section 5.3); what is decoded lies on
+    the model's own manifold. Carried back to where the ends live: to clean points, or to the
+    metric's noise level. Points are then spread to equal Euclidean steps and the ends put back to
+    the last bit.
 
     Costs `steps * (points + 2)` score evaluations a pair, of which `2 * steps` carry the ends up.
 
     Attributes:
-        sigma_high: the noise level of the SLERP, above the metric's own and within the score's range.
+        sigma_high: the noise level of the SLERP, above the metric's own and within the score's
+            range.
         steps: Euler (DDIM) steps each way.
     """
 
@@ -43,10 +48,14 @@ class HighNoiseInitializer(AbstractInitializer):
         field = metric.field
         assert field is not None
         if self.sigma_high <= field.sigma:
-            raise bad_value("initializer.sigma_high", self.sigma_high, f"above score.sigma = {field.sigma:g}")
+            raise bad_value(
+                "initializer.sigma_high", self.sigma_high, f"above score.sigma = {field.sigma:g}"
+            )
         field.score.check_sigma(self.sigma_high, "initializer.sigma_high")
 
-    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
         self.check(metric)
         field = _field(metric)
 
@@ -72,12 +81,16 @@ class HighNoiseInitializer(AbstractInitializer):
 
 def _field(metric: AbstractMetric) -> ScoreField:
     if metric.field is None:
-        raise ConfigError("initializer = 'high_noise' needs a metric with a score, such as metric=stein.")
+        raise ConfigError(
+            "initializer = 'high_noise' needs a metric with a score, such as metric=stein."
+        )
     return metric.field
 
 
 def _levels(low: float, high: float, steps: int) -> list[float]:
-    """`steps + 1` noise levels from `low` to `high`, evenly spaced in `sigma^(1/7)` (Karras et al. 2022, eq. 5)."""
+    """`steps + 1` noise levels from `low` to `high`, evenly spaced in `sigma^(1/7)` (Karras et al.
+    2022, eq. 5).
+    """
     grid = torch.linspace(low ** (1 / 7), high ** (1 / 7), steps + 1, dtype=torch.float64) ** 7
     grid[0], grid[-1] = low, high
     return grid.tolist()

@@ -14,5 +14,7 @@ class LerpInitializer(AbstractInitializer):
     def check(self, metric: AbstractMetric) -> None:
         pass
 
-    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
         return linear

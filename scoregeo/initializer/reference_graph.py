@@ -1,4 +1,6 @@
-"""A nearest-neighbour graph of reference points, its edges' lengths in a metric, and shortest paths through it."""
+"""A nearest-neighbour graph of reference points, its edges' lengths in a metric, and shortest paths
+through it.
+"""
 
 import logging
 
@@ -20,7 +22,8 @@ _PROBES = 8  # edges measured anew before lengths from the cache are believed
 
 
 def nearest_edges(points: torch.Tensor, neighbours: int, prune: float | None = None) -> np.ndarray:
-    """Edges [edges, 2] from each point [count, *shape] to its nearest others, each once, first index below second, in order.
+    """Edges [edges, 2] from each point [count, *shape] to its nearest others, each once, first
+    index below second, in order.
 
     `prune`: leave out what is longer than this many times the median of the point's own edges.
     """
@@ -35,15 +38,24 @@ def nearest_edges(points: torch.Tensor, neighbours: int, prune: float | None = N
 
 
 class ReferenceGraph:
-    """Reference points joined by `edges`, and shortest paths between ends tied to their nearest of them."""
+    """Reference points joined by `edges`, and shortest paths between ends tied to their nearest of
+    them.
+    """
 
     def __init__(
-        self, metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray, ties: int, rule: Quadrature, cache: bool
+        self,
+        metric: AbstractMetric,
+        points: torch.Tensor,
+        edges: np.ndarray,
+        ties: int,
+        rule: Quadrature,
+        cache: bool,
     ) -> None:
-        """`points` [count, *shape]; `edges` [edges, 2]; `ties`: edges from each end to come; `rule`: of an edge's length.
+        """`points` [count, *shape]; `edges` [edges, 2]; `ties`: edges from each end to come;
+        `rule`: of an edge's length.
 
-        `cache`: take the lengths from the cache folder where they are there, and keep them there where not; counted alike.
-        """
+        `cache`: take the lengths from the cache folder where they are there, and keep them there
+        where not; counted alike."""
         from sklearn.neighbors import NearestNeighbors
 
         self.metric, self.points, self.edges, self.rule = metric, points, edges, rule
@@ -52,7 +64,9 @@ class ReferenceGraph:
         if not cache:
             self.weights = self._edge_lengths(np.arange(len(edges)))
             return
-        with priced(metric.field, 0 if metric.name == "euclidean" else len(edges) * rule.evaluations(2)):
+        with priced(
+            metric.field, 0 if metric.name == "euclidean" else len(edges) * rule.evaluations(2)
+        ):
             self.weights = self._cached_lengths()
 
     def _cached_lengths(self) -> np.ndarray:
@@ -63,7 +77,9 @@ class ReferenceGraph:
             lengths = found["lengths"]
             if lengths.shape != (len(self.edges),) or not lengths.isfinite().all():
                 return False
-            return same(torch.from_numpy(self._edge_lengths(probes)), lengths[torch.from_numpy(probes)])
+            return same(
+                torch.from_numpy(self._edge_lengths(probes)), lengths[torch.from_numpy(probes)]
+            )
 
         found = recall(key, ("lengths",), fits)
         if found is None:
@@ -71,8 +87,15 @@ class ReferenceGraph:
             keep(key, {"lengths": torch.from_numpy(lengths)})
             return lengths
         if self.metric.name != "euclidean":
-            saved, spent = (count * self.rule.evaluations(2) for count in (len(self.edges), len(probes)))
-            log.info("reference graph: lengths from the cache, %d score evaluations saved, %d spent on a check.", saved, spent)
+            saved, spent = (
+                count * self.rule.evaluations(2) for count in (len(self.edges), len(probes))
+            )
+            log.info(
+                "reference graph: lengths from the cache, %d score evaluations saved, %d spent on a"
+                " check.",
+                saved,
+                spent,
+            )
         return found["lengths"].double().numpy()
 
     def _edge_lengths(self, index: np.ndarray) -> np.ndarray:
@@ -81,21 +104,27 @@ class ReferenceGraph:
         return self._lengths(self.points[chosen[:, 0]], self.points[chosen[:, 1]])
 
     @torch.no_grad()
-    def _lengths(self, first: torch.Tensor, second: torch.Tensor, rule: Quadrature | None = None) -> np.ndarray:
-        """Length in the metric of straight edges, on the graph's rule or `rule`; zero-length ones get the smallest weight csgraph
-        keeps."""
+    def _lengths(
+        self, first: torch.Tensor, second: torch.Tensor, rule: Quadrature | None = None
+    ) -> np.ndarray:
+        """Length in the metric of straight edges, on the graph's rule or `rule`; zero-length ones
+        get the smallest weight csgraph keeps."""
         lengths = []
         # Shown where it takes more than a few seconds.
-        with tqdm(total=len(first), desc="edges", unit="edge", leave=False, delay=3, disable=None) as bar:
+        with tqdm(
+            total=len(first), desc="edges", unit="edge", leave=False, delay=3, disable=None
+        ) as bar:
             for a, b in zip(first.split(_EDGES_AT_ONCE), second.split(_EDGES_AT_ONCE), strict=True):
                 lengths.append(self.metric.length(torch.stack([a, b], 1), rule or self.rule).cpu())
                 bar.update(len(a))
         return np.maximum(torch.cat(lengths).double().numpy(), 1e-12)
 
     def paths(self, ends: torch.Tensor, num_points: int) -> torch.Tensor:
-        """Ends [pairs, 2, *shape] to shortest paths resampled to equal Euclidean steps, [pairs, num_points, *shape].
+        """Ends [pairs, 2, *shape] to shortest paths resampled to equal Euclidean steps, [pairs,
+        num_points, *shape].
 
-        Where an end cannot be reached through the references, the straight line, with a line of log.
+        Where an end cannot be reached through the references, the straight line, with a line of
+        log.
         """
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import dijkstra
@@ -106,20 +135,29 @@ class ReferenceGraph:
         tip_index = np.repeat(count + np.arange(len(tips)), self.ties)
         targets = torch.as_tensor(nearest.ravel())
         tie_weights = self._lengths(tips.repeat_interleave(self.ties, 0), self.points[targets])
-        # A straight edge between the two ends of each pair competes with every way through the references. It is long, and a rule
-        # of few parts may find it free: where it crosses a valley in the middle the score is nought by symmetry.
+        # A straight edge between the two ends of each pair competes with every way through the
+        # references. It is long, and a rule of few parts may find it free: where it crosses a
+        # valley in the middle the score is nought by symmetry.
         firsts, seconds = count + np.arange(0, len(tips), 2), count + np.arange(1, len(tips), 2)
         rows = np.concatenate([self.edges[:, 0], tip_index, firsts])
         columns = np.concatenate([self.edges[:, 1], nearest.ravel(), seconds])
-        weights = np.concatenate([self.weights, tie_weights, self._lengths(tips[0::2], tips[1::2], _DIRECT)])
+        weights = np.concatenate(
+            [self.weights, tie_weights, self._lengths(tips[0::2], tips[1::2], _DIRECT)]
+        )
         size = count + len(tips)
         matrix = coo_matrix((weights, (rows, columns)), shape=(size, size)).tocsr()
-        distance, before = dijkstra(matrix, directed=False, indices=firsts, return_predecessors=True)
+        distance, before = dijkstra(
+            matrix, directed=False, indices=firsts, return_predecessors=True
+        )
         nodes = torch.cat([self.points, tips])
         paths = []
         for pair, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
             if not np.isfinite(distance[pair, second]):
-                log.warning("pair %d cannot be joined through the references: it starts from the straight line.", pair)
+                log.warning(
+                    "pair %d cannot be joined through the references: it starts from the straight"
+                    " line.",
+                    pair,
+                )
                 paths.append(linear(ends[pair : pair + 1].to(self.points), num_points))
                 continue
             way = [int(second)]

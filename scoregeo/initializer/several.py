@@ -1,4 +1,6 @@
-"""Several starts of one problem: all are solved as one batch, and each pair keeps the path that is certified best."""
+"""Several starts of one problem: all are solved as one batch, and each pair keeps the path that is
+certified best.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -6,7 +8,7 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.base import AbstractInitializer
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.solver.base import AbstractSolver, Solution, Step
@@ -14,20 +16,25 @@ from scoregeo.solver.base import AbstractSolver, Solution, Step
 
 @dataclass(frozen=True)
 class SeveralInitializer:
-    """Initializers by name, each of which gives every pair a start; costs the sum of theirs, and so many times the solver's work.
+    """Initializers by name, each of which gives every pair a start; costs the sum of theirs, and so
+    many times the solver's work.
 
-    It is no initializer itself, for it gives a pair more than one path: `parts` gives its initializers, `solve_all` chooses.
-    """
+    It is no initializer itself, for it gives a pair more than one path: `parts` gives its
+    initializers, `solve_all` chooses."""
 
     starts: Mapping[str, AbstractInitializer]
 
     def __post_init__(self) -> None:
         if not isinstance(self.starts, Mapping) or not self.starts:
-            raise ConfigError(f"initializer.starts = {self.starts!r} is not allowed: it must name one or more initializers.")
+            raise ConfigError(
+                f"initializer.starts = {self.starts!r} is not allowed: it must name one or more"
+                " initializers."
+            )
         for name, start in self.starts.items():
             if not isinstance(start, AbstractInitializer):
                 raise ConfigError(
-                    f"initializer.starts.{name} is a {type(start).__name__}: it must be an initializer that gives one path."
+                    f"initializer.starts.{name} is a {type(start).__name__}: it must be an"
+                    " initializer that gives one path."
                 )
 
     def check(self, metric: AbstractMetric) -> None:
@@ -40,33 +47,50 @@ Initializer = AbstractInitializer | SeveralInitializer
 
 
 def parts(name: str, initializer: Initializer) -> Mapping[str, AbstractInitializer]:
-    """The initializers that each give one start, by name: those of `several`, or any other itself as `name`."""
-    return initializer.starts if isinstance(initializer, SeveralInitializer) else {name: initializer}
+    """The initializers that each give one start, by name: those of `several`, or any other itself
+    as `name`.
+    """
+    return (
+        initializer.starts if isinstance(initializer, SeveralInitializer) else {name: initializer}
+    )
 
 
 def solve_all(
-    solver: AbstractSolver, metric: AbstractMetric, starts: torch.Tensor, on_step: Callable[[Step], None] | None = None
+    solver: AbstractSolver,
+    metric: AbstractMetric,
+    starts: torch.Tensor,
+    on_step: Callable[[Step], None] | None = None,
 ) -> tuple[Solution, torch.Tensor]:
-    """Solve from all starts [pairs, starts, points, *shape] as one batch, and keep of each pair the least certified energy.
+    """Solve from all starts [pairs, starts, points, *shape] as one batch, and keep of each pair the
+    least certified energy.
 
-    Gives the solution of the pairs, and which start each kept, [pairs] int64. Evaluations are the sums over a pair's starts, in
-    the history too; `on_step` is told each pair's least energy so far. A start whose certified energy is not finite is kept only
-    where no other has one.
+    Gives the solution of the pairs, and which start each kept, [pairs] int64. Evaluations are the
+    sums over a pair's starts, in the history too; `on_step` is told each pair's least energy so
+    far. A start whose certified energy is not finite is kept only where no other has one.
     """
     pairs, count = starts.shape[:2]
 
     def told(step: Step) -> None:
         assert on_step is not None
         energy, best = step.energy.nan_to_num(torch.inf).view(pairs, count).min(1)
-        path = None if step.path is None else step.path.unflatten(0, (pairs, count))[torch.arange(pairs), best]
-        on_step(Step(step.iteration, energy, step.score_evaluations.view(pairs, count).sum(1), path))
+        path = (
+            None
+            if step.path is None
+            else step.path.unflatten(0, (pairs, count))[torch.arange(pairs), best]
+        )
+        on_step(
+            Step(step.iteration, energy, step.score_evaluations.view(pairs, count).sum(1), path)
+        )
 
     solution = solver.solve(metric, starts.flatten(0, 1), None if on_step is None else told)
-    certified = solution.certified_energy.nan_to_num(torch.inf, torch.inf, torch.inf).view(pairs, count)
+    certified = solution.certified_energy.nan_to_num(torch.inf, torch.inf, torch.inf).view(
+        pairs, count
+    )
     kept = certified.argmin(1)
     rows = torch.arange(pairs) * count + kept
     history = tuple(
-        Step(step.iteration, step.energy[rows], step.score_evaluations.view(pairs, count).sum(1)) for step in solution.history
+        Step(step.iteration, step.energy[rows], step.score_evaluations.view(pairs, count).sum(1))
+        for step in solution.history
     )
     chosen = replace(
         solution,

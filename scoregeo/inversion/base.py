@@ -8,14 +8,18 @@ from scoregeo.score.field import ScoreField
 
 
 class AbstractInversion(ABC):
-    """Lifts clean endpoints to the field's noise level and decodes points there to clean ones. Holds configuration only."""
+    """Lifts clean endpoints to the field's noise level and decodes points there to clean ones.
+    Holds configuration only.
+    """
 
     @abstractmethod
-    def lift(self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator) -> torch.Tensor:
+    def lift(
+        self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator
+    ) -> torch.Tensor:
         """Clean ends [pairs, 2, *shape] to ends at `field.sigma`, same shape.
 
-        What is drawn for each pair is drawn by `core.seed.normal` or `uniform`: the same in whichever shard the pair is.
-        """
+        What is drawn for each pair is drawn by `core.seed.normal` or `uniform`: the same in
+        whichever shard the pair is."""
 
     @abstractmethod
     def decode(self, points: torch.Tensor, field: ScoreField) -> torch.Tensor:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.score.field import ScoreField
 from scoregeo.score.grid import SamplingGrid
@@ -15,9 +15,10 @@ from scoregeo.score.sampling import ddim_decode, ddim_invert, noise_levels
 class DDIMInversion(AbstractInversion):
     """Follows the probability-flow ODE from each clean end up to sigma in `steps` steps, and back.
 
-    Back in `decode_steps` steps; by default as many. With `rounds` above 0 each step up is solved for the point that its step
-    down brings back, by so many rounds of a fixed point (`SamplingGrid.invert`), on the steps that decoding takes: a clean end
-    then comes back as it was, where the rounds suffice. `steps` is not used then.
+    Back in `decode_steps` steps; by default as many. With `rounds` above 0 each step up is solved
+    for the point that its step down brings back, by so many rounds of a fixed point
+    (`SamplingGrid.invert`), on the steps that decoding takes: a clean end then comes back as it
+    was, where the rounds suffice. `steps` is not used then.
     """
 
     steps: int = 50
@@ -30,12 +31,18 @@ class DDIMInversion(AbstractInversion):
             check_number("inversion.decode_steps", self.decode_steps, at_least=1, integer=True)
         check_number("inversion.rounds", self.rounds, at_least=0, integer=True)
 
-    def lift(self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator) -> torch.Tensor:
+    def lift(
+        self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator
+    ) -> torch.Tensor:
         if self.rounds:
             levels = noise_levels(field.score, field.sigma, self.decode_evaluations).tolist()[::-1]
             grid = SamplingGrid(high=tuple(levels), low=(*levels[1:], 0.0))
-            return grid.invert(field.score, ends.flatten(0, 1), field.sigma, self.rounds).reshape(ends.shape)
-        return ddim_invert(field.score, ends.flatten(0, 1), field.sigma, self.steps).reshape(ends.shape)
+            return grid.invert(field.score, ends.flatten(0, 1), field.sigma, self.rounds).reshape(
+                ends.shape
+            )
+        return ddim_invert(field.score, ends.flatten(0, 1), field.sigma, self.steps).reshape(
+            ends.shape
+        )
 
     def decode(self, points: torch.Tensor, field: ScoreField) -> torch.Tensor:
         return ddim_decode(field.score, points, field.sigma, self.decode_evaluations)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sampling import ddim_decode
@@ -12,18 +12,26 @@ from scoregeo.score.sampling import ddim_decode
 
 @dataclass(frozen=True)
 class NoInversion(AbstractInversion):
-    """Ends stay where they are. `decode_steps` > 0 decodes the path's points as if they lay at the noise level."""
+    """Ends stay where they are. `decode_steps` > 0 decodes the path's points as if they lay at the
+    noise level.
+    """
 
     decode_steps: int = 0
 
     def __post_init__(self) -> None:
         check_number("inversion.decode_steps", self.decode_steps, at_least=0, integer=True)
 
-    def lift(self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator) -> torch.Tensor:
+    def lift(
+        self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator
+    ) -> torch.Tensor:
         return ends
 
     def decode(self, points: torch.Tensor, field: ScoreField) -> torch.Tensor:
-        return ddim_decode(field.score, points, field.sigma, self.decode_steps) if self.decode_steps else points
+        return (
+            ddim_decode(field.score, points, field.sigma, self.decode_steps)
+            if self.decode_steps
+            else points
+        )
 
     @property
     def lift_evaluations(self) -> int:

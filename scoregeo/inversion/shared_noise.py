@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import check_number
-from scoregeo.core.seed import normal
+from scoregeo._utils.errors import check_number
+from scoregeo._utils.seed import normal
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sampling import ddim_decode
@@ -23,7 +23,9 @@ class SharedNoise(AbstractInversion):
     def __post_init__(self) -> None:
         check_number("inversion.decode_steps", self.decode_steps, at_least=1, integer=True)
 
-    def lift(self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator) -> torch.Tensor:
+    def lift(
+        self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator
+    ) -> torch.Tensor:
         noise = normal((len(ends), 1, *ends.shape[2:]), generator)
         return ends + field.sigma * noise.to(ends)
 

@@ -3,43 +3,61 @@
 import numpy as np
 import torch
 
-from scoregeo.core.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
 from scoregeo.metric.graph import log_density_differences, node_scores
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
-LARGEST_EXPONENT = 300.0  # |2 alpha log p ratio| up to which the factor is exponential; its square still fits a float64
+# |2 alpha log p ratio| up to which the factor is exponential; its square still fits a float64
+LARGEST_EXPONENT = 300.0
 
 
 class ConformalMetric(AbstractClosedFormMetric):
-    """`g(x) = (p(x) / p(ref))^(-2 alpha) I`, alpha > 0 (probability density geodesics, Yu et al. 2025, arXiv 2504.06675).
+    """`g(x) = (p(x) / p(ref))^(-2 alpha) I`, alpha > 0 (probability density geodesics, Yu et al.
+    2025, arXiv 2504.06675).
 
-    With `f = -alpha log(p / p(ref))` this is `e^{2f} I`: angles are Euclidean, lengths are multiplied by `e^f`, and
-    `grad f = -alpha s`. The score fixes log p only up to a constant, so the scale has to be set by a reference point:
+    With `f = -alpha log(p / p(ref))` this is `e^{2f} I`: angles are Euclidean, lengths are
+    multiplied by `e^f`, and `grad f = -alpha s`. The score fixes log p only up to a constant, so
+    the scale has to be set by a reference point:
 
-    - on a path it is the path's own first point. Energies and lengths of different pairs are therefore in different units,
-      those of paths from the same first point in the same; geodesics do not depend on the scale.
-    - at a point (`inner`, `apply`, `inverse`, `log_volume`, `sectional_curvature`) it is `anchor`, and
-      `log p(x) - log p(anchor)` a Gauss-Legendre integral of the score along the straight line, `nodes` evaluations a point,
-      exact to rounding where the score varies smoothly over `1/nodes` of that line. `christoffel` needs no scale.
+    - on a path it is the path's own first point. Energies and lengths of different pairs are
+      therefore in different units, those of paths from the same first point in the same; geodesics
+      do not depend on the scale.
+    - at a point (`inner`, `apply`, `inverse`, `log_volume`, `sectional_curvature`) it is `anchor`,
+      and `log p(x) - log p(anchor)` a Gauss-Legendre integral of the score along the straight line,
+      `nodes` evaluations a point, exact to rounding where the score varies smoothly over `1/nodes`
+      of that line. `christoffel` needs no scale.
 
-    In high dimension log p varies by hundreds. Where the exponent `t = -2 alpha log(p / p(ref))` leaves [-300, 300], the factor
-    goes on as `e^300 (1 + t - 300)` (below -300 as the inverse of that): finite, continuously differentiable, and still higher
-    where p is lower. Energies that large say only that the path crosses a void. A factor that large does not fit float32, so
-    what is multiplied by one is float64.
+    In high dimension log p varies by hundreds. Where the exponent `t = -2 alpha log(p / p(ref))`
+    leaves [-300, 300], the factor goes on as `e^300 (1 + t - 300)` (below -300 as the inverse of
+    that): finite, continuously differentiable, and still higher where p is lower. Energies that
+    large say only that the path crosses a void. A factor that large does not fit float32, so what
+    is multiplied by one is float64.
     """
 
     name = "conformal"
 
-    def __init__(self, field: ScoreField, alpha: float = 1.0, anchor: torch.Tensor | None = None, nodes: int = 32) -> None:
+    def __init__(
+        self,
+        field: ScoreField,
+        alpha: float = 1.0,
+        anchor: torch.Tensor | None = None,
+        nodes: int = 32,
+    ) -> None:
         """`anchor` [*shape], None for the origin; `nodes` of the line integral from it."""
         check_number("metric.alpha", alpha, above=0.0)
         check_number("metric.nodes", nodes, at_least=1, integer=True)
         if anchor is not None and not isinstance(anchor, torch.Tensor):
-            raise ConfigError(f"metric.anchor = {anchor!r} is not allowed: metric.anchor must be null or, in Python, a tensor.")
+            raise ConfigError(
+                f"metric.anchor = {anchor!r} is not allowed: metric.anchor must be null or, in"
+                " Python, a tensor."
+            )
         if anchor is not None and tuple(anchor.shape) != field.shape:
-            raise ConfigError(f"metric.anchor has shape {tuple(anchor.shape)}, but points have shape {field.shape}.")
+            raise ConfigError(
+                f"metric.anchor has shape {tuple(anchor.shape)}, but points have shape"
+                f" {field.shape}."
+            )
         self.alpha = float(alpha)
         self.anchor = anchor
         self.nodes = int(nodes)
@@ -50,12 +68,16 @@ class ConformalMetric(AbstractClosedFormMetric):
         return self._field
 
     def log_density_ratio(self, x: torch.Tensor) -> torch.Tensor:
-        """`log p(x) - log p(anchor)`, [batch] float64; `nodes` score evaluations a point. Differentiable where the score is."""
+        """`log p(x) - log p(anchor)`, [batch] float64; `nodes` score evaluations a point.
+        Differentiable where the score is.
+        """
         abscissas, weights = np.polynomial.legendre.leggauss(self.nodes)
         anchor = torch.zeros_like(x[:1]) if self.anchor is None else self.anchor.to(x)[None]
         u = torch.as_tensor((abscissas + 1) / 2).to(x).view(1, -1, *[1] * (x.dim() - 1))
         way = (x - anchor)[:, None]
-        along = self._field((anchor[:, None] + u * way).flatten(0, 1)).view(len(x), self.nodes, -1) * way.flatten(2)
+        along = self._field((anchor[:, None] + u * way).flatten(0, 1)).view(
+            len(x), self.nodes, -1
+        ) * way.flatten(2)
         return (along.double().sum(2) * torch.as_tensor(weights / 2).to(x.device)).sum(1)
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -75,13 +97,18 @@ class ConformalMetric(AbstractClosedFormMetric):
         return 0.5 * x[0].numel() * self._log_factor_at(x)
 
     def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`-alpha ( (s.u) v + (s.v) u - (u.v) s )`; one score evaluation a point, at any exponent."""
+        """`-alpha ( (s.u) v + (s.v) u - (u.v) s )`; one score evaluation a point,
+        at any exponent.
+        """
         s = self._field(x)
         su, sv, uv = ((a * b).flatten(1).sum(1) for a, b in ((s, u), (s, v), (u, v)))
         return -self.alpha * (_expand(su, s) * v + _expand(sv, s) * u - _expand(uv, s) * s)
 
-    def sectional_curvature(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """With a, b a Euclidean orthonormal basis of the plane, `grad f = -alpha s` and `Hess f = -alpha J` (its symmetric part):
+    def sectional_curvature(
+        self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> torch.Tensor:
+        """With a, b a Euclidean orthonormal basis of the plane, `grad f = -alpha s` and
+        `Hess f = -alpha J` (its symmetric part):
 
             K = -e^{-2f} ( Hess f(a,a) + Hess f(b,b) + |grad f|^2 - (grad f.a)^2 - (grad f.b)^2 )
 
@@ -97,18 +124,22 @@ class ConformalMetric(AbstractClosedFormMetric):
         return curved.where(plane, torch.nan)
 
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
-        """Energy and length of n segments of m parts; a part's factor is the mean of `w = e^{2f}` at its two ends:
+        """Energy and length of n segments of m parts; a part's factor is the mean of `w = e^{2f}`
+        at its two ends:
 
             E = (n/2) sum_i |d_i|^2 (1/m) sum_r (w_{i,r} + w_{i,r+1}) / 2,
             length = sum_i |d_i| (1/m) sum_r (sqrt(w_{i,r}) + sqrt(w_{i,r+1})) / 2,
 
-        log p at a part's end summed along the path from its first point, where it is 0, by the rule given. Both of order 2.
-        No bound is known: `lower_bound` is 0. Differentiable in the path where the score is.
+        log p at a part's end summed along the path from its first point, where it is 0, by the rule
+        given. Both of order 2. No bound is known: `lower_bound` is 0. Differentiable in the path
+        where the score is.
         """
         flat = path.flatten(2)
         segments = flat.diff(dim=1)
         scores = node_scores(self._field, path, quadrature)
-        log_factor = self._log_factor(_cumulative(log_density_differences(scores, segments, quadrature)))
+        log_factor = self._log_factor(
+            _cumulative(log_density_differences(scores, segments, quadrature))
+        )
         squares = segments.double().square().sum(2)
         energy = 0.5 * squares.shape[1] * (squares * _mean_of_ends(log_factor.exp())).sum(1)
         length = (squares.sqrt() * _mean_of_ends((log_factor / 2).exp())).sum(1)
@@ -117,14 +148,16 @@ class ConformalMetric(AbstractClosedFormMetric):
     def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
         """dE/dx_j without a backward pass, at the cost of `measure`.
 
-        The midpoint rule has no score at the ends of parts: there it is `autograd_gradient`, at three times that cost. A node
-        `y = (1 - u) x_i + u x_{i+1}` has `d log p(y) / dy = s(y)`, the first point being fixed. So, with W_i the mean factor of
-        segment i and `c_r = 1/m` (`1/(2m)` at its two ends),
+        The midpoint rule has no score at the ends of parts: there it is `autograd_gradient`, at
+        three times that cost. A node `y = (1 - u) x_i + u x_{i+1}` has `d log p(y) / dy = s(y)`,
+        the first point being fixed. So, with W_i the mean factor of segment i and `c_r = 1/m`
+        (`1/(2m)` at its two ends),
 
-            dE/dx_j = n ( W_{j-1} d_{j-1} - W_j d_j ) + (n/2) sum_{i,r} |d_i|^2 c_r w'(y_ir) s_ir dy_ir/dx_j,   w' = dw / dlog p.
+            dE/dx_j = n ( W_{j-1} d_{j-1} - W_j d_j ) + (n/2) sum_{i,r} |d_i|^2 c_r w'(y_ir) s_ir
+            dy_ir/dx_j,   w' = dw / dlog p.
 
-        It is the gradient of E with log p exact at the nodes, and differs from that of the discrete E as far as the quadrature
-        does from log p, and the score from a gradient field.
+        It is the gradient of E with log p exact at the nodes, and differs from that of the discrete
+        E as far as the quadrature does from log p, and the score from a gradient field.
         """
         if not quadrature.shares_ends:
             return autograd_gradient(self, path, quadrature)
@@ -145,7 +178,9 @@ class ConformalMetric(AbstractClosedFormMetric):
         pull = 0.5 * d.square().sum(2, keepdim=True) * weight * slope
         ends = scores[:, :, ::stride].double()
         to_right = _mean_of_ends(factor)[..., None] * d + ((pull * u)[..., None] * ends).sum(2)
-        to_left = -_mean_of_ends(factor)[..., None] * d + ((pull * (1 - u))[..., None] * ends).sum(2)
+        to_left = -_mean_of_ends(factor)[..., None] * d + ((pull * (1 - u))[..., None] * ends).sum(
+            2
+        )
         return n * (to_right[:, :-1] + to_left[:, 1:]).view(len(path), n - 1, *path.shape[2:])
 
     def _log_factor_at(self, x: torch.Tensor) -> torch.Tensor:
@@ -153,7 +188,9 @@ class ConformalMetric(AbstractClosedFormMetric):
         return self._log_factor(self.log_density_ratio(x))
 
     def _log_factor(self, log_ratio: torch.Tensor) -> torch.Tensor:
-        """2f from `log p - log p(ref)`, any shape, float64: `t = -2 alpha log_ratio`, its far ends bent to a logarithm."""
+        """2f from `log p - log p(ref)`, any shape, float64: `t = -2 alpha log_ratio`, its far ends
+        bent to a logarithm.
+        """
         t = -2 * self.alpha * log_ratio
         excess = (t.abs() - LARGEST_EXPONENT).clamp_min(0)
         return t.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT) + t.sign() * excess.log1p()
@@ -165,19 +202,27 @@ class ConformalMetric(AbstractClosedFormMetric):
 
 
 def _cumulative(delta: torch.Tensor) -> torch.Tensor:
-    """log p at the ends of all parts, 0 at the path's first point, [pairs, n, m + 1], from differences [pairs, n, m]."""
+    """log p at the ends of all parts, 0 at the path's first point, [pairs, n, m + 1], from
+    differences [pairs, n, m].
+    """
     pairs, n, parts = delta.shape
     along = torch.nn.functional.pad(delta.double().flatten(1).cumsum(1), (1, 0))
     return along.unfold(1, parts + 1, parts).reshape(pairs, n, parts + 1)
 
 
 def _mean_of_ends(values: torch.Tensor) -> torch.Tensor:
-    """Mean over a segment's parts of the mean at a part's two ends, [pairs, n] from [pairs, n, m + 1]."""
+    """Mean over a segment's parts of the mean at a part's two ends, [pairs, n] from [pairs, n, m +
+    1].
+    """
     return ((values[..., :-1] + values[..., 1:]) / 2).mean(-1)
 
 
-def _orthonormal(u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """An orthonormal basis [batch, D] twice of the plane of u and v, and where there is a plane, [batch] bool."""
+def _orthonormal(
+    u: torch.Tensor, v: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """An orthonormal basis [batch, D] twice of the plane of u and v, and where there is a plane,
+    [batch] bool.
+    """
     a = torch.nn.functional.normalize(u, dim=1)
     across = v - _dot(a, v)[:, None] * a
     plane = (_dot(u, u) > 0) & (_dot(across, across) > 1e-14 * _dot(v, v))

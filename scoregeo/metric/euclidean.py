@@ -8,7 +8,9 @@ from scoregeo.score.field import ScoreField
 
 
 class EuclideanMetric(AbstractClosedFormMetric):
-    """`g = I`. Its geodesics are straight lines. The field is kept only so that noise levels are known; it is never evaluated."""
+    """`g = I`. Its geodesics are straight lines. The field is kept only so that noise levels are
+    known; it is never evaluated.
+    """
 
     name = "euclidean"
 
@@ -34,7 +36,9 @@ class EuclideanMetric(AbstractClosedFormMetric):
     def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(v)
 
-    def sectional_curvature(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def sectional_curvature(
+        self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> torch.Tensor:
         u, v = u.flatten(1).double(), v.flatten(1).double()
         uu, vv, uv = (u * u).sum(1), (v * v).sum(1), (u * v).sum(1)
         return torch.zeros_like(uu).where(uu * vv - uv**2 > 1e-14 * uu * vv, torch.nan)
@@ -45,8 +49,14 @@ class EuclideanMetric(AbstractClosedFormMetric):
         return (path.shape[1] - 1) * (2 * wide[:, 1:-1] - wide[:, :-2] - wide[:, 2:])
 
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
-        """`(n/2) sum |d_i|^2`, `sum |d_i|` and `|x_n - x_0|^2 / 2`; no score evaluation, whatever the quadrature."""
+        """`(n/2) sum |d_i|^2`, `sum |d_i|` and `|x_n - x_0|^2 / 2`; no score evaluation, whatever
+        the quadrature.
+        """
         flat = path.flatten(2).double()
         squares = (flat[:, 1:] - flat[:, :-1]).square().sum(2)
         chord = (flat[:, -1] - flat[:, 0]).square().sum(1)
-        return PathMeasure(energy=0.5 * squares.shape[1] * squares.sum(1), length=squares.sqrt().sum(1), lower_bound=0.5 * chord)
+        return PathMeasure(
+            energy=0.5 * squares.shape[1] * squares.sum(1),
+            length=squares.sqrt().sum(1),
+            lower_bound=0.5 * chord,
+        )

@@ -1,17 +1,20 @@
-"""A metric's inverse at many nodes of a path, and the inverse of the sum of these inverses; no D x D matrix is made."""
+"""A metric's inverse at many nodes of a path, and the inverse of the sum of these inverses; no D x
+D matrix is made.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.stein import SteinMetric
 
 
 class AbstractNodeInverse(ABC):
-    """`g_i = g(x_i)` at the n nodes of each of a batch of paths; vectors [pairs, n, D] float64, D = prod(shape).
+    """`g_i = g(x_i)` at the n nodes of each of a batch of paths; vectors [pairs, n, D] float64, D =
+    prod(shape).
 
     The score was evaluated when it was made: nothing here costs an evaluation.
     """
@@ -49,8 +52,9 @@ class ScalarInverse(AbstractNodeInverse):
 class RankOneInverse(AbstractNodeInverse):
     """`g_i = I + lam s_i s_i^T`, `scores` [pairs, n, D] float64.
 
-    With `h_i = s_i sqrt(lam / (1 + lam |s_i|^2))`, shorter than one, `g_i^-1 = I - h_i h_i^T`. So `sum_i g_i^-1 = n I - H^T H`,
-    the h_i being the rows of H, and by Woodbury only an n x n system is solved, O(n^2 D) arithmetic:
+    With `h_i = s_i sqrt(lam / (1 + lam |s_i|^2))`, shorter than one, `g_i^-1 = I - h_i h_i^T`. So
+    `sum_i g_i^-1 = n I - H^T H`, the h_i being the rows of H, and by Woodbury only an n x n system
+    is solved, O(n^2 D) arithmetic:
 
         (n I - H^T H)^-1 r = ( r + H^T (n I - H H^T)^-1 H r ) / n.
     """
@@ -78,11 +82,15 @@ class RankOneInverse(AbstractNodeInverse):
         return self.scores * (self.lam / (1 + self.lam * square)).sqrt()
 
 
-def linearise(metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, AbstractNodeInverse]:
-    """`d/dx [u . g(x) u]`, [pairs, n, D] float64, and g's inverse, at the nodes `x` [pairs, n, *shape]; `u` has their shape.
+def linearise(
+    metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor
+) -> tuple[torch.Tensor, AbstractNodeInverse]:
+    """`d/dx [u . g(x) u]`, [pairs, n, D] float64, and g's inverse, at the nodes `x` [pairs, n,
+    *shape]; `u` has their shape.
 
-    `stein` costs one score evaluation and one backward pass a node (3 evaluations), `conformal` one `inner` and a backward pass
-    through it (`3 nodes`), `euclidean` nothing. Raises ConfigError for a metric whose inverse is not matrix-free.
+    `stein` costs one score evaluation and one backward pass a node (3 evaluations), `conformal` one
+    `inner` and a backward pass through it (`3 nodes`), `euclidean` nothing. Raises ConfigError for
+    a metric whose inverse is not matrix-free.
     """
     pairs, nodes = x.shape[:2]
     velocity = u.detach().double().flatten(2)
@@ -94,11 +102,20 @@ def linearise(metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor) -> tuple
             scores = metric.field(points).double().reshape(velocity.shape)
             speed = velocity.square().sum(2) + metric.lam * (scores * velocity).sum(2).square()
             (gradient,) = torch.autograd.grad(speed.sum(), points)
-            return gradient.double().reshape(velocity.shape), RankOneInverse(scores.detach(), metric.lam)
+            return gradient.double().reshape(velocity.shape), RankOneInverse(
+                scores.detach(), metric.lam
+            )
         if metric.name == "conformal":
             unit = torch.full_like(points, points[0].numel() ** -0.5).detach()
-            weight = metric.inner(points, unit, unit).double()  # g = w I, and the vector's length is one
+            weight = metric.inner(
+                points, unit, unit
+            ).double()  # g = w I, and the vector's length is one
             (gradient,) = torch.autograd.grad(weight.sum(), points)
-            slope = velocity.square().sum(2, keepdim=True) * gradient.double().reshape(velocity.shape)
+            slope = velocity.square().sum(2, keepdim=True) * gradient.double().reshape(
+                velocity.shape
+            )
             return slope, ScalarInverse(weight.detach().view(pairs, nodes))
-    raise ConfigError(f"metric = {metric.name!r} has no matrix-free inverse: metric must be one of stein, conformal, euclidean.")
+    raise ConfigError(
+        f"metric = {metric.name!r} has no matrix-free inverse: metric must be one of stein,"
+        " conformal, euclidean."
+    )

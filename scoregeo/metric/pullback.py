@@ -2,28 +2,34 @@
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.metric.graph import node_scores
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
 RELATIVE_EPS = 1e-3  # the default eps, in units of sigma^-4
-GRAPH_NUMBERS = 2**16  # numbers (nodes times dimension) that one backward pass of `gradient` keeps a graph for
+GRAPH_NUMBERS = (
+    2**16
+)  # numbers (nodes times dimension) that one backward pass of `gradient` keeps a graph for
 
 
 class PullbackMetric(AbstractMetric):
     """`g(x) = eps I + J(x)^T J(x)`, J = ds/dx, eps > 0 (Saito & Matsubara 2025, arXiv 2510.05509).
 
-    `J^T J` is the Euclidean metric of score space pulled back by `x -> s(x)`; `eps I` keeps it positive definite where J is
-    singular. Near a manifold blurred by sigma, J is about `-1/sigma^2` in every normal direction and small along the manifold:
-    all normal directions are penalised, where `stein` penalises one. So eps is in 1 / data units^4, to be read against
-    `sigma^-4`; None is `1e-3 sigma^-4`: at every noise level a normal step costs about a thousand times a tangential one.
+    `J^T J` is the Euclidean metric of score space pulled back by `x -> s(x)`; `eps I` keeps it
+    positive definite where J is singular. Near a manifold blurred by sigma, J is about `-1/sigma^2`
+    in every normal direction and small along the manifold: all normal directions are penalised,
+    where `stein` penalises one. So eps is in 1 / data units^4, to be read against `sigma^-4`; None
+    is `1e-3 sigma^-4`: at every noise level a normal step costs about a thousand times a tangential
+    one.
 
-    The metric has no closed inverse, and its connection needs second derivatives of the score: neither is offered.
+    The metric has no closed inverse, and its connection needs second derivatives of the score:
+    neither is offered.
 
-    On a path the metric is measured by chords of the score, which need no Jacobian: over a part from a to b,
-    `|J (b - a)|^2 ~ |s(b) - s(a)|^2`. Of a quadrature only `subnodes` counts, whatever its rule.
+    On a path the metric is measured by chords of the score, which need no Jacobian: over a part
+    from a to b, `|J (b - a)|^2 ~ |s(b) - s(a)|^2`. Of a quadrature only `subnodes` counts, whatever
+    its rule.
     """
 
     name = "pullback"
@@ -44,26 +50,32 @@ class PullbackMetric(AbstractMetric):
         return RELATIVE_EPS / self._field.sigma**4 if self._eps is None else float(self._eps)
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`eps u.v + (J u).(J v)`; one JVP a point (3 score evaluations) where u is v, two otherwise."""
+        """`eps u.v + (J u).(J v)`; one JVP a point (3 score evaluations) where u is v, two
+        otherwise.
+        """
         _, jv = self._field.jvp(x, v)
         ju = jv if u is v else self._field.jvp(x, u)[1]
         return self.eps * (u * v).flatten(1).sum(1) + (ju * jv).flatten(1).sum(1)
 
     def apply(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`eps v + J^T (J v)`; one JVP and one VJP a point (6 score evaluations). No gradient flows through it."""
+        """`eps v + J^T (J v)`; one JVP and one VJP a point (6 score evaluations). No gradient flows
+        through it.
+        """
         with torch.no_grad():
             _, jv = self._field.jvp(x.detach(), v.detach())
         return self.eps * v.detach() + self._field.vjp(x, jv)[1]
 
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
-        """Energy, length and bound of the chords, m = `quadrature.subnodes` parts a segment, n segments:
+        """Energy, length and bound of the chords, m = `quadrature.subnodes` parts a segment, n
+        segments:
 
             E = (n/2) sum_i ( eps |d_i|^2 + m sum_r |s_{i,r+1} - s_{i,r}|^2 ),
             length = sum_i sum_r sqrt( eps |d_i|^2 / m^2 + |s_{i,r+1} - s_{i,r}|^2 ),
             bound = ( eps |x_n - x_0|^2 + |s_n - s_0|^2 ) / 2.
 
-        Energy and length are never above those of the continuous path through the points, and of order 2 in the parts' size.
-        `n m + 1` score evaluations a path, whatever the rule. Differentiable in the path where the score is.
+        Energy and length are never above those of the continuous path through the points, and of
+        order 2 in the parts' size. `n m + 1` score evaluations a path, whatever the rule.
+        Differentiable in the path where the score is.
         """
         parts = quadrature.subnodes
         flat = path.flatten(2)
@@ -78,11 +90,12 @@ class PullbackMetric(AbstractMetric):
         return PathMeasure(energy=energy, length=length, lower_bound=bound)
 
     def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
-        """dE/dx_j, exact for any score, by one VJP at each node, `J(y)^T` times second differences of the score.
+        """dE/dx_j, exact for any score, by one VJP at each node, `J(y)^T` times second differences
+        of the score.
 
-        E is a sum over segments, so the path is cut into pieces of about `GRAPH_NUMBERS` numbers (one segment at least), each
-        with its own backward pass: memory does not grow with the path. A piece of k segments costs `3 (k m + 1)` evaluations.
-        """
+        E is a sum over segments, so the path is cut into pieces of about `GRAPH_NUMBERS` numbers
+        (one segment at least), each with its own backward pass: memory does not grow with the path.
+        A piece of k segments costs `3 (k m + 1)` evaluations."""
         pairs, points = path.shape[:2]
         segments = max(1, GRAPH_NUMBERS // (path[0, 0].numel() * quadrature.subnodes))
         together = max(1, segments // (points - 1))
@@ -94,7 +107,9 @@ class PullbackMetric(AbstractMetric):
         return gradient[:, 1:-1]
 
     def _piece_gradient(self, piece: torch.Tensor, n: int, quadrature: Quadrature) -> torch.Tensor:
-        """Derivative, in all of its points, of what a piece adds to the energy of a path of n segments."""
+        """Derivative, in all of its points, of what a piece adds to the energy of a path of n
+        segments.
+        """
         with torch.enable_grad():
             piece = piece.detach().requires_grad_(True)
             # A piece's own energy has the factor of its own number of segments.

@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
 from scoregeo.metric.graph import log_density_differences, node_scores, residuals
 from scoregeo.path.quadrature import Quadrature
@@ -12,13 +12,15 @@ from scoregeo.score.field import ScoreField
 class SteinMetric(AbstractClosedFormMetric):
     """`g(x) = I + lam s(x) s(x)^T`, lam > 0 (Azeglio & Di Bernardo 2025, arXiv 2505.11128).
 
-    It is the metric of the graph `x -> (x, sqrt(lam) log p_sigma(x))` in one more dimension, a Monge patch: moving along the
-    score, off the data manifold, costs `1 + lam |s|^2` times as much as moving across it. So everything is closed form
-    (Hartmann et al. 2022, "Lagrangian manifold Monte Carlo on Monge patches"), with `J = ds/dx` and `W = 1 + lam |s|^2`:
+    It is the metric of the graph `x -> (x, sqrt(lam) log p_sigma(x))` in one more dimension, a
+    Monge patch: moving along the score, off the data manifold, costs `1 + lam |s|^2` times as much
+    as moving across it. So everything is closed form (Hartmann et al. 2022, "Lagrangian manifold
+    Monte Carlo on Monge patches"), with `J = ds/dx` and `W = 1 + lam |s|^2`:
 
         g^-1 v = v - lam (s.v) s / W,   det g = W,   Gamma(u, v) = lam s (u.J v) / W.
 
-    A learned score is not quite a gradient: `u.J v` is then its symmetric part, `(u.J v + v.J u) / 2`.
+    A learned score is not quite a gradient: `u.J v` is then its symmetric part,
+    `(u.J v + v.J u) / 2`.
     """
 
     name = "stein"
@@ -53,11 +55,15 @@ class SteinMetric(AbstractClosedFormMetric):
         return 0.5 * (self.lam * self._field(x).double().flatten(1).square().sum(1)).log1p()
 
     def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`lam s (u.J v) / W`; 3 score evaluations a point where u is v (one JVP, the score with it), 6 otherwise."""
+        """`lam s (u.J v) / W`; 3 score evaluations a point where u is v (one JVP, the score with
+        it), 6 otherwise.
+        """
         s, hessian = self._hessian(x, u, v)
         return _expand(self.lam * hessian / self._stretch(s), s) * s
 
-    def sectional_curvature(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def sectional_curvature(
+        self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> torch.Tensor:
         """Gauss's equation of the graph, `h = sqrt(lam) u.J v`, inner products in g:
 
             K = (h(u,u) h(v,v) - h(u,v)^2) / (W (<u,u><v,v> - <u,v>^2))
@@ -69,7 +75,11 @@ class SteinMetric(AbstractClosedFormMetric):
         s, u, v, ju, jv = (t.double().flatten(1) for t in (s, u, v, ju, jv))
         huu, hvv, huv = _dot(u, ju), _dot(v, jv), (_dot(u, jv) + _dot(v, ju)) / 2
         su, sv = _dot(s, u), _dot(s, v)
-        uu, vv, uv = _dot(u, u) + self.lam * su**2, _dot(v, v) + self.lam * sv**2, _dot(u, v) + self.lam * su * sv
+        uu, vv, uv = (
+            _dot(u, u) + self.lam * su**2,
+            _dot(v, v) + self.lam * sv**2,
+            _dot(u, v) + self.lam * su * sv,
+        )
         area = uu * vv - uv**2
         curved = self.lam * (huu * hvv - huv**2) / (self._stretch(s) * area)
         return curved.where(area > 1e-14 * uu * vv, torch.nan)
@@ -77,22 +87,32 @@ class SteinMetric(AbstractClosedFormMetric):
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
         """Energy, length and bound of the chords of the graph.
 
-        The bound is `(|x_n - x_0|^2 + lam (log p(x_n) - log p(x_0))^2) / 2`, its log-density difference summed along the path, so
-        that by Cauchy-Schwarz the excess is never negative. Differentiable in the path where the score is.
+        The bound is `(|x_n - x_0|^2 + lam (log p(x_n) - log p(x_0))^2) / 2`, its log-density
+        difference summed along the path, so that by Cauchy-Schwarz the excess is never negative.
+        Differentiable in the path where the score is.
         """
         flat = path.flatten(2)
         segments = flat[:, 1:] - flat[:, :-1]
-        delta = log_density_differences(node_scores(self._field, path, quadrature), segments, quadrature).double()
+        delta = log_density_differences(
+            node_scores(self._field, path, quadrature), segments, quadrature
+        ).double()
         n, parts = delta.shape[1:]
         squares = segments.double().square().sum(2)
         energy = 0.5 * n * (squares.sum(1) + self.lam * parts * delta.square().sum((1, 2)))
-        length = (squares[:, :, None] / parts**2 + self.lam * delta.square()).clamp_min(0).sqrt().sum((1, 2))
+        length = (
+            (squares[:, :, None] / parts**2 + self.lam * delta.square())
+            .clamp_min(0)
+            .sqrt()
+            .sum((1, 2))
+        )
         chord = (flat[:, -1] - flat[:, 0]).double().square().sum(1)
         bound = 0.5 * (chord + self.lam * delta.sum((1, 2)).square())
         return PathMeasure(energy=energy, length=length, lower_bound=bound)
 
     def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
-        """dE/dx_j without a backward pass, as for a true gradient field (`scoregeo.metric.graph`); at midpoints by autograd."""
+        """dE/dx_j without a backward pass, as for a true gradient field (`scoregeo.metric.graph`);
+        at midpoints by autograd.
+        """
         if not quadrature.shares_ends:
             return autograd_gradient(self, path, quadrature)
         lam = torch.full((len(path),), self.lam, dtype=torch.float64, device=path.device)
@@ -102,7 +122,9 @@ class SteinMetric(AbstractClosedFormMetric):
         """W, [batch]."""
         return 1 + self.lam * s.flatten(1).square().sum(1)
 
-    def _hessian(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _hessian(
+        self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The score, and the symmetric part of `u.J v`, [batch]."""
         s, jv = self._field.jvp(x, v)
         along = _dot(u.flatten(1), jv.flatten(1))

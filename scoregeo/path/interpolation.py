@@ -2,7 +2,8 @@
 
 import torch
 
-_PARALLEL = 0.9995  # above this |cos| the spherical formula divides by almost zero and the straight line is the same
+# Above this |cos| the spherical formula divides by almost zero and the straight line is the same
+_PARALLEL = 0.9995
 
 
 def parameter(num_points: int, like: torch.Tensor) -> torch.Tensor:
@@ -11,18 +12,20 @@ def parameter(num_points: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def linear(ends: torch.Tensor, num_points: int) -> torch.Tensor:
-    """`(1 - u) a + u b`: ends [pairs, 2, *shape] to paths [pairs, num_points, *shape]. The ends are kept to the last bit."""
+    """`(1 - u) a + u b`: ends [pairs, 2, *shape] to paths [pairs, num_points, *shape]. The ends are
+    kept to the last bit.
+    """
     a, b = ends.double().flatten(2).unbind(1)
     u = parameter(num_points, ends)[None, :, None]
     return _finish((1 - u) * a[:, None] + u * b[:, None], ends)
 
 
 def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
-    """`sin((1-u) w) / sin w * a + sin(u w) / sin w * b`, w the angle between a and b as flat vectors, their norms
-    left as they are.
+    """`sin((1-u) w) / sin w * a + sin(u w) / sin w * b`, w the angle between a and b as flat
+    vectors, their norms left as they are.
 
-    The straight line where |cos w| > 0.9995 or an end is 0. In float64 inside. Source: Shoemake 1985, with norms not
-    forced to one.
+    The straight line where |cos w| > 0.9995 or an end is 0. In float64 inside. Source: Shoemake
+    1985, with norms not forced to one.
     """
     a, b = ends.double().flatten(2).unbind(1)
     u = parameter(num_points, ends)[None, :, None]
@@ -30,7 +33,9 @@ def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
     cos = (a * b).sum(1) / norms.clamp_min(torch.finfo(torch.float64).tiny)
     straight = (cos.abs() > _PARALLEL) | (norms == 0)
     angle = torch.where(straight, torch.ones_like(cos), cos.clamp(-1, 1).acos())[:, None, None]
-    round_path = (((1 - u) * angle).sin() * a[:, None] + (u * angle).sin() * b[:, None]) / angle.sin()
+    round_path = (
+        ((1 - u) * angle).sin() * a[:, None] + (u * angle).sin() * b[:, None]
+    ) / angle.sin()
     straight_path = (1 - u) * a[:, None] + u * b[:, None]
     return _finish(torch.where(straight[:, None, None], straight_path, round_path), ends)
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import torch
 
-from scoregeo.core.errors import check_choice, check_number
+from scoregeo._utils.errors import check_choice, check_number
 
 RULES = ("trapezoid", "simpson", "midpoint")
 
@@ -14,8 +14,9 @@ RULES = ("trapezoid", "simpson", "midpoint")
 class Quadrature:
     """A composite rule on each segment, split into `subnodes` equal parts.
 
-    Each part is one residual `delta = sum_q W_q s(x_i + u_q d_i) . d_i`, an estimate of the log-density difference over it.
-    Orders: trapezoid and midpoint 2, simpson 4, in segment length. Score evaluations a path of n segments:
+    Each part is one residual `delta = sum_q W_q s(x_i + u_q d_i) . d_i`, an estimate of the
+    log-density difference over it. Orders: trapezoid and midpoint 2, simpson 4, in segment length.
+    Score evaluations a path of n segments:
     trapezoid `n m + 1`, simpson `2 n m + 1`, midpoint `n m` (m = subnodes).
     """
 
@@ -28,7 +29,9 @@ class Quadrature:
 
     @cached_property
     def fractions(self) -> torch.Tensor:
-        """Node positions u in [0, 1] within a segment, float64 [nodes]; for rules with shared ends, both ends included."""
+        """Node positions u in [0, 1] within a segment, float64 [nodes]; for rules with shared ends,
+        both ends included.
+        """
         m = self.subnodes
         if self.rule == "midpoint":
             return (torch.arange(m, dtype=torch.float64) + 0.5) / m
@@ -37,13 +40,19 @@ class Quadrature:
 
     @cached_property
     def weights(self) -> torch.Tensor:
-        """W [subnodes, nodes], float64: row r holds the weights of part r; each row sums to 1 / subnodes."""
+        """W [subnodes, nodes], float64: row r holds the weights of part r; each row sums to 1 /
+        subnodes.
+        """
         m = self.subnodes
         rows = torch.zeros(m, len(self.fractions), dtype=torch.float64)
-        pattern = {"trapezoid": [0.5, 0.5], "simpson": [1 / 6, 4 / 6, 1 / 6], "midpoint": [1.0]}[self.rule]
+        pattern = {"trapezoid": [0.5, 0.5], "simpson": [1 / 6, 4 / 6, 1 / 6], "midpoint": [1.0]}[
+            self.rule
+        ]
         step = max(len(pattern) - 1, 1)
         for r in range(m):
-            rows[r, r * step : r * step + len(pattern)] = torch.tensor(pattern, dtype=torch.float64) / m
+            rows[r, r * step : r * step + len(pattern)] = (
+                torch.tensor(pattern, dtype=torch.float64) / m
+            )
         return rows
 
     @property

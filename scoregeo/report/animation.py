@@ -1,22 +1,28 @@
-"""Animations of a path of pictures: a GIF that every viewer shows, and an MP4 with all its colours."""
+"""Animations of a path of pictures: a GIF that every viewer shows, and an MP4 with
+all its colours.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scoregeo.core.errors import check_number
-from scoregeo.core.files import write_whole
+from scoregeo._utils.errors import check_number
+from scoregeo._utils.files import write_whole
 from scoregeo.report.style import as_pictures
 
 _SIDE = 192  # pixels: smaller pictures are drawn larger, each pixel a square
 
 
-def animation(out: Path, frames: Any, *, frames_per_second: float = 12, there_and_back: bool = True) -> list[Path]:
-    """A looping GIF `out.gif` and an MP4 `out.mp4` of frames [points, channels, height, width] in [-1, 1].
+def animation(
+    out: Path, frames: Any, *, frames_per_second: float = 12, there_and_back: bool = True
+) -> list[Path]:
+    """A looping GIF `out.gif` and an MP4 `out.mp4` of frames [points, channels, height, width] in
+    [-1, 1].
 
-    Each pixel is drawn as a square of as many as bring the longer side near to 192, large pictures as they are; a last odd row or
-    column is repeated in the MP4, whose sides must be even. `there_and_back`: the frames in order and back again.
+    Each pixel is drawn as a square of as many as bring the longer side near to 192, large pictures
+    as they are; a last odd row or column is repeated in the MP4, whose sides must be even.
+    `there_and_back`: the frames in order and back again.
     """
     import imageio.v3 as imageio
 
@@ -28,7 +34,12 @@ def animation(out: Path, frames: Any, *, frames_per_second: float = 12, there_an
         pictures = np.concatenate([pictures, pictures[-2:0:-1]])
     gif, film = (out.with_name(f"{out.name}.{kind}") for kind in ("gif", "mp4"))
     pause = 1000 / frames_per_second
-    write_whole(gif, lambda partial: imageio.imwrite(partial, pictures, extension=".gif", duration=pause, loop=0))
+    write_whole(
+        gif,
+        lambda partial: imageio.imwrite(
+            partial, pictures, extension=".gif", duration=pause, loop=0
+        ),
+    )
     height, width = pictures.shape[1:3]
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     settings: dict[str, Any] = {
@@ -38,5 +49,10 @@ def animation(out: Path, frames: Any, *, frames_per_second: float = 12, there_an
         "macro_block_size": 2,
         "ffmpeg_log_level": "error",
     }
-    write_whole(film, lambda partial: imageio.imwrite(partial, even, plugin="FFMPEG", extension=".mp4", **settings))
+    write_whole(
+        film,
+        lambda partial: imageio.imwrite(
+            partial, even, plugin="FFMPEG", extension=".mp4", **settings
+        ),
+    )
     return [gif, film]

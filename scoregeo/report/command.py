@@ -1,4 +1,5 @@
-"""The command `scoregeo-report`: one self-contained page of a run, of a multirun, or of a folder of results.
+"""The command `scoregeo-report`: one self-contained page of a run, of a multirun, or of a folder of
+results.
 
 scoregeo-report FOLDER [--out FILE] [--runs FOLDER]
 """
@@ -8,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scoregeo.core.errors import DataError, ScoregeoError, bad_value
+from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
 from scoregeo.report.html import write_html
 from scoregeo.report.page import Page, Section
 from scoregeo.report.results_section import failed_runs, result_names, results_sections
@@ -19,8 +20,8 @@ from scoregeo.report.sweep_section import sweep_section
 
 NAME = "report.html"
 _EXPECTED = (
-    "the folder of a run (manifest.json, config.yaml), of a multirun (a folder a job) or of results (NAME.md and NAME.csv) "
-    "is expected"
+    "the folder of a run (manifest.json, config.yaml), of a multirun (a folder a job) or of results"
+    " (NAME.md and NAME.csv) is expected"
 )
 _INTRO = (
     "Means over pairs with 95 % bootstrap intervals. "
@@ -30,11 +31,18 @@ _INTRO = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
-    parser = argparse.ArgumentParser(prog="scoregeo-report", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="scoregeo-report", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("folder", type=Path, help="a run's folder, a multirun's, or one of results")
-    parser.add_argument("--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{NAME})")
     parser.add_argument(
-        "--runs", type=Path, default=None, help="for results: where their runs lie, as RUNS/NAME/HASH, to link them"
+        "--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{NAME})"
+    )
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=None,
+        help="for results: where their runs lie, as RUNS/NAME/HASH, to link them",
     )
     given = parser.parse_args(arguments)
     try:
@@ -46,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def report(folder: Path, out: Path | None = None, runs: Path | None = None) -> Path:
     """Write the page of `folder` to `out` (default: into it); gives its path.
 
-    Raises DataError for a folder that is missing, empty or none of the three kinds, and for files of another version;
-    ConfigError for an `out` that is no HTML file.
+    Raises DataError for a folder that is missing, empty or none of the three kinds, and for files
+    of another version; ConfigError for an `out` that is no HTML file.
     """
     out = out or folder / NAME
     if out.suffix not in (".html", ".htm"):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json
-from scoregeo.core.results import check_format
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
+from scoregeo._utils.results import check_format
 from scoregeo.evaluation.comparison import Comparison
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.table import format_estimate
@@ -29,7 +29,9 @@ _WORDS = {True: "better", False: "worse", None: "not told apart"}
 
 
 def comparison_entry(group: str, measure: str, found: Comparison) -> dict[str, Any]:
-    """One entry of `summary.json`: `COMPARISON_KEYS`. Method less reference; of absolute values where nearer zero is better."""
+    """One entry of `summary.json`: `COMPARISON_KEYS`. Method less reference; of absolute values
+    where nearer zero is better.
+    """
     d = found.difference
     values = (
         group,
@@ -51,25 +53,37 @@ def comparison_entry(group: str, measure: str, found: Comparison) -> dict[str, A
 def read_summary(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows and comparisons of a `summary.json`.
 
-    Raises DataError, naming the file, where it is missing or damaged, has another format, holds no rows, or an entry lacks a key.
-    """
+    Raises DataError, naming the file, where it is missing or damaged, has another format, holds no
+    rows, or an entry lacks a key."""
     content = check_format(read_json(path), str(path))
     rows, comparisons = content.get("rows"), content.get("comparisons")
     if not isinstance(rows, list) or not rows or not isinstance(comparisons, list):
-        raise DataError(f"{path} holds no rows and comparisons: it was not written by a run that finished.")
+        raise DataError(
+            f"{path} holds no rows and comparisons: it was not written by a run that finished."
+        )
     for entry in comparisons:
-        missing = [key for key in COMPARISON_KEYS if not isinstance(entry, Mapping) or key not in entry]
+        missing = [
+            key for key in COMPARISON_KEYS if not isinstance(entry, Mapping) or key not in entry
+        ]
         if missing:
-            raise DataError(f"A comparison in {path} lacks {', '.join(missing)}: it was written by another version.")
+            raise DataError(
+                f"A comparison in {path} lacks {', '.join(missing)}: it was written by another"
+                " version."
+            )
     return rows, comparisons
 
 
-def comparison_table(entries: Iterable[Mapping[str, Any]], titles: Mapping[str, str], measures: Sequence[str]) -> str:
-    """A GitHub table of comparisons, by measure in the order of `measures`, with a column for the group where there are several.
+def comparison_table(
+    entries: Iterable[Mapping[str, Any]], titles: Mapping[str, str], measures: Sequence[str]
+) -> str:
+    """A GitHub table of comparisons, by measure in the order of `measures`, with a column for the
+    group where there are several.
 
     Empty for none.
     """
-    known = sorted((e for e in entries if e["measure"] in measures), key=lambda e: measures.index(e["measure"]))
+    known = sorted(
+        (e for e in entries if e["measure"] in measures), key=lambda e: measures.index(e["measure"])
+    )
     if not known:
         return ""
     grouped = len({entry["group"] for entry in known}) > 1
@@ -98,8 +112,16 @@ def comparison_table(entries: Iterable[Mapping[str, Any]], titles: Mapping[str, 
                 entry["reference"],
                 str(entry["n"]),
                 text,
-                *("" if entry[key] is None else f"{entry[key]:.2g}" for key in ("p", "p_corrected", "effect")),
+                *(
+                    "" if entry[key] is None else f"{entry[key]:.2g}"
+                    for key in ("p", "p_corrected", "effect")
+                ),
                 _WORDS[entry["better"]],
             ]
         )
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    return (
+        "\n".join(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+        )
+        + "\n"
+    )

@@ -1,4 +1,6 @@
-"""Curves: energy against score evaluations, and sweeps as lines or heat maps. Arrays or tensors in, files out (see `figures`)."""
+"""Curves: energy against score evaluations, and sweeps as lines or heat maps. Arrays or tensors in,
+files out (see `figures`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
 
@@ -20,11 +22,12 @@ def energy_curves(
     ylabel: str = "energy",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
-    """Energy against score evaluations, both axes logarithmic: each method's median over pairs, and a band to its quartiles.
+    """Energy against score evaluations, both axes logarithmic: each method's median over pairs, and
+    a band to its quartiles.
 
-    `curves`: method to (evaluations, energy), both [steps, pairs], as a solver's history gives them stacked. Between
-    steps, and after a pair's last one, its energy stays; before its first it has none. Values at or below 0 are not drawn.
-    """
+    `curves`: method to (evaluations, energy), both [steps, pairs], as a solver's history gives them
+    stacked. Between steps, and after a pair's last one, its energy stays; before its first it has
+    none. Values at or below 0 are not drawn."""
     if not curves:
         raise DataError("energy_curves: no curve to draw.")
     with drawing():
@@ -33,20 +36,48 @@ def energy_curves(
         styles = looks(curves)
         handles: list[Any] = []
         for index, (name, (evaluations, energy)) in enumerate(curves.items()):
-            count, quartiles = quartile_curve(as_array(evaluations, name, 2), as_array(energy, name, 2))
+            count, quartiles = quartile_curve(
+                as_array(evaluations, name, 2), as_array(energy, name, 2)
+            )
             visible = np.where(quartiles > 0, quartiles, np.nan)
             look = styles[name]
-            line = axes.step(count, visible[1], where="post", label=name, marker=marker(index), markevery=_spread(count), **look)
-            axes.fill_between(count, visible[0], visible[2], step="post", color=look["color"], alpha=0.15, linewidth=0)
+            line = axes.step(
+                count,
+                visible[1],
+                where="post",
+                label=name,
+                marker=marker(index),
+                markevery=_spread(count),
+                **look,
+            )
+            axes.fill_between(
+                count,
+                visible[0],
+                visible[2],
+                step="post",
+                color=look["color"],
+                alpha=0.15,
+                linewidth=0,
+            )
             handles += line
-        axes.set(xscale="log", yscale="log", xlabel="score evaluations a pair", ylabel=ylabel, title=title)
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel="score evaluations a pair",
+            ylabel=ylabel,
+            title=title,
+        )
         heading = "median over pairs, band: quartiles"
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, title=heading, title_fontsize=7)
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=2, title=heading, title_fontsize=7
+        )
         return save_figure(figure, out, formats)
 
 
 def _spread(counts: NDArray[np.float64], most: int = 6) -> list[int]:
-    """Indices of a few counts, the last among them, evenly spread on a logarithmic axis: where a line's markers stand."""
+    """Indices of a few counts, the last among them, evenly spread on a logarithmic axis: where a
+    line's markers stand.
+    """
     wanted = np.geomspace(counts[0], counts[-1], most)
     return sorted({int(np.abs(np.log(counts / place)).argmin()) for place in wanted})
 
@@ -54,12 +85,16 @@ def _spread(counts: NDArray[np.float64], most: int = 6) -> list[int]:
 def quartile_curve(
     evaluations: NDArray[np.float64], energy: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Counts of evaluations at which some pair took a step, [counts], and the energy's quartiles over pairs there, [3, counts].
+    """Counts of evaluations at which some pair took a step, [counts], and the energy's quartiles
+    over pairs there, [3, counts].
 
     A count of 0 (the start) is given as 1, so that a logarithmic axis can show it.
     """
     if evaluations.shape != energy.shape:
-        raise DataError(f"Evaluations {list(evaluations.shape)} and energy {list(energy.shape)} must have one shape.")
+        raise DataError(
+            f"Evaluations {list(evaluations.shape)} and energy {list(energy.shape)} must have one"
+            " shape."
+        )
     evaluations = np.maximum(evaluations, 1)
     counts = np.unique(evaluations)
     held = np.full((evaluations.shape[1], len(counts)), np.nan)
@@ -68,7 +103,9 @@ def quartile_curve(
         order = np.argsort(evaluations[:, pair], kind="stable")
         step = np.searchsorted(evaluations[order, pair], counts, side="right") - 1
         held[pair] = np.where(step >= 0, energy[order, pair][np.maximum(step, 0)], np.nan)
-    started = np.isfinite(held).all(0)  # a median over some of the pairs only would jump as others come in
+    started = np.isfinite(held).all(
+        0
+    )  # a median over some of the pairs only would jump as others come in
     if not started.any():
         raise DataError("No count of evaluations at which every pair has a finite energy.")
     return counts[started], np.quantile(held[:, started], [0.25, 0.5, 0.75], axis=0)
@@ -76,7 +113,9 @@ def quartile_curve(
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a sweep: `y` against `x`, with intervals where `low` and `high` are given; NaN where there is no value."""
+    """One line of a sweep: `y` against `x`, with intervals where `low` and `high` are given; NaN
+    where there is no value.
+    """
 
     x: Sequence[Any]
     y: Sequence[float]
@@ -94,10 +133,12 @@ def sweep_lines(
     columns: int = 3,
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
-    """A panel for each entry of `panels` (title to lines by label), such as a measure against lambda for each number of points.
+    """A panel for each entry of `panels` (title to lines by label), such as a measure against
+    lambda for each number of points.
 
-    `ylabels`: one for all panels or one each. `x` on a logarithmic axis where all its values are numbers above 0 that span
-    more than a decade, as categories where some are not numbers. Bars: intervals.
+    `ylabels`: one for all panels or one each. `x` on a logarithmic axis where all its values are
+    numbers above 0 that span more than a decade, as categories where some are not numbers. Bars:
+    intervals.
     """
     if not panels:
         raise DataError("sweep_lines: no panel to draw.")
@@ -117,11 +158,18 @@ def sweep_lines(
         for axes, (title, lines), ylabel in zip(grid.flat, panels.items(), names, strict=False):
             for label, line in lines.items():
                 y = np.asarray(line.y, dtype=np.float64)
-                x = np.asarray(line.x if numeric else [places[str(value)] for value in line.x], dtype=np.float64)
+                x = np.asarray(
+                    line.x if numeric else [places[str(value)] for value in line.x],
+                    dtype=np.float64,
+                )
                 bars = None
                 if line.low is not None and line.high is not None:
-                    bars = np.nan_to_num(np.maximum([y - np.asarray(line.low), np.asarray(line.high) - y], 0))
-                axes.errorbar(x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **styles[label])
+                    bars = np.nan_to_num(
+                        np.maximum([y - np.asarray(line.low), np.asarray(line.high) - y], 0)
+                    )
+                axes.errorbar(
+                    x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **styles[label]
+                )
             axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
             if not numeric:
                 axes.set_xticks(range(len(places)), list(places))
@@ -135,7 +183,12 @@ def sweep_lines(
             for axes in grid.flat:
                 handles, names_drawn = axes.get_legend_handles_labels()
                 drawn |= dict(zip(names_drawn, handles, strict=True))
-            figure.legend([drawn[label] for label in labels], labels, title=legend or None, loc="outside right center")
+            figure.legend(
+                [drawn[label] for label in labels],
+                labels,
+                title=legend or None,
+                loc="outside right center",
+            )
         return save_figure(figure, out, formats)
 
 
@@ -151,7 +204,8 @@ def sweep_heatmap(
     title: str = "",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
-    """One measure over two swept keys: `values` [y, x], each written in its cell; NaN (a failed job) is grey and says so.
+    """One measure over two swept keys: `values` [y, x], each written in its cell; NaN (a failed
+    job) is grey and says so.
 
     Colours run logarithmically where all values are above 0 and span more than two decades.
     """
@@ -160,22 +214,41 @@ def sweep_heatmap(
 
     array = as_array(values, measure, 2)
     if array.shape != (len(y_values), len(x_values)):
-        raise DataError(f"{measure}: {len(y_values)} x {len(x_values)} values expected; got {list(array.shape)}.")
+        raise DataError(
+            f"{measure}: {len(y_values)} x {len(x_values)} values expected; got"
+            f" {list(array.shape)}."
+        )
     finite = array[np.isfinite(array)]
     if finite.size == 0:
         raise DataError(f"{measure}: no finite value to draw.")
     low, high = float(finite.min()), float(finite.max())
-    norm: Normalize = LogNorm(low, high) if low > 0 and high > 100 * low else Normalize(low, high if high > low else low + 1)
+    norm: Normalize = (
+        LogNorm(low, high)
+        if low > 0 and high > 100 * low
+        else Normalize(low, high if high > low else low + 1)
+    )
     with drawing({"axes.grid": False}):
         figure = new_figure(1.8 + 0.75 * len(x_values), 1.2 + 0.45 * len(y_values))
         axes = figure.subplots()
-        colours = matplotlib.colormaps["cividis"].with_extremes(bad="#DDDDDD")  # even in grey and for colour-blind eyes
-        image = axes.imshow(np.ma.masked_invalid(array), cmap=colours, norm=norm, aspect="auto", origin="lower")
+        colours = matplotlib.colormaps["cividis"].with_extremes(
+            bad="#DDDDDD"
+        )  # even in grey and for colour-blind eyes
+        image = axes.imshow(
+            np.ma.masked_invalid(array), cmap=colours, norm=norm, aspect="auto", origin="lower"
+        )
         for (row, column), value in np.ndenumerate(array):
             known = bool(np.isfinite(value))
             dark = known and float(norm(value)) < 0.5
             text = f"{value:.3g}" if known else "none"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
+            axes.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if dark else "black",
+            )
         axes.set_xticks(range(len(x_values)), [str(value) for value in x_values])
         axes.set_yticks(range(len(y_values)), [str(value) for value in y_values])
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)

@@ -1,4 +1,5 @@
-"""Figures of paths and frames: paths on a surface in 3-D, and strips of frames. Arrays or tensors in, files out.
+"""Figures of paths and frames: paths on a surface in 3-D, and strips of frames. Arrays or tensors
+in, files out.
 
 `out` is a path without suffix; each figure is written as PDF and PNG (or `formats`).
 """
@@ -10,8 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoregeo.core.errors import DataError, check_number
-from scoregeo.report.style import TRUTH, as_array, as_pictures, drawing, looks, new_figure, save_figure
+from scoregeo._utils.errors import DataError, check_number
+from scoregeo.report.style import (
+    TRUTH,
+    as_array,
+    as_pictures,
+    drawing,
+    looks,
+    new_figure,
+    save_figure,
+)
 
 _GAP = 0.05  # between the pictures of a strip, of their width
 
@@ -27,14 +36,16 @@ def surface_paths(
 ) -> list[Path]:
     """Paths on a surface in 3-D, one colour a method, the ends as black dots.
 
-    `surface`: x, y, z grids [rows, columns]. `paths`: method to [points, 3] or [pairs, points, 3]; the method called "truth"
-    is drawn black and dotted, on top. `view`: elevation and azimuth in degrees; by default the paths face the reader.
-    """
+    `surface`: x, y, z grids [rows, columns]. `paths`: method to [points, 3] or [pairs, points, 3];
+    the method called "truth" is drawn black and dotted, on top. `view`: elevation and azimuth in
+    degrees; by default the paths face the reader."""
     x, y, z = (as_array(part, "surface", 2) for part in surface)
     tracks = {name: _tracks(name, path) for name, path in paths.items()}
     if not tracks:
         raise DataError("surface_paths: no path to draw.")
-    elevation, azimuth = view or _facing(np.concatenate([t.reshape(-1, 3) for t in tracks.values()]), x, y, z)
+    elevation, azimuth = view or _facing(
+        np.concatenate([t.reshape(-1, 3) for t in tracks.values()]), x, y, z
+    )
     with drawing():
         figure = new_figure(4.8, 4.6)
         axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
@@ -52,7 +63,11 @@ def surface_paths(
         axes.set_box_aspect([max(high - low, 1e-9) for low, high in box], zoom=1.55)
         axes.view_init(elev=elevation, azim=azimuth)
         axes.set_axis_off()
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2 if max(map(len, tracks)) > 12 else 4)
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=2 if max(map(len, tracks)) > 12 else 4,
+        )
         return save_figure(figure, out, formats)
 
 
@@ -64,11 +79,12 @@ def frame_strips(
     title: str = "",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
-    """Strips of frames of one pair: one row a method with its name on the left, the truth on top if it is among them.
+    """Strips of frames of one pair: one row a method with its name on the left, the truth on top if
+    it is among them.
 
-    `rows`: method to frames [points, channels, height, width] in [-1, 1] (clamped); of each at most `columns`, evenly chosen by
-    index, both ends among them. Numbers of points may differ; the fraction of the way stands above each column. Raises DataError
-    where sizes of frames differ.
+    `rows`: method to frames [points, channels, height, width] in [-1, 1] (clamped); of each at most
+    `columns`, evenly chosen by index, both ends among them. Numbers of points may differ; the
+    fraction of the way stands above each column. Raises DataError where sizes of frames differ.
     """
     check_number("columns", columns, at_least=2, integer=True)
     pictures = {name: as_pictures(frames, name) for name, frames in rows.items()}
@@ -78,26 +94,40 @@ def frame_strips(
     for name in others:
         if pictures[name].shape[1:] != pictures[first].shape[1:]:
             sizes = [" x ".join(map(str, pictures[row].shape[1:3])) for row in (first, name)]
-            raise DataError(f"frame_strips: the frames of {first} have {sizes[0]} pixels, those of {name} {sizes[1]}.")
-    order = [name for name in pictures if name == TRUTH] + [name for name in pictures if name != TRUTH]
+            raise DataError(
+                f"frame_strips: the frames of {first} have {sizes[0]} pixels, those of {name}"
+                f" {sizes[1]}."
+            )
+    order = [name for name in pictures if name == TRUTH] + [
+        name for name in pictures if name != TRUTH
+    ]
     columns = min(columns, max(len(frames) for frames in pictures.values()))
     fractions = np.linspace(0, 1, columns)
     height, width = pictures[first].shape[1:3]
     gap = max(1, round(_GAP * width))
     # One picture of them all: with an axes a frame, 11 rows of 11 take three times as long.
-    sheet = np.full((len(order) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    sheet = np.full(
+        (len(order) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8
+    )
     for row, name in enumerate(order):
         frames = pictures[name]
         for column, fraction in enumerate(fractions):
             top, left = row * (height + gap), column * (width + gap)
-            sheet[top : top + height, left : left + width] = frames[round(fraction * (len(frames) - 1))]
+            sheet[top : top + height, left : left + width] = frames[
+                round(fraction * (len(frames) - 1))
+            ]
     with drawing():
         cell = 0.62
         label = 0.15 + 0.075 * max(len(name) for name in order)
-        figure = new_figure(label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order))
+        figure = new_figure(
+            label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order)
+        )
         axes = figure.add_subplot()
         axes.imshow(sheet, interpolation="nearest", aspect="equal")
-        axes.set_xticks(np.arange(columns) * (width + gap) + width / 2 - 0.5, [f"{fraction:.2g}" for fraction in fractions])
+        axes.set_xticks(
+            np.arange(columns) * (width + gap) + width / 2 - 0.5,
+            [f"{fraction:.2g}" for fraction in fractions],
+        )
         axes.set_yticks(np.arange(len(order)) * (height + gap) + height / 2 - 0.5, order)
         axes.tick_params(length=0, bottom=False, labelbottom=False, labeltop=True)
         axes.tick_params(axis="x", labelsize=7, labelcolor="#666666", pad=2)
@@ -112,7 +142,10 @@ def _tracks(name: str, path: Any) -> NDArray[np.float64]:
     """[pairs, points, 3] of [points, 3] or [pairs, points, 3]."""
     array = as_array(path, name, 2 if np.ndim(path) == 2 else 3)
     if array.shape[-1] != 3:
-        raise DataError(f"{name}: only points in three dimensions can be drawn on a surface; these have {array.shape[-1]}.")
+        raise DataError(
+            f"{name}: only points in three dimensions can be drawn on a surface; these have"
+            f" {array.shape[-1]}."
+        )
     return array.reshape(-1, *array.shape[-2:])
 
 

@@ -1,4 +1,6 @@
-"""What the parent of a multirun makes of its jobs: one table and one plot, or a page for each study and each experiment."""
+"""What the parent of a multirun makes of its jobs: one table and one plot, or a page for each study
+and each experiment.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,14 +8,14 @@ from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
-from scoregeo.columns import headlines, iterated
-from scoregeo.core.errors import DataError, bad_value
-from scoregeo.core.files import read_json
-from scoregeo.core.jobs import SWEEP, RecordedJob, read_jobs, wholes
+from scoregeo._utils.errors import DataError, bad_value
+from scoregeo._utils.files import read_json
+from scoregeo._utils.jobs import SWEEP, RecordedJob, read_jobs, wholes
+from scoregeo.evaluation.columns import headlines, iterated
+from scoregeo.report.page_settings import PageSettings
 from scoregeo.report.result_page import Study, copy_page, duration, write_experiment, write_study
 from scoregeo.report.run import DONE
 from scoregeo.report.sweep import Job, gather, read_sweep, show
-from scoregeo.settings import PageSettings
 
 log = logging.getLogger(__name__)
 
@@ -22,18 +24,25 @@ _NOT_SWEPT = (*_NOT_SHOWN, "study", "profile", "shard", "shards")
 
 
 def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]:
-    """Write a multirun's table or pages into `results` (None: its own folder); gives the failed jobs with their reasons.
+    """Write a multirun's table or pages into `results` (None: its own folder); gives the failed
+    jobs with their reasons.
 
-    A study has its page; with `pages` in the record each experiment has one too; any other multirun has `sweep.md`, `.csv` and a
-    plot.
+    A study has its page; with `pages` in the record each experiment has one too; any other multirun
+    has `sweep.md`, `.csv` and a plot.
     """
     record, jobs = read_json(folder / SWEEP), wholes(read_jobs(folder))
     _, read = read_sweep(folder)
     reasons = {job.name: job.failure for job in read}
     failures = {_named(job): job.failure for job in read if job.failure is not None}
-    studies = list(dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None))
+    studies = list(
+        dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None)
+    )
     if not studies and not record.get("pages"):
-        _table(folder, [job for job in jobs if reasons[job.name] is None], str(record.get("command", "")))
+        _table(
+            folder,
+            [job for job in jobs if reasons[job.name] is None],
+            str(record.get("command", "")),
+        )
         return failures
     out = results or folder
     seconds: dict[Path, float] = {}
@@ -49,26 +58,46 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
 
 def _named(job: Job) -> str:
     """Its number and the values of the keys that differ between jobs."""
-    return f"job {job.name} (" + ", ".join(f"{k} = {show(v)}" for k, v in job.values.items() if v is not None) + ")"
+    return (
+        f"job {job.name} ("
+        + ", ".join(f"{k} = {show(v)}" for k, v in job.values.items() if v is not None)
+        + ")"
+    )
 
 
 def _table(folder: Path, jobs: Sequence[RecordedJob], command: str) -> None:
     """One table and one plot of the jobs that are done, in the multirun's folder."""
-    rows = [row for job in jobs if (job.run / "summary.json").is_file() for row in read_json(job.run / "summary.json")["rows"]]
+    rows = [
+        row
+        for job in jobs
+        if (job.run / "summary.json").is_file()
+        for row in read_json(job.run / "summary.json")["rows"]
+    ]
     try:
-        sweep = gather(folder, out=folder / "sweep", measures=headlines(rows), plotted=iterated(rows) or None, command=command)
+        sweep = gather(
+            folder,
+            out=folder / "sweep",
+            measures=headlines(rows),
+            plotted=iterated(rows) or None,
+            command=command,
+        )
     except DataError as error:
         log.error("%s", error)
         return
     log.info("sweep: %s", ", ".join(str(path) for path in sweep.files))
 
 
-def _study(name: str, jobs: Sequence[RecordedJob], reasons: dict[str, str | None], out: Path) -> dict[Path, float]:
+def _study(
+    name: str, jobs: Sequence[RecordedJob], reasons: dict[str, str | None], out: Path
+) -> dict[Path, float]:
     """A study's page; gives its runs' seconds."""
     page = _page(jobs)
     swept = _swept(jobs)
     key = page.key or ", ".join(swept)
-    labels = {job.name: str(job.page.get("case") or ", ".join(_value(job, one) for one in swept)) for job in jobs}
+    labels = {
+        job.name: str(job.page.get("case") or ", ".join(_value(job, one) for one in swept))
+        for job in jobs
+    }
     done = {labels[job.name]: job.run for job in jobs if reasons[job.name] is None}
     failed = [labels[job.name] for job in jobs if reasons[job.name] is not None]
     command = _command(jobs, swept)
@@ -99,28 +128,38 @@ def _experiment(job: RecordedJob, out: Path) -> dict[Path, float]:
 
 
 def _page(jobs: Sequence[RecordedJob]) -> PageSettings:
-    """The page settings of the first job that has any: what they say of the page is the same in all."""
+    """The page settings of the first job that has any: what they say of the page is the same in
+    all.
+    """
     known = {item.name for item in fields(PageSettings)}
     found = next((job.page for job in jobs if job.page), {})
     return PageSettings(**{key: value for key, value in found.items() if key in known})
 
 
 def _swept(jobs: Sequence[RecordedJob]) -> list[str]:
-    """The keys whose values differ between jobs; of a single job, those that stand before the study's name, as parameters do."""
+    """The keys whose values differ between jobs; of a single job, those that stand before the
+    study's name, as parameters do.
+    """
     keys = list(dict.fromkeys(one.partition("=")[0] for job in jobs for one in job.overrides))
     keys = [key for key in keys if key not in _NOT_SWEPT]
     if len(jobs) > 1:
         return [key for key in keys if len({_value(job, key) for job in jobs}) > 1]
-    before = jobs[0].overrides[: [one.partition("=")[0] for one in jobs[0].overrides].index("study")]
+    before = jobs[0].overrides[
+        : [one.partition("=")[0] for one in jobs[0].overrides].index("study")
+    ]
     return [key for key in keys if any(one.startswith(f"{key}=") for one in before)]
 
 
 def _value(job: RecordedJob, key: str) -> str:
-    return next((one.partition("=")[2] for one in job.overrides if one.partition("=")[0] == key), "")
+    return next(
+        (one.partition("=")[2] for one in job.overrides if one.partition("=")[0] == key), ""
+    )
 
 
 def _command(jobs: Sequence[RecordedJob], swept: Sequence[str]) -> str:
-    """The command that remakes a page: what its jobs have in common, less what a study's own file says."""
+    """The command that remakes a page: what its jobs have in common, less what a study's own file
+    says.
+    """
     left = [one for one in jobs[0].overrides if one.partition("=")[0] not in (*_NOT_SHOWN, *swept)]
     return " ".join(["scoregeo", *left])
 

@@ -1,11 +1,14 @@
-"""Heat maps of a sweep for the page: a table whose cells are coloured, so that the numbers can be read, searched and copied."""
+"""Heat maps of a sweep for the page: a table whose cells are coloured, so that the numbers can be
+read, searched and copied.
+"""
 
 import math
 from collections.abc import Sequence
 
 from scoregeo.report.page import HeatCell, HeatMap
 
-COLOURS = "cividis"  # Nunez, Anderton & Renslow 2018: even in lightness, alike to colour-blind and other eyes
+# Nunez, Anderton & Renslow 2018: even in lightness, alike to colour-blind and other eyes
+COLOURS = "cividis"
 _DECADES = 100.0  # as in the figures: a span of more than this is coloured logarithmically
 MISSING = HeatCell("none", "#DDDDDD", "#000000")
 
@@ -17,7 +20,8 @@ def heat_map(
     values: Sequence[Sequence[float | None]],
     reasons: Sequence[Sequence[str]],
 ) -> HeatMap:
-    """`values` [down, across] of one measure; None (or not finite) where a job has none, with the reason in `reasons`.
+    """`values` [down, across] of one measure; None (or not finite) where a job has none, with the
+    reason in `reasons`.
 
     `across`, `down`: key and its values in words.
     """
@@ -39,7 +43,9 @@ def heat_map(
 
 
 def paint(share: float) -> tuple[str, str]:
-    """The colour at `share` in [0, 1] of the map, as "#RRGGBB", and black or white, whichever stands out more from it."""
+    """The colour at `share` in [0, 1] of the map, as "#RRGGBB", and black or white, whichever
+    stands out more from it.
+    """
     import matplotlib
     from matplotlib.colors import to_hex
 

@@ -1,4 +1,6 @@
-"""A page of `results/` in Markdown as blocks of the report: command, settings, tables with captions, figures, prose."""
+"""A page of `results/` in Markdown as blocks of the report: command, settings, tables with
+captions, figures, prose.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -27,8 +29,9 @@ class Document:
 def read_markdown(text: str, picture: Callable[[str, str], Figure | None]) -> Document:
     """Read a page. `picture(source, alt)` gives the figure of an image, None to leave it out.
 
-    The first level-1 heading is the title, the first code block the command, the paragraph that starts "Settings:" the facts
-    (pairs of key and value); a table takes the heading above it as its caption. Raw HTML is shown as text.
+    The first level-1 heading is the title, the first code block the command, the paragraph that
+    starts "Settings:" the facts (pairs of key and value); a table takes the heading above it as its
+    caption. Raw HTML is shown as text.
     """
     parser = _parser()
     tokens = parser.parse(text)
@@ -61,9 +64,12 @@ def read_markdown(text: str, picture: Callable[[str, str], Figure | None]) -> Do
                 document.blocks.append(found)
                 heading = ""
         else:
-            # A heading with prose before its table stays above the prose, and is the table's caption too.
+            # A heading with prose before its table stays above the prose, and is the table's
+            # caption too.
             above = _heading(heading, level)
-            document.blocks.append(Prose(above + parser.renderer.render(inside, parser.options, {})))
+            document.blocks.append(
+                Prose(above + parser.renderer.render(inside, parser.options, {}))
+            )
             if not (heading and any(t.type == "table_open" for t in tokens[end : end + 2])):
                 heading = ""
         i = end + 1
@@ -76,7 +82,11 @@ def first_table(text: str) -> tuple[tuple[Text, ...], ...]:
     parser = _parser()
     tokens = parser.parse(text)
     start = next((i for i, token in enumerate(tokens) if token.type == "table_open"), None)
-    return () if start is None else _table(parser, tokens[start : _closing(tokens, start) + 1], "").rows
+    return (
+        ()
+        if start is None
+        else _table(parser, tokens[start : _closing(tokens, start) + 1], "").rows
+    )
 
 
 def _parser() -> "MarkdownIt":
@@ -126,7 +136,13 @@ def _table(parser: "MarkdownIt", tokens: Sequence[Any], caption: str) -> Table:
             html = parser.renderer.render([inline], parser.options, {})
             bold = html.startswith("<strong>") and html.endswith("</strong>")
             # Plain words stay plain, so that the page may break long names.
-            rows[-1].append(Text(plain=inline.content, html="" if html == escape(inline.content) else html, winner=bold))
+            rows[-1].append(
+                Text(
+                    plain=inline.content,
+                    html="" if html == escape(inline.content) else html,
+                    winner=bold,
+                )
+            )
             if token.type == "th_open":
                 labels.append("right" not in str(token.attrs.get("style", "")))
     names = labels.index(False) if False in labels else 1

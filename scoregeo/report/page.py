@@ -7,7 +7,9 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Text:
-    """A piece of a table or paragraph: HTML made by a renderer that escapes (`html`), or plain text that is escaped (`plain`)."""
+    """A piece of a table or paragraph: HTML made by a renderer that escapes (`html`), or plain text
+    that is escaped (`plain`).
+    """
 
     plain: str = ""
     html: str = ""
@@ -16,7 +18,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption. `labels` leading columns are names, the others numbers. `folded`: shown when unfolded."""
+    """A table with its caption. `labels` leading columns are names, the others numbers. `folded`:
+    shown when unfolded.
+    """
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -37,7 +41,9 @@ class Prose:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture as a data URI, with what it shows in words; `width` in CSS pixels; `vector`: a link to it as PDF, if any."""
+    """A picture as a data URI, with what it shows in words; `width` in CSS pixels; `vector`: a link
+    to it as PDF, if any.
+    """
 
     kind: ClassVar[str] = "figure"
     source: str
@@ -49,9 +55,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scrub:
-    """Frames of one pair along the path: a sheet as a data URI, a row a method, a column a fraction of the way.
+    """Frames of one pair along the path: a sheet as a data URI, a row a method, a column a fraction
+    of the way.
 
-    `width`, `height`: of one frame in the sheet, pixels; `shown`: width of a frame on the page, CSS pixels.
+    `width`, `height`: of one frame in the sheet, pixels; `shown`: width of a frame on the page, CSS
+    pixels.
     """
 
     kind: ClassVar[str] = "scrub"
@@ -69,7 +77,9 @@ class Scrub:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell: its number in words, its colour and the ink that can be read on it; `reason` where it has no value."""
+    """One cell: its number in words, its colour and the ink that can be read on it; `reason` where
+    it has no value.
+    """
 
     text: str
     colour: str
@@ -79,7 +89,9 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """One measure over two swept keys: `rows` from the top, each a value of the second key and its cells."""
+    """One measure over two swept keys: `rows` from the top, each a value of the second key and its
+    cells.
+    """
 
     kind: ClassVar[str] = "heatmap"
     caption: str
@@ -91,7 +103,9 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Dot:
-    """One method's mean and 95 % interval on a common axis; `at`, `low`, `high` in percent of its length."""
+    """One method's mean and 95 % interval on a common axis; `at`, `low`, `high` in percent of its
+    length.
+    """
 
     method: str
     text: str
@@ -114,7 +128,9 @@ class Dots:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that has no results: its name, why, and its folder (relative to the page), if it can be linked."""
+    """A job that has no results: its name, why, and its folder (relative to the page), if it can be
+    linked.
+    """
 
     name: str
     reason: str
@@ -126,7 +142,8 @@ Block = Table | Prose | Figure | Scrub | HeatMap | Dots
 
 @dataclass(frozen=True)
 class Section:
-    """One experiment: claim, the exact command, seed and settings, its blocks in order, links as (text, address).
+    """One experiment: claim, the exact command, seed and settings, its blocks in order, links as
+    (text, address).
 
     `part`: the heading it stands under in the contents; none where empty.
     """
@@ -154,4 +171,6 @@ class Page:
     @property
     def parts(self) -> tuple[tuple[str, tuple[Section, ...]], ...]:
         """Neighbouring sections of one part together, with its heading."""
-        return tuple((part, tuple(of)) for part, of in groupby(self.sections, lambda section: section.part))
+        return tuple(
+            (part, tuple(of)) for part, of in groupby(self.sections, lambda section: section.part)
+        )

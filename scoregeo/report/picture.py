@@ -8,28 +8,55 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.report.page import Figure
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PLOT_DPI = 200  # of the project's figures: half of it is their size on the page, so that they are sharp on fine screens
+# Of the project's figures: half of it is their size on the page, so that they are sharp on fine
+# screens
+PLOT_DPI = 200
 SMALL_SVG = 200_000  # bytes; larger vector figures go in as pixels
-_LOSSY_FROM = 64  # pixels: frames as large as this are photographs, smaller ones are digits, kept exactly
+_LOSSY_FROM = (
+    64  # pixels: frames as large as this are photographs, smaller ones are digits, kept exactly
+)
 _SHOWS = (
-    (r"energy", "Energy against score evaluations: one line a solver, median over pairs, band between the quartiles."),
-    (r"paths", "Paths on the surface between their ends: one line a method, the truth black and dotted."),
-    (r"strip_(?P<pair>.+)", "Frames along the path of pair {pair}: one row a method, fractions of the way from left to right."),
-    (r"race-(?P<case>.+)-lam(?P<lam>.+)", "Energy against score evaluations on {case} at lambda {lam}: one line a solver."),
+    (
+        r"energy",
+        (
+            "Energy against score evaluations: one line a solver, median over pairs, band between"
+            " the quartiles."
+        ),
+    ),
+    (
+        r"paths",
+        "Paths on the surface between their ends: one line a method, the truth black and dotted.",
+    ),
+    (
+        r"strip_(?P<pair>.+)",
+        (
+            "Frames along the path of pair {pair}: one row a method, fractions of the way from left"
+            " to right."
+        ),
+    ),
+    (
+        r"race-(?P<case>.+)-lam(?P<lam>.+)",
+        "Energy against score evaluations on {case} at lambda {lam}: one line a solver.",
+    ),
     (r"growth-(?P<what>.+)", "Score evaluations of each solver as {what} grows."),
-    (r"starts", "How often each start leads to the best known energy: a row a case, a column a start."),
+    (
+        r"starts",
+        "How often each start leads to the best known energy: a row a case, a column a start.",
+    ),
     (r"sweep.*", "Measures against the swept keys."),
 )
 
 
 def relative(path: Path, base: Path) -> str:
-    """A link from a page in the folder `base` to `path`, with forward slashes; folders end in one."""
+    """A link from a page in the folder `base` to `path`, with forward slashes;
+    folders end in one.
+    """
     link = Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
     return quote(link) + ("/" if path.is_dir() else "")
 
@@ -40,9 +67,13 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def webp(image: "Image", *, exact: bool) -> bytes:
-    """The image as WebP, lossless where `exact`, else at quality 85. The same image gives the same bytes."""
+    """The image as WebP, lossless where `exact`, else at quality 85. The same image gives the same
+    bytes.
+    """
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=exact, method=4, quality=60 if exact else 85, exif=image.getexif())
+    image.save(
+        buffer, "WEBP", lossless=exact, method=4, quality=60 if exact else 85, exif=image.getexif()
+    )
     return buffer.getvalue()
 
 
@@ -52,10 +83,11 @@ def is_photograph(width: int, height: int) -> bool:
 
 
 def figure(path: Path, alt: str = "", experiment: str = "", base: Path | None = None) -> Figure:
-    """The figure in a PNG file, or in the SVG beside it where that is small; raises DataError where it cannot be read.
+    """The figure in a PNG file, or in the SVG beside it where that is small; raises DataError where
+    it cannot be read.
 
-    `alt`: what it shows; by default from its name, without the experiment's in front. `base`: the page's folder, from where a PDF
-    beside the picture is linked.
+    `alt`: what it shows; by default from its name, without the experiment's in front. `base`: the
+    page's folder, from where a PDF beside the picture is linked.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -65,7 +97,11 @@ def figure(path: Path, alt: str = "", experiment: str = "", base: Path | None = 
             image.load()
             vector = path.with_suffix(".svg")
             small = vector.is_file() and vector.stat().st_size <= SMALL_SVG
-            source = data_uri(vector.read_bytes(), "image/svg+xml") if small else data_uri(_plot(image), "image/webp")
+            source = (
+                data_uri(vector.read_bytes(), "image/svg+xml")
+                if small
+                else data_uri(_plot(image), "image/webp")
+            )
             print_form = path.with_suffix(".pdf")
             link = relative(print_form, base) if base is not None and print_form.is_file() else ""
             return Figure(source, shown, path.stem, image.width // 2, link)
@@ -74,7 +110,9 @@ def figure(path: Path, alt: str = "", experiment: str = "", base: Path | None = 
 
 
 def describe(name: str) -> str:
-    """What the figure `name` shows, in one sentence; the name itself in words where it is not a known one."""
+    """What the figure `name` shows, in one sentence; the name itself in words where it is not a
+    known one.
+    """
     for pattern, words in _SHOWS:
         match = re.fullmatch(rf"(?:bench-)?{pattern}", name)
         if match:

@@ -14,7 +14,9 @@ _LINK = re.compile(r"\(\S*?results/(\w+)\.md\)")
 
 @dataclass(frozen=True)
 class Question:
-    """A folder of experiments: its title, what it asks (HTML), its README, and the pages that answer it, in order."""
+    """A folder of experiments: its title, what it asks (HTML), its README, and the pages that
+    answer it, in order.
+    """
 
     title: str
     asked: str
@@ -25,13 +27,21 @@ class Question:
 def read_questions(experiments: Path) -> list[Question]:
     """The folders named in the first table of `experiments/README.md`, one a row: folder, question.
 
-    A page of results is of the first folder whose README links it above its first section; failing that, of the first
-    that links it at all. A row whose folder has no README is passed over.
+    A page of results is of the first folder whose README links it above its first section; failing
+    that, of the first that links it at all. A row whose folder has no README is passed over.
     """
     index = experiments / _README
     rows = first_table(index.read_text(encoding="utf-8")) if index.is_file() else ()
-    found = [(experiments / name[0], row[1]) for row in rows if (name := _NAME.search(row[0].plain)) and len(row) > 1]
-    texts = {folder: (folder / _README).read_text(encoding="utf-8") for folder, _ in found if (folder / _README).is_file()}
+    found = [
+        (experiments / name[0], row[1])
+        for row in rows
+        if (name := _NAME.search(row[0].plain)) and len(row) > 1
+    ]
+    texts = {
+        folder: (folder / _README).read_text(encoding="utf-8")
+        for folder, _ in found
+        if (folder / _README).is_file()
+    }
     owner: dict[str, Path] = {}
     for heads_only in (True, False):
         for folder, text in texts.items():
@@ -50,4 +60,6 @@ def read_questions(experiments: Path) -> list[Question]:
 
 
 def _title(text: str) -> str:
-    return next((line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), "")
+    return next(
+        (line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), ""
+    )

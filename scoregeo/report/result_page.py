@@ -1,4 +1,6 @@
-"""The pages of `results/`: one of an experiment's run, and one of a study's, each `NAME.md`, `NAME.csv` and figures."""
+"""The pages of `results/`: one of an experiment's run, and one of a study's, each `NAME.md`,
+`NAME.csv` and figures.
+"""
 
 import json
 import shutil
@@ -9,30 +11,42 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from scoregeo._utils.files import read_json, write_text, write_whole
+from scoregeo._utils.results import check_format
 from scoregeo.baseline.base import CLOSED_FORM
-from scoregeo.columns import TITLES, present
-from scoregeo.core.files import read_json, write_text, write_whole
-from scoregeo.core.results import check_format
+from scoregeo.evaluation.columns import TITLES, present
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.comparison import comparison_table, read_summary
 from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.page_settings import PageSettings
 from scoregeo.report.sweep import line_of
 from scoregeo.report.table import Row, csv_table, page, rows_from_summary, write_page
-from scoregeo.settings import PageSettings
 
 _STRIPS = 4  # pictures of frames on a page
 # Columns of every study's table, after the study's own. All measures are in the CSV.
 _ALWAYS = (
-    "length_error", "truth_distance_max", "manifold_distance_max", "psnr", "ssim", "lpips", "fid", "kid", "energy", "tunnelled",
-    "evaluations_per_point", "seconds",
-)  # fmt: skip
+    "length_error",
+    "truth_distance_max",
+    "manifold_distance_max",
+    "psnr",
+    "ssim",
+    "lpips",
+    "fid",
+    "kid",
+    "energy",
+    "tunnelled",
+    "evaluations_per_point",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study's page: its settings, the column that names the rows, and each row's run; `failed`: those without one."""
+    """A study's page: its settings, the column that names the rows, and each row's run; `failed`:
+    those without one.
+    """
 
     name: str
     page: PageSettings
@@ -43,7 +57,9 @@ class Study:
 
 
 def write_study(study: Study, results: Path) -> None:
-    """`NAME.md` and `.csv`, a row for each case and method, and its measures drawn against the cases."""
+    """`NAME.md` and `.csv`, a row for each case and method, and its measures drawn against the
+    cases.
+    """
     rows: list[Row] = []
     notes = [f"Not in the table, it failed: {study.key} = {value}." for value in study.failed]
     seed, seconds, settings = None, 0.0, dict[str, object]()
@@ -52,18 +68,40 @@ def write_study(study: Study, results: Path) -> None:
         manifest = check_format(read_json(run / "manifest.json"), f"{run.name}/manifest.json")
         seconds += manifest["seconds"]
         seed = manifest["seed"]
-        settings = {"pairs": manifest["pairs"], "device": manifest["device"], "all runs": duration(seconds)}
+        settings = {
+            "pairs": manifest["pairs"],
+            "device": manifest["device"],
+            "all runs": duration(seconds),
+        }
         entries = [entry for entry in summary if entry["group"] == "all"]
         for row in rows_from_summary(entries, {study.key: value}, comparisons=comparisons):
             rows.append(_without_group(row))
-        notes += [note for note in (*manifest["notes"], *([RULE] if comparisons else [])) if note not in notes]
+        notes += [
+            note
+            for note in (*manifest["notes"], *([RULE] if comparisons else []))
+            if note not in notes
+        ]
         notes += [f"{study.key} = {value}: {line}" for line in _statuses(run)]
     if not rows:
         return
-    entries = [{"method": row.labels["method"], "measure": name} for row in rows for name in row.cells]
+    entries = [
+        {"method": row.labels["method"], "measure": name} for row in rows for name in row.cells
+    ]
     shown = present(entries, tuple(dict.fromkeys((*study.page.measures, *_ALWAYS))))
-    details = {"seed": seed, "settings": settings, "measures": shown, "titles": TITLES, "notes": notes}
-    write_page(results / study.name, study.page.title or study.name, {"": rows}, command=study.command, **details)
+    details = {
+        "seed": seed,
+        "settings": settings,
+        "measures": shown,
+        "titles": TITLES,
+        "notes": notes,
+    }
+    write_page(
+        results / study.name,
+        study.page.title or study.name,
+        {"": rows},
+        command=study.command,
+        **details,
+    )
     for old in results.glob(f"figures/{study.name}.*"):
         old.unlink()
     if study.page.figure and _study_figure(study, rows, results / "figures" / study.name):
@@ -78,7 +116,9 @@ def write_experiment(name: str, title: str, run: Path, command: str, results: Pa
     manifest = check_format(read_json(run / "manifest.json"), f"{run.name}/manifest.json")
     groups = list(dict.fromkeys(row["group"] for row in summary))
     tables = {
-        "All pairs" if group == "all" and len(groups) > 1 else "" if group == "all" else group: rows_from_summary(
+        (
+            "All pairs" if group == "all" and len(groups) > 1 else "" if group == "all" else group
+        ): rows_from_summary(
             (row for row in summary if row["group"] == group), comparisons=comparisons
         )
         for group in groups
@@ -86,7 +126,9 @@ def write_experiment(name: str, title: str, run: Path, command: str, results: Pa
     weights = weights_line(manifest["weights"])
     text = page(
         title or name,
-        {caption: [_without_group(row) for row in rows] for caption, rows in tables.items()},  # the caption names the group
+        {
+            caption: [_without_group(row) for row in rows] for caption, rows in tables.items()
+        },  # the caption names the group
         command=command,
         seed=manifest["seed"],
         settings={
@@ -102,9 +144,15 @@ def write_experiment(name: str, title: str, run: Path, command: str, results: Pa
     )
     text += _comparisons(comparisons)
     pictures = _copy_figures(name, run, results)
-    text += "\n## Figures\n\n" + "\n\n".join(f"![{one}]({one})" for one in pictures) + "\n" if pictures else ""
+    text += (
+        "\n## Figures\n\n" + "\n\n".join(f"![{one}]({one})" for one in pictures) + "\n"
+        if pictures
+        else ""
+    )
     write_text(results / f"{name}.md", text)
-    write_text(results / f"{name}.csv", csv_table([row for rows in tables.values() for row in rows]))
+    write_text(
+        results / f"{name}.csv", csv_table([row for rows in tables.values() for row in rows])
+    )
 
 
 def copy_page(name: str, run: Path, results: Path) -> None:
@@ -147,14 +195,18 @@ def _number(text: str) -> float | str:
 
 
 def _comparisons(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The section of all methods against the best baseline, over all pairs; those of single groups are in summary.json."""
-    table = comparison_table([entry for entry in entries if entry["group"] == "all"], TITLES, list(TITLES))
+    """The section of all methods against the best baseline, over all pairs; those of single groups
+    are in summary.json.
+    """
+    table = comparison_table(
+        [entry for entry in entries if entry["group"] == "all"], TITLES, list(TITLES)
+    )
     if not table:
         return ""
     return (
-        "\n## Against the best baseline\n\nMethod less reference on the same pairs (length error: of absolute values). "
-        "p: two-sided, before and after Holm's correction over the methods of a measure. Effect: matched-pairs rank-biserial "
-        f"correlation.\n\n{table}"
+        "\n## Against the best baseline\n\nMethod less reference on the same pairs (length error:"
+        " of absolute values). p: two-sided, before and after Holm's correction over the methods"
+        f" of a measure. Effect: matched-pairs rank-biserial correlation.\n\n{table}"
     )
 
 
@@ -165,17 +217,25 @@ def _statuses(run: Path) -> list[str]:
         row = json.loads(line)
         if row["status"] != CLOSED_FORM:
             ended.setdefault(row["method"], Counter())[row["status"]] += 1
-    return [f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items()) for method, counts in ended.items()]
+    return [
+        f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+        for method, counts in ended.items()
+    ]
 
 
 def _copy_figures(page_name: str, run: Path, results: Path) -> list[str]:
-    """Energy, paths, and the strip of one pair of each group, as PNG, plots as PDF too; the PNGs' names relative to `results`."""
+    """Energy, paths, and the strip of one pair of each group, as PNG, plots as PDF too; the PNGs'
+    names relative to `results`.
+    """
     found = sorted(run.glob("figures/*.png"))
     strips = [path for path in found if path.name.startswith("strip_")]
     one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
     chosen = [path for path in found if path not in strips] + sorted(one_a_group.values())[:_STRIPS]
     names = []
-    for old in (*results.glob(f"figures/{page_name}-*.png"), *results.glob(f"figures/{page_name}-*.pdf")):
+    for old in (
+        *results.glob(f"figures/{page_name}-*.png"),
+        *results.glob(f"figures/{page_name}-*.pdf"),
+    ):
         old.unlink()
     for path in chosen:
         name = f"figures/{page_name}-{path.name}"

@@ -1,4 +1,6 @@
-"""One run's folder as the report reads it: manifest, rows, comparisons, how pairs ended. Files of another format are refused."""
+"""One run's folder as the report reads it: manifest, rows, comparisons, how pairs ended. Files of
+another format are refused.
+"""
 
 import json
 from collections import Counter
@@ -7,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json
-from scoregeo.core.results import check_format
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
+from scoregeo._utils.results import check_format
 from scoregeo.report.comparison import read_summary
 
 DONE, FAILED = "done", "failed"
@@ -18,7 +20,9 @@ CLOSED_FORM = "closed_form"
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder. `entries`: the rows of summary.json; `lines`: those of results.jsonl; both empty unless it is done."""
+    """A run's folder. `entries`: the rows of summary.json; `lines`: those of results.jsonl; both
+    empty unless it is done.
+    """
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -32,7 +36,11 @@ class Run:
         status = self.manifest.get("status")
         if status == DONE:
             return None
-        return str(self.manifest.get("error") or "no reason was recorded") if status == FAILED else unfinished()
+        return (
+            str(self.manifest.get("error") or "no reason was recorded")
+            if status == FAILED
+            else unfinished()
+        )
 
     @property
     def name(self) -> str:
@@ -50,23 +58,30 @@ class Run:
         for line in self.lines:
             if line["status"] != CLOSED_FORM:
                 ended.setdefault(str(line["method"]), Counter())[str(line["status"])] += 1
-        return [f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items()) for method, counts in ended.items()]
+        return [
+            f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+            for method, counts in ended.items()
+        ]
 
 
 def read_run(folder: Path) -> Run:
     """Read a run's folder.
 
-    Raises DataError for a folder that is none, for files that are damaged or lack what is expected, and for those of another
-    format, naming the file, what it says and what is read here.
+    Raises DataError for a folder that is none, for files that are damaged or lack what is expected,
+    and for those of another format, naming the file, what it says and what is read here.
     """
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or "status" not in manifest:
-        raise DataError(f"{folder / 'manifest.json'} is no run's manifest: an object with a status is expected.")
+        raise DataError(
+            f"{folder / 'manifest.json'} is no run's manifest: an object with a status is expected."
+        )
     check_format(manifest, str(folder / "manifest.json"))
     if manifest["status"] != DONE:
         return Run(folder, manifest)
     rows, comparisons = read_summary(folder / "summary.json")
-    return Run(folder, manifest, tuple(rows), tuple(comparisons), tuple(_lines(folder / "results.jsonl")))
+    return Run(
+        folder, manifest, tuple(rows), tuple(comparisons), tuple(_lines(folder / "results.jsonl"))
+    )
 
 
 def unfinished() -> str:
@@ -90,5 +105,8 @@ def _lines(path: Path) -> Iterable[Mapping[str, Any]]:
         check_format(row, f"{path}, line {number},")
         missing = [key for key in ("method", "pair", "group", "status") if key not in row]
         if missing:
-            raise DataError(f"{path}, line {number}, lacks {', '.join(missing)}: it was written by another version.")
+            raise DataError(
+                f"{path}, line {number}, lacks {', '.join(missing)}: it was written by another"
+                " version."
+            )
         yield row

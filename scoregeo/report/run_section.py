@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scoregeo._utils.configuration import config_dir
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.measure_table import comparison_table, dots, run_tables
 from scoregeo.report.page import Block, Failure, Prose, Section
 from scoregeo.report.picture import figure, relative
 from scoregeo.report.run import Run
 from scoregeo.report.sheet import run_sheets
-from scoregeo.settings import config_dir
 
 _FACTS = ("seed", "pairs", "device", "seconds", "started")
 
 
 def run_section(run: Run, base: Path, *, id: str = "run", title: str = "") -> Section:
-    """Everything of one run: methods side by side, tables, comparisons, frames to scrub, figures. Links are relative to `base`.
+    """Everything of one run: methods side by side, tables, comparisons, frames to scrub, figures.
+    Links are relative to `base`.
 
     A run that failed or did not finish gives a section that names the reason.
     """
@@ -33,11 +34,23 @@ def run_section(run: Run, base: Path, *, id: str = "run", title: str = "") -> Se
     compared = comparison_table(run.comparisons)
     blocks += [compared] if compared else []
     weights = weights_line(run.manifest.get("weights") or [])
-    blocks += notes_block([*map(str, run.manifest.get("notes") or []), *run.endings(), *([weights] if weights else [])])
-    sheets = run_sheets(run.folder, run.groups, [str(name) for name in run.manifest.get("methods", ())])
+    blocks += notes_block(
+        [
+            *map(str, run.manifest.get("notes") or []),
+            *run.endings(),
+            *([weights] if weights else []),
+        ]
+    )
+    sheets = run_sheets(
+        run.folder, run.groups, [str(name) for name in run.manifest.get("methods", ())]
+    )
     blocks += [sheet.scrub(id, opened=number == 0) for number, sheet in enumerate(sheets)]
     shown = {f"strip_{sheet.pair}" for sheet in sheets}
-    blocks += [figure(path, base=base) for path in sorted(run.folder.glob("figures/*.png")) if path.stem not in shown]
+    blocks += [
+        figure(path, base=base)
+        for path in sorted(run.folder.glob("figures/*.png"))
+        if path.stem not in shown
+    ]
     return Section(id, name, claim, command, facts, tuple(blocks), links)
 
 
@@ -45,27 +58,48 @@ def manifest_facts(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Seed, sizes, machine and versions, as far as the manifest has them."""
     facts = [(key, str(manifest[key])) for key in _FACTS if manifest.get(key) is not None]
     revision = str(manifest.get("git_revision") or "")
-    facts += [("code", revision[:12] + ("-dirty" if revision.endswith("-dirty") else ""))] if revision else []
+    facts += (
+        [("code", revision[:12] + ("-dirty" if revision.endswith("-dirty") else ""))]
+        if revision
+        else []
+    )
     versions = manifest.get("versions")
-    return tuple(facts + [(key, str(value)) for key, value in (versions if isinstance(versions, dict) else {}).items()])
+    return tuple(
+        facts
+        + [
+            (key, str(value))
+            for key, value in (versions if isinstance(versions, dict) else {}).items()
+        ]
+    )
 
 
 def notes_block(lines: Sequence[str]) -> list[Prose]:
     """What is to be said under the tables, as a list; nothing for none."""
     from markupsafe import escape
 
-    return [Prose("<ul>\n" + "".join(f"<li>{escape(line)}</li>\n" for line in lines) + "</ul>\n")] if lines else []
+    return (
+        [Prose("<ul>\n" + "".join(f"<li>{escape(line)}</li>\n" for line in lines) + "</ul>\n")]
+        if lines
+        else []
+    )
 
 
 def run_links(folder: Path, base: Path) -> tuple[tuple[str, str], ...]:
-    """The folder and its main files, those that are there, as text and link relative to the folder `base`."""
+    """The folder and its main files, those that are there, as text and link relative to the folder
+    `base`.
+    """
     found = [("run folder", folder)]
-    found += [(name, folder / name) for name in ("config.yaml", "results.jsonl", "summary.json", "error.txt")]
+    found += [
+        (name, folder / name)
+        for name in ("config.yaml", "results.jsonl", "summary.json", "error.txt")
+    ]
     return tuple((text, relative(path, base)) for text, path in found if path.exists())
 
 
 def experiment_claim(name: str) -> tuple[str, ...]:
-    """What the experiment's own file says of it in its first comment, or nothing for an experiment that has no file."""
+    """What the experiment's own file says of it in its first comment, or nothing for an experiment
+    that has no file.
+    """
     path = config_dir() / "experiment" / f"{name}.yaml"
     if not path.is_file():
         return ()

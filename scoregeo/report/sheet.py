@@ -1,8 +1,8 @@
 """Frame sheets: all methods' frames of one pair in one small picture, for the page's slider.
 
-A sheet is a WebP file, a row a method (the truth first) and a column a fraction of the way, that says in its EXIF description
-what is in it: the page needs nothing else, so sheets kept beside the tables are enough to make the report in a fresh clone.
-"""
+A sheet is a WebP file, a row a method (the truth first) and a column a fraction of the way, that
+says in its EXIF description what is in it: the page needs nothing else, so sheets kept beside the
+tables are enough to make the report in a fresh clone."""
 
 import json
 import re
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import write_whole
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import write_whole
 from scoregeo.report.page import Scrub
 from scoregeo.report.picture import data_uri, is_photograph, webp
 from scoregeo.report.style import TRUTH
@@ -30,7 +30,9 @@ _KEYS = {"pair", "group", "methods", "columns"}
 
 @dataclass(frozen=True)
 class Sheet:
-    """One pair's frames: `image` is a grid of `len(methods)` rows and `columns` columns of equal cells."""
+    """One pair's frames: `image` is a grid of `len(methods)` rows and `columns` columns of equal
+    cells.
+    """
 
     pair: str
     group: str
@@ -44,7 +46,18 @@ class Sheet:
         source = data_uri(self._bytes(), "image/webp")
         shown = max(width, SHOWN)
         name = re.sub(r"[^\w-]", "-", f"{prefix}-{self.pair}")
-        return Scrub(name, self.pair, self.group, self.methods, self.columns, source, width, height, shown, opened)
+        return Scrub(
+            name,
+            self.pair,
+            self.group,
+            self.methods,
+            self.columns,
+            source,
+            width,
+            height,
+            shown,
+            opened,
+        )
 
     def save(self, path: Path) -> None:
         """Write the sheet as one WebP file, whole or not at all."""
@@ -54,7 +67,12 @@ class Sheet:
         path.write_bytes(self._bytes())
 
     def _bytes(self) -> bytes:
-        facts = {"pair": self.pair, "group": self.group, "methods": list(self.methods), "columns": self.columns}
+        facts = {
+            "pair": self.pair,
+            "group": self.group,
+            "methods": list(self.methods),
+            "columns": self.columns,
+        }
         image = self.image.copy()
         image.getexif()[_DESCRIPTION] = json.dumps(facts)
         exact = not is_photograph(image.width // self.columns, image.height // len(self.methods))
@@ -62,7 +80,9 @@ class Sheet:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """A sheet that `save` wrote. Raises DataError naming the file where it is damaged or no sheet."""
+    """A sheet that `save` wrote. Raises DataError naming the file where it is
+    damaged or no sheet.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -71,22 +91,44 @@ def read_sheet(path: Path) -> Sheet:
             facts = json.loads(image.getexif().get(_DESCRIPTION, "null"))
     except (OSError, UnidentifiedImageError, ValueError) as error:
         raise DataError(f"{path.name} is not a frame sheet: {error}") from error
-    if not isinstance(facts, dict) or not set(facts) >= _KEYS or not facts["methods"] or not facts["columns"] > 0:
-        raise DataError(f"{path.name} is not a frame sheet: its EXIF description must hold {', '.join(sorted(_KEYS))}.")
-    return Sheet(facts["pair"], facts["group"], tuple(facts["methods"]), int(facts["columns"]), image)
+    if (
+        not isinstance(facts, dict)
+        or not set(facts) >= _KEYS
+        or not facts["methods"]
+        or not facts["columns"] > 0
+    ):
+        raise DataError(
+            f"{path.name} is not a frame sheet: its EXIF description must hold"
+            f" {', '.join(sorted(_KEYS))}."
+        )
+    return Sheet(
+        facts["pair"], facts["group"], tuple(facts["methods"]), int(facts["columns"]), image
+    )
 
 
 def run_sheets(
-    run: Path, groups: Mapping[str, str], methods: Sequence[str] = (), *, most: int = MOST, columns: int = COLUMNS
+    run: Path,
+    groups: Mapping[str, str],
+    methods: Sequence[str] = (),
+    *,
+    most: int = MOST,
+    columns: int = COLUMNS,
 ) -> list[Sheet]:
-    """The sheets of a run's folder, from `frames/METHOD/PAIR/000.png` and so on; none where it kept no frames.
+    """The sheets of a run's folder, from `frames/METHOD/PAIR/000.png` and so on; none where it kept
+    no frames.
 
-    `groups`: the group of each pair, in the order wanted; pairs not in it come last. At most `most` pairs, one of each
-    group before a second of any. `methods`: the order of the rows, below the truth.
+    `groups`: the group of each pair, in the order wanted; pairs not in it come last. At most `most`
+    pairs, one of each group before a second of any. `methods`: the order of the rows, below the
+    truth.
     """
-    places = {name: place for place, name in enumerate([TRUTH, *(name for name in methods if name != TRUTH)])}
+    places = {
+        name: place
+        for place, name in enumerate([TRUTH, *(name for name in methods if name != TRUTH)])
+    }
     pairs: dict[str, dict[str, list[Path]]] = {}
-    for method in sorted((run / "frames").glob("*"), key=lambda path: (places.get(path.name, len(places)), path.name)):
+    for method in sorted(
+        (run / "frames").glob("*"), key=lambda path: (places.get(path.name, len(places)), path.name)
+    ):
         for folder in sorted(method.iterdir()):
             files = sorted(folder.glob("[0-9]*.png"))
             if files:
@@ -99,14 +141,19 @@ def run_sheets(
         group = groups.get(pair, "")
         rounds[pair] = seen[group] = seen.get(group, -1) + 1
     kept = set(sorted(names, key=lambda pair: rounds[pair])[:most])
-    return [_sheet(pair, groups.get(pair, ""), pairs[pair], columns) for pair in names if pair in kept]
+    return [
+        _sheet(pair, groups.get(pair, ""), pairs[pair], columns) for pair in names if pair in kept
+    ]
 
 
 def _sheet(pair: str, group: str, files: Mapping[str, list[Path]], columns: int) -> Sheet:
     from PIL import Image
 
     columns = min(columns, max(map(len, files.values())))
-    picked = {m: [paths[round(c * (len(paths) - 1) / max(columns - 1, 1))] for c in range(columns)] for m, paths in files.items()}
+    picked = {
+        m: [paths[round(c * (len(paths) - 1) / max(columns - 1, 1))] for c in range(columns)]
+        for m, paths in files.items()
+    }
     first = _frame(next(iter(picked.values()))[0], None)
     sheet = Image.new("RGB", (first.width * columns, first.height * len(files)))
     for row, paths in enumerate(picked.values()):
@@ -123,7 +170,9 @@ def _frame(path: Path, size: tuple[int, int] | None) -> "Image":
         with Image.open(path) as opened:
             image = opened.convert("RGB")
     except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{path.parent.name}/{path.name} is not a frame that can be read: {error}") from error
+        raise DataError(
+            f"{path.parent.name}/{path.name} is not a frame that can be read: {error}"
+        ) from error
     if size is None:
         scale = min(1.0, LARGEST / max(image.size))
         size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))

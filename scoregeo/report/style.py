@@ -1,4 +1,6 @@
-"""One look for every figure: fonts, colours that colour-blind readers can tell apart, and files that appear whole."""
+"""One look for every figure: fonts, colours that colour-blind readers can tell apart, and files
+that appear whole.
+"""
 
 import contextlib
 import itertools
@@ -9,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoregeo.core.errors import DataError, check_choice
-from scoregeo.core.files import write_whole
+from scoregeo._utils.errors import DataError, check_choice
+from scoregeo._utils.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,9 +21,18 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#666666")
 TRUTH = "truth"
 # One look each in every figure, whatever metric's name stands in front.
-KNOWN = {"gauss_newton": 0, "lerp": 1, "adam": 2, "slerp": 3, "start": 4, "gauss_newton_mended": 5, "lbfgs": 6}
+KNOWN = {
+    "gauss_newton": 0,
+    "lerp": 1,
+    "adam": 2,
+    "slerp": 3,
+    "start": 4,
+    "gauss_newton_mended": 5,
+    "lbfgs": 6,
+}
 METRICS = ("stein_", "pullback_", "conformal_", "euclidean_")
-# Dashes in points, so that print without colour can be read too and a line shows through the gaps of one drawn over it.
+# Dashes in points, so that print without colour can be read too and a line shows through the gaps
+# of one drawn over it.
 LINES: tuple[Any, ...] = (
     "-",
     (0, (5, 2)),
@@ -65,10 +76,11 @@ METADATA: dict[str, dict[str, Any]] = {
 
 
 def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Line keywords for each of a figure's methods: the truth black and dotted, known ones in their own look, no two alike.
+    """Line keywords for each of a figure's methods: the truth black and dotted, known ones in their
+    own look, no two alike.
 
-    Colour, dashes and width differ, the first methods drawn wider, so that one that lies on another does not hide it.
-    """
+    Colour, dashes and width differ, the first methods drawn wider, so that one that lies on another
+    does not hide it."""
     names = list(dict.fromkeys(names))
     numbers: dict[str, int] = {}
     for name in names:
@@ -84,7 +96,11 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
         number = numbers[name] if name in numbers else next(free)
         colour, turn = PALETTE[number % len(PALETTE)], number // len(PALETTE)
         width = max(2.4 - 0.25 * place, 1.2)
-        result[name] = {"color": colour, "linestyle": LINES[(number + turn) % len(LINES)], "linewidth": width}
+        result[name] = {
+            "color": colour,
+            "linestyle": LINES[(number + turn) % len(LINES)],
+            "linewidth": width,
+        }
     return result
 
 
@@ -102,7 +118,9 @@ def _plain(name: str) -> str:
 
 @contextlib.contextmanager
 def drawing(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Within it, matplotlib draws in the project's style, with `changes` to it; outside, its settings stay as they were."""
+    """Within it, matplotlib draws in the project's style, with `changes` to it; outside, its
+    settings stay as they were.
+    """
     import matplotlib
 
     settings: Any = {**RC, **(changes or {})}
@@ -111,7 +129,8 @@ def drawing(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of `width` x `height` inches. Drawn by Agg, without pyplot: no window, no state kept between figures.
+    """An empty figure of `width` x `height` inches. Drawn by Agg, without pyplot: no window, no
+    state kept between figures.
 
     Use inside `with drawing():`, for text and axes take their look when they are made.
     """
@@ -121,32 +140,51 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
-    """Write the figure as `out` plus `.pdf`, `.svg`, `.png`, each whole or not at all, without dates. Gives the paths."""
+    """Write the figure as `out` plus `.pdf`, `.svg`, `.png`, each whole or not at all, without
+    dates. Gives the paths.
+    """
     paths = []
     for kind in formats:
         check_choice("formats", kind, FORMATS)
-        path = out.with_name(f"{out.name}.{kind}")  # not with_suffix: names may hold dots, as in "lam=0.5"
-        write_whole(path, lambda partial, kind=kind: figure.savefig(partial, format=kind, metadata=METADATA[kind]))  # type: ignore[misc]
+        path = out.with_name(
+            f"{out.name}.{kind}"
+        )  # not with_suffix: names may hold dots, as in "lam=0.5"
+        write_whole(
+            path,
+            lambda partial, kind=kind: figure.savefig(
+                partial, format=kind, metadata=METADATA[kind]
+            ),
+        )  # type: ignore[misc]
         paths.append(path)
     return paths
 
 
 def as_array(values: Any, name: str, ndim: int) -> NDArray[np.float64]:
-    """`values` (tensor, array or lists) as a float64 array. Raises DataError unless it has `ndim` axes, none of them empty."""
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
+    """`values` (tensor, array or lists) as a float64 array. Raises DataError unless it has `ndim`
+    axes, none of them empty.
+    """
+    array = np.asarray(
+        values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64
+    )
     if array.ndim != ndim or array.size == 0:
-        raise DataError(f"{name}: an array of {ndim} axes, none empty, is expected; this one has shape {list(array.shape)}.")
+        raise DataError(
+            f"{name}: an array of {ndim} axes, none empty, is expected; this one has shape"
+            f" {list(array.shape)}."
+        )
     return array
 
 
 def as_pictures(frames: Any, name: str) -> NDArray[np.uint8]:
-    """Frames [points, 1 or 3 channels, height, width] in [-1, 1], clamped, as bytes [points, height, width, 3].
+    """Frames [points, 1 or 3 channels, height, width] in [-1, 1], clamped, as bytes [points,
+    height, width, 3].
 
     Raises DataError for values that are not finite and for other shapes.
     """
     array = as_array(frames, name, 4)
     if array.shape[1] not in (1, 3):
-        raise DataError(f"{name}: frames have 1 or 3 channels; these have shape {list(array.shape)}.")
+        raise DataError(
+            f"{name}: frames have 1 or 3 channels; these have shape {list(array.shape)}."
+        )
     if not np.isfinite(array).all():
         raise DataError(f"{name}: frames hold values that are not finite.")
     scaled = np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)

@@ -1,4 +1,6 @@
-"""Gathers the jobs of a sweep into one table and one plot; jobs that failed are named with their reason."""
+"""Gathers the jobs of a sweep into one table and one plot; jobs that failed are named with their
+reason.
+"""
 
 import json
 import re
@@ -9,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.core.files import read_json
-from scoregeo.core.jobs import FAILED as JOB_FAILED
-from scoregeo.core.jobs import MISSING, read_jobs, wholes
-from scoregeo.core.results import check_format
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import read_json
+from scoregeo._utils.jobs import FAILED as JOB_FAILED
+from scoregeo._utils.jobs import MISSING, read_jobs, wholes
+from scoregeo._utils.results import check_format
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
@@ -25,7 +27,9 @@ MOST_PANELS = 12  # more could not be read
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its name in the sweep, the values of the swept keys, its rows, or why it has none; the folder of its run."""
+    """One job: its name in the sweep, the values of the swept keys, its rows, or why it has none;
+    the folder of its run.
+    """
 
     name: str
     values: Mapping[str, Any]
@@ -36,7 +40,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A gathered sweep: swept keys, jobs in order, and the files written (Markdown, CSV, figures)."""
+    """A gathered sweep: swept keys, jobs in order, and the files written
+    (Markdown, CSV, figures).
+    """
 
     keys: tuple[str, ...]
     jobs: tuple[Job, ...]
@@ -58,15 +64,16 @@ def gather(
     command: str = "",
     title: str = "Sweep",
 ) -> Sweep:
-    """Gather the job folders below `folder` into `out.md`, `out.csv` and a plot `out.pdf`, `out.png`.
+    """Gather the job folders below `folder` into `out.md`, `out.csv` and a plot `out.pdf`,
+    `out.png`.
 
-    A job folder holds `manifest.json`, `config.yaml`, `summary.json` or `.hydra/overrides.yaml`. `keys`: the swept keys, dotted;
-    by default those of the overrides that differ between jobs. `measures`: columns of the table and panels of the plot;
-    `plotted`: methods in the plot
-    (default: all). The plot shows each measure against the first key, a line for each value of the others, a panel for each
-    method and group.
-    Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a measure that none has.
-    """
+    A job folder holds `manifest.json`, `config.yaml`, `summary.json` or `.hydra/overrides.yaml`.
+    `keys`: the swept keys, dotted; by default those of the overrides that differ between jobs.
+    `measures`: columns of the table and panels of the plot; `plotted`: methods in the plot
+    (default: all). The plot shows each measure against the first key, a line for each value of the
+    others, a panel for each method and group.
+    Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a
+    measure that none has."""
     names, jobs = read_sweep(folder, keys)
     rows = [row for job in jobs for row in job.rows]
     known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
@@ -76,20 +83,35 @@ def gather(
     shown = list(measures or known)
     lost = [job for job in jobs if job.failure is not None]
     if not rows and not lost:
-        raise DataError(f"The jobs of {folder.name} have runners of their own, which give no rows for a table.")
+        raise DataError(
+            f"The jobs of {folder.name} have runners of their own, which give no rows for a table."
+        )
     if not rows:
-        raise DataError(f"None of the {len(jobs)} jobs of {folder.name} is done: " + "; ".join(_told(job) for job in lost))
+        raise DataError(
+            f"None of the {len(jobs)} jobs of {folder.name} is done: "
+            + "; ".join(_told(job) for job in lost)
+        )
     notes = list(dict.fromkeys(line for job in jobs for line in _weights(job.folder)))
     notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
     notes += [_told(job) for job in lost]
-    pages = write_page(out, title, {"": rows}, command=command or "# command not given", seed=None, measures=shown, notes=notes)
+    pages = write_page(
+        out,
+        title,
+        {"": rows},
+        command=command or "# command not given",
+        seed=None,
+        measures=shown,
+        notes=notes,
+    )
     figures = plot(out, jobs, names, shown, plotted)
     return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a job's results lie, its overrides by key, and why it has none, as far as its record says."""
+    """Where a job's results lie, its overrides by key, and why it has none, as far as its record
+    says.
+    """
 
     name: str
     run: Path
@@ -98,7 +120,9 @@ class _Place:
 
 
 def read_sweep(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
-    """The swept keys and the jobs of a multirun's folder, ordered by their values; errors and `keys` as in `gather`."""
+    """The swept keys and the jobs of a multirun's folder, ordered by their values; errors and
+    `keys` as in `gather`.
+    """
     places = _places(folder)
     names = list(keys) if keys else _swept([place.overrides for place in places])
     jobs = [_read(place, names) for place in places]
@@ -106,7 +130,9 @@ def read_sweep(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[st
     for name in keys or ():
         if all(job.values[name] is None for job in jobs):
             swept = ", ".join(_swept([place.overrides for place in places]))
-            raise ConfigError(f"keys: no job of {folder.name} has a value at {name!r}; swept: {swept}.")
+            raise ConfigError(
+                f"keys: no job of {folder.name} has a value at {name!r}; swept: {swept}."
+            )
     return names, jobs
 
 
@@ -114,24 +140,46 @@ def _places(folder: Path) -> list[_Place]:
     """From the multirun's record, or from the folders below where it has none."""
     recorded = wholes(read_jobs(folder)) if folder.is_dir() else []
     if not recorded:
-        return [_Place(str(path.relative_to(folder)), path, _overrides(path)) for path in find_jobs(folder)]
+        return [
+            _Place(str(path.relative_to(folder)), path, _overrides(path))
+            for path in find_jobs(folder)
+        ]
     return [
-        _Place(job.name, job.run, _parsed(job.overrides), job.reason if job.status in (JOB_FAILED, MISSING) else None)
+        _Place(
+            job.name,
+            job.run,
+            _parsed(job.overrides),
+            job.reason if job.status in (JOB_FAILED, MISSING) else None,
+        )
         for job in recorded
     ]
 
 
 def find_jobs(folder: Path) -> list[Path]:
-    """The job folders below `folder`, in the order of the numbers in their names. Raises DataError where there is none."""
+    """The job folders below `folder`, in the order of the numbers in their names. Raises DataError
+    where there is none.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: the folder of a multirun is expected.")
-    found = {path.parent for name in ("manifest.json", "config.yaml", "summary.json") for path in folder.rglob(name)}
+    found = {
+        path.parent
+        for name in ("manifest.json", "config.yaml", "summary.json")
+        for path in folder.rglob(name)
+    }
     found = {path for path in found if path.name != ".hydra"}
     found |= {path.parent.parent for path in folder.rglob(".hydra/overrides.yaml")}
     found.discard(folder)
     if not found:
-        raise DataError(f"{folder} holds no job: no folder in it has a manifest.json, config.yaml or .hydra/overrides.yaml.")
-    return sorted(found, key=lambda path: [_order(part) for part in re.split(r"(\d+)", str(path.relative_to(folder)))])
+        raise DataError(
+            f"{folder} holds no job: no folder in it has a manifest.json, config.yaml or"
+            " .hydra/overrides.yaml."
+        )
+    return sorted(
+        found,
+        key=lambda path: [
+            _order(part) for part in re.split(r"(\d+)", str(path.relative_to(folder)))
+        ],
+    )
 
 
 def _read(place: _Place, keys: Sequence[str]) -> Job:
@@ -145,7 +193,12 @@ def _read(place: _Place, keys: Sequence[str]) -> Job:
             return Job(place.name, values, (), place.run)
         if failure is None:
             labels = {key: show(value) for key, value in values.items()}
-            return Job(place.name, values, tuple(rows_from_summary(_entries(place.run / "summary.json"), labels)), place.run)
+            return Job(
+                place.name,
+                values,
+                tuple(rows_from_summary(_entries(place.run / "summary.json"), labels)),
+                place.run,
+            )
     except DataError as error:
         failure = str(error).replace(str(place.run), "its folder")
     return Job(place.name, values, (), place.run, failure)
@@ -158,14 +211,24 @@ def _failure(job: Path, own: bool) -> str | None:
     manifest = read_json(job / "manifest.json")
     status = manifest.get("status") if isinstance(manifest, dict) else None
     if status == DONE:
-        return None if own or (job / "summary.json").is_file() else "it is marked done, but has no summary.json"
+        return (
+            None
+            if own or (job / "summary.json").is_file()
+            else "it is marked done, but has no summary.json"
+        )
     if status == "running":
         return unfinished()
-    return str(manifest.get("error") or "no reason was recorded") if status == FAILED else f"unknown status {status!r}"
+    return (
+        str(manifest.get("error") or "no reason was recorded")
+        if status == FAILED
+        else f"unknown status {status!r}"
+    )
 
 
 def _weights(job: Path) -> list[str]:
-    """The line on its networks that a job's manifest gives; none where it has none, or is damaged."""
+    """The line on its networks that a job's manifest gives; none where it has
+    none, or is damaged.
+    """
     try:
         manifest = read_json(job / "manifest.json")
     except DataError:
@@ -184,7 +247,9 @@ def _entries(path: Path) -> list[Any]:
 
 
 def _yaml(path: Path) -> Any:
-    """Plain contents of a YAML file; None where it is missing or damaged, which the manifest then explains."""
+    """Plain contents of a YAML file; None where it is missing or damaged, which the manifest then
+    explains.
+    """
     if not path.is_file():
         return None
     from omegaconf import OmegaConf
@@ -222,7 +287,9 @@ def _swept(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _value(key: str, config: Any, overrides: Mapping[str, Any]) -> Any:
-    """The value at a dotted key of the resolved configuration; the override where that is missing or a whole group."""
+    """The value at a dotted key of the resolved configuration; the override where that is missing
+    or a whole group.
+    """
     node = config
     for part in key.split("."):
         node = node.get(part) if isinstance(node, dict) else None
@@ -255,11 +322,17 @@ def plot(
     plotted: Sequence[str] | None,
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
-    """Each measure against the first key, a line for each value of the others, a panel for each method and group."""
+    """Each measure against the first key, a line for each value of the others, a panel for each
+    method and group.
+    """
     if not keys:
         return []
     done = [job for job in jobs if job.failure is None]
-    kinds = list(dict.fromkeys((row.labels["method"], row.labels["group"]) for job in done for row in job.rows))
+    kinds = list(
+        dict.fromkeys(
+            (row.labels["method"], row.labels["group"]) for job in done for row in job.rows
+        )
+    )
     kinds = [kind for kind in kinds if plotted is None or kind[0] in plotted]
     panels: dict[str, dict[str, Line]] = {}
     ylabels: list[str] = []
@@ -269,16 +342,23 @@ def plot(
             for job in done:
                 for row in job.rows:
                     cell = row.cells.get(measure)
-                    if (row.labels["method"], row.labels["group"]) == (method, group) and isinstance(cell, Estimate):
+                    if (row.labels["method"], row.labels["group"]) == (
+                        method,
+                        group,
+                    ) and isinstance(cell, Estimate):
                         label = ", ".join(show(job.values[key]) for key in keys[1:])
                         lines.setdefault(label, []).append((job.values[keys[0]], cell))
             if lines and len(panels) < MOST_PANELS:
                 heading = ", ".join(filter(None, (method, group)))
-                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {k: line_of(v) for k, v in lines.items()}
+                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {
+                    k: line_of(v) for k, v in lines.items()
+                }
                 ylabels.append(measure)
     if not panels:
         return []
-    return sweep_lines(out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]), formats=formats)
+    return sweep_lines(
+        out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]), formats=formats
+    )
 
 
 def line_of(points: Sequence[tuple[Any, Estimate]]) -> Line:

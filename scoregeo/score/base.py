@@ -6,17 +6,21 @@ from typing import Any
 import torch
 import torch.autograd.forward_ad as fwAD
 
-from scoregeo.core.errors import ConfigError, ScoreError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_number
 
 AUTO, AUTO_RIDGE = "auto", "auto_ridge"
-RULES = (AUTO, AUTO_RIDGE)  # by which a noise level may be chosen, where a score can (scoregeo.score.noise_level)
+RULES = (
+    AUTO,
+    AUTO_RIDGE,
+)  # by which a noise level may be chosen, where a score can (scoregeo.score.noise_level)
 
 
 class AbstractScore(ABC):
-    """The score `s(x, sigma) = grad_x log p_sigma(x)` of data blurred by Gaussian noise of standard deviation sigma.
+    """The score `s(x, sigma) = grad_x log p_sigma(x)` of data blurred by Gaussian noise of standard
+    deviation sigma.
 
-    Points are in variance-exploding coordinates, `x = x0 + sigma z`, in data units. A subclass gives `shape` and `_score`;
-    callers use `score`, which checks what goes in and comes out.
+    Points are in variance-exploding coordinates, `x = x0 + sigma z`, in data units. A subclass
+    gives `shape` and `_score`; callers use `score`, which checks what goes in and comes out.
     """
 
     @property
@@ -31,33 +35,48 @@ class AbstractScore(ABC):
 
     @abstractmethod
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """The score at `x` [batch, *shape], of the same shape and dtype; differentiable where x requires grad."""
+        """The score at `x` [batch, *shape], of the same shape and dtype; differentiable where x
+        requires grad.
+        """
 
     def score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """The score at `x` [batch, *shape] and one noise level, of the same shape. Costs `batch` score evaluations.
+        """The score at `x` [batch, *shape] and one noise level, of the same shape. Costs `batch`
+        score evaluations.
 
-        Raises ScoreError, naming the first bad point and sigma, where the result is not finite or has a wrong shape.
-        """
+        Raises ScoreError, naming the first bad point and sigma, where the result is not finite or
+        has a wrong shape."""
         if tuple(x.shape[1:]) != self.shape:
-            raise ScoreError(f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}.")
+            raise ScoreError(
+                f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
+            )
         value = self._score(x, sigma)
         if value.shape != x.shape:
-            raise ScoreError(f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points {tuple(x.shape)}.")
+            raise ScoreError(
+                f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
+                f" {tuple(x.shape)}."
+            )
         self._check_finite(value.detach(), x, sigma, "the score")
         return value
 
-    def jvp(self, x: torch.Tensor, v: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """The score and `J v`, J its Jacobian in x, at `x` [batch, *shape] and directions `v` of the same shape.
+    def jvp(
+        self, x: torch.Tensor, v: torch.Tensor, sigma: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score and `J v`, J its Jacobian in x, at `x` [batch, *shape] and directions `v` of
+        the same shape.
 
-        Forward-mode AD: never the matrix. Costs 3 score evaluations a point, the product counted as two. Raises as `score`.
-        """
+        Forward-mode AD: never the matrix. Costs 3 score evaluations a point, the product counted as
+        two. Raises as `score`."""
         self._check_pair(x, v)
         value, product = torch.func.jvp(lambda y: self.score(y, sigma), (x,), (v.to(x),))  # type: ignore[misc]  # no auxiliary output
         self._check_finite(product.detach(), x, sigma, "the score's Jacobian")
         return value, product
 
-    def vjp(self, x: torch.Tensor, v: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """The score and `J^T v`, by one backward pass: 3 score evaluations a point. For a true gradient field `J^T = J`."""
+    def vjp(
+        self, x: torch.Tensor, v: torch.Tensor, sigma: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The score and `J^T v`, by one backward pass: 3 score evaluations a point. For a true
+        gradient field `J^T = J`.
+        """
         self._check_pair(x, v)
         with torch.enable_grad():
             point = x.detach().requires_grad_(True)
@@ -67,12 +86,17 @@ class AbstractScore(ABC):
         return value.detach(), product
 
     def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """Posterior mean `E[x0 | x] = x + sigma^2 s(x, sigma)` (Tweedie); one score evaluation a point."""
+        """Posterior mean `E[x0 | x] = x + sigma^2 s(x, sigma)` (Tweedie); one score evaluation a
+        point.
+        """
         return x + sigma**2 * self.score(x, sigma)
 
     def _check_pair(self, x: torch.Tensor, v: torch.Tensor) -> None:
         if v.shape != x.shape:
-            raise ScoreError(f"directions have shape {tuple(v.shape)}, their points {tuple(x.shape)}: one direction a point.")
+            raise ScoreError(
+                f"directions have shape {tuple(v.shape)}, their points {tuple(x.shape)}: one"
+                " direction a point."
+            )
 
     @staticmethod
     def _check_finite(value: torch.Tensor, x: torch.Tensor, sigma: float, what: str) -> None:
@@ -80,36 +104,53 @@ class AbstractScore(ABC):
         if not finite.all():
             bad = int((~finite).nonzero()[0])
             point = x[bad].detach().flatten()
-            shown = ", ".join(f"{v:.4g}" for v in point[:4].tolist()) + (", ..." if point.numel() > 4 else "")
-            raise ScoreError(f"{what} is not finite at point {bad} of {len(x)} ([{shown}]) and sigma {sigma:g}.")
+            shown = ", ".join(f"{v:.4g}" for v in point[:4].tolist()) + (
+                ", ..." if point.numel() > 4 else ""
+            )
+            raise ScoreError(
+                f"{what} is not finite at point {bad} of {len(x)} ([{shown}]) and sigma {sigma:g}."
+            )
 
     def check_sigma(self, sigma: float | str | None, key: str = "score.sigma") -> None:
         """Raise ConfigError unless sigma is a positive number in the range of this score."""
         value = check_noise_level(sigma, key)
         low, high = self.sigma_range
         if not low <= value <= high:
-            raise ConfigError(f"{key} = {value:g} is outside the range of this score, {low:.4g} to {high:.4g}.")
+            raise ConfigError(
+                f"{key} = {value:g} is outside the range of this score, {low:.4g} to {high:.4g}."
+            )
 
     def sigma_of_timestep(self, timestep: float) -> float:
-        """Noise level of a diffusion timestep. Raises ConfigError for scores that have no timesteps."""
+        """Noise level of a diffusion timestep. Raises ConfigError for scores that have no
+        timesteps.
+        """
         raise ConfigError(
-            f"score.timestep = {timestep!r} needs a score with timesteps; give score.sigma to {type(self).__name__}."
+            f"score.timestep = {timestep!r} needs a score with timesteps; give score.sigma to"
+            f" {type(self).__name__}."
         )
 
 
 def check_noise_level(sigma: Any, key: str = "score.sigma") -> float:
-    """`sigma`, if it is a number above 0. Raises ConfigError otherwise; for the name of a rule it says which scores take one."""
+    """`sigma`, if it is a number above 0. Raises ConfigError otherwise; for the name of a rule it
+    says which scores take one.
+    """
     if sigma in RULES:
-        raise bad_value(key, sigma, "a number above 0 for this score ('auto' and 'auto_ridge' go with score=empirical and mlp)")
+        raise bad_value(
+            key,
+            sigma,
+            "a number above 0 for this score ('auto' and 'auto_ridge' go with score=empirical and"
+            " mlp)",
+        )
     check_number(key, sigma, above=0.0)
     return float(sigma)
 
 
 class CountingScore(AbstractScore):
-    """A score that counts its evaluations: `count` grows by the batch of every call; a JVP or a backward pass adds twice that.
+    """A score that counts its evaluations: `count` grows by the batch of every call; a JVP or a
+    backward pass adds twice that.
 
-    A backward pass is counted when it runs, so a graph that is built and never used costs what its forward pass costs.
-    """
+    A backward pass is counted when it runs, so a graph that is built and never used costs what its
+    forward pass costs."""
 
     def __init__(self, inner: AbstractScore) -> None:
         self.inner = inner
@@ -139,7 +180,9 @@ class CountingScore(AbstractScore):
 
 
 class DetachedScore(AbstractScore):
-    """A score treated as a constant: no gradient flows through it, as where `differentiate_score` is false."""
+    """A score treated as a constant: no gradient flows through it, as where `differentiate_score`
+    is false.
+    """
 
     def __init__(self, inner: AbstractScore) -> None:
         self.inner = inner

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError, check_number
+from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
@@ -17,13 +17,17 @@ from scoregeo.score.schedule import NoiseSchedule
 
 
 class DiffusersUNetScore(AbstractScore):
-    """Score of a `UNet2DModel` with epsilon, sample or v prediction, in variance-exploding coordinates.
+    """Score of a `UNet2DModel` with epsilon, sample or v prediction, in variance-exploding
+    coordinates.
 
-    The network sees `x_vp = x / sqrt(1 + sigma^2)` and the schedule's (fractional) timestep at sigma; see `score_of_output`.
-    """
+    The network sees `x_vp = x / sqrt(1 + sigma^2)` and the schedule's (fractional) timestep at
+    sigma; see `score_of_output`."""
 
-    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, prediction: str, chunk: int = 512) -> None:
-        """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or "sample".
+    def __init__(
+        self, unet: torch.nn.Module, schedule: NoiseSchedule, prediction: str, chunk: int = 512
+    ) -> None:
+        """`unet`: called as unet(x_vp, t).sample; `prediction`: "epsilon", "v_prediction" or
+        "sample".
 
         `chunk`: largest batch; on a processor about 32 are taken at a time, for speed.
         """
@@ -47,7 +51,9 @@ class DiffusersUNetScore(AbstractScore):
         return self.schedule.sigma_range
 
     def sigma_of_timestep(self, timestep: float) -> float:
-        check_number("score.timestep", timestep, at_least=0, at_most=self.schedule.num_timesteps - 1)
+        check_number(
+            "score.timestep", timestep, at_least=0, at_most=self.schedule.num_timesteps - 1
+        )
         return float(self.schedule.sigma(torch.tensor(float(timestep))))
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -61,7 +67,9 @@ class DiffusersUNetScore(AbstractScore):
 
 
 def _with_plain_attention(unet: torch.nn.Module) -> torch.nn.Module:
-    """The same network, its attention without fused kernels, which have no forward-mode derivative."""
+    """The same network, its attention without fused kernels, which have no
+    forward-mode derivative.
+    """
     from diffusers.models.attention_processor import Attention, AttnProcessor
 
     for module in unet.modules():
@@ -71,17 +79,19 @@ def _with_plain_attention(unet: torch.nn.Module) -> torch.nn.Module:
 
 
 def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
-    """Load a score from a folder in diffusers' pipeline layout (`unet/`, `scheduler/`), safetensors only.
+    """Load a score from a folder in diffusers' pipeline layout (`unet/`, `scheduler/`), safetensors
+    only.
 
-    `folder` may also be the name of a shipped model. Raises DataError, naming the folder, for missing or damaged files.
-    """
+    `folder` may also be the name of a shipped model. Raises DataError, naming the folder, for
+    missing or damaged files."""
     from diffusers import DDIMScheduler, UNet2DModel
 
     path = model_folder(folder)
     if path is None or not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
         shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))
         raise DataError(
-            f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a shipped model ({shipped})."
+            f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a"
+            f" shipped model ({shipped})."
         )
     try:
         unet, loaded = UNet2DModel.from_pretrained(
@@ -93,12 +103,16 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
         )
         scheduler = DDIMScheduler.from_pretrained(path / "scheduler")
     except Exception as error:  # diffusers raises many kinds; each means the folder cannot be used
-        raise DataError(f"{path} cannot be loaded as a diffusers model with safetensors weights: {error}") from error
+        raise DataError(
+            f"{path} cannot be loaded as a diffusers model with safetensors weights: {error}"
+        ) from error
     # diffusers fills what is missing with random numbers and only warns.
     wrong = {kind: names for kind, names in loaded.items() if names}
     if wrong:
         raise DataError(f"{path}/unet: the weights file does not fit the model: {wrong}.")
-    return DiffusersUNetScore(unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk)
+    return DiffusersUNetScore(
+        unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk
+    )
 
 
 def unet_score(
@@ -109,13 +123,15 @@ def unet_score(
     model: str = "digits_unet_all",
     chunk: int = 512,
 ) -> ScoreField:
-    """The score of a diffusers model, shipped or in a folder, at `sigma` or at the noise level of `timestep`.
+    """The score of a diffusers model, shipped or in a folder, at `sigma` or at the noise level of
+    `timestep`.
 
-    `seed` is not used: the weights are fixed. Raises ConfigError where the model's points have not the dataset's shape.
-    """
+    `seed` is not used: the weights are fixed. Raises ConfigError where the model's points have not
+    the dataset's shape."""
     score = load_unet_score(model, chunk)
     if score.shape != dataset.shape:
         raise ConfigError(
-            f"score.model = {model!r} takes points {score.shape}, those of {type(dataset).__name__} are {dataset.shape}."
+            f"score.model = {model!r} takes points {score.shape}, those of {type(dataset).__name__}"
+            f" are {dataset.shape}."
         )
     return field_at(score, sigma, timestep)

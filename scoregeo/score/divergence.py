@@ -2,17 +2,20 @@
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.score.field import ScoreField
 
 
 @torch.no_grad()
-def divergence(field: ScoreField, x: torch.Tensor, probes: int | None = None, seed: int = 0) -> torch.Tensor:
-    """`div s = trace J`, J the score's Jacobian, at `x` [batch, *shape]; [batch] float64, in 1 / data units^2.
+def divergence(
+    field: ScoreField, x: torch.Tensor, probes: int | None = None, seed: int = 0
+) -> torch.Tensor:
+    """`div s = trace J`, J the score's Jacobian, at `x` [batch, *shape]; [batch] float64, in 1 /
+    data units^2.
 
-    `probes`: random directions of signs a point (Hutchinson 1990), unbiased, variance `2 |offdiag(J)|_F^2 / probes` for symmetric
-    J; None: every axis, exact. Costs 3 score evaluations for each probe or axis. Raises ConfigError for a bad number of probes.
-    """
+    `probes`: random directions of signs a point (Hutchinson 1990), unbiased, variance
+    `2 |offdiag(J)|_F^2 / probes` for symmetric J; None: every axis, exact. Costs 3 score
+    evaluations for each probe or axis. Raises ConfigError for a bad number of probes."""
     size = x[0].numel()
     if probes is not None:
         check_number("probes", probes, at_least=1, integer=True)

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.score.base import AbstractScore, check_noise_level
 
 
 @dataclass(frozen=True)
 class ScoreField:
-    """The field `s(x) = score(x, sigma)` with sigma fixed, in data units. Calling it costs one evaluation a point.
+    """The field `s(x) = score(x, sigma)` with sigma fixed, in data units. Calling it costs one
+    evaluation a point.
 
-    `note`: what a run's notes must say of it: that a rule chose sigma, that the score is of a part of the data; else empty.
-    """
+    `note`: what a run's notes must say of it: that a rule chose sigma, that the score is of a part
+    of the data; else empty."""
 
     score: AbstractScore
     sigma: float
@@ -40,13 +41,19 @@ class ScoreField:
         return self.score.vjp(x, v, self.sigma)
 
 
-def field_at(score: AbstractScore, sigma: float | str | None, timestep: float | None = None) -> ScoreField:
-    """A field at `sigma`, or at the noise level of a diffusion `timestep`. Exactly one of the two is given.
+def field_at(
+    score: AbstractScore, sigma: float | str | None, timestep: float | None = None
+) -> ScoreField:
+    """A field at `sigma`, or at the noise level of a diffusion `timestep`. Exactly one of the two
+    is given.
 
-    Raises ConfigError otherwise, and for a sigma out of the score's range or the name of a rule, which the caller has to follow.
-    """
+    Raises ConfigError otherwise, and for a sigma out of the score's range or the name of a rule,
+    which the caller has to follow."""
     if (sigma is None) == (timestep is None):
-        raise ConfigError(f"score.sigma = {sigma!r} and score.timestep = {timestep!r}: give exactly one of the two.")
+        raise ConfigError(
+            f"score.sigma = {sigma!r} and score.timestep = {timestep!r}: give exactly one of the"
+            " two."
+        )
     if timestep is not None:
         return ScoreField(score, score.sigma_of_timestep(timestep))
     return ScoreField(score, check_noise_level(sigma))

@@ -1,7 +1,9 @@
-"""DDIM on a sampler's own timesteps, in variance-exploding coordinates: decoding, and inversion that undoes it exactly.
+"""DDIM on a sampler's own timesteps, in variance-exploding coordinates: decoding, and inversion
+that undoes it exactly.
 
-A DDIM step with eta = 0 (Song et al. 2021, eq. 13) is the Euler step `x' = x + (low - high) eps(x, high)` from noise level `high`
-to `low` (see `sampling`). A scheduler says which levels: here they are kept as it would use them.
+A DDIM step with eta = 0 (Song et al. 2021, eq. 13) is the Euler step
+`x' = x + (low - high) eps(x, high)` from noise level `high` to `low` (see `sampling`). A scheduler
+says which levels: here they are kept as it would use them.
 """
 
 from collections.abc import Sequence
@@ -10,21 +12,25 @@ from functools import partial
 
 import torch
 
-from scoregeo.core.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.fixed_point import fixed_point
 
-_SAME = 1e-6  # levels that differ by less, relatively, are one: timesteps are whole, their levels computed in float32
+# Levels that differ by less, relatively, are one: timesteps are whole, their levels computed in
+# float32
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
 class SamplingGrid:
-    """Steps of a deterministic sampler: the k-th goes from noise level `high[k]` down to `low[k]`, both falling, in data units.
+    """Steps of a deterministic sampler: the k-th goes from noise level `high[k]` down to `low[k]`,
+    both falling, in data units.
 
-    Most have `low[k] = high[k + 1]` and end at 0. Where a scheduler takes the end of one step for another level at the start of
-    the next, or for clean though `low[-1] > 0`, it hands on `x_vp`, so that x is multiplied by
-    `sqrt((1 + next^2) / (1 + low^2))`; diffusers does so where steps do not divide the timesteps, and at the end of Stable
-    Diffusion's schedule (`set_alpha_to_one = False`: low[-1] = 0.03).
+    Most have `low[k] = high[k + 1]` and end at 0. Where a scheduler takes the end of one step for
+    another level at the start of the next, or for clean though `low[-1] > 0`, it hands on `x_vp`,
+    so that x is multiplied by `sqrt((1 + next^2) / (1 + low^2))`; diffusers does so where steps do
+    not divide the timesteps, and at the end of Stable Diffusion's schedule
+    (`set_alpha_to_one = False`: low[-1] = 0.03).
     """
 
     high: tuple[float, ...]
@@ -32,31 +38,47 @@ class SamplingGrid:
 
     def __post_init__(self) -> None:
         if not self.high or len(self.high) != len(self.low):
-            raise ConfigError(f"a sampling grid needs as many ends of steps as starts, at least one: {self.high}, {self.low}.")
+            raise ConfigError(
+                f"a sampling grid needs as many ends of steps as starts, at least one: {self.high},"
+                f" {self.low}."
+            )
         falling = all(a > b for a, b in zip(self.high[:-1], self.high[1:], strict=True))
-        if not falling or any(not 0 <= low <= high for high, low in zip(self.high, self.low, strict=True)):
-            raise ConfigError(f"the steps of a sampling grid must go down: from {self.high} to {self.low}.")
+        if not falling or any(
+            not 0 <= low <= high for high, low in zip(self.high, self.low, strict=True)
+        ):
+            raise ConfigError(
+                f"the steps of a sampling grid must go down: from {self.high} to {self.low}."
+            )
 
     def steps_from(self, sigma: float) -> tuple[tuple[float, float], ...]:
-        """Steps (from, to) that decoding from noise level `sigma` takes: one score evaluation a point each.
+        """Steps (from, to) that decoding from noise level `sigma` takes: one score evaluation a
+        point each.
 
-        From between two levels, or above the highest, the first step goes to the next level below. At or below `low[-1]` there is
-        no step left.
+        From between two levels, or above the highest, the first step goes to the next level below.
+        At or below `low[-1]` there is no step left.
         """
         check_number("sigma", sigma, at_least=0.0)
-        below = [(high, low) for high, low in zip(self.high, self.low, strict=True) if high <= sigma * (1 + _SAME)]
+        below = [
+            (high, low)
+            for high, low in zip(self.high, self.low, strict=True)
+            if high <= sigma * (1 + _SAME)
+        ]
         if below and below[0][0] >= sigma * (1 - _SAME):
             return tuple(below)
         target = below[0][0] if below else self.low[-1]
         return ((sigma, target), *below) if sigma > target else tuple(below)
 
     def from_noise(self, noise: torch.Tensor) -> torch.Tensor:
-        """Standard normal `noise` (a pipeline's `latents`) as points at `high[0]`: `x = sqrt(1 + high[0]^2) x_vp`."""
+        """Standard normal `noise` (a pipeline's `latents`) as points at `high[0]`:
+        `x = sqrt(1 + high[0]^2) x_vp`.
+        """
         return noise * (1 + self.high[0] ** 2) ** 0.5
 
     @torch.no_grad()
     def decode(self, score: AbstractScore, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """Points [batch, *shape] at `sigma` to clean points. `len(steps_from(sigma))` score evaluations a point."""
+        """Points [batch, *shape] at `sigma` to clean points. `len(steps_from(sigma))` score
+        evaluations a point.
+        """
         steps = self.steps_from(sigma)
         for (high, low), start in zip(steps, _starts_after(steps), strict=True):
             x = x - (low - high) * high * score.score(x, high)
@@ -64,12 +86,15 @@ class SamplingGrid:
         return x if steps else x * _relabel(sigma, 0.0)
 
     @torch.no_grad()
-    def invert(self, score: AbstractScore, x: torch.Tensor, sigma: float, iterations: int = 1) -> torch.Tensor:
+    def invert(
+        self, score: AbstractScore, x: torch.Tensor, sigma: float, iterations: int = 1
+    ) -> torch.Tensor:
         """Clean points [batch, *shape] up to `sigma`: the points that `decode` brings back to them.
 
-        A step up solves `x_high = x_low + (high - low) eps(x_high, high)` by `iterations` rounds of an accelerated fixed point,
-        from `x_vp` kept. One round is the usual DDIM inversion, more make it exact (AIDI, Pan et al. 2023; ReNoise, Garibi et al.
-        2024); how fast hangs on `(high - low) |d eps / dx|`, which guidance raises and more steps lower.
+        A step up solves `x_high = x_low + (high - low) eps(x_high, high)` by `iterations` rounds of
+        an accelerated fixed point, from `x_vp` kept. One round is the usual DDIM inversion, more
+        make it exact (AIDI, Pan et al. 2023; ReNoise, Garibi et al. 2024); how fast hangs on
+        `(high - low) |d eps / dx|`, which guidance raises and more steps lower.
         Costs `iterations * len(steps_from(sigma))` score evaluations a point.
         """
         check_number("inversion.iterations", iterations, at_least=1, integer=True)
@@ -81,13 +106,17 @@ class SamplingGrid:
         return x if steps else x * _relabel(0.0, sigma)
 
 
-def _above(score: AbstractScore, end: torch.Tensor, high: float, low: float, x: torch.Tensor) -> torch.Tensor:
+def _above(
+    score: AbstractScore, end: torch.Tensor, high: float, low: float, x: torch.Tensor
+) -> torch.Tensor:
     """The point at `high` from which a step along `eps(x, high)` leads to `end` at `low`."""
     return end - (high - low) * high * score.score(x, high)
 
 
 def _starts_after(steps: Sequence[tuple[float, float]]) -> list[float]:
-    """For each step the level at which what it gives is taken on: the next one's start, 0 after the last."""
+    """For each step the level at which what it gives is taken on: the next one's start, 0 after the
+    last.
+    """
     return [*(high for high, _ in steps[1:]), 0.0][: len(steps)]
 
 

@@ -6,17 +6,18 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, check_number
 from scoregeo.score.memory import memory_hint
 from scoregeo.score.network import frozen
 
 
 @dataclass(frozen=True, eq=False)
 class LatentCodec:
-    """A diffusers `AutoencoderKL` with its scale: `z = scaling_factor (mode(q(z | image)) - shift_factor)`.
+    """A diffusers `AutoencoderKL` with its scale: `z = scaling_factor (mode(q(z | image)) -
+    shift_factor)`.
 
-    The posterior's mode, not a draw, so that a picture has one latent (Rombach et al. 2022, section 3.1). At most `chunk`
-    pictures at a time. Frozen: no gradient reaches its weights.
+    The posterior's mode, not a draw, so that a picture has one latent (Rombach et al. 2022, section
+    3.1). At most `chunk` pictures at a time. Frozen: no gradient reaches its weights.
     """
 
     vae: Any
@@ -36,36 +37,52 @@ class LatentCodec:
         return int(self._config["latent_channels"])
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Shape of the latents of pictures `height` x `width`. Raises DataError unless both are multiples of `factor`."""
+        """Shape of the latents of pictures `height` x `width`. Raises DataError unless both are
+        multiples of `factor`.
+        """
         if height < 1 or width < 1 or height % self.factor or width % self.factor:
             raise DataError(
-                f"pictures of {height} x {width} pixels (height x width) do not fit the autoencoder: "
-                f"both sides must be multiples of {self.factor}."
+                f"pictures of {height} x {width} pixels (height x width) do not fit the"
+                f" autoencoder: both sides must be multiples of {self.factor}."
             )
         return (self.latent_channels, height // self.factor, width // self.factor)
 
     @torch.no_grad()
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """Images [batch, 3, H, W] in [-1, 1] to latents [batch, channels, H / factor, W / factor], of the images' dtype."""
+        """Images [batch, 3, H, W] in [-1, 1] to latents [batch, channels, H / factor, W / factor],
+        of the images' dtype.
+        """
         if images.ndim != 4 or images.shape[1] != 3:
-            raise DataError(f"pictures must have shape [batch, 3, height, width], they have {tuple(images.shape)}.")
+            raise DataError(
+                "pictures must have shape [batch, 3, height, width], they have"
+                f" {tuple(images.shape)}."
+            )
         self.latent_shape(*images.shape[2:])
         if not bool((images.abs() <= 1 + 1e-3).all()):  # NaN is refused as well
             raise DataError("pictures must have values in [-1, 1].")
         with memory_hint(self.chunk):
-            parts = [self.vae.encode(part.to(self._weight)).latent_dist.mode().to(images) for part in images.split(self.chunk)]
+            parts = [
+                self.vae.encode(part.to(self._weight)).latent_dist.mode().to(images)
+                for part in images.split(self.chunk)
+            ]
         return (torch.cat(parts) - self._shift) * self._scale
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents [batch, channels, h, w] to images [batch, 3, H, W], clamped to [-1, 1], of the latents' dtype."""
+        """Latents [batch, channels, h, w] to images [batch, 3, H, W], clamped to [-1, 1], of the
+        latents' dtype.
+        """
         if latents.ndim != 4 or latents.shape[1] != self.latent_channels:
             raise DataError(
-                f"latents must have shape [batch, {self.latent_channels}, height, width], they have {tuple(latents.shape)}."
+                f"latents must have shape [batch, {self.latent_channels}, height, width], they have"
+                f" {tuple(latents.shape)}."
             )
         scaled = latents / self._scale + self._shift
         with memory_hint(self.chunk):
-            parts = [self.vae.decode(part.to(self._weight)).sample.to(latents) for part in scaled.split(self.chunk)]
+            parts = [
+                self.vae.decode(part.to(self._weight)).sample.to(latents)
+                for part in scaled.split(self.chunk)
+            ]
         return torch.cat(parts).clamp(-1, 1)
 
     @property

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scoregeo.core.cache import cache_folder
-from scoregeo.core.errors import ConfigError, DataError, check_choice, check_number
-from scoregeo.core.files import load_tensors, save_tensors
-from scoregeo.core.seed import generator
+from scoregeo._utils.cache import cache_folder
+from scoregeo._utils.errors import ConfigError, DataError, check_choice, check_number
+from scoregeo._utils.files import load_tensors, save_tensors
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
@@ -30,13 +30,17 @@ _BATCH = 1024
 
 
 class Network(nn.Module):
-    """F(x, sigma) of the preconditioned denoiser (Karras et al. 2022, "Elucidating the design space of diffusion models"):
+    """F(x, sigma) of the preconditioned denoiser (Karras et al. 2022, "Elucidating the design space
+    of diffusion models"):
 
-    D = c_skip x + c_out F(c_in x, log sigma), with v = sigma^2 + scale^2: c_skip = scale^2 / v, c_out = sigma scale / sqrt(v),
-    c_in = 1 / sqrt(v). SiLU layers; sigma enters as sines and cosines of log sigma.
+    D = c_skip x + c_out F(c_in x, log sigma), with v = sigma^2 + scale^2: c_skip = scale^2 / v,
+    c_out = sigma scale / sqrt(v), c_in = 1 / sqrt(v). SiLU layers; sigma enters as sines and
+    cosines of log sigma.
     """
 
-    def __init__(self, size: int, width: int, depth: int, scale: float, sigma_min: float, sigma_max: float) -> None:
+    def __init__(
+        self, size: int, width: int, depth: int, scale: float, sigma_min: float, sigma_max: float
+    ) -> None:
         super().__init__()
         self.scale = scale
         self.sigma_min = sigma_min
@@ -51,16 +55,20 @@ class Network(nn.Module):
         """F at x [batch, D] and sigma [batch, 1]."""
         low, high = math.log(self.sigma_min), math.log(self.sigma_max)
         level = (sigma.log() - low) / (high - low)
-        phases = math.pi * level * 2.0 ** torch.arange(-1, _OCTAVES - 1, device=x.device, dtype=x.dtype)
+        phases = (
+            math.pi * level * 2.0 ** torch.arange(-1, _OCTAVES - 1, device=x.device, dtype=x.dtype)
+        )
         c_in = (sigma**2 + self.scale**2).rsqrt()
         value: torch.Tensor = self.layers(torch.cat([c_in * x, phases.sin(), phases.cos()], 1))
         return value
 
 
 class DenoisingLoss:
-    """`E |F - (y - c_skip x) / c_out|^2 / D`, `x = y + sigma z`, y fresh points of the data, sigma log-uniform in its range.
+    """`E |F - (y - c_skip x) / c_out|^2 / D`, `x = y + sigma z`, y fresh points of the data, sigma
+    log-uniform in its range.
 
-    This is denoising score matching with Karras's weights, under which every noise level counts about the same.
+    This is denoising score matching with Karras's weights, under which every noise level counts
+    about the same.
     """
 
     def __init__(self, dataset: AbstractDataset, batch: int = _BATCH) -> None:
@@ -118,16 +126,21 @@ def mlp_score(
     sigma_max: float = 2.0,
     progress: bool = False,
 ) -> ScoreField:
-    """The score of a network trained on `dataset` (points [D], not images) for noise levels sigma_min to sigma_max.
+    """The score of a network trained on `dataset` (points [D], not images) for noise levels
+    sigma_min to sigma_max.
 
-    The first call trains, about a minute on two cores for the defaults, and keeps the weights in the cache folder under a
-    hash of everything they depend on; later calls read them. A killed training goes on where it stopped. `sigma`: a number, or
-    the rule "auto" or "auto_ridge", on points of `dataset.held_out` (`scoregeo.score.noise_level`).
+    The first call trains, about a minute on two cores for the defaults, and keeps the weights in
+    the cache folder under a hash of everything they depend on; later calls read them. A killed
+    training goes on where it stopped. `sigma`: a number, or the rule "auto" or "auto_ridge", on
+    points of `dataset.held_out` (`scoregeo.score.noise_level`).
 
-    Raises: ConfigError for images or a setting out of range, before training; DataError for a damaged weights file.
-    """
+    Raises: ConfigError for images or a setting out of range, before training; DataError for a
+    damaged weights file."""
     if len(dataset.shape) != 1:
-        raise ConfigError(f"score = 'mlp' takes points of shape (D,), those of {type(dataset).__name__} have {dataset.shape}.")
+        raise ConfigError(
+            f"score = 'mlp' takes points of shape (D,), those of {type(dataset).__name__} have"
+            f" {dataset.shape}."
+        )
     check_number("score.width", width, at_least=1, integer=True)
     check_number("score.depth", depth, at_least=1, integer=True)
     check_number("score.sigma_min", sigma_min, above=0.0)
@@ -143,8 +156,14 @@ def mlp_score(
     else:
         field_at(MLPScore(network, dataset.shape[0]), sigma, timestep)
     _initialise(network.float(), seed)
-    settings = TrainingSettings(steps, lr=lr, cooldown=0.5, ema=0.995, seed=seed, checkpoint_every=500, log_every=100)
-    name = _key(type(dataset).__name__, probe[:64], repr((settings, width, depth, sigma_min, sigma_max, scale)))
+    settings = TrainingSettings(
+        steps, lr=lr, cooldown=0.5, ema=0.995, seed=seed, checkpoint_every=500, log_every=100
+    )
+    name = _key(
+        type(dataset).__name__,
+        probe[:64],
+        repr((settings, width, depth, sigma_min, sigma_max, scale)),
+    )
     network = _trained(network, dataset, settings, cache_folder() / "mlp" / name, progress)
     score = MLPScore(network, dataset.shape[0], dataset.dtype)
     if isinstance(sigma, str):
@@ -152,16 +171,30 @@ def mlp_score(
     return field_at(score, sigma, timestep)
 
 
-def _trained(network: Network, dataset: AbstractDataset, settings: TrainingSettings, folder: Path, progress: bool) -> Network:
+def _trained(
+    network: Network,
+    dataset: AbstractDataset,
+    settings: TrainingSettings,
+    folder: Path,
+    progress: bool,
+) -> Network:
     """The network with weights from `folder`, trained first where there are none."""
     path = folder / _WEIGHTS
     if path.exists():
         try:
             network.load_state_dict(load_tensors(path))
         except RuntimeError as error:
-            raise DataError(f"{path} does not hold the weights of this network: {error}. Delete it to train again.") from error
+            raise DataError(
+                f"{path} does not hold the weights of this network: {error}. Delete it to train"
+                " again."
+            ) from error
         return network
-    log.info("training a score network for %s, %d steps, in %s", type(dataset).__name__, settings.steps, folder)
+    log.info(
+        "training a score network for %s, %d steps, in %s",
+        type(dataset).__name__,
+        settings.steps,
+        folder,
+    )
     network.requires_grad_(True).train()
     average = train(network, DenoisingLoss(dataset), settings, folder, progress)
     save_tensors(path, average.state_dict())
@@ -170,18 +203,24 @@ def _trained(network: Network, dataset: AbstractDataset, settings: TrainingSetti
 
 
 def _initialise(network: Network, seed: int) -> None:
-    """Draw the weights from the seed: normal with variance 1 / inputs, zero biases, a last layer of zeros."""
+    """Draw the weights from the seed: normal with variance 1 / inputs, zero biases, a last layer of
+    zeros.
+    """
     source = generator(seed, "weights")
     linear = [layer for layer in network.layers if isinstance(layer, nn.Linear)]
     with torch.no_grad():
         for layer in linear:
-            layer.weight.copy_(torch.randn(layer.weight.shape, generator=source) * (1.5 / layer.in_features) ** 0.5)
+            layer.weight.copy_(
+                torch.randn(layer.weight.shape, generator=source) * (1.5 / layer.in_features) ** 0.5
+            )
             layer.bias.zero_()
         linear[-1].weight.zero_()
 
 
 def _key(dataset: str, probe: torch.Tensor, settings: str) -> str:
-    """A name for the weights: what they depend on, hashed. The data are known by a few of their points, rounded."""
+    """A name for the weights: what they depend on, hashed. The data are known by a few of their
+    points, rounded.
+    """
     points = (probe * 1e9).round().long().tolist()
     text = json.dumps([_VERSION, dataset, points, settings])
     return f"{dataset.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,17 +1,25 @@
-"""The models that ship with the project, and what tells one state of a model's folder from another."""
+"""The models that ship with the project, and what tells one state of a model's
+folder from another.
+"""
 
 import hashlib
 from pathlib import Path
 
-from scoregeo.core.files import sha256
+from scoregeo._utils.files import sha256
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
 
-_READ = (".safetensors", ".json", ".txt")  # by a loader; other kinds of weights beside these are not
+_READ = (
+    ".safetensors",
+    ".json",
+    ".txt",
+)  # by a loader; other kinds of weights beside these are not
 
 
 def model_folder(model: str | Path) -> Path | None:
-    """The folder that `model` names: a shipped model's, or its own path. None where there is neither."""
+    """The folder that `model` names: a shipped model's, or its own path. None where there is
+    neither.
+    """
     for path in (MODELS / model, Path(model).expanduser()):
         if str(model) and path.is_dir():
             return path
@@ -19,9 +27,11 @@ def model_folder(model: str | Path) -> Path | None:
 
 
 def model_digest(folder: Path) -> str:
-    """Sixteen hexadecimal digits of the weights, settings and vocabularies in a pipeline's sub-folders, names and contents.
+    """Sixteen hexadecimal digits of the weights, settings and vocabularies in a pipeline's
+    sub-folders, names and contents.
 
-    What lies beside them, such as a card, has no part in it. Reads every byte: seconds for weights of some GB.
+    What lies beside them, such as a card, has no part in it. Reads every byte: seconds for weights
+    of some GB.
     Raises DataError that names a file that cannot be read.
     """
     found = hashlib.sha256()

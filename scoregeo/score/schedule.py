@@ -7,7 +7,8 @@ import torch
 class NoiseSchedule:
     """Maps timesteps to noise levels and back, `sigma(t) = sqrt((1 - abar_t) / abar_t)`.
 
-    Between whole timesteps log sigma is linear in t, so both maps are continuous and inverse to each other.
+    Between whole timesteps log sigma is linear in t, so both maps are continuous and inverse to
+    each other.
     """
 
     def __init__(self, alphas_cumprod: torch.Tensor) -> None:
@@ -35,7 +36,9 @@ class NoiseSchedule:
         return float(np.interp(np.log(sigma), self._log_sigma, np.arange(self.num_timesteps)))
 
     def timestep(self, sigma: torch.Tensor) -> torch.Tensor:
-        """Fractional timestep at noise level `sigma` (any shape); clamped to the schedule's ends."""
+        """Fractional timestep at noise level `sigma` (any shape); clamped to the
+        schedule's ends.
+        """
         grid = np.arange(self.num_timesteps, dtype=np.float64)
         value = np.interp(np.log(sigma.detach().cpu().double().numpy()), self._log_sigma, grid)
         return torch.as_tensor(value).to(sigma.device)

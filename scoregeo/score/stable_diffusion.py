@@ -1,4 +1,6 @@
-"""The score of a Stable Diffusion model: a text-conditioned latent U-Net of diffusers, with classifier-free guidance."""
+"""The score of a Stable Diffusion model: a text-conditioned latent U-Net of diffusers, with
+classifier-free guidance.
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +13,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-from scoregeo.core.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.base import AbstractScore, _has_tangent
 from scoregeo.score.condition import AbstractCondition, Fixed
 from scoregeo.score.grid import SamplingGrid
@@ -27,21 +29,24 @@ from scoregeo.score.schedule import NoiseSchedule
 class StableDiffusionScore(AbstractScore):
     """Score of latents under a prompt, in variance-exploding coordinates.
 
-    The network sees `x_vp = x / sqrt(1 + sigma^2)`, the schedule's (fractional) timestep at sigma and the condition at x.
-    Guidance (Ho & Salimans 2022, eq. 6, with their w = guidance - 1): `eps = eps_neg + guidance (eps_cond - eps_neg)`, which is
-    the score of no known density when guidance > 1. One score evaluation is `network_evaluations` of the network's: 1, or 2
-    with guidance > 1.
+    The network sees `x_vp = x / sqrt(1 + sigma^2)`, the schedule's (fractional) timestep at sigma
+    and the condition at x. Guidance (Ho & Salimans 2022, eq. 6, with their w = guidance - 1):
+    `eps = eps_neg + guidance (eps_cond - eps_neg)`, which is the score of no known density when
+    guidance > 1. One score evaluation is `network_evaluations` of the network's: 1, or 2 with
+    guidance > 1.
 
     Args:
-        unet: called as unet(x_vp, t, encoder_hidden_states=embeddings).sample; any floating-point dtype, scores have x's.
+        unet: called as unet(x_vp, t, encoder_hidden_states=embeddings).sample; any floating-point
+            dtype, scores have x's.
         schedule: the model's noise levels.
         prediction: "epsilon", "v_prediction" or "sample".
         latent_shape: (channels, h, w) of a point.
         condition: the prompt, as a function of the point.
         negative: embedding [tokens, width] of the negative prompt; needed where guidance > 1.
         guidance: at least 1.
-        chunk: largest batch the network is given, guidance's doubling included. A backward pass keeps one chunk's activations at
-            a time and computes them again when it gets there, one network evaluation more.
+        chunk: largest batch the network is given, guidance's doubling included. A backward pass
+            keeps one chunk's activations at a time and computes them again when it gets there, one
+            network evaluation more.
 
     `score` raises ScoreError, naming `score.chunk`, where memory runs out.
     """
@@ -61,7 +66,8 @@ class StableDiffusionScore(AbstractScore):
         check_number("score.chunk", self.chunk, at_least=1, integer=True)
         if self.guidance > 1 and self.negative is None:
             raise ConfigError(
-                f"score.guidance = {self.guidance:g} needs a negative prompt's embedding ('' for the empty prompt)."
+                f"score.guidance = {self.guidance:g} needs a negative prompt's embedding ('' for"
+                " the empty prompt)."
             )
         frozen(self.unet)
 
@@ -79,7 +85,9 @@ class StableDiffusionScore(AbstractScore):
         return 1 if self.guidance == 1 else 2
 
     def sigma_of_timestep(self, timestep: float) -> float:
-        check_number("score.timestep", timestep, at_least=0, at_most=self.schedule.num_timesteps - 1)
+        check_number(
+            "score.timestep", timestep, at_least=0, at_most=self.schedule.num_timesteps - 1
+        )
         return float(self.schedule.sigma(torch.tensor(float(timestep))))
 
     def given(self, condition: AbstractCondition) -> "StableDiffusionScore":
@@ -92,7 +100,14 @@ class StableDiffusionScore(AbstractScore):
         scores = []
         for point, embedding in zip(x.split(parts), self.condition.at(x).split(parts), strict=True):
             if recorded and len(x) > parts:
-                score = checkpoint(self._chunk_score, point, embedding, sigma, use_reentrant=False, preserve_rng_state=False)
+                score = checkpoint(
+                    self._chunk_score,
+                    point,
+                    embedding,
+                    sigma,
+                    use_reentrant=False,
+                    preserve_rng_state=False,
+                )
             else:
                 score = self._chunk_score(point, embedding, sigma)
             scores.append(score)
@@ -108,22 +123,35 @@ class StableDiffusionScore(AbstractScore):
                 assert self.negative is not None
                 negative = self.negative.to(weight).expand_as(embedding)
                 if self.chunk > 1:
-                    both = self._network(torch.cat([x_vp, x_vp]), torch.cat([negative, embedding]), sigma)
+                    both = self._network(
+                        torch.cat([x_vp, x_vp]), torch.cat([negative, embedding]), sigma
+                    )
                     without, under = both.to(x).chunk(2)
                 else:
-                    without, under = (self._network(x_vp, c, sigma).to(x) for c in (negative, embedding))
+                    without, under = (
+                        self._network(x_vp, c, sigma).to(x) for c in (negative, embedding)
+                    )
                 output = without + self.guidance * (under - without)
         return score_of_output(output, x, sigma, self.prediction)
 
     def _network(self, x_vp: torch.Tensor, embedding: torch.Tensor, sigma: float) -> torch.Tensor:
-        # Half precision cannot tell neighbouring timesteps apart; the network embeds them in float32 whatever its weights are.
-        timestep = torch.full((len(x_vp),), self.schedule.timestep_at(sigma), dtype=torch.float32, device=x_vp.device)
+        # Half precision cannot tell neighbouring timesteps apart; the network embeds them in
+        # float32 whatever its weights are.
+        timestep = torch.full(
+            (len(x_vp),), self.schedule.timestep_at(sigma), dtype=torch.float32, device=x_vp.device
+        )
         return self.unet(x_vp, timestep, encoder_hidden_states=embedding).sample
 
 
 def _attention(x: torch.Tensor) -> AbstractContextManager[None]:
-    """Attention without fused kernels where derivatives are taken: those have none of forward mode and no second one."""
-    return _plain_attention() if _has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad) else nullcontext()
+    """Attention without fused kernels where derivatives are taken: those have none of forward mode
+    and no second one.
+    """
+    return (
+        _plain_attention()
+        if _has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)
+        else nullcontext()
+    )
 
 
 @contextmanager
@@ -134,7 +162,9 @@ def _plain_attention() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class StableDiffusion:
-    """The parts of a loaded pipeline; `scheduler` is diffusers' `DDIMScheduler` with the model's own configuration."""
+    """The parts of a loaded pipeline; `scheduler` is diffusers' `DDIMScheduler` with the model's
+    own configuration.
+    """
 
     unet: Any
     codec: LatentCodec
@@ -149,7 +179,8 @@ class StableDiffusion:
     @cached_property
     def schedule(self) -> NoiseSchedule:
         """Noise levels of the timesteps."""
-        # At zero terminal signal-to-noise ratio the last level would be infinite; diffusers' Euler sampler sets this value, too.
+        # At zero terminal signal-to-noise ratio the last level would be infinite; diffusers' Euler
+        # sampler sets this value, too.
         return NoiseSchedule(self.scheduler.alphas_cumprod.double().clamp(min=2.0**-24))
 
     @property
@@ -167,19 +198,28 @@ class StableDiffusion:
         size: int | tuple[int, int] | None = None,
         chunk: int = 8,
     ) -> StableDiffusionScore:
-        """The score of latents of pictures of `size` pixels (one side, or height and width; by default `image_size`).
+        """The score of latents of pictures of `size` pixels (one side, or height and width; by
+        default `image_size`).
 
-        The negative prompt plays no part without guidance. Raises ConfigError for a missing or too long prompt and guidance
-        below 1, DataError for a size that the autoencoder does not take.
+        The negative prompt plays no part without guidance. Raises ConfigError for a missing or too
+        long prompt and guidance below 1, DataError for a size that the autoencoder does not take.
         """
-        condition = prompt if isinstance(prompt, AbstractCondition) else Fixed(self.prompts.encode(prompt))
+        condition = (
+            prompt if isinstance(prompt, AbstractCondition) else Fixed(self.prompts.encode(prompt))
+        )
         negative = self.prompts.encode(negative_prompt, "negative_prompt")
-        height, width = self.image_size if size is None else (size, size) if isinstance(size, int) else size
+        height, width = (
+            self.image_size if size is None else (size, size) if isinstance(size, int) else size
+        )
         shape = self.codec.latent_shape(height, width)
-        return StableDiffusionScore(self.unet, self.schedule, self.prediction, shape, condition, negative, guidance, chunk)
+        return StableDiffusionScore(
+            self.unet, self.schedule, self.prediction, shape, condition, negative, guidance, chunk
+        )
 
     def grid(self, steps: int) -> SamplingGrid:
-        """The noise levels that `StableDiffusionPipeline` with this DDIM scheduler visits in `steps` steps."""
+        """The noise levels that `StableDiffusionPipeline` with this DDIM scheduler visits in
+        `steps` steps.
+        """
         largest = self.schedule.num_timesteps
         check_number("steps", steps, at_least=1, at_most=largest, integer=True)
         scheduler = copy(self.scheduler)  # set_timesteps writes to it
@@ -187,10 +227,13 @@ class StableDiffusion:
         timesteps = scheduler.timesteps.tolist()
         if timesteps[0] >= largest:
             raise ConfigError(
-                f"steps = {steps} is not allowed: the scheduler would start at timestep {timesteps[0]} of {largest}."
+                f"steps = {steps} is not allowed: the scheduler would start at timestep"
+                f" {timesteps[0]} of {largest}."
             )
         end = float(self.scheduler.final_alpha_cumprod)
-        before = [timestep - largest // steps for timestep in timesteps]  # as DDIMScheduler.step has it
+        before = [
+            timestep - largest // steps for timestep in timesteps
+        ]  # as DDIMScheduler.step has it
         last = ((1 - end) / end) ** 0.5
         return SamplingGrid(
             high=tuple(self._level(t) for t in timesteps),
@@ -201,11 +244,15 @@ class StableDiffusion:
         return float(self.schedule.sigma(torch.tensor(float(timestep), dtype=torch.float64)))
 
 
-def generate(model: StableDiffusion, score: StableDiffusionScore, noise: torch.Tensor, steps: int) -> torch.Tensor:
-    """Images [batch, 3, H, W] in [-1, 1] from standard normal `noise` [batch, *score.shape], under the score's condition.
+def generate(
+    model: StableDiffusion, score: StableDiffusionScore, noise: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """Images [batch, 3, H, W] in [-1, 1] from standard normal `noise` [batch, *score.shape], under
+    the score's condition.
 
-    The same image as `StableDiffusionPipeline(latents=noise, num_inference_steps=steps)` with a DDIM scheduler and the same
-    prompt, negative prompt and guidance. Costs `steps` score evaluations an image.
+    The same image as `StableDiffusionPipeline(latents=noise, num_inference_steps=steps)` with a
+    DDIM scheduler and the same prompt, negative prompt and guidance. Costs `steps` score
+    evaluations an image.
     """
     grid = model.grid(steps)
     return model.codec.decode(grid.decode(score, grid.from_noise(noise), grid.high[0]))

@@ -1,11 +1,13 @@
-"""A text-to-image model as a run uses it: pictures to latents and back, and a score field for each pair's prompts."""
+"""A text-to-image model as a run uses it: pictures to latents and back, and a score field for each
+pair's prompts.
+"""
 
 from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo.core.errors import ConfigError, check_number
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
@@ -17,9 +19,11 @@ from scoregeo.score.stable_diffusion import StableDiffusion, StableDiffusionScor
 
 @dataclass(frozen=True, eq=False)
 class TextModel:
-    """A loaded model and the score of its latents at one noise level; `score` is under the empty prompt.
+    """A loaded model and the score of its latents at one noise level; `score` is under the empty
+    prompt.
 
-    Latents are points like any others to metrics, solvers and baselines; `field` gives what these work on.
+    Latents are points like any others to metrics, solvers and baselines; `field` gives what these
+    work on.
     """
 
     model: StableDiffusion
@@ -36,20 +40,35 @@ class TextModel:
         return self.model.prompts
 
     def field(self, condition: AbstractCondition | None = None) -> ScoreField:
-        """The field at `sigma` under a condition, its evaluations counted; under the empty prompt where none is given."""
-        return ScoreField(CountingScore(self.score if condition is None else self.score.given(condition)), self.sigma)
+        """The field at `sigma` under a condition, its evaluations counted; under the empty prompt
+        where none is given.
+        """
+        return ScoreField(
+            CountingScore(self.score if condition is None else self.score.given(condition)),
+            self.sigma,
+        )
 
     def of_ends(self, prompts: tuple[str, str]) -> PerPoint:
         """The condition of the two ends of a pair, in this order."""
         return PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
 
-    def along(self, prompts: tuple[str, str], a: torch.Tensor, b: torch.Tensor) -> AbstractCondition:
-        """The condition between the ends' latents `a`, `b` [*shape] at `sigma`: one prompt, or two along the chord."""
+    def along(
+        self, prompts: tuple[str, str], a: torch.Tensor, b: torch.Tensor
+    ) -> AbstractCondition:
+        """The condition between the ends' latents `a`, `b` [*shape] at `sigma`: one prompt, or two
+        along the chord.
+        """
         first, second = (self.prompts.encode(prompt) for prompt in prompts)
-        return Fixed(first) if torch.equal(first, second) or torch.equal(a, b) else AlongChord(first, second, a, b)
+        return (
+            Fixed(first)
+            if torch.equal(first, second) or torch.equal(a, b)
+            else AlongChord(first, second, a, b)
+        )
 
     def at(self, prompts: tuple[str, str], u: torch.Tensor) -> PerPoint:
-        """The condition of frames at parameters `u` [batch] from 0, the first prompt, to 1, the second."""
+        """The condition of frames at parameters `u` [batch] from 0, the first prompt, to 1, the
+        second.
+        """
         first, second = (self.prompts.encode(prompt) for prompt in prompts)
         return PerPoint(torch.lerp(first, second, u[:, None, None].to(first)))
 
@@ -61,16 +80,31 @@ class TextModel:
         """Clean latents [batch, *shape] to images [batch, 3, H, W] in [-1, 1]."""
         return self.model.codec.decode(latents)
 
-    def paint(self, prompts: tuple[str, ...], seed: int, steps: int, guidance: float) -> torch.Tensor:
-        """Pictures [count, 3, H, W] of `prompts`, the i-th from the i-th noise of `seed`; `steps` score evaluations a picture.
+    def paint(
+        self, prompts: tuple[str, ...], seed: int, steps: int, guidance: float
+    ) -> torch.Tensor:
+        """Pictures [count, 3, H, W] of `prompts`, the i-th from the i-th noise of `seed`; `steps`
+        score evaluations a picture.
 
-        On the CPU. Raises ConfigError for a prompt that is too long, for too many steps and for guidance below 1.
+        On the CPU. Raises ConfigError for a prompt that is too long, for too many steps and for
+        guidance below 1.
         """
         check_number("dataset.guidance", guidance, at_least=1)
         source = generator(seed, "painted")
-        noise = torch.randn(len(prompts), *self.shape, generator=source).to(self.prompts.text_encoder.device)
+        noise = torch.randn(len(prompts), *self.shape, generator=source).to(
+            self.prompts.text_encoder.device
+        )
         condition = PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
-        return generate(self.model, replace(self.score, condition=condition, guidance=guidance), noise, steps).float().cpu()
+        return (
+            generate(
+                self.model,
+                replace(self.score, condition=condition, guidance=guidance),
+                noise,
+                steps,
+            )
+            .float()
+            .cpu()
+        )
 
     def to(self, device: str) -> "TextModel":
         """The same model, its networks moved to `device`."""
@@ -91,18 +125,21 @@ def text_model(
     chunk: int = 8,
     dtype: str = "float32",
 ) -> TextModel:
-    """A Stable Diffusion pipeline for a dataset's pictures, at `sigma` or at the noise level of `timestep`.
+    """A Stable Diffusion pipeline for a dataset's pictures, at `sigma` or at the noise level of
+    `timestep`.
 
-    `model`: a hub id, a folder or a shipped model; `guidance`, `negative_prompt`, `chunk`: see `StableDiffusionScore`; `dtype`:
-    of the networks. `seed` is not used: the weights are fixed.
+    `model`: a hub id, a folder or a shipped model; `guidance`, `negative_prompt`, `chunk`: see
+    `StableDiffusionScore`; `dtype`: of the networks. `seed` is not used: the weights are fixed.
 
-    Raises ConfigError for a dataset without colour pictures, a setting out of range or a prompt that is too long; DataError for
-    pictures of a size the autoencoder does not take and for a model that `load_stable_diffusion` cannot load.
+    Raises ConfigError for a dataset without colour pictures, a setting out of range or a prompt
+    that is too long; DataError for pictures of a size the autoencoder does not take and for a model
+    that `load_stable_diffusion` cannot load.
     """
     if len(dataset.shape) != 3 or dataset.shape[0] != 3:
         raise ConfigError(
-            f"score.model = {model!r} takes colour pictures (3, height, width), those of {type(dataset).__name__} have "
-            f"{dataset.shape}: dataset must be one of emoji, image_pairs, prompts."
+            f"score.model = {model!r} takes colour pictures (3, height, width), those of"
+            f" {type(dataset).__name__} have {dataset.shape}: dataset must be one of emoji,"
+            " image_pairs, prompts."
         )
     check_number("score.guidance", guidance, at_least=1)
     check_number("score.chunk", chunk, at_least=1, integer=True)

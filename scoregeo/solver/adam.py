@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo.core.errors import ConfigError, ScoreError, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import RULES, Quadrature
@@ -22,23 +22,28 @@ _WINDOW = 50  # iterations over which the energy must have stopped falling
 
 @dataclass(frozen=True)
 class Adam(AbstractSolver):
-    """Minimises `metric.energy(path, quadrature)` by Adam, all inner points at once; on `stein` and midpoints
+    """Minimises `metric.energy(path, quadrature)` by Adam, all inner points at once; on `stein` and
+    midpoints
 
-        E = (n/2) sum ( |d_i|^2 + lam (s((x_i + x_{i+1})/2) . d_i)^2 )    (Azeglio & Di Bernardo 2025, arXiv 2505.11128).
+        E = (n/2) sum ( |d_i|^2 + lam (s((x_i + x_{i+1})/2) . d_i)^2 )
+        (Azeglio & Di Bernardo 2025, arXiv 2505.11128).
 
-    An iteration costs three times the energy's score evaluations a pair (midpoint: `3 (num_points - 1)`), a backward pass
-    counted as two; with `differentiate_score` false only the energy's. The path of least energy seen is returned. Pairs share
-    nothing but the batch; one that has converged is not evaluated again. Where the score fails on the way, the pairs that still
-    ran keep their best path and are named failed.
+    An iteration costs three times the energy's score evaluations a pair (midpoint:
+    `3 (num_points - 1)`), a backward pass counted as two; with `differentiate_score` false only the
+    energy's. The path of least energy seen is returned. Pairs share nothing but the batch; one that
+    has converged is not evaluated again. Where the score fails on the way, the pairs that still ran
+    keep their best path and are named failed.
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
         iterations: Adam steps at most.
         learning_rate: Adam's, in data units.
-        differentiate_score: send the gradient through the score; without it the score is held constant in each step, which
-            only `stein` allows.
-        tolerance: a pair has converged when its least energy fell by less than this share in 50 iterations; 0 never stops early.
-        quadrature: "midpoint", the paper's; "trapezoid" and "simpson" are there to compare solvers on one energy.
+        differentiate_score: send the gradient through the score; without it the score is held
+            constant in each step, which only `stein` allows.
+        tolerance: a pair has converged when its least energy fell by less than this share in 50
+            iterations; 0 never stops early.
+        quadrature: "midpoint", the paper's; "trapezoid" and "simpson" are there to compare solvers
+            on one energy.
     """
 
     num_points: int = 64
@@ -60,18 +65,27 @@ class Adam(AbstractSolver):
         check_served("adam", metric.name)
         if not self.differentiate_score and metric.name != "stein":
             raise ConfigError(
-                f"solver.differentiate_score = False holds the score constant, which only metric = 'stein' allows, not "
-                f"{metric.name!r}: solver.differentiate_score must be True."
+                "solver.differentiate_score = False holds the score constant, which only metric ="
+                f" 'stein' allows, not {metric.name!r}: solver.differentiate_score must be True."
             )
 
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
         self.check(metric)
         if start.shape[1] != self.num_points:
-            raise ConfigError(f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}.")
+            raise ConfigError(
+                f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}."
+            )
         began = time.perf_counter()
         rule = Quadrature(self.quadrature)
         working = metric if self.differentiate_score else _held(metric)
-        cost = (gradient_evaluations if self.differentiate_score else energy_evaluations)(metric, rule, self.num_points)
+        cost = (gradient_evaluations if self.differentiate_score else energy_evaluations)(
+            metric, rule, self.num_points
+        )
         if self.num_points == 2:  # nothing to move: the ends are the path
             cost = energy_evaluations(metric, rule, self.num_points)
         pairs = len(start)
@@ -88,7 +102,9 @@ class Adam(AbstractSolver):
             index = running.nonzero()[:, 0].to(start.device)
             optimizer.zero_grad()
             try:
-                energy = working.energy(torch.cat([start[index, :1], inner[index], start[index, -1:]], 1), rule)
+                energy = working.energy(
+                    torch.cat([start[index, :1], inner[index], start[index, -1:]], 1), rule
+                )
                 if self.num_points > 2:
                     energy.sum().backward()
             except ScoreError as error:
@@ -108,14 +124,25 @@ class Adam(AbstractSolver):
             if on_step is not None:
                 on_step(replace(history[-1], path=_joined(start, best_inner)))
             if iteration > _WINDOW and self.tolerance > 0:
-                for pair in ((past[-_WINDOW - 1] - best <= self.tolerance * best).cpu() & running).nonzero()[:, 0].tolist():
+                for pair in (
+                    ((past[-_WINDOW - 1] - best <= self.tolerance * best).cpu() & running)
+                    .nonzero()[:, 0]
+                    .tolist()
+                ):
                     status[pair], reason[pair], running[pair] = CONVERGED, "", False
                 if not running.any():
                     break
         return conclude(
-            metric, _joined(start, best_inner), rule, status=status, iterations=iterations, score_evaluations=iterations * cost,
-            reason=reason, history=history, began=began,
-        )  # fmt: skip
+            metric,
+            _joined(start, best_inner),
+            rule,
+            status=status,
+            iterations=iterations,
+            score_evaluations=iterations * cost,
+            reason=reason,
+            history=history,
+            began=began,
+        )
 
 
 def _joined(start: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
@@ -125,4 +152,6 @@ def _joined(start: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
 def _held(metric: AbstractMetric) -> SteinMetric:
     """The same metric with a score that no gradient flows through."""
     assert isinstance(metric, SteinMetric) and metric.field is not None
-    return SteinMetric(ScoreField(DetachedScore(metric.field.score), metric.field.sigma), metric.lam)
+    return SteinMetric(
+        ScoreField(DetachedScore(metric.field.score), metric.field.sigma), metric.lam
+    )

@@ -11,16 +11,18 @@ from scoregeo.metric.base import AbstractMetric
 CONVERGED = "converged"  # a stopping rule held
 STALLED = "stalled"  # no step lowers the energy, and the stationarity residual is not small
 BUDGET = "out_of_budget"  # the iterations or score evaluations allowed are spent
-FAILED = "failed"  # the score or the arithmetic gave values that are not finite; the last good path is returned
+# The score or the arithmetic gave values that are not finite; the last good path is returned
+FAILED = "failed"
 STATUSES = (CONVERGED, STALLED, BUDGET, FAILED)
 
 
 @dataclass(frozen=True)
 class Step:
-    """State after one iteration, for logging: energies and evaluations spent so far, each [pairs] (float64, int64).
+    """State after one iteration, for logging: energies and evaluations spent so far, each [pairs]
+    (float64, int64).
 
-    `path` [pairs, points, *shape]: the paths of these energies, where a solver gives them to `on_step`; never kept in a history.
-    """
+    `path` [pairs, points, *shape]: the paths of these energies, where a solver gives them to
+    `on_step`; never kept in a history."""
 
     iteration: int
     energy: torch.Tensor
@@ -30,17 +32,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found. Tensors: CPU (`path`: its start's device), float64 or int64, [pairs], unless said otherwise.
+    """What a solver found. Tensors: CPU (`path`: its start's device), float64 or int64, [pairs],
+    unless said otherwise.
 
-    `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every path's energy) are on the
-    solver's own quadrature. `stationarity` is `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T
-    the second-difference matrix: the gradient in the norm dual to the path's own energy, without unit, independent of
-    the number of points, 0 at a minimum. `score_evaluations` counts per pair; a backward pass through the score counts as
-    two more. `seconds` is for the whole batch.
+    `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every
+    path's energy) are on the solver's own quadrature. `stationarity` is
+    `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T the
+    second-difference matrix: the gradient in the norm dual to the path's own energy, without unit,
+    independent of the number of points, 0 at a minimum. `score_evaluations` counts per pair; a
+    backward pass through the score counts as two more. `seconds` is for the whole batch.
 
-    `certified_energy` is the path's energy on a finer quadrature (`solver.certificate`), which cost `certificate_evaluations`;
-    where it is much above `energy` the path leaps over a valley of the density and `tunnelled` is true. `reason` says in
-    words why a pair did not converge, or that it tunnelled; "" where there is nothing to say.
+    `certified_energy` is the path's energy on a finer quadrature (`solver.certificate`), which cost
+    `certificate_evaluations`; where it is much above `energy` the path leaps over a valley of the
+    density and `tunnelled` is true. `reason` says in words why a pair did not converge, or that it
+    tunnelled; "" where there is nothing to say.
     """
 
     path: torch.Tensor
@@ -65,7 +70,9 @@ class Solution:
 
 
 class AbstractSolver(ABC):
-    """Finds geodesics between fixed ends. Holds configuration only; `num_points` counts both ends."""
+    """Finds geodesics between fixed ends. Holds configuration only; `num_points`
+    counts both ends.
+    """
 
     num_points: int
 
@@ -74,5 +81,12 @@ class AbstractSolver(ABC):
         """Raise ConfigError, naming what works, where this solver cannot serve the metric."""
 
     @abstractmethod
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
-        """Minimise the energy from `start` [pairs, num_points, *shape], its ends fixed. `on_step` is called each iteration."""
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
+        """Minimise the energy from `start` [pairs, num_points, *shape], its ends fixed. `on_step`
+        is called each iteration.
+        """

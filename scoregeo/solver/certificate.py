@@ -1,20 +1,26 @@
-"""A path's energy on a quadrature finer than the one it was solved on, and the leaps over valleys that this brings to light."""
+"""A path's energy on a quadrature finer than the one it was solved on, and the leaps over valleys
+that this brings to light.
+"""
 
 from dataclasses import dataclass
 
 import torch
 
-from scoregeo.core.errors import ScoreError
+from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 
 REFINEMENT = 4  # parts of the finer quadrature in each part of the solver's own
-LEAP = 1.2  # certified over own energy from which a path is said to tunnel; a resolved path's quadrature error is far below
+# Certified over own energy from which a path is said to tunnel; a resolved path's quadrature error
+# is far below
+LEAP = 1.2
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """`energy` [pairs] float64 on the finer quadrature, `evaluations` a pair, and `tunnelled` [pairs] bool. On the CPU."""
+    """`energy` [pairs] float64 on the finer quadrature, `evaluations` a pair, and `tunnelled`
+    [pairs] bool. On the CPU.
+    """
 
     energy: torch.Tensor
     evaluations: int
@@ -22,12 +28,15 @@ class Certificate:
 
 
 @torch.no_grad()
-def certify(metric: AbstractMetric, path: torch.Tensor, own_energy: torch.Tensor, rule: Quadrature) -> Certificate:
-    """Measure `path` [pairs, points, *shape] with `REFINEMENT` times the parts of `rule`, by the trapezoid rule.
+def certify(
+    metric: AbstractMetric, path: torch.Tensor, own_energy: torch.Tensor, rule: Quadrature
+) -> Certificate:
+    """Measure `path` [pairs, points, *shape] with `REFINEMENT` times the parts of `rule`, by the
+    trapezoid rule.
 
-    Two neighbouring points on both sides of a valley of the density have the same log p: a coarse rule charges nothing for the
-    jump between them, a finer one the way down and up. Costs `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair.
-    """
+    Two neighbouring points on both sides of a valley of the density have the same log p: a coarse
+    rule charges nothing for the jump between them, a finer one the way down and up. Costs
+    `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair."""
     finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
     energy = torch.cat([_energy(metric, one, finer) for one in path.split(1)])
     spent = 0 if metric.name == "euclidean" else finer.evaluations(path.shape[1])
@@ -45,6 +54,7 @@ def _energy(metric: AbstractMetric, path: torch.Tensor, rule: Quadrature) -> tor
 def leap_reason(own: float, certified: float) -> str:
     """The sentence a user reads where a path tunnels."""
     return (
-        f"tunnels: its energy is {own:.4g} on the solver's quadrature and {certified:.4g} on one {REFINEMENT} times finer, so "
-        "some segment leaps over a valley of the density; raise solver.subnodes or solver.num_points."
+        f"tunnels: its energy is {own:.4g} on the solver's quadrature and {certified:.4g} on one"
+        f" {REFINEMENT} times finer, so some segment leaps over a valley of the density; raise"
+        " solver.subnodes or solver.num_points."
     )

@@ -27,9 +27,10 @@ def conclude(
 ) -> Solution:
     """The solution of a solver that ended with `path` on the quadrature `rule`.
 
-    `measured` and `gradient` [pairs, points - 2, ...] are taken as they are where the solver has them at hand; else they are
-    computed here, outside `score_evaluations`, as the certificate is. `began`: `time.perf_counter()` at the solver's start;
-    the seconds stop here, before anything is measured.
+    `measured` and `gradient` [pairs, points - 2, ...] are taken as they are where the solver has
+    them at hand; else they are computed here, outside `score_evaluations`, as the certificate is.
+    `began`: `time.perf_counter()` at the solver's start; the seconds stop here, before anything is
+    measured.
     """
     seconds = time.perf_counter() - began
     if measured is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo.core.errors import ConfigError, ScoreError, check_number
+from scoregeo._utils.errors import ConfigError, ScoreError, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.inverse_sum import linearise
 from scoregeo.path.quadrature import Quadrature
@@ -21,29 +21,34 @@ _SHORTEST = 1e-9  # the line search gives up below this share of the step
 
 @dataclass(frozen=True)
 class Georce(AbstractSolver):
-    """Minimises `E = (n/2) sum_i u_i . g(x_i) u_i` over velocities u with `x_{i+1} = x_i + u_i` (Rygaard & Hauberg 2025,
-    "GEORCE: a fast new control algorithm for computing geodesics", arXiv 2505.05961, algorithm 1).
+    """Minimises `E = (n/2) sum_i u_i . g(x_i) u_i` over velocities u with `x_{i+1} = x_i + u_i`
+    (Rygaard & Hauberg 2025, "GEORCE: a fast new control algorithm for computing geodesics", arXiv
+    2505.05961, algorithm 1).
 
-    With `nu_i = d/dy [u_i . g(y) u_i]` at x_i and `c_i = sum_{j > i} nu_j`, the minimum with g and nu held fixed is
+    With `nu_i = d/dy [u_i . g(y) u_i]` at x_i and `c_i = sum_{j > i} nu_j`, the minimum with g and
+    nu held fixed is
 
         u_i = -g_i^-1 (mu + c_i) / 2,  mu = -(sum_i g_i^-1)^-1 ( 2 (x_n - x_0) + sum_i g_i^-1 c_i ),
 
-    and a backtracking line search goes towards it from the present velocities. The sum of inverses is never made
-    (`scoregeo.metric.inverse_sum`).
+    and a backtracking line search goes towards it from the present velocities. The sum of inverses
+    is never made (`scoregeo.metric.inverse_sum`).
 
-    The energy is the left-point rule, of order 1 in the segments' length, and that is what `history` holds; the solution's own
-    energy, length and stationarity are on the trapezoid rule, to be compared with other solvers'. The trapezoid energy is at no
-    minimum of its own, so its stationarity does not vanish.
+    The energy is the left-point rule, of order 1 in the segments' length, and that is what
+    `history` holds; the solution's own energy, length and stationarity are on the trapezoid rule,
+    to be compared with other solvers'. The trapezoid energy is at no minimum of its own, so its
+    stationarity does not vanish.
 
-    An iteration costs `3 (num_points - 1)` score evaluations a pair (one and a backward pass, counted as two, at each left end)
-    and `num_points - 1` for each trial of the line search; on `conformal`, whose inner product at a point is a line integral,
-    `metric.nodes` times as many. Pairs are evaluated in one batch, each with its own line search and stop. A trial at which
-    the score fails is a rejected one.
+    An iteration costs `3 (num_points - 1)` score evaluations a pair (one and a backward pass,
+    counted as two, at each left end) and `num_points - 1` for each trial of the line search; on
+    `conformal`, whose inner product at a point is a line integral, `metric.nodes` times as many.
+    Pairs are evaluated in one batch, each with its own line search and stop. A trial at which the
+    score fails is a rejected one.
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
         max_iterations: closed-form steps.
-        tolerance: converged when the decrease that a step promises, and what came of it, are both below this share of the energy.
+        tolerance: converged when the decrease that a step promises, and what came of it, are both
+            below this share of the energy.
         shrink: factor between two trials of the line search.
     """
 
@@ -61,17 +66,31 @@ class Georce(AbstractSolver):
     def check(self, metric: AbstractMetric) -> None:
         check_served("georce", metric.name)
 
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
         self.check(metric)
         if start.shape[1] != self.num_points:
-            raise ConfigError(f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}.")
+            raise ConfigError(
+                f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}."
+            )
         began = time.perf_counter()
         run = _Run(self, metric, start)
         run.iterate(on_step)
         return conclude(
-            metric, run.path, Quadrature(), status=run.status, iterations=run.iterations, score_evaluations=run.evaluations,
-            reason=run.reason, history=run.history, began=began,
-        )  # fmt: skip
+            metric,
+            run.path,
+            Quadrature(),
+            status=run.status,
+            iterations=run.iterations,
+            score_evaluations=run.evaluations,
+            reason=run.reason,
+            history=run.history,
+            began=began,
+        )
 
 
 class _Run:
@@ -92,7 +111,9 @@ class _Run:
     def iterate(self, on_step: Callable[[Step], None] | None) -> None:
         for iteration in range(1, self.solver.max_iterations + 1):
             self._iterate_active()
-            self.history.append(Step(iteration, self.energy.cpu().clone(), self.evaluations.clone()))
+            self.history.append(
+                Step(iteration, self.energy.cpu().clone(), self.evaluations.clone())
+            )
             if on_step is not None:
                 on_step(replace(self.history[-1], path=self.path.clone()))
             if BUDGET not in self.status:
@@ -112,19 +133,35 @@ class _Run:
         settled = 0.5 * slope.abs() <= self.solver.tolerance * self.energy[index]
         for pair in index[settled].tolist():
             self._stop(pair, CONVERGED)
-        index, velocity, target, slope = index[~settled], velocity[~settled], target[~settled], slope[~settled]
+        index, velocity, target, slope = (
+            index[~settled],
+            velocity[~settled],
+            target[~settled],
+            slope[~settled],
+        )
         before = self.energy[index]
         finite = self._search(index, velocity, target, slope)
         decrease = before - self.energy[index]
         for row, pair in enumerate(index.tolist()):
             self.iterations[pair] += 1
             if float(decrease[row]) <= 0 and finite[row]:
-                self._stop(pair, STALLED, "no step towards the closed-form velocities lowers the energy")
+                self._stop(
+                    pair, STALLED, "no step towards the closed-form velocities lowers the energy"
+                )
             elif float(decrease[row]) <= 0:
-                self._stop(pair, FAILED, "the score is not finite on any path towards the closed-form velocities that was tried")
+                self._stop(
+                    pair,
+                    FAILED,
+                    "the score is not finite on any path towards the closed-form velocities that"
+                    " was tried",
+                )
 
-    def _target(self, index: torch.Tensor, velocity: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The closed-form velocities [active, n, D], and the energy's slope towards them [active], at most 0."""
+    def _target(
+        self, index: torch.Tensor, velocity: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The closed-form velocities [active, n, D], and the energy's slope towards them [active],
+        at most 0.
+        """
         nodes = self.path[index][:, :-1]
         nu, inverse = linearise(self.metric, nodes, velocity.view(nodes.shape))
         pull = nu.flip(1).cumsum(1).flip(1) - nu
@@ -132,11 +169,17 @@ class _Run:
         mu = -inverse.solve_sum(2 * velocity.sum(1) + along.sum(1))
         target = -0.5 * (inverse.apply(mu[:, None].expand_as(pull)) + along)
         n = velocity.shape[1]
-        slope = 0.5 * n * ((2 * inverse.multiply(velocity) + pull) * (target - velocity)).sum((1, 2))
+        slope = (
+            0.5 * n * ((2 * inverse.multiply(velocity) + pull) * (target - velocity)).sum((1, 2))
+        )
         return target, slope.clamp_max(0)
 
-    def _search(self, index: torch.Tensor, velocity: torch.Tensor, target: torch.Tensor, slope: torch.Tensor) -> list[bool]:
-        """Backtrack from the whole step, each pair by itself; whether all its trials were finite."""
+    def _search(
+        self, index: torch.Tensor, velocity: torch.Tensor, target: torch.Tensor, slope: torch.Tensor
+    ) -> list[bool]:
+        """Backtrack from the whole step, each pair by itself; whether all its
+        trials were finite.
+        """
         finite = [True] * len(index)
         searching = torch.ones(len(index), dtype=torch.bool, device=index.device)
         share = 1.0
@@ -162,7 +205,9 @@ class _Run:
         return trial
 
     def _try(self, paths: torch.Tensor) -> torch.Tensor:
-        """Energies of trial paths, infinite where the score fails; one pair's bad score does not spoil the others'."""
+        """Energies of trial paths, infinite where the score fails; one pair's bad score does not
+        spoil the others'.
+        """
         try:
             return left_point_energy(self.metric, paths)
         except ScoreError:
@@ -176,7 +221,13 @@ class _Run:
 
 @torch.no_grad()
 def left_point_energy(metric: AbstractMetric, path: torch.Tensor) -> torch.Tensor:
-    """`(n/2) sum_i u_i . g(x_i) u_i`, [pairs] float64; `points - 1` evaluations of `metric.inner` a path."""
+    """`(n/2) sum_i u_i . g(x_i) u_i`, [pairs] float64; `points - 1` evaluations of `metric.inner` a
+    path.
+    """
     pairs, points = path.shape[:2]
     nodes, velocity = path[:, :-1].flatten(0, 1), path.diff(dim=1).flatten(0, 1)
-    return 0.5 * (points - 1) * metric.inner(nodes, velocity, velocity).double().view(pairs, points - 1).sum(1)
+    return (
+        0.5
+        * (points - 1)
+        * metric.inner(nodes, velocity, velocity).double().view(pairs, points - 1).sum(1)
+    )

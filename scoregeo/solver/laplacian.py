@@ -1,4 +1,6 @@
-"""The second-difference matrix of a path with fixed ends, and the Gauss-Newton step it makes cheap."""
+"""The second-difference matrix of a path with fixed ends, and the Gauss-Newton step
+it makes cheap.
+"""
 
 from functools import lru_cache
 
@@ -20,9 +22,13 @@ def inverse_laplacian(segments: int) -> torch.Tensor:
 
 
 def smooth(gradient: torch.Tensor) -> torch.Tensor:
-    """`T^-1 g` for inner-point vectors [pairs, n - 1, D] (float64): the gradient in the path's own (H1) inner product."""
+    """`T^-1 g` for inner-point vectors [pairs, n - 1, D] (float64): the gradient in the path's own
+    (H1) inner product.
+    """
     inner = inverse_laplacian(gradient.shape[1] + 1)[1:-1, 1:-1].to(gradient.device)
-    return inner @ gradient  # one product a pair, so that no pair's last digits depend on the others
+    return (
+        inner @ gradient
+    )  # one product a pair, so that no pair's last digits depend on the others
 
 
 def stationarity(gradient: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
@@ -36,16 +42,21 @@ def stationarity(gradient: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
 
 
 def gauss_newton_step(
-    residuals: Residuals, lam: torch.Tensor, damping: torch.Tensor, stiffness: torch.Tensor | None = None
+    residuals: Residuals,
+    lam: torch.Tensor,
+    damping: torch.Tensor,
+    stiffness: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Solve `n [ tau T (x) I + N M N^T ] step = -gradient`, tau = 1 + damping, for every pair.
 
-    N has a column for each inner end y_p of a part: how its log density changes with the path's points, `W_pj s_p` at point j.
-    `M = lam m B^T B + diag(stiffness)`, B the differences of neighbours, so that `lam m N B^T B N^T` is Gauss-Newton's
-    `lam m A^T A`; `stiffness` [pairs, n m + 1], not negative, adds second derivatives of the log density along the score.
-    With `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored: the Gram matrix of the
-    scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64 whatever the score's type. Residuals that bring
-    their own derivatives are handed to `rows_step`. A pair's step is the same, to the last digit, beside whichever other pairs.
+    N has a column for each inner end y_p of a part: how its log density changes with the path's
+    points, `W_pj s_p` at point j. `M = lam m B^T B + diag(stiffness)`, B the differences of
+    neighbours, so that `lam m N B^T B N^T` is Gauss-Newton's `lam m A^T A`; `stiffness` [pairs, n m
+    + 1], not negative, adds second derivatives of the log density along the score. With
+    `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored:
+    the Gram matrix of the scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64
+    whatever the score's type. Residuals that bring their own derivatives are handed to `rows_step`.
+    A pair's step is the same, to the last digit, beside whichever other pairs.
 
     Args: `lam`, `damping` [pairs]. Returns the step of the inner points, [pairs, n - 1, D] float64.
     """
@@ -62,20 +73,29 @@ def gauss_newton_step(
     scores, inner = _aligned(scores, 1), _aligned(weights[:, 1:-1], 0)
     along = (scores * (inner @ smoothed)).sum(2)
     coupling = (scores @ scores.mT) * _green_at(n, parts).to(device) / tau
-    root = _root_of_second_difference(n * parts - 1).to(device) * (lam.double() * parts).sqrt()[:, None, None]
-    system = torch.eye(scores.shape[1], dtype=torch.float64, device=device) + root.mT @ coupling @ root
+    root = (
+        _root_of_second_difference(n * parts - 1).to(device)
+        * (lam.double() * parts).sqrt()[:, None, None]
+    )
+    system = (
+        torch.eye(scores.shape[1], dtype=torch.float64, device=device) + root.mT @ coupling @ root
+    )
     factor, _ = torch.linalg.cholesky_ex(system)
     solved = torch.cholesky_solve(root.mT @ along[:, :, None], factor)
     multiplier = root @ solved
     return -(smoothed - smooth(inner.mT @ (multiplier * scores)) / tau)
 
 
-def rows_step(residuals: Residuals, rows: Rows, lam: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
-    """`gauss_newton_step` with the derivatives of delta in `rows`, B: solve `n [ tau T (x) I + lam m B^T B ] step = -gradient`.
+def rows_step(
+    residuals: Residuals, rows: Rows, lam: torch.Tensor, damping: torch.Tensor
+) -> torch.Tensor:
+    """`gauss_newton_step` with the derivatives of delta in `rows`, B: solve
+    `n [ tau T (x) I + lam m B^T B ] step = -gradient`.
 
-    With `K = (tau T)^-1 (x) I` and `a_j = d_{j-1} - d_j`, the multipliers `mu = lam m (delta + B step)` solve
-    `(I / (lam m) + B K B^T) mu = delta - B K a`, of size n m, and `step = -K (a + B^T mu)`: no difference of large numbers where
-    lam is large. O((n m)^2 D) arithmetic, in float64.
+    With `K = (tau T)^-1 (x) I` and `a_j = d_{j-1} - d_j`, the multipliers
+    `mu = lam m (delta + B step)` solve `(I / (lam m) + B K B^T) mu = delta - B K a`, of size n m,
+    and `step = -K (a + B^T mu)`: no difference of large numbers where lam is large. O((n m)^2 D)
+    arithmetic, in float64.
     """
     n, parts = residuals.segments.shape[1], residuals.parts
     d, tau = residuals.segments.double(), (1 + damping.double())[:, None, None]
@@ -84,7 +104,8 @@ def rows_step(residuals: Residuals, rows: Rows, lam: torch.Tensor, damping: torc
     at = torch.arange(n, device=d.device).repeat_interleave(parts)
     first, last = _aligned(rows.first, 1), _aligned(rows.last, 1)
     firsts, both, lasts = (
-        _aligned(_aligned(g, 0), 1) for g in (green[at][:, at], green[at][:, at + 1], green[at + 1][:, at + 1])
+        _aligned(_aligned(g, 0), 1)
+        for g in (green[at][:, at], green[at][:, at + 1], green[at + 1][:, at + 1])
     )
     cross = (first @ last.mT) * both
     coupling = (first @ first.mT) * firsts + (last @ last.mT) * lasts
@@ -114,7 +135,8 @@ def _green_at(segments: int, parts: int) -> torch.Tensor:
 
 @lru_cache(maxsize=32)
 def _root_of_second_difference(size: int) -> torch.Tensor:
-    """Cholesky factor of `tridiag(-1, 2, -1)`, [size, size]: row j holds `-sqrt((j - 1) / j)`, `sqrt((j + 1) / j)`.
+    """Cholesky factor of `tridiag(-1, 2, -1)`, [size, size]: row j holds `-sqrt((j - 1) / j)`,
+    `sqrt((j + 1) / j)`.
 
     Its size `_aligned`.
     """
@@ -126,8 +148,12 @@ def _root_of_second_difference(size: int) -> torch.Tensor:
 def _aligned(values: torch.Tensor, dim: int) -> torch.Tensor:
     """Zeros after the last along `dim`, up to a multiple of 8.
 
-    A batch of float64 matrices then has each at an address that is a multiple of 64 bytes. A library of linear algebra may add
-    up in another order where addresses are aligned otherwise: a pair's last digits would depend on its place in the batch.
-    """
+    A batch of float64 matrices then has each at an address that is a multiple of 64 bytes. A
+    library of linear algebra may add up in another order where addresses are aligned otherwise: a
+    pair's last digits would depend on its place in the batch."""
     missing = -values.shape[dim] % 8
-    return torch.nn.functional.pad(values, [0, 0] * (values.ndim - 1 - dim) + [0, missing]) if missing else values
+    return (
+        torch.nn.functional.pad(values, [0, 0] * (values.ndim - 1 - dim) + [0, missing])
+        if missing
+        else values
+    )

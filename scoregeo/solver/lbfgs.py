@@ -1,4 +1,6 @@
-"""L-BFGS on the exact gradient of the energy, in coordinates in which a path's own stiffness is gone."""
+"""L-BFGS on the exact gradient of the energy, in coordinates in which a path's own stiffness is
+gone.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo.core.errors import ConfigError, ScoreError, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
@@ -19,15 +21,17 @@ _TRIALS = 25  # energies that one line search may try
 
 @dataclass(frozen=True)
 class LBFGS(AbstractSolver):
-    """Minimises `metric.energy(path, quadrature)` by L-BFGS, line search by the strong Wolfe conditions (Nocedal & Wright 2006,
-    algorithms 7.5 and 3.5; torch's).
+    """Minimises `metric.energy(path, quadrature)` by L-BFGS, line search by the strong Wolfe
+    conditions (Nocedal & Wright 2006, algorithms 7.5 and 3.5; torch's).
 
-    The gradient is exact, by a backward pass through the score. The unknown is y in `x = start + L^-T y / sqrt(n)`,
-    `T = L L^T` the second-difference matrix of the path: the Euclidean part of the energy has the Hessian I in y, so the number
-    of iterations does not grow with the number of points. This is L-BFGS preconditioned by `(n T)^-1`.
+    The gradient is exact, by a backward pass through the score. The unknown is y in
+    `x = start + L^-T y / sqrt(n)`, `T = L L^T` the second-difference matrix of the path: the
+    Euclidean part of the energy has the Hessian I in y, so the number of iterations does not grow
+    with the number of points. This is L-BFGS preconditioned by `(n T)^-1`.
 
-    A trial of the line search costs three times the energy's score evaluations (trapezoid: `3 num_points`), a backward pass
-    counted as two. Each pair has its own optimizer and line search, so their trials are not batched together.
+    A trial of the line search costs three times the energy's score evaluations (trapezoid:
+    `3 num_points`), a backward pass counted as two. Each pair has its own optimizer and line
+    search, so their trials are not batched together.
     Where the score fails on the way, the pair keeps its last accepted path and is named failed.
 
     Attributes:
@@ -36,8 +40,9 @@ class LBFGS(AbstractSolver):
         subnodes: equal parts a segment is split into for the quadrature.
         history_size: steps that the Hessian's estimate is made of.
         max_iterations: line searches.
-        tolerance: converged when a step's decrease, and what the quadratic model promised of it, are both below this share of the
-            energy. A quasi-Newton step gains less than a Gauss-Newton one, so the same accuracy needs a smaller number here.
+        tolerance: converged when a step's decrease, and what the quadratic model promised of it,
+            are both below this share of the energy. A quasi-Newton step gains less than a
+            Gauss-Newton one, so the same accuracy needs a smaller number here.
     """
 
     num_points: int = 64
@@ -58,10 +63,17 @@ class LBFGS(AbstractSolver):
     def check(self, metric: AbstractMetric) -> None:
         check_served("lbfgs", metric.name)
 
-    def solve(self, metric: AbstractMetric, start: torch.Tensor, on_step: Callable[[Step], None] | None = None) -> Solution:
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
         self.check(metric)
         if start.shape[1] != self.num_points:
-            raise ConfigError(f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}.")
+            raise ConfigError(
+                f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}."
+            )
         began = time.perf_counter()
         rule = Quadrature(self.quadrature, self.subnodes)
         runs = [_Pair(self, metric, rule, one) for one in start.detach().split(1)]
@@ -77,18 +89,23 @@ class LBFGS(AbstractSolver):
                 break
         spent = f"{self.max_iterations} iterations are spent"
         return conclude(
-            metric, torch.cat([run.path for run in runs]), rule,
+            metric,
+            torch.cat([run.path for run in runs]),
+            rule,
             status=[run.status for run in runs],
             iterations=torch.tensor([run.iterations for run in runs], dtype=torch.int64),
             score_evaluations=history[-1].score_evaluations,
             reason=[spent if run.status == BUDGET else run.reason for run in runs],
-            history=history, began=began,
-        )  # fmt: skip
+            history=history,
+            began=began,
+        )
 
 
 def _step(iteration: int, runs: "list[_Pair]") -> Step:
     energy = torch.tensor([run.energy for run in runs], dtype=torch.float64)
-    return Step(iteration, energy, torch.tensor([run.evaluations for run in runs], dtype=torch.int64))
+    return Step(
+        iteration, energy, torch.tensor([run.evaluations for run in runs], dtype=torch.int64)
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,9 @@ class _Evaluation:
 class _Pair:
     """The state of one pair's minimisation: it lives as long as `LBFGS.solve`."""
 
-    def __init__(self, solver: LBFGS, metric: AbstractMetric, rule: Quadrature, start: torch.Tensor) -> None:
+    def __init__(
+        self, solver: LBFGS, metric: AbstractMetric, rule: Quadrature, start: torch.Tensor
+    ) -> None:
         self.tolerance, self.metric, self.rule, self.start = solver.tolerance, metric, rule, start
         self.forward_cost = energy_evaluations(metric, rule, solver.num_points)
         self.cost = gradient_evaluations(metric, rule, solver.num_points)
@@ -125,9 +144,15 @@ class _Pair:
     def _optimizer(self) -> torch.optim.LBFGS:
         # One line search a call, and no stop of torch's own: the stopping rules are the project's.
         return torch.optim.LBFGS(
-            [self.y], lr=1.0, max_iter=1, max_eval=_TRIALS + 1, tolerance_grad=0.0, tolerance_change=0.0,
-            history_size=self.history_size, line_search_fn="strong_wolfe",
-        )  # fmt: skip
+            [self.y],
+            lr=1.0,
+            max_iter=1,
+            max_eval=_TRIALS + 1,
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+            history_size=self.history_size,
+            line_search_fn="strong_wolfe",
+        )
 
     def iterate(self) -> None:
         """One line search."""
@@ -152,11 +177,16 @@ class _Pair:
             self.status = CONVERGED
 
     def _unmoved(self, before: float) -> None:
-        """No trial lowered the energy: at a minimum as far as the arithmetic tells, or along a bad estimate of the Hessian."""
+        """No trial lowered the energy: at a minimum as far as the arithmetic tells, or along a bad
+        estimate of the Hessian.
+        """
         if self._predicted() <= self.tolerance * before:
             self.status = CONVERGED
         elif self.restarted:
-            self.status, self.reason = STALLED, "no step along the steepest descent lowers the energy"
+            self.status, self.reason = (
+                STALLED,
+                "no step along the steepest descent lowers the energy",
+            )
         self.restarted = True
         with torch.no_grad():
             self.y.copy_(self.seen[0].y)
@@ -164,7 +194,9 @@ class _Pair:
         self.optimizer = self._optimizer()
 
     def _predicted(self) -> float:
-        """Decrease promised by the quadratic model that the last direction d minimises, `-g.d / 2`."""
+        """Decrease promised by the quadratic model that the last direction d
+        minimises, `-g.d / 2`.
+        """
         state = self.optimizer.state[self.y]
         return -0.5 * float(state["prev_flat_grad"].dot(state["d"]))
 
@@ -177,16 +209,22 @@ class _Pair:
         return known.energy
 
     def _at(self, y: torch.Tensor) -> _Evaluation | None:
-        """What this iteration already evaluated: torch asks again for the point where a line search ended."""
+        """What this iteration already evaluated: torch asks again for the point where a line search
+        ended.
+        """
         return next((one for one in self.seen if torch.equal(one.y, y)), None)
 
     def _evaluate(self, y: torch.Tensor) -> _Evaluation:
         with torch.enable_grad():
             inner = self._path(y)[:, 1:-1].detach().requires_grad_(True)
-            energy = self.metric.energy(torch.cat([self.start[:, :1], inner, self.start[:, -1:]], 1), self.rule).sum()
+            energy = self.metric.energy(
+                torch.cat([self.start[:, :1], inner, self.start[:, -1:]], 1), self.rule
+            ).sum()
             (gradient,) = torch.autograd.grad(energy, inner)
         self.evaluations += self.cost
-        return _Evaluation(y.clone(), float(energy.detach()), from_path(gradient[0].double().flatten(1)))
+        return _Evaluation(
+            y.clone(), float(energy.detach()), from_path(gradient[0].double().flatten(1))
+        )
 
     def _path(self, y: torch.Tensor) -> torch.Tensor:
         moved = self.start[:, 1:-1].double() + to_path(y).view(1, *self.start[0, 1:-1].shape)
@@ -196,7 +234,8 @@ class _Pair:
 def to_path(y: torch.Tensor) -> torch.Tensor:
     """`L^-T y / sqrt(n)`, the move of the inner points, for y [n - 1, D].
 
-    `T = L L^T` has the closed form `(L^-1)_ij = j / sqrt(i (i + 1))`, j <= i, so a sum from the right does it.
+    `T = L L^T` has the closed form `(L^-1)_ij = j / sqrt(i (i + 1))`, j <= i, so a sum from the
+    right does it.
     """
     i, root = _weights(y)
     return i * (y / root).flip(0).cumsum(0).flip(0)

@@ -1,8 +1,9 @@
 """Which solver serves which metric, in one table."""
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 
-# gauss_newton needs an energy whose residuals are log-density differences; georce an inverse metric; the others an energy.
+# gauss_newton needs an energy whose residuals are log-density differences; georce an inverse
+# metric; the others an energy.
 SERVES: dict[str, tuple[str, ...]] = {
     "gauss_newton": ("stein", "euclidean"),
     "georce": ("stein", "conformal", "euclidean"),
@@ -14,5 +15,9 @@ SERVES: dict[str, tuple[str, ...]] = {
 def check_served(solver: str, metric: str) -> None:
     """Raise ConfigError, naming every couple that works, where `solver` cannot serve `metric`."""
     if metric not in SERVES[solver]:
-        couples = "; ".join(f"solver={name} with metric={', '.join(metrics)}" for name, metrics in SERVES.items())
-        raise ConfigError(f"solver = {solver!r} does not serve metric = {metric!r}; what works: {couples}.")
+        couples = "; ".join(
+            f"solver={name} with metric={', '.join(metrics)}" for name, metrics in SERVES.items()
+        )
+        raise ConfigError(
+            f"solver = {solver!r} does not serve metric = {metric!r}; what works: {couples}."
+        )

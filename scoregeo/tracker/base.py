@@ -9,27 +9,36 @@ from scoregeo.solver.base import Step
 
 
 class AbstractTracker(ABC):
-    """Told of a run's events in order: start, then steps and methods, then finish or fail. Tracks one run after another."""
+    """Told of a run's events in order: start, then steps and methods, then finish or fail. Tracks
+    one run after another.
+    """
 
     @abstractmethod
     def start(self, folder: Path, config: Mapping[str, Any], group: str | None = None) -> None:
-        """A run begins in `folder`, or goes on there, with the resolved configuration; `group`: the sweep it is a job of."""
+        """A run begins in `folder`, or goes on there, with the resolved configuration; `group`: the
+        sweep it is a job of.
+        """
 
     @abstractmethod
     def step(self, method: str, step: Step) -> None:
         """A solver finished an iteration."""
 
     @abstractmethod
-    def method(self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]) -> None:
+    def method(
+        self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]
+    ) -> None:
         """A method finished, now or before the run was interrupted.
 
-        `lines`: one a pair, as in `results.jsonl`. `history`: `iteration` [steps], `energy` and `score_evaluations`
-        [steps, pairs] as lists, and the number of `points` of a path; empty for a method without iterations.
+        `lines`: one a pair, as in `results.jsonl`. `history`: `iteration` [steps], `energy` and
+        `score_evaluations` [steps, pairs] as lists, and the number of `points` of a path; empty for
+        a method without iterations.
         """
 
     @abstractmethod
     def finish(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:
-        """The run is done: the rows of `summary.json`, and the figures and strips written, as PNG files."""
+        """The run is done: the rows of `summary.json`, and the figures and strips written, as PNG
+        files.
+        """
 
     @abstractmethod
     def fail(self, error: str) -> None:

@@ -5,15 +5,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scoregeo.solver.base import Step
-from scoregeo.tracker.naming import ENERGY, EVALUATIONS, GREATEST_ENERGY, ITERATION, STEP_LENGTH, curve_key
+from scoregeo.tracker.naming import (
+    ENERGY,
+    EVALUATIONS,
+    GREATEST_ENERGY,
+    ITERATION,
+    STEP_LENGTH,
+    curve_key,
+)
 
 
 class StepLengths:
     """Hears of a method's steps as they are made, and says how far each moved the paths.
 
-    The length of a step: the root mean square distance between the points of a path and those before the step, at equal places,
-    averaged over the pairs. Known where a solver gives its paths, from the second on, as long as their shape stays.
-    """
+    The length of a step: the root mean square distance between the points of a path and those
+    before the step, at equal places, averaged over the pairs. Known where a solver gives its paths,
+    from the second on, as long as their shape stays."""
 
     def __init__(self) -> None:
         self._before: Any = None
@@ -35,16 +42,26 @@ class StepLengths:
         """Lengths by iteration, of those steps that were steps of all `pairs`."""
         if method != self._method:
             return {}
-        return {iteration: length for iteration, (count, length) in self._lengths.items() if count == pairs}
+        return {
+            iteration: length
+            for iteration, (count, length) in self._lengths.items()
+            if count == pairs
+        }
 
 
-def curve(method: str, history: Mapping[str, Any], lengths: Mapping[int, float]) -> list[dict[str, float]]:
-    """One row an iteration of a record's `history` (as `AbstractTracker.method` gets it); what is not finite is left out."""
+def curve(
+    method: str, history: Mapping[str, Any], lengths: Mapping[int, float]
+) -> list[dict[str, float]]:
+    """One row an iteration of a record's `history` (as `AbstractTracker.method` gets it); what is
+    not finite is left out.
+    """
     points = history.get("points")
     if not points:
         return []
     rows = []
-    for iteration, energies, spent in zip(history["iteration"], history["energy"], history["score_evaluations"], strict=True):
+    for iteration, energies, spent in zip(
+        history["iteration"], history["energy"], history["score_evaluations"], strict=True
+    ):
         found = {
             EVALUATIONS: _mean(spent) / points,
             curve_key(method, ITERATION): float(iteration),

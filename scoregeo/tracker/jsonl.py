@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scoregeo.core.files import finite_or_null
+from scoregeo._utils.files import finite_or_null
 from scoregeo.solver.base import Step
 from scoregeo.tracker.base import AbstractTracker
 
 
 class JsonlTracker(AbstractTracker):
-    """Appends to `events.jsonl` in the run's folder. A log to watch, not a result: no later run reads it."""
+    """Appends to `events.jsonl` in the run's folder. A log to watch, not a result: no later run
+    reads it.
+    """
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -32,7 +34,9 @@ class JsonlTracker(AbstractTracker):
             score_evaluations=step.score_evaluations.tolist(),
         )
 
-    def method(self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]) -> None:
+    def method(
+        self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]
+    ) -> None:
         self._write("method", method=name, pairs=list(lines))
 
     def finish(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:
@@ -42,7 +46,10 @@ class JsonlTracker(AbstractTracker):
         self._write("fail", error=error)
 
     def _write(self, event: str, **facts: Any) -> None:
-        self._append(json.dumps(finite_or_null({"event": event, "time": round(time.time(), 3), **facts})) + "\n")
+        self._append(
+            json.dumps(finite_or_null({"event": event, "time": round(time.time(), 3), **facts}))
+            + "\n"
+        )
 
     def _append(self, text: str) -> None:
         assert self._path is not None, "start comes first"

@@ -1,8 +1,9 @@
-"""What runs call things in Weights & Biases: the tracker logs by these names, and the dashboard's panels are made of them.
+"""What runs call things in Weights & Biases: the tracker logs by these names, and the dashboard's
+panels are made of them.
 
-A run's summary has the values of `summary.json`, over all pairs, as `METHOD/MEASURE`; its history has curves against
-`EVALUATIONS`, one row an iteration; its tables are `PAIRS`, one row a method and pair, and `SUMMARY`, the rows of `summary.json`.
-"""
+A run's summary has the values of `summary.json`, over all pairs, as `METHOD/MEASURE`; its history
+has curves against `EVALUATIONS`, one row an iteration; its tables are `PAIRS`, one row a method and
+pair, and `SUMMARY`, the rows of `summary.json`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +13,14 @@ CURVES, PROGRESS, PICTURES = "curve", "progress", "pictures"
 PAIRS, SUMMARY = "tables/pairs", "tables/summary"
 STRIP, ANIMATION = "strip", "animation"  # columns of PAIRS
 MOST_PICTURES = 40  # figures of a run
-# What a curve is of: the mean and the greatest energy of the pairs, the iteration, and how far the points of a path moved in it.
-ENERGY, GREATEST_ENERGY, ITERATION, STEP_LENGTH = "energy", "greatest_energy", "iteration", "step_length"
+# What a curve is of: the mean and the greatest energy of the pairs, the iteration, and how far the
+# points of a path moved in it.
+ENERGY, GREATEST_ENERGY, ITERATION, STEP_LENGTH = (
+    "energy",
+    "greatest_energy",
+    "iteration",
+    "step_length",
+)
 
 
 def value_key(method: str, measure: str) -> str:
@@ -39,4 +46,8 @@ def job_type(config: Mapping[str, Any]) -> str:
 def tags(config: Mapping[str, Any]) -> list[str]:
     """The options that make the problem, as "dataset:sphere"; each by its target's module."""
     nodes = {group: config.get(group) for group in ("dataset", "score", "metric", "solver")}
-    return [f"{group}:{str(node['_target_']).rsplit('.', 2)[-2]}"[:64] for group, node in nodes.items() if node]
+    return [
+        f"{group}:{str(node['_target_']).rsplit('.', 2)[-2]}"[:64]
+        for group, node in nodes.items()
+        if node
+    ]

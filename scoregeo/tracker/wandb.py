@@ -1,4 +1,6 @@
-"""Weights & Biases: online where a key is configured, else offline; never a reason for a run to fail."""
+"""Weights & Biases: online where a key is configured, else offline; never a reason for a run to
+fail.
+"""
 
 import logging
 import math
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from scoregeo.core.errors import check_choice
+from scoregeo._utils.errors import check_choice
 from scoregeo.solver.base import Step
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.curve import StepLengths, curve
@@ -32,16 +34,20 @@ _DATA = "WANDB_DATA_DIR"  # where the library keeps a table's pictures until the
 
 
 class WandbTracker(AbstractTracker):
-    """Logs configuration, curves of the iterations, a table of pairs with strips and animations, the table of results, figures.
+    """Logs configuration, curves of the iterations, a table of pairs with strips and animations,
+    the table of results, figures.
 
-    Names are those of `scoregeo.tracker.naming`. While a method iterates its progress is logged; its curves follow whole when it
-    has finished, so that a killed run that goes on, in the same run there, has each curve once. Runs of a sweep are a group.
+    Names are those of `scoregeo.tracker.naming`. While a method iterates its progress is logged;
+    its curves follow whole when it has finished, so that a killed run that goes on, in the same run
+    there, has each curve once. Runs of a sweep are a group.
 
-    `mode`: "auto" is "online" where a key is configured, else "offline". Where online fails, offline is used; whatever goes
-    wrong is logged and tracking goes on without.
+    `mode`: "auto" is "online" where a key is configured, else "offline". Where online fails,
+    offline is used; whatever goes wrong is logged and tracking goes on without.
     """
 
-    def __init__(self, project: str = "scoregeo", entity: str | None = None, mode: str = "auto") -> None:
+    def __init__(
+        self, project: str = "scoregeo", entity: str | None = None, mode: str = "auto"
+    ) -> None:
         check_choice("tracker.wandb.mode", mode, MODES)
         self.project, self.entity, self.mode = project, entity, mode
         self._run: Any = None
@@ -59,7 +65,9 @@ class WandbTracker(AbstractTracker):
     def step(self, method: str, step: Step) -> None:
         self._guard("log a step", partial(self._step, method, step))
 
-    def method(self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]) -> None:
+    def method(
+        self, name: str, lines: Sequence[Mapping[str, Any]], history: Mapping[str, Any]
+    ) -> None:
         self._lines += lines
         self._guard("log a curve", partial(self._curve, name, len(lines), history))
 
@@ -93,7 +101,12 @@ class WandbTracker(AbstractTracker):
         self._run.define_metric(EVALUATIONS, hidden=True)
         self._run.define_metric(f"{CURVES}/*", step_metric=EVALUATIONS)
         where = self._run.url if mode == "online" else Path(self._run.dir).parent
-        log.info("wandb: %s, %s%s", mode, where, "" if mode == "online" else " (send it with: wandb sync FOLDER)")
+        log.info(
+            "wandb: %s, %s%s",
+            mode,
+            where,
+            "" if mode == "online" else " (send it with: wandb sync FOLDER)",
+        )
 
     def _step(self, method: str, step: Step) -> None:
         self._lengths.hear(method, step)
@@ -104,16 +117,24 @@ class WandbTracker(AbstractTracker):
         self._run.log(progress)
 
     def _curve(self, method: str, pairs: int, history: Mapping[str, Any]) -> None:
-        rows = [] if method in self._memory.curves else curve(method, history, self._lengths.of(method, pairs))
+        rows = (
+            []
+            if method in self._memory.curves
+            else curve(method, history, self._lengths.of(method, pairs))
+        )
         for row in rows:
             self._run.log(row)
         if rows:
-            self._memory = self._memory.with_curves(method, list(dict.fromkeys(key for row in rows for key in row)))
+            self._memory = self._memory.with_curves(
+                method, list(dict.fromkeys(key for row in rows for key in row))
+            )
 
     def _results(self, summary: Sequence[Mapping[str, Any]], pictures: Sequence[Path]) -> None:
         with _data_in(self._folder / "wandb" / "data"):
             self._run.log(results(self._folder, self._lines, summary, pictures))
-        self._run.summary.update(values(summary) | ({"error": None} if self._memory.went_on else {}))
+        self._run.summary.update(
+            values(summary) | ({"error": None} if self._memory.went_on else {})
+        )
 
     def _close(self, code: int) -> None:
         self._guard("finish", lambda: self._run.finish(exit_code=code))
@@ -125,13 +146,22 @@ class WandbTracker(AbstractTracker):
             return
         try:
             do()
-        except Exception as error:  # whatever the service or the network raises, the run's results come first
-            log.warning("wandb could not %s (%s: %s); the run goes on.", action, type(error).__name__, str(error).split("\n")[0])
+        except (
+            Exception
+        ) as error:  # whatever the service or the network raises, the run's results come first
+            log.warning(
+                "wandb could not %s (%s: %s); the run goes on.",
+                action,
+                type(error).__name__,
+                str(error).split("\n")[0],
+            )
             self._run = None
 
 
 def has_key() -> bool:
-    """Whether a key for the server is configured: in the environment, the library's settings file, or the netrc file."""
+    """Whether a key for the server is configured: in the environment, the library's settings file,
+    or the netrc file.
+    """
     if any(os.environ.get(name) for name in _KEYS):
         return True
     url, key = _settings()
@@ -143,7 +173,9 @@ def has_key() -> bool:
         found = netrc(path)
     except (OSError, NetrcParseError):
         return False
-    return any(found.authenticators(name) is not None for name in (_HOSTS if host in _HOSTS else (host,)))
+    return any(
+        found.authenticators(name) is not None for name in (_HOSTS if host in _HOSTS else (host,))
+    )
 
 
 def _settings() -> tuple[str, str | None]:
@@ -159,7 +191,8 @@ def _settings() -> tuple[str, str | None]:
 
 @contextmanager
 def _data_in(folder: Path) -> Iterator[None]:
-    """Have the library keep what a table holds in `folder`, not in the user's home, unless the user said where.
+    """Have the library keep what a table holds in `folder`, not in the user's home, unless the user
+    said where.
 
     Else the folder of an offline run would lack the pictures of its tables.
     """

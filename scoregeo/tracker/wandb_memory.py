@@ -1,4 +1,6 @@
-"""What a run's folder remembers of its run in Weights & Biases, so that a killed one goes on in it and repeats nothing."""
+"""What a run's folder remembers of its run in Weights & Biases, so that a killed one goes on in it
+and repeats nothing.
+"""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -6,19 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json, write_json
-from scoregeo.settings import config_hash
+from scoregeo._utils.configuration import config_hash
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json, write_json
 
 _NAME = "wandb.json"
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The run's `id`, and the names of the curves logged, by method; kept as `wandb.json` in `folder`, which `overwrite` removes.
+    """The run's `id`, and the names of the curves logged, by method; kept as `wandb.json` in
+    `folder`, which `overwrite` removes.
 
-    The id is the configuration's hash and a random ending: the same configuration in another folder, or anew after `overwrite`,
-    is another run. `went_on`: whether an earlier process began the run.
+    The id is the configuration's hash and a random ending: the same configuration in another
+    folder, or anew after `overwrite`, is another run. `went_on`: whether an earlier process began
+    the run.
     """
 
     folder: Path
@@ -41,7 +45,9 @@ class Memory:
         """What `folder` remembers. Raises DataError where that is nothing that can be read."""
         kept = read_json(folder / _NAME)
         try:
-            curves = {str(method): tuple(map(str, names)) for method, names in kept["curves"].items()}
+            curves = {
+                str(method): tuple(map(str, names)) for method, names in kept["curves"].items()
+            }
             return cls(folder, str(kept["id"]), curves, went_on=True)
         except (AttributeError, KeyError, TypeError):
             raise DataError(f"{folder / _NAME} is not what a run writes there.") from None

@@ -1,7 +1,8 @@
-"""A latent diffusion model and its text encoder, trained together: Rombach et al. 2022, equation 3, with v-prediction.
+"""A latent diffusion model and its text encoder, trained together: Rombach et al. 2022, equation 3,
+with v-prediction.
 
-v-prediction: Salimans & Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", section 4. Classifier-free
-guidance: Ho & Salimans 2022, algorithm 1.
+v-prediction: Salimans & Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models",
+section 4. Classifier-free guidance: Ho & Salimans 2022, algorithm 1.
 """
 
 from dataclasses import dataclass
@@ -9,27 +10,36 @@ from typing import Any
 
 import torch
 
-from scoregeo.core.errors import check_number
+from scoregeo._utils.errors import check_number
 from scoregeo.score.schedule import NoiseSchedule
 
 
 class TextToLatent(torch.nn.Module):
-    """diffusers' `UNet2DConditionModel` and transformers' `CLIPTextModel` as one model with one set of weights."""
+    """diffusers' `UNet2DConditionModel` and transformers' `CLIPTextModel` as one model with one set
+    of weights.
+    """
 
     def __init__(self, unet: torch.nn.Module, text_encoder: torch.nn.Module) -> None:
         super().__init__()
         self.unet: Any = unet
         self.text_encoder: Any = text_encoder
 
-    def forward(self, x_vp: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """The network's v, like `x_vp` [batch, *latent], at `timestep` [batch] under prompts of `tokens` [batch, length]."""
+    def forward(
+        self, x_vp: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """The network's v, like `x_vp` [batch, *latent], at `timestep` [batch] under prompts of
+        `tokens` [batch, length].
+        """
         embedding = self.text_encoder(tokens).last_hidden_state
         v: torch.Tensor = self.unet(x_vp, timestep, encoder_hidden_states=embedding).sample
         return v
 
 
-def diffuse(clean: torch.Tensor, noise: torch.Tensor, sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noisy latents `x_vp = sqrt(abar) x0 + sqrt(1 - abar) z` and `v = sqrt(abar) z - sqrt(1 - abar) x0`.
+def diffuse(
+    clean: torch.Tensor, noise: torch.Tensor, sigma: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noisy latents `x_vp = sqrt(abar) x0 + sqrt(1 - abar) z` and
+    `v = sqrt(abar) z - sqrt(1 - abar) x0`.
 
     `abar = 1 / (1 + sigma^2)`; clean, noise [batch, *latent]; sigma [batch, 1, ...].
     """
@@ -44,15 +54,19 @@ def clean_of_v(x_vp: torch.Tensor, v: torch.Tensor, sigma: torch.Tensor) -> torc
 
 @dataclass(frozen=True)
 class LatentDiffusionLoss:
-    """Mean squared v error at uniform timesteps, spread evenly over a batch (`t_i = T frac(u + i / batch)`, one u a step).
+    """Mean squared v error at uniform timesteps, spread evenly over a batch
+    (`t_i = T frac(u + i / batch)`, one u a step).
 
     Args:
-        latents: [count, *latent], scaled to standard deviation one. mirrored: those of the pictures in a mirror, same shape;
-            used for half the draws of a picture where `mirrors` [count] is true.
-        tokens: [prompts, length], every prompt of every picture, those of one picture next to each other, and the empty prompt
-            last. first: [count + 1], where each picture's prompts begin; one of them is drawn, all alike.
+        latents: [count, *latent], scaled to standard deviation one. mirrored: those of the pictures
+            in a mirror, same shape; used for half the draws of a picture where `mirrors` [count] is
+            true.
+        tokens: [prompts, length], every prompt of every picture, those of one picture next to each
+            other, and the empty prompt last. first: [count + 1], where each picture's prompts
+                begin; one of them is drawn, all alike.
         weights: chance of each picture to be drawn, [count], need not add up to one.
-        schedule: noise levels of the timesteps. batch: pictures a step. drop: share of draws given the empty prompt.
+        schedule: noise levels of the timesteps. batch: pictures a step. drop: share of draws given
+            the empty prompt.
         device: of the model.
     """
 
@@ -98,9 +112,15 @@ class LatentDiffusionLoss:
 
 @torch.no_grad()
 def latent_denoising_error(
-    model: TextToLatent, clean: torch.Tensor, tokens: torch.Tensor, noise: torch.Tensor, sigma: float, schedule: NoiseSchedule
+    model: TextToLatent,
+    clean: torch.Tensor,
+    tokens: torch.Tensor,
+    noise: torch.Tensor,
+    sigma: float,
+    schedule: NoiseSchedule,
 ) -> float:
-    """Mean squared error per number of the denoised latents against `clean` [count, *latent] at one noise level.
+    """Mean squared error per number of the denoised latents against `clean` [count, *latent] at one
+    noise level.
 
     `noise` like clean; `tokens` [count, length] of the prompts. One network evaluation a latent.
     """

@@ -1,4 +1,6 @@
-"""A small training loop: AdamW, warm-up, constant rate, linear cooldown, EMA, checkpoints that survive a kill."""
+"""A small training loop: AdamW, warm-up, constant rate, linear cooldown, EMA, checkpoints that
+survive a kill.
+"""
 
 import copy
 import json
@@ -12,9 +14,9 @@ import torch
 from safetensors import safe_open
 from tqdm import tqdm
 
-from scoregeo.core.errors import ConfigError, DataError, check_number
-from scoregeo.core.files import load_tensors, save_tensors, write_text
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, DataError, check_number
+from scoregeo._utils.files import load_tensors, save_tensors, write_text
+from scoregeo._utils.seed import generator
 
 Model = TypeVar("Model", bound=torch.nn.Module)
 LossFunction = Callable[[Model, int, torch.Generator], torch.Tensor]
@@ -28,7 +30,8 @@ class TrainingSettings:
     """Settings of one training run.
 
     Args:
-        steps: optimizer steps in all; a resumed run may name another number, which moves the cooldown.
+        steps: optimizer steps in all; a resumed run may name another number, which moves the
+            cooldown.
         lr: learning rate between warm-up and cooldown.
         warmup: steps of linear warm-up.
         cooldown: fraction of the steps, at the end, in which the rate falls linearly to zero.
@@ -62,25 +65,33 @@ class TrainingSettings:
         check_number("training.seed", self.seed, integer=True)
         check_number("training.checkpoint_every", self.checkpoint_every, at_least=1, integer=True)
         check_number("training.log_every", self.log_every, at_least=1, integer=True)
-        if self.checkpoint_every % self.log_every:  # else a resumed run would write other lines than an uninterrupted one
+        if (
+            self.checkpoint_every % self.log_every
+        ):  # else a resumed run would write other lines than an uninterrupted one
             raise ConfigError(
                 f"training.checkpoint_every = {self.checkpoint_every} is not allowed: "
                 f"it must be a multiple of training.log_every = {self.log_every}."
             )
 
     def rate(self, step: int) -> float:
-        """Learning rate of step 0, 1, ...: `lr * min(1, (step + 1) / warmup, (steps - step) / (cooldown * steps))`."""
+        """Learning rate of step 0, 1, ...: `lr * min(1, (step + 1) / warmup, (steps - step) /
+        (cooldown * steps))`.
+        """
         rising = (step + 1) / self.warmup if self.warmup else 1.0
         falling = (self.steps - step) / (self.cooldown * self.steps) if self.cooldown else 1.0
         return self.lr * min(1.0, rising, falling)
 
     def decay(self, step: int) -> float:
-        """Decay of the moving average: `min(ema, (1 + step) / (10 + step))`, so that early weights are soon forgotten."""
+        """Decay of the moving average: `min(ema, (1 + step) / (10 + step))`, so that early weights
+        are soon forgotten.
+        """
         return min(self.ema, (1 + step) / (10 + step))
 
 
 def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    """`average <- decay * average + (1 - decay) * model`, for every parameter; buffers are copied."""
+    """`average <- decay * average + (1 - decay) * model`, for every parameter;
+    buffers are copied.
+    """
     with torch.no_grad():
         for mean, value in zip(average.parameters(), model.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
@@ -88,23 +99,34 @@ def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: floa
             copied.copy_(buffer)
 
 
-def train(model: Model, loss_fn: LossFunction[Model], settings: TrainingSettings, folder: Path, progress: bool = True) -> Model:
+def train(
+    model: Model,
+    loss_fn: LossFunction[Model],
+    settings: TrainingSettings,
+    folder: Path,
+    progress: bool = True,
+) -> Model:
     """Train `model` in place and return the moving average of its weights, in eval mode.
 
-    `loss_fn(model, step, generator)` gives a scalar loss. The generator is seeded by (seed, step): a loss that draws from
-    it alone makes a run that was killed and resumed equal to an uninterrupted one, bit for bit.
+    `loss_fn(model, step, generator)` gives a scalar loss. The generator is seeded by (seed, step):
+    a loss that draws from it alone makes a run that was killed and resumed equal to an
+    uninterrupted one, bit for bit.
 
-    `folder` gets `checkpoint.safetensors` and `loss.jsonl` (one object per `log_every` steps: step, loss, lr, seconds);
-    where it holds a checkpoint of this model and seed, training goes on from there. Raises DataError where the checkpoint
-    does not fit, or where the loss stops being finite.
+    `folder` gets `checkpoint.safetensors` and `loss.jsonl` (one object per `log_every` steps: step,
+    loss, lr, seconds); where it holds a checkpoint of this model and seed, training goes on from
+    there. Raises DataError where the checkpoint does not fit, or where the loss stops being finite.
     """
     average = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+    )
     first, seconds = load_checkpoint(folder, model, average, optimizer, settings.seed)
     lines = _read_log(folder, first)
     start, losses = time.monotonic() - seconds, 0.0
     model.train()
-    with tqdm(total=settings.steps, initial=first, disable=not progress, mininterval=10, desc=folder.name) as bar:
+    with tqdm(
+        total=settings.steps, initial=first, disable=not progress, mininterval=10, desc=folder.name
+    ) as bar:
         for step in range(first, settings.steps):
             for group in optimizer.param_groups:
                 group["lr"] = settings.rate(step)
@@ -114,7 +136,8 @@ def train(model: Model, loss_fn: LossFunction[Model], settings: TrainingSettings
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             if not loss.isfinite():
                 raise DataError(
-                    f"the loss at step {step} is {loss.item()}: lower training.lr = {settings.lr} or look at the data."
+                    f"the loss at step {step} is {loss.item()}: lower training.lr = {settings.lr}"
+                    " or look at the data."
                 )
             optimizer.step()
             update_average(average, model, settings.decay(step))
@@ -124,10 +147,17 @@ def train(model: Model, loss_fn: LossFunction[Model], settings: TrainingSettings
             if done % settings.log_every == 0:
                 mean, losses = losses / settings.log_every, 0.0
                 bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
-                line = {"step": done, "loss": mean, "lr": settings.rate(step), "seconds": time.monotonic() - start}
+                line = {
+                    "step": done,
+                    "loss": mean,
+                    "lr": settings.rate(step),
+                    "seconds": time.monotonic() - start,
+                }
                 lines.append(json.dumps(line))
             if done % settings.checkpoint_every == 0 or done == settings.steps:
-                save_checkpoint(folder, model, average, optimizer, done, settings.seed, time.monotonic() - start)
+                save_checkpoint(
+                    folder, model, average, optimizer, done, settings.seed, time.monotonic() - start
+                )
                 write_text(folder / LOG, "\n".join(lines) + "\n")
     return average.eval()
 
@@ -141,14 +171,20 @@ def save_checkpoint(
     seed: int,
     seconds: float,
 ) -> None:
-    """Write weights, their average and the optimizer's state as one file, so that no kill can separate them."""
+    """Write weights, their average and the optimizer's state as one file, so that no kill can
+    separate them.
+    """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     for name, parameter in model.named_parameters():
-        tensors |= {f"optimizer.{name}.{key}": value for key, value in optimizer.state[parameter].items()}
+        tensors |= {
+            f"optimizer.{name}.{key}": value for key, value in optimizer.state[parameter].items()
+        }
     metadata = {"step": str(step), "seed": str(seed), "seconds": f"{seconds:.3f}"}
     # safetensors refuses tensors that share memory; clones never do.
-    save_tensors(folder / CHECKPOINT, {name: value.clone() for name, value in tensors.items()}, metadata)
+    save_tensors(
+        folder / CHECKPOINT, {name: value.clone() for name, value in tensors.items()}, metadata
+    )
 
 
 def load_checkpoint(
@@ -158,7 +194,9 @@ def load_checkpoint(
     optimizer: torch.optim.AdamW,
     seed: int,
 ) -> tuple[int, float]:
-    """Fill model, average and optimizer from a checkpoint in `folder`; returns (steps done, seconds spent), or (0, 0.0)."""
+    """Fill model, average and optimizer from a checkpoint in `folder`; returns (steps done, seconds
+    spent), or (0, 0.0).
+    """
     path = folder / CHECKPOINT
     if not path.exists():
         return 0, 0.0
@@ -166,10 +204,15 @@ def load_checkpoint(
     with safe_open(path, "pt") as handle:
         metadata = handle.metadata() or {}
     if metadata.get("seed") != str(seed):
-        raise DataError(f"{path} was made with seed {metadata.get('seed')}, this run has {seed}: use another folder.")
+        raise DataError(
+            f"{path} was made with seed {metadata.get('seed')}, this run has {seed}: use another"
+            " folder."
+        )
     try:
         for prefix, module in (("model.", model), ("average.", average)):
-            module.load_state_dict({n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)})
+            module.load_state_dict(
+                {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+            )
         for name, parameter in model.named_parameters() if optimizer else ():
             prefix = f"optimizer.{name}."
             state = {

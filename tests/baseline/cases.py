@@ -10,7 +10,9 @@ from scoregeo.score.field import ScoreField
 
 
 class Gaussian(AbstractScore):
-    """`-precision * x`, coordinate by coordinate, at every sigma; NaN beyond `wall` in the first coordinate."""
+    """`-precision * x`, coordinate by coordinate, at every sigma; NaN beyond `wall` in the first
+    coordinate.
+    """
 
     def __init__(self, precision: torch.Tensor, wall: float = math.inf) -> None:
         self.precision, self.wall = precision, wall
@@ -21,12 +23,18 @@ class Gaussian(AbstractScore):
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         beyond = x.flatten(1)[:, :1] > self.wall
-        return torch.where(beyond.view(-1, *[1] * (x.dim() - 1)), torch.nan, -self.precision.to(x) * x)
+        return torch.where(
+            beyond.view(-1, *[1] * (x.dim() - 1)), torch.nan, -self.precision.to(x) * x
+        )
 
 
-def field(precision: list[float] | torch.Tensor, sigma: float = 1.0, wall: float = math.inf) -> ScoreField:
+def field(
+    precision: list[float] | torch.Tensor, sigma: float = 1.0, wall: float = math.inf
+) -> ScoreField:
     """A Gaussian's field that counts its evaluations."""
-    return ScoreField(CountingScore(Gaussian(torch.as_tensor(precision, dtype=torch.float64), wall)), sigma)
+    return ScoreField(
+        CountingScore(Gaussian(torch.as_tensor(precision, dtype=torch.float64), wall)), sigma
+    )
 
 
 def count(of: ScoreField) -> int:
@@ -35,7 +43,9 @@ def count(of: ScoreField) -> int:
 
 
 def pictures(pairs: int = 2, sigma: float = 1.5, dtype: torch.dtype = torch.float32) -> Ends:
-    """Pairs of random pictures [1, 4, 4], one draw of noise a pair, and the score of standard normal data blurred by sigma."""
+    """Pairs of random pictures [1, 4, 4], one draw of noise a pair, and the score of standard
+    normal data blurred by sigma.
+    """
     draws = torch.Generator().manual_seed(0)
     clean = torch.randn(pairs, 2, 1, 4, 4, generator=draws, dtype=torch.float64)
     lifted = clean + sigma * torch.randn(pairs, 1, 1, 4, 4, generator=draws, dtype=torch.float64)

@@ -1,15 +1,17 @@
-"""What every rival owes: the given ends, honest counts, pairs that do not know each other, and a word about bad ends."""
+"""What every rival owes: the given ends, honest counts, pairs that do not know each other, and a
+word about bad ends.
+"""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.baseline.base import AbstractBaseline, Ends
 from scoregeo.baseline.density_geodesic import DensityGeodesic
 from scoregeo.baseline.nao import Nao
 from scoregeo.baseline.noise_diffusion import NoiseDiffusion
-from scoregeo.core.errors import ConfigError, DataError
 from tests.baseline.cases import count, draws, pictures
 
 RIVALS: dict[str, AbstractBaseline] = {
@@ -45,10 +47,15 @@ def test_its_counts_are_what_the_score_was_asked(name: str) -> None:
 def test_a_pair_does_not_know_of_the_others(name: str) -> None:
     given = pictures(3, dtype=torch.float64)
     together = RIVALS[name].path(given, 6, draws())
-    alone = RIVALS[name].path(replace(given, clean=given.clean[1:2], lifted=given.lifted[1:2]), 6, draws())
+    alone = RIVALS[name].path(
+        replace(given, clean=given.clean[1:2], lifted=given.lifted[1:2]), 6, draws()
+    )
     # Batched sums and solves round differently.
     torch.testing.assert_close(together.path[1:2], alone.path, atol=1e-9, rtol=0)
-    assert together.score_evaluations[1] == alone.score_evaluations[0] and together.status[1] == alone.status[0]
+    assert (
+        together.score_evaluations[1] == alone.score_evaluations[0]
+        and together.status[1] == alone.status[0]
+    )
 
 
 @each

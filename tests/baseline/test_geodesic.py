@@ -1,23 +1,25 @@
-"""Geodesics of other metrics as rows: what the solver itself finds, in the metrics that it serves."""
+"""Geodesics of other metrics as rows: what the solver itself finds, in the metrics
+that it serves.
+"""
 
 from functools import partial
 
 import pytest
 import torch
 
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.seed import generator
 from scoregeo.baseline.base import Ends
 from scoregeo.baseline.geodesic import MetricGeodesic
-from scoregeo.build import build
-from scoregeo.command import compose
-from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.core.seed import generator
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.resample import arc_length
-from scoregeo.problem.interpolation import InterpolationProblem
+from scoregeo.run.build import build
+from scoregeo.run.command import compose
+from scoregeo.run.problem.interpolation import InterpolationProblem
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sphere import sphere_score
@@ -36,10 +38,14 @@ def ends() -> Ends:
 
 def test_it_is_the_solver_s_own_geodesic_and_counts_alike() -> None:
     given = ends()
-    baseline = MetricGeodesic(partial(ConformalMetric, alpha=0.5), LBFGS(num_points=99, max_iterations=60))
+    baseline = MetricGeodesic(
+        partial(ConformalMetric, alpha=0.5), LBFGS(num_points=99, max_iterations=60)
+    )
     found = baseline.path(given, 12, generator(0, "x"))
     counted = given.field.score.count  # type: ignore[attr-defined]
-    alone = LBFGS(num_points=12, max_iterations=60).solve(ConformalMetric(given.field, 0.5), linear(given.lifted, 12))
+    alone = LBFGS(num_points=12, max_iterations=60).solve(
+        ConformalMetric(given.field, 0.5), linear(given.lifted, 12)
+    )
     assert torch.equal(found.path, alone.path) and found.status == alone.status
     assert torch.equal(found.score_evaluations, alone.score_evaluations)
     # The certificate's evaluations are the caller's own check, not the price of the path.
@@ -48,9 +54,15 @@ def test_it_is_the_solver_s_own_geodesic_and_counts_alike() -> None:
 
 def test_a_dense_region_draws_the_conformal_path_to_the_sphere() -> None:
     given = ends()
-    found = MetricGeodesic(partial(ConformalMetric, alpha=1.0), LBFGS()).path(given, 24, generator(0, "x")).path
+    found = (
+        MetricGeodesic(partial(ConformalMetric, alpha=1.0), LBFGS())
+        .path(given, 24, generator(0, "x"))
+        .path
+    )
     straight = linear(given.clean, 24)
-    off, before = (DATASET.distance(path.flatten(0, 1)).reshape(3, 24).amax(1) for path in (found, straight))  # type: ignore[union-attr]
+    off, before = (
+        DATASET.distance(path.flatten(0, 1)).reshape(3, 24).amax(1) for path in (found, straight)
+    )  # type: ignore[union-attr]
     assert bool((off < before).all()) and bool((arc_length(found) > arc_length(straight)).all())
 
 
@@ -62,7 +74,15 @@ def test_in_a_flat_metric_it_is_the_straight_line() -> None:
 
 @pytest.mark.parametrize("option", ["pullback", "conformal"])
 def test_the_option_runs_beside_the_run_s_own_metric(option: str) -> None:
-    config, _ = compose(["dataset.num_pairs=2", "solver.num_points=8", f"baseline=[{option}]", "score.sigma=0.2", *PLAIN])
+    config, _ = compose(
+        [
+            "dataset.num_pairs=2",
+            "solver.num_points=8",
+            f"baseline=[{option}]",
+            "score.sigma=0.2",
+            *PLAIN,
+        ]
+    )
     problem = InterpolationProblem(build(config))
     outcome = problem.methods()[option](None)
     assert outcome.path.shape == (2, 8, 3) and bool((outcome.score_evaluations > 0).all())

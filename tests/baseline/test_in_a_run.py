@@ -1,4 +1,6 @@
-"""The rivals as rows of a run: same pairs, honest records, and pictures whose ends are the given ones."""
+"""The rivals as rows of a run: same pairs, honest records, and pictures whose ends are the given
+ones.
+"""
 
 import json
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.core.files import load_tensors, read_json
+from scoregeo._utils.files import load_tensors, read_json
 from scoregeo.evaluation.image import psnr
 from tests.commands import DIGITS, PLAIN, run_here, small_model
 
@@ -26,10 +28,15 @@ LINE = [
 
 
 def test_their_pictures_end_at_the_given_ones(tmp_path: Path) -> None:
-    """DDIM inversion and back with an exact score: every row's first and last frames are the given pictures, to its accuracy."""
+    """DDIM inversion and back with an exact score: every row's first and last frames are the given
+    pictures, to its accuracy.
+    """
     folder, reason = run_here([*LINE, "inversion=ddim", "inversion.steps=25"], tmp_path)
     assert reason is None
-    rows = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     for name in RIVALS:
         tensors = load_tensors(folder / "paths" / f"{name}.safetensors")
         line = load_tensors(folder / "paths" / "lerp_noise.safetensors")
@@ -45,25 +52,45 @@ def test_their_pictures_end_at_the_given_ones(tmp_path: Path) -> None:
         states = {"nao": {"out_of_budget", "converged"}, "noise_diffusion": {"closed_form"}}
         assert {row["status"] for row in own} <= states.get(name, {"out_of_budget", "converged"})
         asked = [row["score_evaluations"] for row in own]
-        assert all(0 < n <= 4 * (1 + 3) for n in asked) if name == "density_geodesic" else asked == [0, 0]
+        assert (
+            all(0 < n <= 4 * (1 + 3) for n in asked)
+            if name == "density_geodesic"
+            else asked == [0, 0]
+        )
 
 
 def test_a_run_is_repeated_to_the_bit(tmp_path: Path) -> None:
-    """Fresh noise and jitter come from the run's seed and the row's name, whatever other rows there are."""
-    line = [*LINE, "inversion=shared_noise", "inversion.decode_steps=2", "baseline.noise_diffusion.gamma=0.5"]
+    """Fresh noise and jitter come from the run's seed and the row's name, whatever other rows there
+    are.
+    """
+    line = [
+        *LINE,
+        "inversion=shared_noise",
+        "inversion.decode_steps=2",
+        "baseline.noise_diffusion.gamma=0.5",
+    ]
     first, reason = run_here(line, tmp_path / "first")
     fewer, other_reason = run_here([*line, "~baseline.lerp_noise"], tmp_path / "second")
     assert reason is None and other_reason is None
     for name in RIVALS:
-        paths = [load_tensors(folder / "paths" / f"{name}.safetensors")["points"] for folder in (first, fewer)]
+        paths = [
+            load_tensors(folder / "paths" / f"{name}.safetensors")["points"]
+            for folder in (first, fewer)
+        ]
         assert torch.equal(*paths)
 
 
 @pytest.mark.parametrize("name", ["nao", "noise_diffusion"])
 def test_clean_ends_are_refused_where_the_formula_needs_noise(name: str, tmp_path: Path) -> None:
-    folder, reason = run_here([f"baseline=[lerp,{name}]", "dataset.num_pairs=2", "solver.num_points=6", *PLAIN], tmp_path)
+    folder, reason = run_here(
+        [f"baseline=[lerp,{name}]", "dataset.num_pairs=2", "solver.num_points=6", *PLAIN], tmp_path
+    )
     assert reason is not None
-    assert f"baseline = '{name}'" in reason and "inversion = NoInversion" in reason and "shared_noise or ddim" in reason
+    assert (
+        f"baseline = '{name}'" in reason
+        and "inversion = NoInversion" in reason
+        and "shared_noise or ddim" in reason
+    )
     assert read_json(folder / "manifest.json")["status"] == "failed"
 
 
@@ -75,11 +102,17 @@ def test_density_geodesics_may_join_clean_ends(tmp_path: Path) -> None:
     assert reason is None
     points = load_tensors(folder / "paths" / "density_geodesic.safetensors")["points"]
     norms = [
-        load_tensors(folder / "paths" / f"{n}.safetensors")["points"][:, 4].norm(dim=1) for n in ("lerp", "density_geodesic")
+        load_tensors(folder / "paths" / f"{n}.safetensors")["points"][:, 4].norm(dim=1)
+        for n in ("lerp", "density_geodesic")
     ]
     assert points.shape == (2, 9, 3)
     assert (norms[1] > norms[0]).all()  # off the chord, towards the sphere, where the density is
-    continued = ["experiment=extrapolation", "extrapolation=[density,straight]", "reach=[0.5]", *more]
+    continued = [
+        "experiment=extrapolation",
+        "extrapolation=[density,straight]",
+        "reach=[0.5]",
+        *more,
+    ]
     folder, reason = run_here(continued, tmp_path)
     assert reason is None and "density" in read_json(folder / "manifest.json")["methods"]
 
@@ -94,4 +127,6 @@ def test_they_run_with_a_network(tmp_path: Path) -> None:
     folder, reason = run_here(line, tmp_path)
     assert reason is None
     for name in RIVALS:
-        assert load_tensors(folder / "paths" / f"{name}.safetensors")["points"].dtype == torch.float32
+        assert (
+            load_tensors(folder / "paths" / f"{name}.safetensors")["points"].dtype == torch.float32
+        )

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from scoregeo._utils.errors import ConfigError
 from scoregeo.baseline.lerp import Lerp
 from scoregeo.baseline.slerp import Slerp
-from scoregeo.core.errors import ConfigError
 from scoregeo.path.interpolation import linear, spherical
 from tests.baseline.cases import draws, pictures
 
@@ -21,12 +21,16 @@ def test_paths_join_the_given_ends(baseline: Lerp | Slerp) -> None:
     assert torch.equal(found.path[:, 0], ends[:, 0]) and torch.equal(found.path[:, -1], ends[:, 1])
     formula = linear if isinstance(baseline, Lerp) else spherical
     assert torch.equal(found.path, formula(ends, 6))
-    assert found.status == ("closed_form",) * 2 and found.score_evaluations.tolist() == found.iterations.tolist() == [0, 0]
+    assert found.status == (
+        "closed_form",
+    ) * 2 and found.score_evaluations.tolist() == found.iterations.tolist() == [0, 0]
 
 
 def test_ends_that_were_not_lifted_are_the_clean_ones() -> None:
     given = replace(pictures(), lifted=pictures().clean)
-    assert torch.equal(Lerp("noise").path(given, 5, draws()).path, Lerp("data").path(given, 5, draws()).path)
+    assert torch.equal(
+        Lerp("noise").path(given, 5, draws()).path, Lerp("data").path(given, 5, draws()).path
+    )
 
 
 def test_an_unknown_space_is_refused() -> None:

@@ -1,4 +1,6 @@
-"""NAO's objective against scipy's chi distribution, and its paths against closed forms and another optimiser."""
+"""NAO's objective against scipy's chi distribution, and its paths against closed forms and another
+optimiser.
+"""
 
 import numpy as np
 import pytest
@@ -6,9 +8,9 @@ import torch
 from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import chi
 
+from scoregeo._utils.errors import ConfigError
 from scoregeo.baseline.base import Ends
 from scoregeo.baseline.nao import Nao, log_chi_density, objective
-from scoregeo.core.errors import ConfigError
 from tests.baseline.cases import draws, field, pictures
 
 
@@ -19,12 +21,16 @@ def by_hand(path: np.ndarray) -> float:
     total = 0.0
     for a, b in zip(path[:-1], path[1:], strict=True):
         length = np.linalg.norm(b - a)
-        total += -length * chi.logpdf(np.linalg.norm((a + b) / 2), dimension) + max(0.0, length - cap)
+        total += -length * chi.logpdf(np.linalg.norm((a + b) / 2), dimension) + max(
+            0.0, length - cap
+        )
     return float(total)
 
 
 def uneven(points: int = 6, dimension: int = 20) -> torch.Tensor:
-    """A path [2, points, D] of noise whose norms are off the shell and one of whose segments is beyond the bound on spacing."""
+    """A path [2, points, D] of noise whose norms are off the shell and one of whose segments is
+    beyond the bound on spacing.
+    """
     start = torch.randn(2, points, dimension, generator=draws(3), dtype=torch.float64)
     return start.cumsum(1) / 2
 
@@ -34,14 +40,23 @@ def test_the_density_is_that_of_scipy(dimension: int) -> None:
     radius = np.sqrt(dimension) * np.array([0.5, 0.9, 1.0, 1.3])
     mine = log_chi_density(torch.from_numpy(radius), dimension).numpy()
     # Terms of size D log D cancel: 1e-15 of them is left.
-    np.testing.assert_allclose(mine, chi.logpdf(radius, dimension), atol=1e-15 * 20 * dimension * np.log(dimension), rtol=1e-12)
+    np.testing.assert_allclose(
+        mine,
+        chi.logpdf(radius, dimension),
+        atol=1e-15 * 20 * dimension * np.log(dimension),
+        rtol=1e-12,
+    )
 
 
 def test_the_objective_is_the_sum_written_out() -> None:
     path = uneven()
     lengths = path.diff(dim=1).norm(dim=2)
-    assert (lengths > 2 * (path[:, -1] - path[:, 0]).norm(dim=1, keepdim=True) / 5).any()  # the bound is at work
-    np.testing.assert_allclose(objective(path).numpy(), [by_hand(one) for one in path.numpy()], rtol=1e-12)
+    assert (
+        lengths > 2 * (path[:, -1] - path[:, 0]).norm(dim=1, keepdim=True) / 5
+    ).any()  # the bound is at work
+    np.testing.assert_allclose(
+        objective(path).numpy(), [by_hand(one) for one in path.numpy()], rtol=1e-12
+    )
 
 
 def test_its_gradient_is_that_of_finite_differences() -> None:
@@ -53,7 +68,9 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
         up[point, coordinate] += step
         down[point, coordinate] -= step
         difference = (by_hand(up) - by_hand(down)) / (2 * step)
-        assert float(gradient[0, point, coordinate]) == pytest.approx(difference, rel=1e-6, abs=1e-6)
+        assert float(gradient[0, point, coordinate]) == pytest.approx(
+            difference, rel=1e-6, abs=1e-6
+        )
 
 
 def orthogonal(dimension: int, sigma: float = 1.0) -> Ends:
@@ -64,20 +81,26 @@ def orthogonal(dimension: int, sigma: float = 1.0) -> Ends:
 
 
 def test_it_tends_to_a_circle() -> None:
-    """A segment whose midpoint has norm r and that spans an angle has length 2 r tan(half of it): r minimises -r L(r).
+    """A segment whose midpoint has norm r and that spans an angle has length 2 r tan(half of it): r
+    minimises -r L(r).
 
-    The first and last segments begin at fixed points; those between lie on that circle, in the plane of the ends.
+    The first and last segments begin at fixed points; those between lie on that circle, in the
+    plane of the ends.
     """
     dimension, sigma = 21, 1.0
     given = orthogonal(dimension, sigma)
     slow = Nao(tolerance=0.0, jitter=0.0, max_iterations=1000).path(given, 6, draws())
     assert slow.status == ("out_of_budget",) and slow.iterations.tolist() == [1000]
     path = slow.path[0] / (1 + sigma**2) ** 0.5
-    wanted = minimize_scalar(lambda r: -r * chi.logpdf(r, dimension), bounds=(3, 8), method="bounded").x
+    wanted = minimize_scalar(
+        lambda r: -r * chi.logpdf(r, dimension), bounds=(3, 8), method="bounded"
+    ).x
     assert wanted < (dimension - 1) ** 0.5  # a shorter way is worth a less likely norm
     middle = ((path[1:] + path[:-1]) / 2).norm(dim=1)
     # Adam's last steps are of its rate, 0.01, or less.
-    torch.testing.assert_close(middle[1:-1], torch.full((3,), wanted, dtype=torch.float64), atol=5e-3, rtol=0)
+    torch.testing.assert_close(
+        middle[1:-1], torch.full((3,), wanted, dtype=torch.float64), atol=5e-3, rtol=0
+    )
     frame, _ = torch.linalg.qr(path[[0, -1]].T)
     outside = path - path @ frame @ frame.T
     assert outside.norm(dim=1).max() < 0.02
@@ -115,12 +138,22 @@ def test_jitter_is_seeded_and_frees_opposite_ends() -> None:
     still = Nao(jitter=0.0, max_iterations=50).path(given, 5, draws()).path
     assert still[..., 1:].abs().max() == 0
     freed = [Nao(max_iterations=150).path(given, 5, draws(seed)).path for seed in (0, 0, 1)]
-    assert freed[0][0, 2].norm() > 2 and torch.equal(freed[0], freed[1]) and not torch.equal(freed[0], freed[2])
+    assert (
+        freed[0][0, 2].norm() > 2
+        and torch.equal(freed[0], freed[1])
+        and not torch.equal(freed[0], freed[2])
+    )
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("learning_rate", 0), ("max_iterations", 0), ("tolerance", -1.0), ("patience", 1.5), ("jitter", float("nan"))],
+    [
+        ("learning_rate", 0),
+        ("max_iterations", 0),
+        ("tolerance", -1.0),
+        ("patience", 1.5),
+        ("jitter", float("nan")),
+    ],
 )
 def test_bad_settings_are_refused(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"baseline\.nao\.{key} = {value!r}"):

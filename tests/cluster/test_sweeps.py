@@ -1,13 +1,15 @@
-"""The sweep of sixteen jobs, one of which fails, on SLURM and on two Ray nodes: the basic launcher's table."""
+"""The sweep of sixteen jobs, one of which fails, on SLURM and on two Ray nodes: the basic
+launcher's table.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from scoregeo.core.jobs import DONE, read_jobs
+from scoregeo._utils.jobs import DONE, read_jobs
 from scripts.cluster import Ray, Slurm
 from tests.commands import PLAIN, command
-from tests.test_launchers import SWEEP, check_sweep, sweep_folder
+from tests.run.test_launchers import SWEEP, check_sweep, sweep_folder
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -26,17 +28,32 @@ def test_slurm(slurm: Slurm, basic: Path, tmp_path: Path, monkeypatch: pytest.Mo
     check_sweep(said, tmp_path, basic)
 
 
-def test_two_ray_nodes(ray: Ray, basic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_ray_nodes(
+    ray: Ray, basic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in ray.environment.items():
         monkeypatch.setenv(name, value)
     said = command(*SWEEP, f"output={tmp_path}", "hydra/launcher=ray")
     check_sweep(said, tmp_path, basic)
 
 
-def test_ray_repeats_a_job_whose_process_died(ray: Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_repeats_a_job_whose_process_died(
+    ray: Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in ray.environment.items():
         monkeypatch.setenv(name, value)
-    line = ["-m", "metric.lam=1,2", "dataset.num_pairs=2", "solver.num_points=8", *PLAIN, f"output={tmp_path}"]
-    kill = ["+rivals.kills._target_=tests.broken.KillsOnce", "+rivals.kills.num_points=8", f"+rivals.kills.marker={tmp_path}/m"]
+    line = [
+        "-m",
+        "metric.lam=1,2",
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        *PLAIN,
+        f"output={tmp_path}",
+    ]
+    kill = [
+        "+rivals.kills._target_=tests.broken.KillsOnce",
+        "+rivals.kills.num_points=8",
+        f"+rivals.kills.marker={tmp_path}/m",
+    ]
     assert command(*line, *kill, "hydra/launcher=ray") is None
     assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]

@@ -5,10 +5,17 @@ from pathlib import Path
 
 from PIL import Image
 
-COLOURS = {"red": (255, 0, 0, 255), "clear": (0, 0, 0, 0), "half": (0, 0, 0, 128), "blue": (0, 0, 255, 255)}
+COLOURS = {
+    "red": (255, 0, 0, 255),
+    "clear": (0, 0, 0, 0),
+    "half": (0, 0, 0, 128),
+    "blue": (0, 0, 255, 255),
+}
 
 
-def entry(name: str, code: str, shorts: list[str], category: str, shown: bool = True, **more: object) -> dict[str, object]:
+def entry(
+    name: str, code: str, shorts: list[str], category: str, shown: bool = True, **more: object
+) -> dict[str, object]:
     return {
         "name": name,
         "unified": code,
@@ -40,7 +47,13 @@ def small_folder(root: Path) -> Path:
     images = root / "img" / "google" / "64"
     images.mkdir(parents=True)
     (root / "emoji.json").write_text(json.dumps(listed))
-    pictures = {"aaaa": "red", "aaaa-1f3ff": "clear", "aaaa-1f3fc-1f3fd": "half", "bbbb": "blue", "dddd": "red"}
+    pictures = {
+        "aaaa": "red",
+        "aaaa-1f3ff": "clear",
+        "aaaa-1f3fc-1f3fd": "half",
+        "bbbb": "blue",
+        "dddd": "red",
+    }
     for name, colour in pictures.items():
         Image.new("RGBA", (64, 64), COLOURS[colour]).save(images / f"{name}.png")
     return root

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.emoji import EMBEDDED, KINDS, Emoji, ListedPair, ends_of, read_pairs
 from scoregeo.dataset.emoji_sheet import read_sheet
 from scoregeo.dataset.emoji_source import to_points
@@ -21,12 +21,18 @@ def rows(points: torch.Tensor) -> set[bytes]:
 
 def test_pairs_of_two_kinds_in_turn() -> None:
     pairs = Emoji(pairs=120).pairs(seed=0)
-    assert len(pairs) == 120 and pairs.first.shape == (120, 3, 64, 64) and pairs.first.dtype == torch.float32
+    assert (
+        len(pairs) == 120
+        and pairs.first.shape == (120, 3, 64, 64)
+        and pairs.first.dtype == torch.float32
+    )
     assert pairs.first.min() == -1 and pairs.first.max() == 1
     assert pairs.groups[:20].count("same") == pairs.groups[:20].count("different") == 10
     assert set(pairs.groups) == set(KINDS)
     assert len(set(pairs.names)) == 120
-    assert all(name.replace("_", "").replace("-", "").isalnum() and name.isascii() for name in pairs.names)
+    assert all(
+        name.replace("_", "").replace("-", "").isalnum() and name.isascii() for name in pairs.names
+    )
     assert len(rows(pairs.first) | rows(pairs.second)) >= 200  # no picture stands for two emoji
     assert not any(torch.equal(a, b) for a, b in zip(pairs.first, pairs.second, strict=True))
 
@@ -56,7 +62,9 @@ def test_one_kind_alone(kind: str) -> None:
     pairs = Emoji(pairs=3, kind=kind).pairs(seed=0)
     assert pairs.groups == (kind,) * 3
     both = Emoji(pairs=6).pairs(seed=0)
-    assert pairs.names == tuple(name for name, group in zip(both.names, both.groups, strict=True) if group == kind)
+    assert pairs.names == tuple(
+        name for name, group in zip(both.names, both.groups, strict=True) if group == kind
+    )
 
 
 def test_no_seed_changes_the_pairs() -> None:
@@ -118,10 +126,18 @@ def test_a_list_of_pairs(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("kind,first,second\nsame,+1/dark,-1\ndifferent,-1,star-struck\n")
     pairs = read_pairs(path)
-    assert pairs == (ListedPair("same", "+1/dark", "-1"), ListedPair("different", "-1", "star-struck"))
+    assert pairs == (
+        ListedPair("same", "+1/dark", "-1"),
+        ListedPair("different", "-1", "star-struck"),
+    )
     assert [pair.name for pair in pairs] == ["plus_1_dark-minus_1", "minus_1-star_struck"]
     assert ends_of(pairs) == ("+1/dark", "-1", "star-struck")
-    for text in ("kind,first\nsame,a\n", "kind,first,second\nalike,a,b\n", "kind,first,second\n", "\xff"):
+    for text in (
+        "kind,first\nsame,a\n",
+        "kind,first,second\nalike,a,b\n",
+        "kind,first,second\n",
+        "\xff",
+    ):
         path.write_text(text, encoding="latin-1")
         with pytest.raises(DataError, match="pairs.csv"):
             read_pairs(path)
@@ -130,7 +146,9 @@ def test_a_list_of_pairs(tmp_path: Path) -> None:
 
 
 def test_the_sheet_of_endpoints_is_that_of_the_list() -> None:
-    """Every end of the list is one picture of the sheet, in the same order, under a name that its short name is among."""
+    """Every end of the list is one picture of the sheet, in the same order, under a name that its
+    short name is among.
+    """
     ends = ends_of(read_pairs(EMBEDDED / "pairs.csv"))
     pictures = read_sheet(EMBEDDED, "endpoints").pictures
     assert len(ends) == len(pictures)

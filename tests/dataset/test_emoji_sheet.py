@@ -6,14 +6,19 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.dataset.emoji_sheet import read_sheet, write_sheet
 from scoregeo.dataset.emoji_source import EmojiPicture, EmojiSource
 
 
 def source(count: int) -> EmojiSource:
-    images = torch.randint(256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
-    words = tuple(EmojiPicture(f"{i:X}", f"{i:X}", f"é {i}", (f"é {i}", "other"), "Objects") for i in range(count))
+    images = torch.randint(
+        256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(count)
+    )
+    words = tuple(
+        EmojiPicture(f"{i:X}", f"{i:X}", f"é {i}", (f"é {i}", "other"), "Objects")
+        for i in range(count)
+    )
     return EmojiSource(images, words)
 
 
@@ -42,7 +47,10 @@ def test_damage_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="more.png cannot be read"):
         read_sheet(tmp_path, "more")
     Image.new("RGB", (64, 64)).save(tmp_path / "more.png")
-    with pytest.raises(DataError, match=r"more.png has shape \(64, 64, 3\), \(64, 1280, 3\) expected for 3 pictures"):
+    with pytest.raises(
+        DataError,
+        match=r"more.png has shape \(64, 64, 3\), \(64, 1280, 3\) expected for 3 pictures",
+    ):
         read_sheet(tmp_path, "more")
     (tmp_path / "more.json").write_text('[{"code": "A"}]')
     with pytest.raises(DataError, match="more.json has an entry without"):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.flat_torus import FlatTorus
 
@@ -20,9 +20,13 @@ def test_true_path_and_length(circles: int) -> None:
     # Chords over equal arcs h are short by (h / r)^2 / 24 at most.
     h = length / 200
     torch.testing.assert_close(
-        path.diff(dim=1).norm(dim=-1), h[:, None].expand(-1, 200), rtol=float((h / 0.8).max()) ** 2 / 20, atol=0
+        path.diff(dim=1).norm(dim=-1),
+        h[:, None].expand(-1, 200),
+        rtol=float((h / 0.8).max()) ** 2 / 20,
+        atol=0,
     )
-    # No part of the acceleration lies along the torus: in each plane it points to the circle's centre.
+    # No part of the acceleration lies along the torus: in each plane it points to the circle's
+    # centre.
     bend = (path[:, 2:] - 2 * path[:, 1:-1] + path[:, :-2]).unflatten(-1, (circles, 2))
     x = path[:, 1:-1].unflatten(-1, (circles, 2))
     assert (bend[..., 0] * x[..., 1] - bend[..., 1] * x[..., 0]).abs().max() < 1e-13
@@ -30,7 +34,9 @@ def test_true_path_and_length(circles: int) -> None:
     bare = Pairs(pairs.first, pairs.second, pairs.names, pairs.groups)
     torch.testing.assert_close(data.true_length(bare), length, atol=1e-12, rtol=0)
     beyond = data.true_continuation(bare, 0.5, 11)
-    torch.testing.assert_close(beyond[:, 2], data.embed(pairs.truth[:, 1] + 0.1 * pairs.truth.diff(dim=1)[:, 0]))  # type: ignore[index, union-attr]
+    torch.testing.assert_close(
+        beyond[:, 2], data.embed(pairs.truth[:, 1] + 0.1 * pairs.truth.diff(dim=1)[:, 0])
+    )  # type: ignore[index, union-attr]
 
 
 def test_pairs_keep_their_angles() -> None:
@@ -38,7 +44,11 @@ def test_pairs_keep_their_angles() -> None:
     pairs = data.pairs(1)
     assert pairs.truth is not None
     turn = pairs.truth.diff(dim=1)[:, 0].abs()
-    assert turn.amax() <= 1.0 and turn.amax(1).amin() >= 0.5 and torch.equal(data.pairs(1).first, pairs.first)
+    assert (
+        turn.amax() <= 1.0
+        and turn.amax(1).amin() >= 0.5
+        and torch.equal(data.pairs(1).first, pairs.first)
+    )
 
 
 def test_distance_is_to_the_nearest_of_many_points() -> None:
@@ -46,7 +56,9 @@ def test_distance_is_to_the_nearest_of_many_points() -> None:
     points = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     nodes, _ = data.quadrature(0.02)
     brute = (points[:, None] - nodes).norm(dim=-1).amin(1)
-    assert ((data.distance(points) <= brute + 1e-12) & (data.distance(points) > brute - 2e-3)).all()  # 0.014 beside it, at most
+    assert (
+        (data.distance(points) <= brute + 1e-12) & (data.distance(points) > brute - 2e-3)
+    ).all()  # 0.014 beside it, at most
 
 
 def test_quadrature_integrates_exactly_and_refuses_too_many_nodes() -> None:

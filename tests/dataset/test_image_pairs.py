@@ -1,4 +1,6 @@
-"""Pictures from files: what every odd file becomes, how folders and lists are read, and what is refused."""
+"""Pictures from files: what every odd file becomes, how folders and lists are read, and what is
+refused.
+"""
 
 from pathlib import Path
 
@@ -7,14 +9,23 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.image_pairs import ImagePairs
 from scoregeo.dataset.picture import read_picture
 
 
-def save(path: Path, pixels: np.ndarray | None = None, colour: tuple[int, ...] = (255, 0, 0), size: int = 32) -> Path:
+def save(
+    path: Path,
+    pixels: np.ndarray | None = None,
+    colour: tuple[int, ...] = (255, 0, 0),
+    size: int = 32,
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.new("RGB" if len(colour) == 3 else "RGBA", (size, size), colour) if pixels is None else Image.fromarray(pixels)
+    image = (
+        Image.new("RGB" if len(colour) == 3 else "RGBA", (size, size), colour)
+        if pixels is None
+        else Image.fromarray(pixels)
+    )
     image.save(path)
     return path
 
@@ -36,7 +47,9 @@ def test_other_sizes_are_resized_as_pillow_does(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     wanted = np.array(Image.fromarray(pixels).resize((24, 24), Image.Resampling.BICUBIC))
     np.testing.assert_allclose(
-        (read_picture(save(tmp_path / "a.png", pixels), 24).permute(1, 2, 0).numpy() + 1) * 127.5, wanted, atol=1e-4
+        (read_picture(save(tmp_path / "a.png", pixels), 24).permute(1, 2, 0).numpy() + 1) * 127.5,
+        wanted,
+        atol=1e-4,
     )
 
 
@@ -79,12 +92,23 @@ def test_no_picture_is_refused_by_name(tmp_path: Path) -> None:
 def test_two_files(tmp_path: Path) -> None:
     a, b = save(tmp_path / "a b.png"), save(tmp_path / "c.png", colour=(0, 0, 255))
     pairs = ImagePairs(str(a), str(b), first_prompt="red", size=16).pairs(0)
-    assert pairs.names == ("a_b-c",) and pairs.prompts == (("red", "red"),) and pairs.ends.shape == (1, 2, 3, 16, 16)
-    assert ImagePairs(str(a), str(b), first_prompt="red", second_prompt="blue").pairs(0).prompts == (("red", "blue"),)
+    assert (
+        pairs.names == ("a_b-c",)
+        and pairs.prompts == (("red", "red"),)
+        and pairs.ends.shape == (1, 2, 3, 16, 16)
+    )
+    assert ImagePairs(str(a), str(b), first_prompt="red", second_prompt="blue").pairs(
+        0
+    ).prompts == (("red", "blue"),)
 
 
 def test_a_folder_of_pairs_in_every_layout(tmp_path: Path) -> None:
-    for name in ("Animation/smile/left.jpg", "Animation/smile/right.jpg", "Metamorphosis/cat_0.png", "Metamorphosis/cat_1.png"):
+    for name in (
+        "Animation/smile/left.jpg",
+        "Animation/smile/right.jpg",
+        "Metamorphosis/cat_0.png",
+        "Metamorphosis/cat_1.png",
+    ):
         save(tmp_path / name)
     for name in ("Metamorphosis/lion_0.png", "Metamorphosis/lion_1.png", "Metamorphosis/alone.png"):
         save(tmp_path / name)
@@ -99,9 +123,15 @@ def test_a_folder_of_pairs_in_every_layout(tmp_path: Path) -> None:
 def test_a_list(tmp_path: Path) -> None:
     save(tmp_path / "in/a.png"), save(tmp_path / "in/b.png")
     listed = tmp_path / "pairs.csv"
-    listed.write_text("first,second,first_prompt,second_prompt,group\nin/a.png,in/b.png,one,two,toys\n")
+    listed.write_text(
+        "first,second,first_prompt,second_prompt,group\nin/a.png,in/b.png,one,two,toys\n"
+    )
     pairs = ImagePairs(list=str(listed), size=8).pairs(0)
-    assert (pairs.names, pairs.prompts, pairs.groups) == (("001_a-b",), (("one", "two"),), ("toys",))
+    assert (pairs.names, pairs.prompts, pairs.groups) == (
+        ("001_a-b",),
+        (("one", "two"),),
+        ("toys",),
+    )
 
 
 def test_references(tmp_path: Path) -> None:
@@ -113,7 +143,9 @@ def test_references(tmp_path: Path) -> None:
     for i in range(3):
         save(tmp_path / f"more/{i}.png", colour=(0, 80 * i, 0))
     more = ImagePairs(str(a), str(b), references=str(tmp_path / "more"), size=8).sample(3, 0)
-    assert sorted(more[:, 1, 0, 0].tolist()) == pytest.approx([80 * i / 127.5 - 1 for i in range(3)], abs=1e-5)
+    assert sorted(more[:, 1, 0, 0].tolist()) == pytest.approx(
+        [80 * i / 127.5 - 1 for i in range(3)], abs=1e-5
+    )
 
 
 def test_what_cannot_be_pairs_is_refused(tmp_path: Path) -> None:

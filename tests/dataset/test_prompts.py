@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.prompts import Prompts
 
 
 def paint(prompts: tuple[str, ...], seed: int, steps: int, guidance: float) -> torch.Tensor:
     """The i-th picture is as bright as its noise and the length of its prompt say."""
-    return torch.stack([torch.full((3, 8, 8), len(p) / 100 + i / 10 + seed / 1000) for i, p in enumerate(prompts)])
+    return torch.stack(
+        [torch.full((3, 8, 8), len(p) / 100 + i / 10 + seed / 1000) for i, p in enumerate(prompts)]
+    )
 
 
 def test_the_ends_of_a_pair_share_their_noise() -> None:
@@ -21,7 +23,9 @@ def test_the_ends_of_a_pair_share_their_noise() -> None:
 
 def test_references_are_of_both_prompts_and_other_noise() -> None:
     dataset = Prompts("cat", "a dog", size=8).painted_by(paint)
-    assert dataset.sample(2, 7)[:, 0, 0, 0].tolist() == pytest.approx([0.03 + 0.008, 0.05 + 0.1 + 0.008])
+    assert dataset.sample(2, 7)[:, 0, 0, 0].tolist() == pytest.approx(
+        [0.03 + 0.008, 0.05 + 0.1 + 0.008]
+    )
 
 
 def test_what_cannot_be_painted_is_refused() -> None:

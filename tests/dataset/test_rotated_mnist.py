@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.digits import EMBEDDED, load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
@@ -34,16 +34,25 @@ def folder(tmp_path: Path) -> Path:
 def test_pairs_of_finite_data(count: int) -> None:
     data = embedded(identities=count, angles=[60, 120], pairs_per_angle=12)
     pairs = data.pairs(7)
-    assert pairs.truth is not None and pairs.first.shape == (24, 1, 28, 28) and pairs.first.dtype == torch.float32
+    assert (
+        pairs.truth is not None
+        and pairs.first.shape == (24, 1, 28, 28)
+        and pairs.first.dtype == torch.float32
+    )
     assert pairs.groups == ("60 deg",) * 12 + ("120 deg",) * 12 and len(set(pairs.names)) == 24
     index, start, angle = pairs.truth.T
     assert index.tolist() == [i % count for i in range(12)] * 2
     assert angle.tolist() == [60.0] * 12 + [120.0] * 12
-    for end in (start, start + angle):  # half a step off the sample's grid of 0.5 degrees; exact in binary
+    for end in (
+        start,
+        start + angle,
+    ):  # half a step off the sample's grid of 0.5 degrees; exact in binary
         assert ((end / 0.5) % 1 == 0.5).all()
     digits = load_digits("train", "embedded")
     images = pixels(digits.images[identities(digits, count)])[index.long()]
-    assert torch.equal(pairs.first, rotate(images, start)) and torch.equal(pairs.second, rotate(images, start + angle))
+    assert torch.equal(pairs.first, rotate(images, start)) and torch.equal(
+        pairs.second, rotate(images, start + angle)
+    )
     assert pairs.ends.min() >= -1 and pairs.ends.max() <= 1
     # Not in the sample: its nearest member is a quarter of a degree away.
     sample = data.sample(10**6, 0).flatten(1)
@@ -52,13 +61,18 @@ def test_pairs_of_finite_data(count: int) -> None:
 
 def test_true_continuation_turns_the_digit_on() -> None:
     data = embedded(identities=1, angles=[45])
-    image = pixels(load_digits("train", "embedded").images[identities(load_digits("train", "embedded"), 1)])
+    image = pixels(
+        load_digits("train", "embedded").images[identities(load_digits("train", "embedded"), 1)]
+    )
     truth = torch.tensor([[0, 0, 45], [0, 45, 45]], dtype=torch.float64)
-    ends = [rotate(image.repeat(2, 1, 1, 1), degrees) for degrees in (truth[:, 1], truth[:, 1] + 45)]
+    ends = [
+        rotate(image.repeat(2, 1, 1, 1), degrees) for degrees in (truth[:, 1], truth[:, 1] + 45)
+    ]
     pairs = Pairs(ends[0], ends[1], ("a", "b"), ("45 deg",) * 2, truth)
     path = data.true_continuation(pairs, torch.tensor([1.0, 3.0]), 4)
     assert path.shape == (2, 4, 1, 28, 28) and torch.equal(path[:, 0], pairs.second)
-    # A quarter and half a turn need no interpolation: pixels fall on pixels, to the rounding of their positions.
+    # A quarter and half a turn need no interpolation: pixels fall on pixels, to the rounding of
+    # their positions.
     torch.testing.assert_close(path[0, -1], image[0].rot90(1, (-2, -1)), atol=2e-5, rtol=0)
     torch.testing.assert_close(path[1, 2], image[0].rot90(2, (-2, -1)), atol=2e-5, rtol=0)
 
@@ -112,7 +126,8 @@ def test_true_path_and_length() -> None:
     assert torch.equal(path[:, 6], rotate(images, pairs.truth[:, 1] + 30))
     length = data.true_length(pairs)
     coarse = data.true_path(pairs, 121).double().diff(dim=1).flatten(2).norm(dim=2).sum(1)
-    # Steps of 0.5 and of 0.25 degrees: chords fall short by their squares, here a few parts in ten thousand.
+    # Steps of 0.5 and of 0.25 degrees: chords fall short by their squares, here a few parts in ten
+    # thousand.
     assert (length > coarse).all() and (length < coarse * 1.002).all()
     with pytest.raises(DataError, match="no angles"):
         data.true_length(Pairs(pairs.first, pairs.second, pairs.names, pairs.groups))
@@ -124,10 +139,14 @@ def test_half_a_turn_has_two_true_paths() -> None:
     one, other = data.true_path(pairs, 5), data.other_true_path(pairs, 5)
     assert pairs.truth is not None and other is not None
     assert torch.equal(other[:2], one[:2])  # a quarter of a turn has one
-    # Half-way they are half a turn apart: pixels fall on pixels, to the rounding of their positions.
+    # Half-way they are half a turn apart: pixels fall on pixels, to the rounding of their
+    # positions.
     torch.testing.assert_close(other[2:, 2], one[2:, 2].rot90(2, (-2, -1)), atol=2e-5, rtol=0)
     torch.testing.assert_close(other[2:, -1], pairs.second[2:], atol=2e-5, rtol=0)
-    assert embedded(identities=10, angles=[90], pairs_per_angle=2).other_true_path(pairs, 5) is not None  # the pairs decide
+    assert (
+        embedded(identities=10, angles=[90], pairs_per_angle=2).other_true_path(pairs, 5)
+        is not None
+    )  # the pairs decide
     assert data.other_true_path(embedded(identities=10, angles=[90]).pairs(0), 5) is None
 
 
@@ -147,7 +166,9 @@ def test_finite_sample() -> None:
 def test_held_out_is_off_the_sample() -> None:
     data = embedded(identities=1, sample_angles=36)
     near = torch.cdist(data.held_out(50, 0).flatten(1), data.sample(36, 0).flatten(1)).amin(1)
-    assert near.min() > 1  # half a step is 5 degrees, where neighbours of the sample are some 10 apart
+    assert (
+        near.min() > 1
+    )  # half a step is 5 degrees, where neighbours of the sample are some 10 apart
     everything = embedded(identities="all")
     assert everything.sample_size is None
     assert everything.held_out(30, 0).shape == everything.sample(30, 0).shape == (30, 1, 28, 28)

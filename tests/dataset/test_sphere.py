@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.sphere import Sphere
 
 
-@pytest.mark.parametrize(("dimension", "ambient", "radius"), [(1, 2, 1.0), (2, 3, 0.5), (2, 50, 1.0), (9, 12, 3.0)])
+@pytest.mark.parametrize(
+    ("dimension", "ambient", "radius"), [(1, 2, 1.0), (2, 3, 0.5), (2, 50, 1.0), (9, 12, 3.0)]
+)
 def test_pairs_and_true_path(dimension: int, ambient: int, radius: float) -> None:
     data = Sphere(dimension, ambient, radius, num_pairs=20, min_angle=0.4, max_angle=2.0)
     pairs = data.pairs(3)
@@ -28,7 +30,12 @@ def test_pairs_and_true_path(dimension: int, ambient: int, radius: float) -> Non
     torch.testing.assert_close(arcs.cos(), cos, atol=1e-13, rtol=0)
     # Equal steps: each chord is 2 R sin(arc / 32).
     chords = path.diff(dim=1).norm(dim=-1)
-    torch.testing.assert_close(chords, (2 * radius * (arcs / 32).sin())[:, None].expand_as(chords), atol=1e-13 * radius, rtol=0)
+    torch.testing.assert_close(
+        chords,
+        (2 * radius * (arcs / 32).sin())[:, None].expand_as(chords),
+        atol=1e-13 * radius,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize(("ambient", "radius"), [(3, 1.0), (12, 3.0)])
@@ -39,16 +46,23 @@ def test_true_continuation_is_the_great_circle_past_its_end(ambient: int, radius
     path, arcs = data.true_continuation(pairs, reach, 33), data.true_length(pairs) / radius
     assert data.distance(path.flatten(0, 1)).max() < 1e-14 * radius
     torch.testing.assert_close(path[:, 0], pairs.second, atol=1e-14 * radius, rtol=0)
-    # In the plane of a and b: c = (b sin((1 + r) t) - a sin(r t)) / sin t, by the addition theorem; sin t >= 0.3 loses a digit.
+    # In the plane of a and b: c = (b sin((1 + r) t) - a sin(r t)) / sin t, by the addition theorem;
+    # sin t >= 0.3 loses a digit.
     turn = (reach * arcs)[:, None]
-    end = (pairs.second * (arcs[:, None] + turn).sin() - pairs.first * turn.sin()) / arcs[:, None].sin()
+    end = (pairs.second * (arcs[:, None] + turn).sin() - pairs.first * turn.sin()) / arcs[
+        :, None
+    ].sin()
     torch.testing.assert_close(path[:, -1], end, atol=1e-13 * radius, rtol=0)
     # Equal steps: each chord is 2 R sin(arc / 64).
     chords = path.diff(dim=1).norm(dim=-1)
-    torch.testing.assert_close(chords, (2 * radius * (turn / 64).sin()).expand_as(chords), atol=1e-13 * radius, rtol=0)
+    torch.testing.assert_close(
+        chords, (2 * radius * (turn / 64).sin()).expand_as(chords), atol=1e-13 * radius, rtol=0
+    )
 
 
-@pytest.mark.parametrize("reach", [0.0, -1.0, float("nan"), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0, 1.0])])
+@pytest.mark.parametrize(
+    "reach", [0.0, -1.0, float("nan"), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0, 1.0])]
+)
 def test_a_reach_that_goes_nowhere_is_refused(reach: float | torch.Tensor) -> None:
     data = Sphere(num_pairs=3)
     with pytest.raises(ConfigError, match=r"reach = .*above 0"):
@@ -60,7 +74,9 @@ def test_truth_can_be_rebuilt_from_the_ends() -> None:
     pairs = data.pairs(0)
     bare = Pairs(pairs.first, pairs.second, pairs.names, pairs.groups)
     # Directions from a difference of points lose as many digits as the shortest arc has: none here.
-    torch.testing.assert_close(data.true_path(bare, 9), data.true_path(pairs, 9), atol=1e-13, rtol=0)
+    torch.testing.assert_close(
+        data.true_path(bare, 9), data.true_path(pairs, 9), atol=1e-13, rtol=0
+    )
 
 
 def test_seed_decides() -> None:
@@ -80,26 +96,34 @@ def test_sample_is_uniform() -> None:
 
 
 def test_distance() -> None:
-    points = torch.tensor([[0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 4.0]], dtype=torch.float64)
+    points = torch.tensor(
+        [[0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 4.0]], dtype=torch.float64
+    )
     assert Sphere(2, 4, 2.0).distance(points).tolist() == [2.0, 1.0, 5.0]
 
 
 def test_antipodal_endpoints_warn_and_give_a_great_circle(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        data = Sphere(2, 3, 2.0, endpoints=[[[2.0, 0, 0], [-2.0, 0, 0]], [[0.0, 1.2, 1.6], [0, -1.2, -1.6]]])
+        data = Sphere(
+            2, 3, 2.0, endpoints=[[[2.0, 0, 0], [-2.0, 0, 0]], [[0.0, 1.2, 1.6], [0, -1.2, -1.6]]]
+        )
     assert caplog.text.count("not unique") == 2 and "dataset.endpoints[0]" in caplog.text
     pairs = data.pairs(0)
     path = data.true_path(pairs, 33)
     # pi is a rounded number, so sin(pi) leaves 1e-16 of the radius.
     torch.testing.assert_close(path[:, -1], pairs.second, atol=1e-14, rtol=0)
     assert data.distance(path.flatten(0, 1)).max() < 1e-14
-    torch.testing.assert_close(data.true_length(pairs), torch.full((2,), 2 * math.pi, dtype=torch.float64))
+    torch.testing.assert_close(
+        data.true_length(pairs), torch.full((2,), 2 * math.pi, dtype=torch.float64)
+    )
 
 
 def test_given_endpoints_are_used() -> None:
     data = Sphere(endpoints=[[[1.0, 0, 0], [0, 1.0, 0]]])
     assert data.pairs(0).ends.tolist() == [[[1, 0, 0], [0, 1, 0]]]
-    torch.testing.assert_close(data.true_length(data.pairs(0)), torch.tensor([math.pi / 2], dtype=torch.float64))
+    torch.testing.assert_close(
+        data.true_length(data.pairs(0)), torch.tensor([math.pi / 2], dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Ellipsoids and wiggly spheres: great circles, elliptic integrals, Gauss-Bonnet, and a discrete shortest path."""
+"""Ellipsoids and wiggly spheres: great circles, elliptic integrals, Gauss-Bonnet, and a discrete
+shortest path.
+"""
 
 import math
 from typing import Any
@@ -9,14 +11,18 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import ellipeinc
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.ellipsoid import Ellipsoid
 from scoregeo.dataset.level_set import LevelSet
 from scoregeo.dataset.surface import AbstractSurface
 from scoregeo.dataset.wiggly_sphere import WigglySphere
 
-SURFACES = [Ellipsoid(num_pairs=3), Ellipsoid((2.0, 1.0, 1.0), num_pairs=3), WigglySphere(num_pairs=3)]
+SURFACES = [
+    Ellipsoid(num_pairs=3),
+    Ellipsoid((2.0, 1.0, 1.0), num_pairs=3),
+    WigglySphere(num_pairs=3),
+]
 IDS = ["ellipsoid", "spheroid", "wiggly"]
 
 
@@ -34,26 +40,39 @@ def test_equal_axes_are_a_sphere() -> None:
     torch.testing.assert_close(data.true_length(pairs), 2 * angle, atol=2e-9, rtol=0)
     u = torch.linspace(0, 1, 17, dtype=torch.float64)[:, None]
     for path, (a, b), w in zip(data.true_path(pairs, 17), unit, angle, strict=True):
-        torch.testing.assert_close(path, 2 * (((1 - u) * w).sin() * a + (u * w).sin() * b) / w.sin(), atol=1e-8, rtol=0)
-    torch.testing.assert_close(data.curvature(pairs.first), torch.full((4,), 0.25, dtype=torch.float64))
+        torch.testing.assert_close(
+            path, 2 * (((1 - u) * w).sin() * a + (u * w).sin() * b) / w.sin(), atol=1e-8, rtol=0
+        )
+    torch.testing.assert_close(
+        data.curvature(pairs.first), torch.full((4,), 0.25, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("t", [0.4, 1.0])
 def test_the_shortest_way_along_an_axis_plane_is_an_elliptic_integral(t: float) -> None:
-    # Of the plane through the longest and the shortest half-axis, a closed geodesic; (c sin t, 0, a cos t) about the flat end.
+    # Of the plane through the longest and the shortest half-axis, a closed geodesic; (c sin t, 0, a
+    # cos t) about the flat end.
     a, c = 1.5, 0.6
     pairs = between([a * math.sin(t), 0, c * math.cos(t)], [-a * math.sin(t), 0, c * math.cos(t)])
     length = 2 * a * ellipeinc(t, 1 - (c / a) ** 2)
     torch.testing.assert_close(
-        Ellipsoid((a, 1.0, c)).true_length(pairs), torch.tensor([length], dtype=torch.float64), atol=2e-9, rtol=0
+        Ellipsoid((a, 1.0, c)).true_length(pairs),
+        torch.tensor([length], dtype=torch.float64),
+        atol=2e-9,
+        rtol=0,
     )
 
 
 @pytest.mark.parametrize("data", SURFACES, ids=IDS)
-def test_true_path_lies_on_the_surface_at_constant_speed_and_is_geodesic(data: AbstractSurface) -> None:
+def test_true_path_lies_on_the_surface_at_constant_speed_and_is_geodesic(
+    data: AbstractSurface,
+) -> None:
     pairs = data.pairs(0)
     path, length = data.true_path(pairs, 401), data.true_length(pairs)
-    assert torch.equal(path[:, 0], pairs.first) and (path[:, -1] - pairs.second).norm(dim=1).max() < 1e-8
+    assert (
+        torch.equal(path[:, 0], pairs.first)
+        and (path[:, -1] - pairs.second).norm(dim=1).max() < 1e-8
+    )
     points = path.numpy()
     # The integrator's relative tolerance is 1e-11, and errors grow with the Jacobi field.
     assert np.abs(data.surface.value(points) - 1).max() < 1e-8
@@ -65,14 +84,21 @@ def test_true_path_lies_on_the_surface_at_constant_speed_and_is_geodesic(data: A
     slope = data.surface.gradient(points[:, 1:-1])
     slope /= np.linalg.norm(slope, axis=-1, keepdims=True)
     along = bend - (bend * slope).sum(-1, keepdims=True) * slope
-    # Second differences err by h^2 / 12 times the fourth derivative, below k^2 times the waves squared.
+    # Second differences err by h^2 / 12 times the fourth derivative, below k^2 times the waves
+    # squared.
     assert np.linalg.norm(along, axis=-1).max() < h.max() ** 2 / 12 * 36 * 64
 
 
 def discrete_length(
-    data: AbstractSurface, first: torch.Tensor, second: torch.Tensor, bend: torch.Tensor, count: int = 48
+    data: AbstractSurface,
+    first: torch.Tensor,
+    second: torch.Tensor,
+    bend: torch.Tensor,
+    count: int = 48,
 ) -> float:
-    """Length of the path of least chord energy among those with `count` segments, points given by their directions."""
+    """Length of the path of least chord energy among those with `count` segments, points given by
+    their directions.
+    """
     u = torch.linspace(0, 1, count + 1, dtype=torch.float64)[1:-1, None]
     guess = (1 - u) * first + u * second + (math.pi * u).sin() * bend
     axes, surface = torch.tensor(data.surface.axes), data.surface
@@ -84,7 +110,11 @@ def discrete_length(
         x = flat.view(-1, 3)
         for _ in range(6):  # along the ray, by Newton's method with the derivative kept
             with torch.enable_grad():
-                slope = torch.autograd.grad(value(x).sum(), x, create_graph=True)[0] if x.requires_grad else torch.zeros_like(x)
+                slope = (
+                    torch.autograd.grad(value(x).sum(), x, create_graph=True)[0]
+                    if x.requires_grad
+                    else torch.zeros_like(x)
+                )
             x = x - x * ((value(x) - 1) / (slope * x).sum(-1))[:, None]
         return torch.cat([first[None], x, second[None]])
 
@@ -93,18 +123,29 @@ def discrete_length(
         found = count / 2 * points(x).diff(dim=0).square().sum()
         return found.item(), torch.autograd.grad(found, x)[0].numpy()
 
-    best = minimize(energy, guess.numpy().ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 600, "ftol": 1e-13})
-    return float(points(torch.from_numpy(best.x).requires_grad_()).detach().diff(dim=0).norm(dim=1).sum())
+    best = minimize(
+        energy,
+        guess.numpy().ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 600, "ftol": 1e-13},
+    )
+    return float(
+        points(torch.from_numpy(best.x).requires_grad_()).detach().diff(dim=0).norm(dim=1).sum()
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("data", [SURFACES[0], SURFACES[2]], ids=["ellipsoid", "wiggly"])
 def test_against_a_discrete_shortest_path_over_guesses(data: AbstractSurface) -> None:
     pairs = data.pairs(5)
-    for first, second, length in zip(pairs.first, pairs.second, data.true_length(pairs).tolist(), strict=True):
+    for first, second, length in zip(
+        pairs.first, pairs.second, data.true_length(pairs).tolist(), strict=True
+    ):
         across = torch.linalg.cross(first, second)
         found = [discrete_length(data, first, second, bend * across) for bend in (-0.7, 0.0, 0.7)]
-        # Chords cut corners, each short by (h k)^2 / 24 with h about 1.5 / 48 and k up to 6; none is longer.
+        # Chords cut corners, each short by (h k)^2 / 24 with h about 1.5 / 48 and k up to 6; none
+        # is longer.
         assert length * (1 - 2e-3) < min(found) < length * (1 + 1e-5)
 
 
@@ -112,9 +153,12 @@ def test_curvature_of_the_ellipsoid_and_gauss_bonnet() -> None:
     data = SURFACES[0]
     points = data.sample(50, 0)
     h = (points / torch.tensor([1.5, 1.0, 0.6], dtype=torch.float64) ** 2).square().sum(1)
-    torch.testing.assert_close(data.curvature(points), 1 / (1.5 * 1.0 * 0.6 * h) ** 2, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        data.curvature(points), 1 / (1.5 * 1.0 * 0.6 * h) ** 2, rtol=1e-12, atol=0
+    )
     for surface in SURFACES:
-        # The curvature adds up to 4 pi over any closed surface of genus 0, so this checks curvature and area element alike.
+        # The curvature adds up to 4 pi over any closed surface of genus 0, so this checks curvature
+        # and area element alike.
         nodes, weights = surface.quadrature(0.04)
         assert abs(float(weights.sum()) - 1) < 1e-12
         area = _area(surface)
@@ -122,16 +166,27 @@ def test_curvature_of_the_ellipsoid_and_gauss_bonnet() -> None:
 
 
 def _area(data: AbstractSurface) -> float:
-    """From the volume's derivative: the flux of a unit normal field, by quadrature over directions in spherical angles."""
+    """From the volume's derivative: the flux of a unit normal field, by quadrature over directions
+    in spherical angles.
+    """
     theta, weight = np.polynomial.legendre.leggauss(400)
     theta = (theta + 1) * math.pi / 2
     phi = np.arange(800) * (math.pi / 400)
     ring = np.sin(theta)[:, None]
-    directions = np.stack([ring * np.cos(phi), ring * np.sin(phi), np.broadcast_to(np.cos(theta)[:, None], (400, 800))], -1)
+    directions = np.stack(
+        [
+            ring * np.cos(phi),
+            ring * np.sin(phi),
+            np.broadcast_to(np.cos(theta)[:, None], (400, 800)),
+        ],
+        -1,
+    )
     radius = data.surface.radius(directions)
     slope = data.surface.gradient(radius[..., None] * directions)
     cosine = (slope * directions).sum(-1) / np.linalg.norm(slope, axis=-1)
-    return float((radius**2 / cosine * ring * (weight * math.pi / 2)[:, None]).sum() * (math.pi / 400))
+    return float(
+        (radius**2 / cosine * ring * (weight * math.pi / 2)[:, None]).sum() * (math.pi / 400)
+    )
 
 
 @pytest.mark.parametrize("data", SURFACES, ids=IDS)
@@ -141,12 +196,16 @@ def test_distance(data: AbstractSurface) -> None:
     normal = slope / slope.norm(dim=1, keepdim=True)
     for off in (-0.08, -0.01, 0.0, 0.05):  # within the radius of curvature, 1 / 6 of the wiggly one
         torch.testing.assert_close(
-            data.distance(on + off * normal), torch.full((40,), abs(off), dtype=torch.float64), atol=1e-9, rtol=0
+            data.distance(on + off * normal),
+            torch.full((40,), abs(off), dtype=torch.float64),
+            atol=1e-9,
+            rtol=0,
         )
     far = torch.tensor([[0.1, 0.2, 0.15], [1.4, 1.3, 0.9], [0, 0, 0]], dtype=torch.float64)
     nodes, _ = data.quadrature(0.02)
     brute = (far[:, None] - nodes).norm(dim=-1).amin(1)
-    # Nodes 0.02 apart are at most 0.014 beside the nearest point: 0.014^2 / (2 d) of a distance d above 0.3.
+    # Nodes 0.02 apart are at most 0.014 beside the nearest point: 0.014^2 / (2 d) of a distance d
+    # above 0.3.
     found = data.distance(far)
     assert ((found <= brute + 1e-12) & (found > brute - 5e-4)).all()
 
@@ -156,9 +215,15 @@ def test_sample_is_uniform_in_area() -> None:
         sample = data.sample(20_000, 0)
         assert data.distance(sample[:500]).max() < 1e-9
         nodes, weights = data.quadrature(0.02)
-        for moment in (lambda x: x[:, 2].square(), lambda x: (x[:, 0] * 8).cos(), lambda x: x.norm(dim=1)):
+        for moment in (
+            lambda x: x[:, 2].square(),
+            lambda x: (x[:, 0] * 8).cos(),
+            lambda x: x.norm(dim=1),
+        ):
             mean, spread = float(moment(sample).mean()), float(moment(sample).std())
-            assert abs(mean - float((weights * moment(nodes)).sum())) < 5 * spread / math.sqrt(20_000)  # five standard errors
+            assert abs(mean - float((weights * moment(nodes)).sum())) < 5 * spread / math.sqrt(
+                20_000
+            )  # five standard errors
 
 
 def test_continuation_goes_on_from_the_true_path() -> None:
@@ -168,7 +233,9 @@ def test_continuation_goes_on_from_the_true_path() -> None:
     torch.testing.assert_close(whole[:, -1], beyond[:, 0], atol=1e-8, rtol=0)
     joined = torch.cat([whole[:, -2:], beyond[:, 1:2]], 1)
     h = data.true_length(pairs)[:, None] / 100
-    assert ((joined[:, 2] - 2 * joined[:, 1] + joined[:, 0]).norm(dim=1) <= 6 * h[:, 0] ** 2).all()  # no corner: k below 6
+    assert (
+        (joined[:, 2] - 2 * joined[:, 1] + joined[:, 0]).norm(dim=1) <= 6 * h[:, 0] ** 2
+    ).all()  # no corner: k below 6
     assert data.distance(beyond.flatten(0, 1)).max() < 1e-7
 
 
@@ -204,4 +271,7 @@ def test_bad_settings(make: Any, key: str) -> None:
 
 
 def test_star_shape() -> None:
-    assert LevelSet((1.0, 1.0, 1.0)).is_star_shaped() and not LevelSet((1.0, 1.0, 1.0), 0.4, 12.0).is_star_shaped()
+    assert (
+        LevelSet((1.0, 1.0, 1.0)).is_star_shaped()
+        and not LevelSet((1.0, 1.0, 1.0), 0.4, 12.0).is_star_shaped()
+    )

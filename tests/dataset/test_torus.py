@@ -1,4 +1,6 @@
-"""Torus: shortest geodesics against Clairaut's relation, the equation itself, known curves and a discrete shortest path."""
+"""Torus: shortest geodesics against Clairaut's relation, the equation itself, known curves and a
+discrete shortest path.
+"""
 
 import math
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.torus import Torus, shoot, shortest_geodesic
 
@@ -32,7 +34,8 @@ def test_pairs_and_true_path(major: float, minor: float) -> None:
     torch.testing.assert_close(path[:, 0], pairs.first, atol=1e-13, rtol=0)
     torch.testing.assert_close(path[:, -1], pairs.second, atol=1e-8, rtol=0)
     assert data.distance(path.flatten(0, 1)).max() < 1e-13
-    # Constant speed: chords over equal arcs h differ by the curvature, at most (h k)^2 / 24 with k <= 1 / r, 1 / (R - r).
+    # Constant speed: chords over equal arcs h differ by the curvature, at most (h k)^2 / 24 with k
+    # <= 1 / r, 1 / (R - r).
     chords = path.diff(dim=1).norm(dim=-1)
     step = length[:, None] / 32
     curvature = max(1 / minor, 1 / (major - minor))
@@ -42,16 +45,22 @@ def test_pairs_and_true_path(major: float, minor: float) -> None:
 
 def test_true_continuation_of_known_curves() -> None:
     data = Torus()
-    # A meridian, the inner equator, and the outer equator past its first conjugate point, pi sqrt(r / (R + r)) = 1.68.
-    firsts, seconds = [(0.3, 1.0), (math.pi, 0.0), (0.0, 0.0)], [(1.5, 1.0), (math.pi, 1.2), (0.0, 1.2)]
+    # A meridian, the inner equator, and the outer equator past its first conjugate point, pi sqrt(r
+    # / (R + r)) = 1.68.
+    firsts, seconds = (
+        [(0.3, 1.0), (math.pi, 0.0), (0.0, 0.0)],
+        [(1.5, 1.0), (math.pi, 1.2), (0.0, 1.2)],
+    )
     truth = torch.tensor([firsts, seconds], dtype=torch.float64).transpose(0, 1)
-    pairs = Pairs(data.embed(truth[:, 0]), data.embed(truth[:, 1]), ("a", "b", "c"), ("all",) * 3, truth)
+    pairs = Pairs(
+        data.embed(truth[:, 0]), data.embed(truth[:, 1]), ("a", "b", "c"), ("all",) * 3, truth
+    )
     reach = torch.tensor([1.5, 1.0, 0.9], dtype=torch.float64)
     u = torch.linspace(0, 1, 17, dtype=torch.float64)
     step = truth[:, 1] - truth[:, 0]
     exact = data.embed(truth[:, 1, None] + (reach[:, None] * step)[:, None] * u[:, None])
-    # The geodesic meets the second end to 1e-9; on the unstable inner equator (K = -1 / 0.24) what is missing there
-    # grows by cosh(0.72 / sqrt(0.24)) = 2.3.
+    # The geodesic meets the second end to 1e-9; on the unstable inner equator (K = -1 / 0.24) what
+    # is missing there grows by cosh(0.72 / sqrt(0.24)) = 2.3.
     torch.testing.assert_close(data.true_continuation(pairs, reach, 17), exact, atol=1e-8, rtol=0)
 
 
@@ -63,10 +72,12 @@ def test_true_continuation_goes_on_from_the_true_path() -> None:
     assert data.distance(beyond.flatten(0, 1)).max() < 1e-13
     joined = torch.cat([path[:, -2:], beyond[:, 1:3]], 1)
     assert (beyond[:, 0] - path[:, -1]).norm(dim=1).max() < 1e-9
-    # No corner at b: the second difference is h^2 times a curvature of at most 1 / r = 2.5, within rounding of 1e-11 / h.
+    # No corner at b: the second difference is h^2 times a curvature of at most 1 / r = 2.5, within
+    # rounding of 1e-11 / h.
     bend = (joined[:, 2:] - 2 * joined[:, 1:-1] + joined[:, :-2]).norm(dim=-1)
     assert (bend <= 2.51 * (length[:, None] / 400) ** 2).all()
-    # w^2 ph' is the same before and after, per unit of arc (Clairaut); finite differences of step h err by h^2.
+    # w^2 ph' is the same before and after, per unit of arc (Clairaut); finite differences of step h
+    # err by h^2.
     rate = [_clairaut(data, part, length / 400) for part in (path, beyond)]
     assert (torch.cat(rate, 1) - rate[0][:, :1]).abs().max() < 1e-4
 
@@ -81,26 +92,37 @@ def _clairaut(data: Torus, path: torch.Tensor, step: torch.Tensor) -> torch.Tens
 @pytest.mark.parametrize(("major", "minor"), SHAPES)
 def test_clairaut_and_the_geodesic_equation(major: float, minor: float) -> None:
     data = Torus(major, minor, num_pairs=3, max_angle=2.5)
-    for (start, stop), length in zip(data._ends(data.pairs(1)), data.true_length(data.pairs(1)).tolist(), strict=True):
+    for (start, stop), length in zip(
+        data._ends(data.pairs(1)), data.true_length(data.pairs(1)).tolist(), strict=True
+    ):
         alpha, found = shortest_geodesic(major, minor, start, stop)
         assert found == length
-        theta, phi, theta_rate, phi_rate, *_ = shoot(major, minor, start, alpha, length, np.linspace(0, 1, 201))
+        theta, phi, theta_rate, phi_rate, *_ = shoot(
+            major, minor, start, alpha, length, np.linspace(0, 1, 201)
+        )
         wide = major + minor * np.cos(theta)
-        # Both are conserved exactly; the integrator's relative tolerance is 1e-11 a step, over some tens of steps.
+        # Both are conserved exactly; the integrator's relative tolerance is 1e-11 a step, over some
+        # tens of steps.
         assert np.ptp(wide**2 * phi_rate) < 1e-9 * major
         assert np.abs((minor * theta_rate) ** 2 + (wide * phi_rate) ** 2 - 1).max() < 1e-9
-        # The acceleration in R^3 has no part along the surface. Second differences with step h = length / 2000 near the
-        # middle: error h^2 / 12 times the fourth derivative, a few 1 / r^3.
+        # The acceleration in R^3 has no part along the surface. Second differences with step h =
+        # length / 2000 near the middle: error h^2 / 12 times the fourth derivative, a few 1 / r^3.
         middle = shoot(major, minor, start, alpha, length, 0.5 + np.array([-1, 0, 1]) / 2000)[:2]
         points = data.embed(torch.from_numpy(middle.T.copy())).numpy()
         acceleration = (points[2] - 2 * points[1] + points[0]) / (length / 2000) ** 2
         t, p = middle[:, 1]
         along = np.array(
-            [[-math.sin(t) * math.cos(p), -math.sin(t) * math.sin(p), math.cos(t)], [-math.sin(p), math.cos(p), 0.0]]
+            [
+                [-math.sin(t) * math.cos(p), -math.sin(t) * math.sin(p), math.cos(t)],
+                [-math.sin(p), math.cos(p), 0.0],
+            ]
         )
         assert np.abs(along @ acceleration).max() < 1e-4 / minor
         # The end: direct, without the code's own stopping test.
-        miss = [(b - a + math.pi) % (2 * math.pi) - math.pi for a, b in zip((theta[-1], phi[-1]), stop, strict=True)]
+        miss = [
+            (b - a + math.pi) % (2 * math.pi) - math.pi
+            for a, b in zip((theta[-1], phi[-1]), stop, strict=True)
+        ]
         assert max(abs(m) for m in miss) < 1e-8
 
 
@@ -108,17 +130,34 @@ def test_clairaut_and_the_geodesic_equation(major: float, minor: float) -> None:
     ("first", "second", "length"),
     [
         ((0.3, 1.0), (1.5, 1.0), 0.4 * 1.2),  # along a meridian: r dth
-        ((-2.9, 0.5), (2.9, 0.5), 0.4 * (2 * math.pi - 5.8)),  # across th = pi, the short way round the tube
-        ((math.pi, -0.8), (math.pi, 1.2), 0.6 * 2.0),  # inner equator: (R - r) dph, always shortest up to half a turn
+        (
+            (-2.9, 0.5),
+            (2.9, 0.5),
+            0.4 * (2 * math.pi - 5.8),
+        ),  # across th = pi, the short way round the tube
+        (
+            (math.pi, -0.8),
+            (math.pi, 1.2),
+            0.6 * 2.0,
+        ),  # inner equator: (R - r) dph, always shortest up to half a turn
         ((math.pi, 3.0), (math.pi, -3.0), 0.6 * (2 * math.pi - 6.0)),  # across ph = pi
-        ((0.0, 0.0), (0.0, 0.5), 1.4 * 0.5),  # outer equator before its first conjugate point, pi sqrt(r / (R + r)) = 1.68
+        (
+            (0.0, 0.0),
+            (0.0, 0.5),
+            1.4 * 0.5,
+        ),  # outer equator before its first conjugate point, pi sqrt(r / (R + r)) = 1.68
     ],
 )
-def test_known_lengths(first: tuple[float, float], second: tuple[float, float], length: float) -> None:
+def test_known_lengths(
+    first: tuple[float, float], second: tuple[float, float], length: float
+) -> None:
     data = Torus()
     # Ends within 1e-9, so lengths within 1e-9.
     torch.testing.assert_close(
-        data.true_length(between(data, first, second)), torch.tensor([length], dtype=torch.float64), atol=2e-9, rtol=0
+        data.true_length(between(data, first, second)),
+        torch.tensor([length], dtype=torch.float64),
+        atol=2e-9,
+        rtol=0,
     )
 
 
@@ -130,8 +169,12 @@ def test_the_outer_equator_is_left_where_it_is_not_shortest() -> None:
     assert data.angles(data.true_path(pairs, 65))[0, :, 0].abs().max() > 1
 
 
-def discrete_length(data: Torus, first: list[float], second: list[float], bend: float, count: int = 32) -> float:
-    """Length of the path of least chord energy in R^3 among those with `count` segments, from one initial guess."""
+def discrete_length(
+    data: Torus, first: list[float], second: list[float], bend: float, count: int = 32
+) -> float:
+    """Length of the path of least chord energy in R^3 among those with `count` segments, from one
+    initial guess.
+    """
     u = np.linspace(0, 1, count + 1)[1:-1]
     guess = np.outer(1 - u, first) + np.outer(u, second)
     guess[:, 0] += bend * np.sin(np.pi * u)
@@ -148,7 +191,13 @@ def discrete_length(data: Torus, first: list[float], second: list[float], bend: 
         (slope,) = torch.autograd.grad(value, angles)
         return value.item(), slope.numpy()
 
-    best = minimize(energy, guess.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 3000, "ftol": 1e-15, "gtol": 1e-8})
+    best = minimize(
+        energy,
+        guess.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 3000, "ftol": 1e-15, "gtol": 1e-8},
+    )
     return float(points(torch.from_numpy(best.x)).diff(dim=0).norm(dim=1).sum())
 
 
@@ -157,20 +206,27 @@ def test_against_a_discrete_shortest_path_over_windings_and_guesses() -> None:
     data = Torus(1.0, 0.5, num_pairs=2, min_angle=1.5, max_angle=3.1)
     pairs = data.pairs(5)
     assert pairs.truth is not None
-    for (first, second), length in zip(pairs.truth.tolist(), data.true_length(pairs).tolist(), strict=True):
+    for (first, second), length in zip(
+        pairs.truth.tolist(), data.true_length(pairs).tolist(), strict=True
+    ):
         found = [
-            discrete_length(data, first, [second[0] + 2 * math.pi * m, second[1] + 2 * math.pi * n], bend)
+            discrete_length(
+                data, first, [second[0] + 2 * math.pi * m, second[1] + 2 * math.pi * n], bend
+            )
             for m in (-1, 0, 1)
             for n in (-1, 0, 1)
             for bend in (-1.5, 0.0, 1.5)
         ]
-        # Chords cut corners: each is short by (h k)^2 / 24 with h about 3 / 32 and k <= 2, so 1.5e-3 in all; none is longer.
+        # Chords cut corners: each is short by (h k)^2 / 24 with h about 3 / 32 and k <= 2, so
+        # 1.5e-3 in all; none is longer.
         assert length * (1 - 2e-3) < min(found) < length * (1 + 1e-5)
 
 
 def test_distance_and_angles() -> None:
     data = Torus(2.0, 0.5)
-    points = torch.tensor([[0.0, 0, 0], [2.0, 0, 0], [0, 3.0, 0], [0, 2.0, 1.0]], dtype=torch.float64)
+    points = torch.tensor(
+        [[0.0, 0, 0], [2.0, 0, 0], [0, 3.0, 0], [0, 2.0, 1.0]], dtype=torch.float64
+    )
     assert data.distance(points).tolist() == [1.5, 0.5, 0.5, 0.5]
     sample = data.sample(100, 0)
     torch.testing.assert_close(data.embed(data.angles(sample)), sample, atol=1e-14, rtol=0)
@@ -180,7 +236,8 @@ def test_sample_is_uniform_in_area() -> None:
     sample = Torus(1.0, 0.6).sample(40_000, 0)
     assert Torus(1.0, 0.6).distance(sample).max() < 1e-14
     theta, phi = Torus(1.0, 0.6).angles(sample).T
-    # The density in th is (1 + 0.6 cos th) / 2 pi: E cos th = 0.3; five standard errors of at most 1 / sqrt(2 * 40000).
+    # The density in th is (1 + 0.6 cos th) / 2 pi: E cos th = 0.3; five standard errors of at most
+    # 1 / sqrt(2 * 40000).
     assert abs(float(theta.cos().mean()) - 0.3) < 0.02 and abs(float(theta.sin().mean())) < 0.02
     assert abs(float(phi.cos().mean())) < 0.02 and abs(float(phi.sin().mean())) < 0.02
 

@@ -1,4 +1,6 @@
-"""Paired comparisons against scipy, cases worked by hand, and simulation; who is marked and who is not."""
+"""Paired comparisons against scipy, cases worked by hand, and simulation; who is marked and who is
+not.
+"""
 
 import itertools
 import math
@@ -8,8 +10,8 @@ import pytest
 import torch
 from scipy.stats import ttest_rel, wilcoxon
 
-from scoregeo.columns import HIGHER, LOWER
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
+from scoregeo.evaluation.columns import HIGHER, LOWER
 from scoregeo.evaluation.comparison import (
     Comparison,
     Difference,
@@ -23,12 +25,17 @@ from scoregeo.evaluation.distribution import compare_features
 
 
 def draws(n: int, shift: float = 0.0, seed: int = 0) -> torch.Tensor:
-    return torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + shift
+    return (
+        torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + shift
+    )
 
 
 def test_sign_flip_counts_every_pattern() -> None:
     d = draws(8, 0.5)
-    means = [abs(float((d * torch.tensor(signs, dtype=torch.float64)).mean())) for signs in itertools.product((1, -1), repeat=8)]
+    means = [
+        abs(float((d * torch.tensor(signs, dtype=torch.float64)).mean()))
+        for signs in itertools.product((1, -1), repeat=8)
+    ]
     wanted = sum(mean >= abs(float(d.mean())) - 1e-12 for mean in means) / 256
     assert paired_difference(d, torch.zeros(8)).p == pytest.approx(wanted, abs=1e-12)
 
@@ -40,7 +47,9 @@ def test_large_samples_agree_with_the_t_test() -> None:
     assert found.p == pytest.approx(float(ttest_rel(a, b).pvalue), abs=0.015)
     assert found.mean == pytest.approx(float((a - b).mean()), abs=1e-12)
     half = 1.96 * float((a - b).std()) / 20
-    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half), abs=0.1 * half)
+    assert (found.low, found.high) == pytest.approx(
+        (found.mean - half, found.mean + half), abs=0.1 * half
+    )
 
 
 def test_no_p_below_what_so_few_pairs_allow() -> None:
@@ -54,7 +63,11 @@ def test_rank_biserial_is_wilcoxon_s_statistic() -> None:
     smaller = float(wilcoxon(d.numpy()).statistic)  # the smaller of W+ and W-
     total = 30 * 31 / 2
     assert abs(rank_biserial(d)) == pytest.approx((total - 2 * smaller) / total, abs=1e-12)
-    assert rank_biserial(d.abs()) == 1.0 and rank_biserial(-d.abs()) == -1.0 and rank_biserial(torch.zeros(3)) == 0.0
+    assert (
+        rank_biserial(d.abs()) == 1.0
+        and rank_biserial(-d.abs()) == -1.0
+        and rank_biserial(torch.zeros(3)) == 0.0
+    )
 
 
 def test_pairs_that_are_not_finite_and_rounding_are_left_out() -> None:
@@ -79,13 +92,20 @@ def test_false_alarms_are_as_rare_as_promised() -> None:
     for _ in range(100):
         values = {name: torch.from_numpy(rng.normal(size=8)) for name in ("lerp", "a", "b", "c")}
         goodness = {name: float(value.mean()) for name, value in values.items()}
-        found = compare(goodness, ["lerp"], HIGHER, lambda m, r, v=values: paired_difference(v[m], v[r], resamples=50))  # type: ignore[misc]
+        found = compare(
+            goodness,
+            ["lerp"],
+            HIGHER,
+            lambda m, r, v=values: paired_difference(v[m], v[r], resamples=50),
+        )  # type: ignore[misc]
         alarms += any(one.better is not None for one in found)
     # At most 5 % of families, whatever their number; 100 trials have a standard error of 2.2 %.
     assert alarms / 100 <= 0.05 + 2 * 0.022
 
 
-def fixed(values: dict[str, float], p: float = 0.001, n: int = 20, half: float = 0.1) -> list[Comparison]:
+def fixed(
+    values: dict[str, float], p: float = 0.001, n: int = 20, half: float = 0.1
+) -> list[Comparison]:
     """Comparisons of methods whose differences are known: intervals of +- `half`."""
 
     def between(method: str, reference: str) -> Difference:
@@ -106,8 +126,14 @@ def test_a_baseline_is_marked_where_it_beats_every_method_with_a_metric() -> Non
     found = fixed({"lerp": 3.0, "slerp": 2.95, "ours": 1.0, "other": 2.0})
     last = found[-1]
     assert (last.method, last.reference, last.better) == ("lerp", "other", True)
-    assert (last.difference.mean, last.difference.low, last.difference.high) == pytest.approx((1.0, 0.9, 1.1))
-    assert {one.method: one.better for one in found[:-1]} == {"slerp": None, "ours": False, "other": False}
+    assert (last.difference.mean, last.difference.low, last.difference.high) == pytest.approx(
+        (1.0, 0.9, 1.1)
+    )
+    assert {one.method: one.better for one in found[:-1]} == {
+        "slerp": None,
+        "ours": False,
+        "other": False,
+    }
     # One of ours that cannot be told apart is enough to mark nobody.
     assert all(one.better is not True for one in fixed({"lerp": 3.0, "ours": 1.0, "other": 2.95}))
 
@@ -130,21 +156,32 @@ def test_lower_is_better_where_said() -> None:
 
 
 def test_nothing_to_compare() -> None:
-    assert fixed({"lerp": 1.0}) == [] and fixed({"ours": 1.0, "other": 2.0} | {"lerp": math.nan}) == []
+    assert (
+        fixed({"lerp": 1.0}) == [] and fixed({"ours": 1.0, "other": 2.0} | {"lerp": math.nan}) == []
+    )
 
 
 def test_fid_of_two_methods_is_compared_on_the_same_draws_of_pairs() -> None:
     def features(shift: float, noise: float = 0.0) -> torch.Tensor:
-        base = torch.randn(12, 10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        pairs = torch.randn(12, 1, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-        extra = torch.randn(12, 10, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        base = torch.randn(
+            12, 10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
+        pairs = torch.randn(
+            12, 1, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+        )
+        extra = torch.randn(
+            12, 10, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64
+        )
         return base + pairs + shift + noise * extra
 
     reference = torch.randn(200, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     near, far = (
-        compare_features(features(s, n), reference, "given", subset_size=50, subsets=2) for s, n in ((1.0, 0), (1.3, 0.1))
+        compare_features(features(s, n), reference, "given", subset_size=50, subsets=2)
+        for s, n in ((1.0, 0), (1.3, 0.1))
     )
-    joint = resampled_difference(far.fid.mean, near.fid.mean, far.resampled["fid"], near.resampled["fid"], 12)
+    joint = resampled_difference(
+        far.fid.mean, near.fid.mean, far.resampled["fid"], near.resampled["fid"], 12
+    )
     assert (
         joint.mean == pytest.approx(far.fid.mean - near.fid.mean)
         and joint.low > 0
@@ -153,7 +190,9 @@ def test_fid_of_two_methods_is_compared_on_the_same_draws_of_pairs() -> None:
     )
     # Apart, their intervals overlap, for both move with the pairs drawn.
     assert far.fid.low < near.fid.high
-    same = resampled_difference(near.fid.mean, near.fid.mean, near.resampled["fid"], near.resampled["fid"], 12)
+    same = resampled_difference(
+        near.fid.mean, near.fid.mean, near.resampled["fid"], near.resampled["fid"], 12
+    )
     assert (same.mean, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
     sudden = resampled_difference(2.0, 1.0, torch.full((9,), 2.0), torch.ones(9), 4)
     assert sudden.p == 2 / 2**4  # no certainty from four pairs
@@ -161,8 +200,11 @@ def test_fid_of_two_methods_is_compared_on_the_same_draws_of_pairs() -> None:
 
 
 def test_resampled_test_of_a_mean_agrees_with_the_t_test() -> None:
-    # For a mean the bootstrap's standard error is known, and the p is the t test's up to the error of 4,000 resamples' deviation.
+    # For a mean the bootstrap's standard error is known, and the p is the t test's up to the error
+    # of 4,000 resamples' deviation.
     a, b = draws(15, 0.5), draws(15, seed=1)
     index = torch.randint(15, (4000, 15), generator=torch.Generator().manual_seed(0))
-    found = resampled_difference(float(a.mean()), float(b.mean()), a[index].mean(1), b[index].mean(1), 15)
+    found = resampled_difference(
+        float(a.mean()), float(b.mean()), a[index].mean(1), b[index].mean(1), 15
+    )
     assert found.p == pytest.approx(float(ttest_rel(a, b).pvalue), rel=0.15)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.departure import chord_feet, departure
 
 
@@ -20,8 +20,12 @@ def half_circle(points: int, dimension: int = 3) -> torch.Tensor:
 def test_a_half_circle_departs_by_its_radius_in_its_plane() -> None:
     path = half_circle(33)
     feet = chord_feet(path)
-    assert torch.allclose(feet[0, :, 0], path[0, 1:-1, 0]) and bool((feet[0, :, 1:].abs() < 1e-12).all())
-    up = torch.tensor([5.0, 2.0, 0.0], dtype=torch.float64).expand(1, 31, 3)  # its part along the chord does not count
+    assert torch.allclose(feet[0, :, 0], path[0, 1:-1, 0]) and bool(
+        (feet[0, :, 1:].abs() < 1e-12).all()
+    )
+    up = torch.tensor([5.0, 2.0, 0.0], dtype=torch.float64).expand(
+        1, 31, 3
+    )  # its part along the chord does not count
     found = departure(path, up, path)
     assert float(found.greatest) == pytest.approx(0.5)
     assert float(found.along_score) == pytest.approx(1) and found.along_truth is not None
@@ -49,7 +53,10 @@ def test_neither_scale_nor_rotation_nor_shift_matters() -> None:
     def turned(x: torch.Tensor) -> torch.Tensor:
         return (x.flatten(2) @ turn).reshape(x.shape)
 
-    one, two = departure(path, scores, truth), departure(3 * turned(path) + 1, 7 * turned(scores), turned(truth))
+    one, two = (
+        departure(path, scores, truth),
+        departure(3 * turned(path) + 1, 7 * turned(scores), turned(truth)),
+    )
     for name in ("greatest", "along_score", "along_truth"):
         assert torch.allclose(getattr(one, name), getattr(two, name), atol=1e-12)
 
@@ -58,12 +65,16 @@ def test_unrelated_directions_have_a_share_of_one_in_the_dimensions_left() -> No
     source = torch.Generator().manual_seed(1)
     path, scores = (torch.randn(2000, n, 30, generator=source, dtype=torch.float64) for n in (5, 3))
     share = departure(path, scores).along_score.mean()
-    assert float(share) == pytest.approx(1 / 29, rel=0.05)  # 6,000 draws of a share whose deviation is about its mean
+    assert float(share) == pytest.approx(
+        1 / 29, rel=0.05
+    )  # 6,000 draws of a share whose deviation is about its mean
 
 
 def test_a_straight_line_has_no_direction() -> None:
     u = torch.linspace(0, 1, 6, dtype=torch.float64)[None, :, None]
-    found = departure(u * torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), torch.ones(1, 4, 3), None)
+    found = departure(
+        u * torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), torch.ones(1, 4, 3), None
+    )
     assert float(found.greatest) == pytest.approx(0, abs=1e-12) and bool(found.along_score.isnan())
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import save_tensors
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import save_tensors
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.digits import load_digits
 from scoregeo.dataset.identities import pixels
 from scoregeo.dataset.rotation import rotate
@@ -17,7 +17,9 @@ from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_net
 
 def test_it_reads_held_out_digits_at_any_angle() -> None:
     digits = load_digits("test", "embedded")
-    images = rotate(pixels(digits.images[:1000]), 360 * torch.rand(1000, generator=generator(1, "angles")))
+    images = rotate(
+        pixels(digits.images[:1000]), 360 * torch.rand(1000, generator=generator(1, "angles"))
+    )
     guess = torch.cat([load_digit_classifier()(part).argmax(1) for part in images.split(250)])
     accuracy = float((guess == digits.labels[:1000]).float().mean())
     assert accuracy >= 0.97
@@ -39,15 +41,22 @@ def test_confidence_is_the_greatest_class_probability() -> None:
     sure = network.confidence(network.features(x).view(2, 3, FEATURES))
     assert sure is not None and sure.shape == (2, 3)
     probability = load_digit_classifier()(x).double().softmax(1)
-    assert torch.allclose(sure.flatten(), probability.max(1).values, atol=1e-6)  # the last layer is in float32
-    assert FeatureNetwork("other", "without a head", network.module).confidence(network.features(x)) is None
+    assert torch.allclose(
+        sure.flatten(), probability.max(1).values, atol=1e-6
+    )  # the last layer is in float32
+    assert (
+        FeatureNetwork("other", "without a head", network.module).confidence(network.features(x))
+        is None
+    )
 
 
 def test_a_cross_fade_is_less_sure_than_digits() -> None:
     network = load_feature_network("digit_classifier")
     assert isinstance(network, FeatureNetwork)
     images = pixels(load_digits("test", "embedded").images[:400])
-    sure = [network.confidence(network.features(x)) for x in (images, (images[:200] + images[200:]) / 2)]
+    sure = [
+        network.confidence(network.features(x)) for x in (images, (images[:200] + images[200:]) / 2)
+    ]
     assert sure[0] is not None and sure[1] is not None
     # Measured: 0.980 and 0.849; a mean of 200 whose spread is 0.2 deviates by 0.014.
     assert float(sure[0].mean()) > float(sure[1].mean()) + 0.1

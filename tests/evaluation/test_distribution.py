@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.distribution import (
     _resampled_fid,
     _resampled_kid,
@@ -27,7 +27,12 @@ from scoregeo.evaluation.statistics import NotAvailable
 def cloud(*shape: int, seed: int = 0, shift: float = 0.0) -> torch.Tensor:
     """Correlated float64 features."""
     generator = torch.Generator().manual_seed(seed)
-    mix = torch.randn(shape[-1], shape[-1], generator=torch.Generator().manual_seed(99), dtype=torch.float64) / shape[-1] ** 0.5
+    mix = (
+        torch.randn(
+            shape[-1], shape[-1], generator=torch.Generator().manual_seed(99), dtype=torch.float64
+        )
+        / shape[-1] ** 0.5
+    )
     return torch.randn(*shape, generator=generator, dtype=torch.float64) @ mix + shift
 
 
@@ -36,26 +41,41 @@ def test_frechet_distance_of_commuting_gaussians() -> None:
     a, b = torch.tensor([1.0, 4.0, 0.0]).double(), torch.tensor([9.0, 4.0, 1.0]).double()
     mean = torch.tensor([1.0, 2.0, 2.0]).double()
     wanted = 9 + (1 - 3) ** 2 + 0 + 1
-    assert gaussian_frechet(mean, torch.diag(a), torch.zeros(3).double(), torch.diag(b)) == pytest.approx(wanted, abs=1e-12)
+    assert gaussian_frechet(
+        mean, torch.diag(a), torch.zeros(3).double(), torch.diag(b)
+    ) == pytest.approx(wanted, abs=1e-12)
 
 
 def test_fid_of_samples_tends_to_the_closed_form() -> None:
     generator = torch.Generator().manual_seed(0)
-    a = torch.randn(20000, 3, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 2.0, 3.0]) + 1
+    a = (
+        torch.randn(20000, 3, generator=generator, dtype=torch.float64)
+        * torch.tensor([1.0, 2.0, 3.0])
+        + 1
+    )
     b = torch.randn(20000, 3, generator=generator, dtype=torch.float64) * 2
     wanted = 3 + 1 + 0 + 1
     # Sampling error of mean and deviations, about 2 * 2 / sqrt(20000) = 0.03 a term.
     assert frechet_distance(a, b) == pytest.approx(wanted, abs=0.15)
 
 
-@pytest.mark.parametrize(("count", "features"), [(300, 16), (60, 96)])  # the second has singular covariances
+@pytest.mark.parametrize(
+    ("count", "features"), [(300, 16), (60, 96)]
+)  # the second has singular covariances
 def test_fid_of_three_libraries(count: int, features: int) -> None:
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric  # type: ignore[import-untyped]
+    from torch_fidelity.metric_fid import (
+        KEY_METRIC_FID,
+        fid_features_to_statistics,
+        fid_statistics_to_metric,
+    )  # type: ignore[import-untyped]
 
     a, b = cloud(count, features), cloud(2 * count, features, seed=1, shift=0.2)
     ours = frechet_distance(a, b)
-    other = fid_statistics_to_metric(fid_features_to_statistics(a), fid_features_to_statistics(b), verbose=False)
-    # Singular products have rounding of about 1e-16 under a square root in torchmetrics and torch-fidelity.
+    other = fid_statistics_to_metric(
+        fid_features_to_statistics(a), fid_features_to_statistics(b), verbose=False
+    )
+    # Singular products have rounding of about 1e-16 under a square root in torchmetrics and
+    # torch-fidelity.
     assert ours == pytest.approx(torchmetrics_fid(a, b), rel=1e-5)
     assert ours == pytest.approx(other[KEY_METRIC_FID], rel=1e-5)
 
@@ -74,15 +94,23 @@ def test_kid_of_three_libraries() -> None:
 
 
 def test_kid_over_subsets_of_two_libraries() -> None:
-    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+    from torch_fidelity.metric_kid import (
+        KEY_METRIC_KID_MEAN,
+        KEY_METRIC_KID_STD,
+        kid_features_to_metric,
+    )
 
     # Each library draws subsets of its own.
     a, b = cloud(400, 12), cloud(60, 12, seed=1, shift=1.0)
     mean, spread = torchmetrics_kid(a, b, subset_size=60, subsets=1000, seed=0)
     other = kid_features_to_metric(a, b, kid_subsets=1000, kid_subset_size=60, verbose=False)
-    error = spread / math.sqrt(1000)  # of either mean; 3.5 of the difference's are one chance in 2,000
+    error = spread / math.sqrt(
+        1000
+    )  # of either mean; 3.5 of the difference's are one chance in 2,000
     assert mean == pytest.approx(other[KEY_METRIC_KID_MEAN], abs=3.5 * math.sqrt(2) * error)
-    assert spread == pytest.approx(other[KEY_METRIC_KID_STD], rel=0.1)  # a deviation of 1,000 draws is known to 2.2 %
+    assert spread == pytest.approx(
+        other[KEY_METRIC_KID_STD], rel=0.1
+    )  # a deviation of 1,000 draws is known to 2.2 %
 
 
 def test_kid_of_equal_distributions_is_about_zero() -> None:
@@ -95,10 +123,14 @@ def test_resampling_every_pair_once_gives_the_value_itself() -> None:
     features, reference = cloud(5, 8, 6), cloud(70, 6, seed=1, shift=0.2)
     once = torch.ones(1, 5, dtype=torch.float64)
     flat = features.flatten(0, 1)
-    assert float(_resampled_fid(features, reference, once)) == pytest.approx(frechet_distance(flat, reference), rel=1e-9)
+    assert float(_resampled_fid(features, reference, once)) == pytest.approx(
+        frechet_distance(flat, reference), rel=1e-9
+    )
     k_yy = (reference @ reference.T / 6 + 1) ** 3
     constant = float((k_yy.sum() - k_yy.trace()) / (70 * 69))
-    assert float(_resampled_kid(features, reference, once)) + constant == pytest.approx(polynomial_mmd(flat, reference), rel=1e-9)
+    assert float(_resampled_kid(features, reference, once)) + constant == pytest.approx(
+        polynomial_mmd(flat, reference), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("references", [70, 6, 4])  # more than features, as many, fewer
@@ -107,7 +139,9 @@ def test_resampling_with_repeats_gives_fid_of_the_repeated_frames(references: in
     repeated = features[[0, 0, 2, 3]].flatten(0, 1)
     weights = torch.tensor([[2.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
     # A singular covariance's root is known to the root of float64's precision.
-    expected = pytest.approx(frechet_distance(repeated, reference), rel=1e-9 if references > 6 else 1e-7)
+    expected = pytest.approx(
+        frechet_distance(repeated, reference), rel=1e-9 if references > 6 else 1e-7
+    )
     assert float(_resampled_fid(features, reference, weights)) == expected
 
 
@@ -116,14 +150,29 @@ def test_interval_surrounds_the_value_and_follows_the_seed() -> None:
     result = compare_features(features, reference, "given", subset_size=50, subsets=20)
     assert result.fid.low < result.fid.mean < result.fid.high
     assert result.kid.low < result.kid.mean < result.kid.high
-    assert (result.fid.n, result.frames, result.reference_frames, result.network) == (12, 120, 300, "given")
+    assert (result.fid.n, result.frames, result.reference_frames, result.network) == (
+        12,
+        120,
+        300,
+        "given",
+    )
     again = compare_features(features, reference, "given", subset_size=50, subsets=20)
-    assert (result.fid, result.kid, result.recall, result.kid_spread) == (again.fid, again.kid, again.recall, again.kid_spread)
+    assert (result.fid, result.kid, result.recall, result.kid_spread) == (
+        again.fid,
+        again.kid,
+        again.recall,
+        again.kid_spread,
+    )
     # Another method on as many pairs has the same draws.
     other = compare_features(features + 0.1, reference, "given", subset_size=50, subsets=20)
-    assert torch.corrcoef(torch.stack([result.resampled["fid"], other.resampled["fid"]]))[0, 1] > 0.9
-    # The mean over subsets estimates the same as all images do; its spread says how far it may stray.
-    assert result.kid.mean == pytest.approx(polynomial_mmd(features.flatten(0, 1), reference), abs=result.kid_spread)
+    assert (
+        torch.corrcoef(torch.stack([result.resampled["fid"], other.resampled["fid"]]))[0, 1] > 0.9
+    )
+    # The mean over subsets estimates the same as all images do; its spread says how far it may
+    # stray.
+    assert result.kid.mean == pytest.approx(
+        polynomial_mmd(features.flatten(0, 1), reference), abs=result.kid_spread
+    )
 
 
 def test_one_pair_has_no_interval() -> None:
@@ -157,11 +206,19 @@ def test_bad_input() -> None:
         inner_frame_features(network, torch.zeros(2, 2, 1, 3, 3))
     with pytest.raises(DataError, match="shape"):
         FeatureNetwork("unflat", "pixels", nn.Identity()).features(torch.zeros(2, 1, 3, 3))
-    with pytest.raises(ConfigError, match=r"kid_subset_size = 100.*at most.*20 inner frames, 50 reference"):
+    with pytest.raises(
+        ConfigError, match=r"kid_subset_size = 100.*at most.*20 inner frames, 50 reference"
+    ):
         compare_features(cloud(2, 10, 4), cloud(50, 4), "given")
-    with pytest.raises(ConfigError, match=r"set evaluation\.kid_subset_size=30 or less, or compare more pairs or points"):
+    with pytest.raises(
+        ConfigError,
+        match=r"set evaluation\.kid_subset_size=30 or less, or compare more pairs or points",
+    ):
         check_frame_counts(5, 8, 1000, 31)
-    with pytest.raises(ConfigError, match=r"set evaluation\.kid_subset_size=20 or less, or raise evaluation\.reference_frames"):
+    with pytest.raises(
+        ConfigError,
+        match=r"set evaluation\.kid_subset_size=20 or less, or raise evaluation\.reference_frames",
+    ):
         check_frame_counts(5, 8, 20, 31)
     with pytest.raises(ConfigError, match="compare more pairs or points"):
         check_frame_counts(1, 3, 20, 2)
@@ -172,7 +229,9 @@ def test_bad_input() -> None:
         compare_features(cloud(2, 10, 4), cloud(1, 4), "given", subset_size=10)
     digits = load_feature_network("digit_classifier")
     assert isinstance(digits, FeatureNetwork)
-    with pytest.raises(DataError, match=r"takes images of shape \[1, 28, 28\]; these have \[1, 32, 32\]"):
+    with pytest.raises(
+        DataError, match=r"takes images of shape \[1, 28, 28\]; these have \[1, 32, 32\]"
+    ):
         digits.features(torch.zeros(2, 1, 32, 32))
     with pytest.raises(DataError, match="from 0 to 255"):
         digits.features(torch.linspace(0, 255, 2 * 784).reshape(2, 1, 28, 28))

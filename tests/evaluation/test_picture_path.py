@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.picture_path import distance_to_ends, end_distance, end_psnr, evenness
 
 
@@ -21,7 +21,9 @@ class Brightness:
 
 def grey(*levels: float) -> torch.Tensor:
     """One path of flat pictures."""
-    return torch.tensor(levels, dtype=torch.float64)[None, :, None, None, None].expand(1, len(levels), 3, 16, 16)
+    return torch.tensor(levels, dtype=torch.float64)[None, :, None, None, None].expand(
+        1, len(levels), 3, 16, 16
+    )
 
 
 def test_evenness_is_numpys() -> None:
@@ -33,9 +35,16 @@ def test_evenness_is_numpys() -> None:
 
 
 def test_an_even_path_has_no_spread_and_a_jump_shows() -> None:
-    even, jump = (evenness(Brightness().neighbours(grey(*levels))) for levels in ((-1, -0.5, 0, 0.5, 1), (-1, -1, 1, 1, 1)))
+    even, jump = (
+        evenness(Brightness().neighbours(grey(*levels)))
+        for levels in ((-1, -0.5, 0, 0.5, 1), (-1, -1, 1, 1, 1))
+    )
     assert float(even.spread) == 0 and float(even.total) == 2 and float(even.greatest) == 0.5
-    assert float(jump.total) == 2 and float(jump.greatest) == 2 and float(jump.spread) == pytest.approx(3**0.5 / 2)
+    assert (
+        float(jump.total) == 2
+        and float(jump.greatest) == 2
+        and float(jump.spread) == pytest.approx(3**0.5 / 2)
+    )
 
 
 def test_the_nearer_end_counts() -> None:
@@ -46,7 +55,8 @@ def test_the_nearer_end_counts() -> None:
 def test_ends_against_the_given_pictures() -> None:
     frames, ends = grey(-0.9, 0.3, 0.8), grey(-1, 1)
     wanted = [
-        peak_signal_noise_ratio(np.full((3, 16, 16), a), np.full((3, 16, 16), b), data_range=2) for a, b in ((-1, -0.9), (1, 0.8))
+        peak_signal_noise_ratio(np.full((3, 16, 16), a), np.full((3, 16, 16), b), data_range=2)
+        for a, b in ((-1, -0.9), (1, 0.8))
     ]
     assert float(end_psnr(frames, ends)) == pytest.approx(np.mean(wanted), rel=1e-6)
     assert float(end_distance(Brightness(), frames, ends)) == pytest.approx(0.15)

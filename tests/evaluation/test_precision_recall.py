@@ -3,13 +3,16 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.distribution import compare_features
 from scoregeo.evaluation.precision_recall import coverage
 
 
 def cloud(count: int, seed: int, shift: float = 0.0) -> torch.Tensor:
-    return torch.randn(count, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + shift
+    return (
+        torch.randn(count, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        + shift
+    )
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
@@ -18,7 +21,12 @@ def test_the_same_as_torch_fidelity(shift: float) -> None:
 
     features, reference = cloud(60, 0, shift), cloud(90, 1)
     wanted = prc_features_to_metric(
-        features, reference, prc_neighborhood=3, prc_batch_size=1000, save_cpu_ram=False, verbose=False
+        features,
+        reference,
+        prc_neighborhood=3,
+        prc_batch_size=1000,
+        save_cpu_ram=False,
+        verbose=False,
     )
     found = coverage(features, reference)
     # Shares of counts: equal, but for its sums in float32.
@@ -29,7 +37,8 @@ def test_the_same_as_torch_fidelity(shift: float) -> None:
 
 
 def test_known_sets() -> None:
-    # One tight cluster of the two that the reference has: all of it is real, and it covers one half.
+    # One tight cluster of the two that the reference has: all of it is real, and it covers one
+    # half.
     reference = torch.cat([cloud(40, 0), cloud(40, 1) + 100])
     found = coverage(cloud(40, 0), reference)
     assert found.precision == 1.0 and found.recall == pytest.approx(0.5)
@@ -39,13 +48,23 @@ def test_known_sets() -> None:
 
 def test_pairs_keep_their_own_frames() -> None:
     inside, outside = cloud(20, 0), cloud(20, 1, 50.0)
-    result = compare_features(torch.stack([inside, outside]), torch.cat([inside, cloud(40, 3)]), "given", subset_size=10)
+    result = compare_features(
+        torch.stack([inside, outside]), torch.cat([inside, cloud(40, 3)]), "given", subset_size=10
+    )
     assert result.inside is not None and result.inside.shape == (2, 20)
     assert result.inside[0].all() and not result.inside[1].any()
     # A draw of the first pair twice covers what it covers alone, of the second twice nothing.
     assert result.recall is not None
-    alone = coverage(torch.cat([inside, outside]), torch.cat([inside, cloud(40, 3)])).covers[:20].any(0).double().mean()
-    assert {0.0, round(float(alone), 9)} >= {round(value, 9) for value in result.resampled["recall"].tolist()}
+    alone = (
+        coverage(torch.cat([inside, outside]), torch.cat([inside, cloud(40, 3)]))
+        .covers[:20]
+        .any(0)
+        .double()
+        .mean()
+    )
+    assert {0.0, round(float(alone), 9)} >= {
+        round(value, 9) for value in result.resampled["recall"].tolist()
+    }
 
 
 def test_too_few_images() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.distribution import compare_features, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.image import inner_frame_psnr
@@ -44,7 +44,12 @@ def test_distributions_of_batches() -> None:
     gathered.update(frames[1:])
     found = gathered.compute()
     wanted = compare_features(
-        inner_frame_features(PIXELS, frames), PIXELS.features(reference), "flat", subset_size=10, subsets=5, resamples=7
+        inner_frame_features(PIXELS, frames),
+        PIXELS.features(reference),
+        "flat",
+        subset_size=10,
+        subsets=5,
+        resamples=7,
     )
     assert float(found["fid"]) == wanted.fid.mean and float(found["kid_high"]) == wanted.kid.high
     assert wanted.recall is not None and float(found["recall"]) == wanted.recall.mean

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
 
 
@@ -17,11 +17,14 @@ def known(values: list[float], **options: int) -> Estimate:
 
 
 def test_close_to_the_normal_interval() -> None:
-    values = torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 + 10
+    values = (
+        torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 + 10
+    )
     estimate = known(values.tolist())
     half = 1.96 * float(values.std()) / math.sqrt(200)
     assert estimate.mean == pytest.approx(float(values.mean()), abs=1e-12)
-    # 200 nearly normal values: skewness and 9,999 resamples move each bound by a few per cent of the half-width.
+    # 200 nearly normal values: skewness and 9,999 resamples move each bound by a few per cent of
+    # the half-width.
     assert estimate.low == pytest.approx(estimate.mean - half, abs=0.1 * half)
     assert estimate.high == pytest.approx(estimate.mean + half, abs=0.1 * half)
     assert estimate.n == 200
@@ -30,7 +33,8 @@ def test_close_to_the_normal_interval() -> None:
 def test_covers_the_true_mean_about_as_often_as_it_says() -> None:
     draws = np.random.default_rng(0).normal(size=(200, 15))
     hits = sum(e.low <= 0 <= e.high for e in (known(list(row), resamples=500) for row in draws))
-    # Bootstrap intervals of 15 values cover a little less than 95 %; 200 trials have a deviation of 1.8 %.
+    # Bootstrap intervals of 15 values cover a little less than 95 %; 200 trials have a deviation of
+    # 1.8 %.
     assert 0.85 <= hits / 200 <= 0.99
 
 
@@ -48,7 +52,9 @@ def test_small_and_constant_samples() -> None:
 def test_values_that_are_not_finite_are_left_out_and_counted() -> None:
     estimate = known([1.0, math.nan, 3.0, math.inf, 2.0])
     assert (estimate.mean, estimate.n, estimate.left_out) == (2.0, 3, 2)
-    assert bootstrap_mean([math.nan, math.nan]) == NotAvailable("none of 2 pairs gave a finite value")
+    assert bootstrap_mean([math.nan, math.nan]) == NotAvailable(
+        "none of 2 pairs gave a finite value"
+    )
     assert isinstance(bootstrap_mean([]), NotAvailable)
 
 

@@ -68,7 +68,11 @@ def test_damaged_cache_is_named() -> None:
 def test_the_command_that_fetches_them_works(server: str) -> None:
     weights = WeightsFile("Net", f"{server}/net-{DIGEST}.pth", 1)
     answer = weights.obtain(download=False)
-    assert isinstance(answer, NotAvailable) and weights.command in answer.reason and "evaluation.download" in answer.reason
+    assert (
+        isinstance(answer, NotAvailable)
+        and weights.command in answer.reason
+        and "evaluation.download" in answer.reason
+    )
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     subprocess.run(weights.command, shell=True, check=True, capture_output=True)
@@ -83,7 +87,9 @@ def test_missing_on_the_server(server: str) -> None:
 def test_no_connection(tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound but not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
-        answer = WeightsFile("Net", f"http://127.0.0.1:{taken.getsockname()[1]}/net-{DIGEST}.pth", 1).obtain()
+        answer = WeightsFile(
+            "Net", f"http://127.0.0.1:{taken.getsockname()[1]}/net-{DIGEST}.pth", 1
+        ).obtain()
     assert isinstance(answer, NotAvailable) and "no connection" in answer.reason
     assert str(tmp_path) not in answer.reason
 
@@ -93,6 +99,8 @@ def test_a_silent_server_does_not_hold_us() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         start = time.monotonic()
-        answer = WeightsFile("Net", f"http://127.0.0.1:{silent.getsockname()[1]}/net-{DIGEST}.pth", 1).obtain(seconds=0.5)
+        answer = WeightsFile(
+            "Net", f"http://127.0.0.1:{silent.getsockname()[1]}/net-{DIGEST}.pth", 1
+        ).obtain(seconds=0.5)
         assert time.monotonic() - start < 5  # half a second, and room for a busy machine
     assert isinstance(answer, NotAvailable) and "no answer in time" in answer.reason

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.extrapolation.paper import Paper
 from scoregeo.extrapolation.straight import Straight
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -53,23 +53,33 @@ def test_without_a_score_it_goes_straight_on() -> None:
 
 
 def test_a_score_along_the_way_changes_nothing() -> None:
-    """A Gaussian pulls a line through its centre straight back: the part along the way is taken out."""
-    found = Paper(score_weight=1.0).extend(stein(Pull([1.0, 1.0])), line([0, 0], [3.0, 4.0]), torch.ones(1), 5, RULE)
+    """A Gaussian pulls a line through its centre straight back: the part along the way is taken
+    out.
+    """
+    found = Paper(score_weight=1.0).extend(
+        stein(Pull([1.0, 1.0])), line([0, 0], [3.0, 4.0]), torch.ones(1), 5, RULE
+    )
     exact = line([3.0, 4.0], [6.0, 8.0], 5)
     torch.testing.assert_close(found.path, exact, atol=1e-13, rtol=0)  # rounding of ten steps
 
 
 def test_one_step_is_the_formula() -> None:
-    """Along x at height 0.1 over the ridge y = 0: the correction is (0, -1), whatever the stiffness."""
+    """Along x at height 0.1 over the ridge y = 0: the correction is (0, -1), whatever the
+    stiffness.
+    """
     weight, momentum = 0.5, 0.25
     path = line([0, 0.1], [1.0, 0.1])
-    found = Paper(momentum, weight).extend(stein(Pull([0.0, 7.0])), path, torch.tensor([0.2], dtype=torch.float64), 3, RULE)
+    found = Paper(momentum, weight).extend(
+        stein(Pull([0.0, 7.0])), path, torch.tensor([0.2], dtype=torch.float64), 3, RULE
+    )
     h = 0.1
     first = torch.tensor([1.0, -weight], dtype=torch.float64) / math.hypot(1, weight)
     x1 = torch.tensor([1.0, 0.1], dtype=torch.float64) + h * first
     v = momentum * torch.tensor([1.0, 0.0], dtype=torch.float64) + (1 - momentum) * first
     v = v / v.norm()
-    assert float((x1 + h * v)[1]) > 0  # predicted above the ridge still: the part of (0, -1) across v points down
+    assert (
+        float((x1 + h * v)[1]) > 0
+    )  # predicted above the ridge still: the part of (0, -1) across v points down
     across = torch.stack([v[1], -v[0]])
     d = v + weight * across
     x2 = x1 + h * d / d.norm()
@@ -78,18 +88,24 @@ def test_one_step_is_the_formula() -> None:
 
 
 def test_it_follows_a_circle_that_bends_less_than_its_limit() -> None:
-    """Weight 0.1 turns by up to 0.075 a step; an arc of 1 in 32 steps turns by 0.031. It zigzags by less than weight * h."""
+    """Weight 0.1 turns by up to 0.075 a step; an arc of 1 in 32 steps turns by 0.031. It zigzags by
+    less than weight * h.
+    """
     ends, angles = arcs(3, 0.8, 1.2)
     u = torch.linspace(0, 2, 65, dtype=torch.float64)[None, :, None]
     a, b, t = ends[:, :1], ends[:, 1:], angles[:, None, None]
     circle = (((1 - u) * t).sin() * a + (u * t).sin() * b) / t.sin()
     metric = SteinMetric(shell_field(), 1000.0)
-    found = Paper(momentum=0.25, score_weight=0.1).extend(metric, circle[:, :33], torch.ones(3), 33, RULE)
+    found = Paper(momentum=0.25, score_weight=0.1).extend(
+        metric, circle[:, :33], torch.ones(3), 33, RULE
+    )
     h = angles / 32
     off = (found.path.norm(dim=-1) - 1).abs().amax(1)
     # The ridge of the blurred shell lies sigma^2 = 0.0025 within the sphere.
     assert (off < 0.0025 + 0.1 * h + h**2).all()
-    assert ((found.path[:, -1] - circle[:, -1]).norm(dim=1) < 0.02 * angles).all()  # the tangent is half a step behind: h / 2
+    assert (
+        (found.path[:, -1] - circle[:, -1]).norm(dim=1) < 0.02 * angles
+    ).all()  # the tangent is half a step behind: h / 2
     away = Straight().extend(metric, circle[:, :33], torch.ones(3), 33, RULE).path
     assert ((away[:, -1] - circle[:, -1]).norm(dim=1) > 0.3 * angles).all()
 
@@ -99,13 +115,17 @@ def test_each_row_goes_its_own_way() -> None:
     score = CountingScore(Pull([0.5, 2.0, 1.0, 3.0]))
     path, reach = wavy(9, 4).repeat(3, 1, 1), torch.tensor([0.25, 0.55, 1.0], dtype=torch.float64)
     found = Paper().extend(stein(score), path, reach, 5, RULE)
-    assert found.score_evaluations.tolist() == [2, 5, 8] and score.count == 15  # 8 segments: ceil(8 reach)
+    assert (
+        found.score_evaluations.tolist() == [2, 5, 8] and score.count == 15
+    )  # 8 segments: ceil(8 reach)
     for i in range(3):
         alone = Paper().extend(stein(score), path[:1], reach[i : i + 1], 5, RULE)
         torch.testing.assert_close(found.path[i], alone.path[0], atol=1e-14, rtol=0)
     lengths = found.path.diff(dim=1).norm(dim=-1).sum(1)
     whole = path.diff(dim=1).norm(dim=-1).sum(1)
-    assert (lengths <= reach * whole * (1 + 1e-12)).all() and (lengths > 0.95 * reach * whole).all()  # resampling cuts corners
+    assert (lengths <= reach * whole * (1 + 1e-12)).all() and (
+        lengths > 0.95 * reach * whole
+    ).all()  # resampling cuts corners
 
 
 def test_a_bad_score_stops_its_row_only() -> None:
@@ -113,18 +133,27 @@ def test_a_bad_score_stops_its_row_only() -> None:
     found = Paper().extend(stein(Pull([0.0, 1.0], wall=1.55)), path, torch.ones(2), 11, RULE)
     assert found.status == ("failed", "complete")
     # Steps of 0.1 from 1: the sixth asks for the score at 1.6.
-    torch.testing.assert_close(found.reached, torch.tensor([0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        found.reached, torch.tensor([0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0
+    )
     assert found.score_evaluations.tolist() == [6, 10]
-    torch.testing.assert_close(found.path[:, -1, 0], torch.tensor([1.5, -2.0], dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        found.path[:, -1, 0], torch.tensor([1.5, -2.0], dtype=torch.float64), atol=1e-12, rtol=0
+    )
 
 
 def test_a_score_bad_at_once_leaves_the_end() -> None:
-    found = Paper().extend(stein(Pull([0.0, 1.0], wall=1.0)), line([0, 0], [1.0, 0]), torch.ones(1), 4, RULE)
+    found = Paper().extend(
+        stein(Pull([0.0, 1.0], wall=1.0)), line([0, 0], [1.0, 0]), torch.ones(1), 4, RULE
+    )
     assert found.status == ("failed",) and found.reached.tolist() == [0]
     assert torch.equal(found.path, torch.tensor([1.0, 0.0], dtype=torch.float64).expand(1, 4, 2))
 
 
-@pytest.mark.parametrize(("key", "value"), [("momentum", 1.0), ("momentum", -0.1), ("score_weight", -1.0), ("score_weight", "x")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("momentum", 1.0), ("momentum", -0.1), ("score_weight", -1.0), ("score_weight", "x")],
+)
 def test_bad_settings_are_refused(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"extrapolation\.paper\.{key} = {value!r}"):
         Paper(**{key: value})  # type: ignore[arg-type]

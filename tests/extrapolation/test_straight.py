@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.extrapolation.straight import Straight
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.quadrature import Quadrature
@@ -15,9 +15,16 @@ def quarter_circle(points: int) -> torch.Tensor:
 
 
 def test_tangent_and_chord_of_a_quarter_circle() -> None:
-    path, reach = quarter_circle(1001).repeat(2, 1, 1), torch.tensor([1.0, 0.5], dtype=torch.float64)
-    tangent, chord = (Straight(kind).extend(EuclideanMetric(), path, reach, 3, Quadrature()) for kind in ("tangent", "chord"))
-    # At (0, 1) the circle goes along (-1, 0), its length is pi / 2; the last chord is off by half a step, 8e-4 of the length.
+    path, reach = (
+        quarter_circle(1001).repeat(2, 1, 1),
+        torch.tensor([1.0, 0.5], dtype=torch.float64),
+    )
+    tangent, chord = (
+        Straight(kind).extend(EuclideanMetric(), path, reach, 3, Quadrature())
+        for kind in ("tangent", "chord")
+    )
+    # At (0, 1) the circle goes along (-1, 0), its length is pi / 2; the last chord is off by half a
+    # step, 8e-4 of the length.
     exact = torch.tensor([[[0, 1], [-torch.pi / 4, 1], [-torch.pi / 2, 1]]], dtype=torch.float64)
     torch.testing.assert_close(tangent.path[:1], exact, atol=1.3e-3, rtol=0)
     torch.testing.assert_close(tangent.path[1, -1], tangent.path[0, 1], atol=1e-14, rtol=0)
@@ -37,5 +44,7 @@ def test_images_keep_their_shape_and_type() -> None:
 
 
 def test_a_bad_direction_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"extrapolation\.straight\.direction = 'up' .*'tangent', 'chord'"):
+    with pytest.raises(
+        ConfigError, match=r"extrapolation\.straight\.direction = 'up' .*'tangent', 'chord'"
+    ):
         Straight("up")

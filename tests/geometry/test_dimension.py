@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.flat_torus import FlatTorus
@@ -35,9 +35,13 @@ def test_gaussian_closed_form() -> None:
     field = ScoreField(Gaussian(variance), 0.5)
     x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = (variance / (variance + 0.25)).sum()
-    torch.testing.assert_close(intrinsic_dimension(field, x), expected.expand(3), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        intrinsic_dimension(field, x), expected.expand(3), rtol=1e-12, atol=0
+    )
     # A diagonal Jacobian has no variance under random signs.
-    torch.testing.assert_close(intrinsic_dimension(field, x, probes=1), expected.expand(3), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        intrinsic_dimension(field, x, probes=1), expected.expand(3), rtol=1e-12, atol=0
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,9 +55,12 @@ def test_gaussian_closed_form() -> None:
     ],
     ids=["S2_in_R50", "S7_in_R20", "clifford", "SO3", "curve"],
 )
-def test_known_dimensions(data: AbstractDataset, field: ScoreField, dimension: int, curvature: float) -> None:
+def test_known_dimensions(
+    data: AbstractDataset, field: ScoreField, dimension: int, curvature: float
+) -> None:
     found = intrinsic_dimension(field, data.sample(6, 0))
-    # The blurred density's curvature along the manifold is of relative order (sigma k)^2, for each dimension once.
+    # The blurred density's curvature along the manifold is of relative order (sigma k)^2, for each
+    # dimension once.
     assert (found - dimension).abs().max() < dimension**2 * (field.sigma * curvature) ** 2
 
 
@@ -61,9 +68,13 @@ def test_probes_are_unbiased() -> None:
     field = ScoreField(SphereScore(3, 12), 0.1)
     x = Sphere(3, 12).sample(1, 0).expand(4000, 12).clone()
     exact, found = intrinsic_dimension(field, x[:1]), intrinsic_dimension(field, x, probes=1)
-    assert (found.mean() - exact).abs() < 5 * found.std() / 4000**0.5 and found.std() > 0.1  # five standard errors
+    assert (
+        found.mean() - exact
+    ).abs() < 5 * found.std() / 4000**0.5 and found.std() > 0.1  # five standard errors
     assert torch.equal(found, intrinsic_dimension(field, x, probes=1))
-    assert intrinsic_dimension(field, x, probes=16).std() < 0.3 * found.std()  # a quarter, within its own error
+    assert (
+        intrinsic_dimension(field, x, probes=16).std() < 0.3 * found.std()
+    )  # a quarter, within its own error
 
 
 @pytest.mark.parametrize("probes", [0, 1.5])

@@ -30,7 +30,9 @@ def test_energy_is_conserved_and_the_way_back_returns() -> None:
     assert flow.status == (CONVERGED,) * 4 and (flow.reached == 1).all()
     assert flow.energy_drift.max() < 1e-6
     measured = metric.inner(flow.path.flatten(0, 1), *[flow.velocity.flatten(0, 1)] * 2).view(4, 5)
-    torch.testing.assert_close((measured / measured[:, :1] - 1).abs().amax(1), flow.energy_drift, rtol=1e-6, atol=1e-14)
+    torch.testing.assert_close(
+        (measured / measured[:, :1] - 1).abs().amax(1), flow.energy_drift, rtol=1e-6, atol=1e-14
+    )
     back = exponential(metric, flow.end, -flow.velocity[:, -1], points=5)
     # The integration error of both ways, at rtol 1e-8, stretched by the curvature.
     torch.testing.assert_close(back.path.flip(1), flow.path, rtol=0, atol=1e-6)
@@ -49,26 +51,36 @@ def test_points_are_at_equal_times_of_the_same_geodesic() -> None:
     flow = exponential(metric, x, v, points=4)
     assert torch.equal(flow.path[:, 0], x) and torch.equal(flow.velocity[:, 0], v)
     for k in (1, 2, 3):
-        torch.testing.assert_close(exponential(metric, x, v * k / 3).end, flow.path[:, k], rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            exponential(metric, x, v * k / 3).end, flow.path[:, k], rtol=0, atol=1e-6
+        )
 
 
 def test_tighter_tolerances_come_nearer() -> None:
     metric, x, v = stein(), draw(2, 3), draw(2, 3, seed=1)
     truth = exponential(metric, x, v, rtol=1e-11, atol=1e-12).end
-    errors = [float((exponential(metric, x, v, rtol=r, atol=r / 10).end - truth).norm()) for r in (1e-3, 1e-6, 1e-9)]
+    errors = [
+        float((exponential(metric, x, v, rtol=r, atol=r / 10).end - truth).norm())
+        for r in (1e-3, 1e-6, 1e-9)
+    ]
     assert errors[0] > 10 * errors[1] > 100 * errors[2]
 
 
 def test_flat_space_has_straight_lines_for_nothing() -> None:
     x, v = draw(3, 2, 5), draw(3, 2, 5, seed=1)
     flow = exponential(EuclideanMetric(), x, v, points=3)
-    torch.testing.assert_close(flow.path, torch.stack([x, x + v / 2, x + v], 1), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        flow.path, torch.stack([x, x + v / 2, x + v], 1), rtol=1e-12, atol=1e-12
+    )
     assert (flow.score_evaluations == 0).all()
 
 
 def test_a_conformal_gaussian_against_its_conserved_momentum() -> None:
-    # Around one Gaussian the metric has rotational symmetry, so e^{2f} (x cross x') is the same all along.
-    metric = ConformalMetric(ScoreField(MixtureScore(torch.zeros(1, 3, dtype=torch.float64), 1.0), 0.5), 0.3)
+    # Around one Gaussian the metric has rotational symmetry, so e^{2f} (x cross x') is the same all
+    # along.
+    metric = ConformalMetric(
+        ScoreField(MixtureScore(torch.zeros(1, 3, dtype=torch.float64), 1.0), 0.5), 0.3
+    )
     flow = exponential(metric, draw(2, 3), draw(2, 3, seed=1), points=4)
     momentum = metric.apply(flow.path.flatten(0, 1), flow.velocity.flatten(0, 1)).view(2, 4, 3)
     angular = torch.linalg.cross(flow.path, momentum)
@@ -102,7 +114,9 @@ def test_a_bad_score_on_the_way_leaves_the_part_before_it_and_the_others() -> No
     reached = float(flow.reached[0])
     known = torch.linspace(0, 1, 41, dtype=torch.float64) <= reached
     assert flow.path[0, known].isfinite().all() and flow.path[0, ~known].isnan().all()
-    assert 0.9 < flow.path[0, known][:, 0].max() <= 1.0  # it came as near to the wall as its points are close
+    assert (
+        0.9 < flow.path[0, known][:, 0].max() <= 1.0
+    )  # it came as near to the wall as its points are close
     alone = exponential(SteinMetric(ScoreField(WalledScore(9.0), SIGMA), LAM), x, v, points=41)
     torch.testing.assert_close(flow.path[0, known], alone.path[0, known], rtol=0, atol=1e-6)
     torch.testing.assert_close(flow.path[1:], alone.path[1:], rtol=0, atol=1e-6)
@@ -123,7 +137,9 @@ def test_a_budget_leaves_the_part_it_paid_for() -> None:
 
 def test_counts_every_evaluation() -> None:
     score = CountingScore(MixtureScore(draw(4, 3)))
-    flow = exponential(SteinMetric(ScoreField(score, SIGMA), LAM), draw(2, 3), draw(2, 3, seed=1), points=5)
+    flow = exponential(
+        SteinMetric(ScoreField(score, SIGMA), LAM), draw(2, 3), draw(2, 3, seed=1), points=5
+    )
     assert score.count == int(flow.score_evaluations.sum())
 
 
@@ -134,15 +150,20 @@ def test_single_precision_scores_are_called_in_their_own_type() -> None:
             return super()._score(x, sigma)
 
     x, v, centres = draw(2, 3), draw(2, 3, seed=1), draw(4, 3)
-    flow = exponential(SteinMetric(ScoreField(Single(centres.float()), SIGMA), LAM), x.float(), v.float())
+    flow = exponential(
+        SteinMetric(ScoreField(Single(centres.float()), SIGMA), LAM), x.float(), v.float()
+    )
     exact = exponential(SteinMetric(ScoreField(MixtureScore(centres), SIGMA), LAM), x, v)
     assert flow.path.dtype == torch.float32
-    torch.testing.assert_close(flow.end.double(), exact.end, rtol=0, atol=1e-3)  # rtol is held at 100 roundoffs, 1e-5
+    torch.testing.assert_close(
+        flow.end.double(), exact.end, rtol=0, atol=1e-3
+    )  # rtol is held at 100 roundoffs, 1e-5
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_each_element_meets_the_tolerance_whatever_its_companions(batch: int) -> None:
-    # Two of three elements hardly move: an error norm over the whole batch would let the third be worse.
+    # Two of three elements hardly move: an error norm over the whole batch would let the third be
+    # worse.
     metric, x, v = stein(), draw(3, 3)[:batch], draw(3, 3, seed=1)[:batch]
     v[1:] *= 1e-3
     truth = exponential(metric, x, v, rtol=1e-10, atol=1e-12).end

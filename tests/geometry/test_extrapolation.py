@@ -1,9 +1,11 @@
-"""Geodesics continued past their ends, against great circles and the geodesics they were cut from."""
+"""Geodesics continued past their ends, against great circles and the geodesics
+they were cut from.
+"""
 
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.geometry.exponential import exponential
 from scoregeo.geometry.extrapolation import extrapolate
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -52,7 +54,9 @@ def test_flat_space_goes_straight_on() -> None:
     ends = draw(2, 2, 2, 3)
     flow = extrapolate(EuclideanMetric(), linear(ends, 9), 1.0, 4)
     torch.testing.assert_close(flow.end, 2 * ends[:, 1] - ends[:, 0])
-    torch.testing.assert_close(arc_length(flow.path), (ends[:, 1] - ends[:, 0]).flatten(1).norm(dim=1))
+    torch.testing.assert_close(
+        arc_length(flow.path), (ends[:, 1] - ends[:, 0]).flatten(1).norm(dim=1)
+    )
 
 
 def test_bad_reach_is_refused() -> None:

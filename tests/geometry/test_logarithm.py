@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.geometry.exponential import exponential
 from scoregeo.geometry.logarithm import logarithm
 from scoregeo.geometry.shooting import shoot_at
@@ -45,7 +45,9 @@ def test_without_shooting_it_is_of_second_order_in_the_segments() -> None:
 def test_on_a_thin_shell_it_is_the_great_circles_direction() -> None:
     ends, angle = arcs(1, 0.5, 0.5)
     metric = SteinMetric(shell_field(0.1), 100.0)
-    found = logarithm(metric, ends[:, 0], ends[:, 1], GaussNewton(32, subnodes=2), tolerance=1e-4, rtol=1e-5)
+    found = logarithm(
+        metric, ends[:, 0], ends[:, 1], GaussNewton(32, subnodes=2), tolerance=1e-4, rtol=1e-5
+    )
     assert found.status == (CONVERGED,)
     across = torch.nn.functional.normalize(ends[:, 1] - angle.cos() * ends[:, 0], dim=1)
     along = (found.velocity * across).sum(1)
@@ -61,7 +63,9 @@ def test_flat_space_and_equal_points() -> None:
     y = draw(2, 3, seed=1)
     x = torch.stack([draw(1, 3)[0], y[1]])
     same = logarithm(stein(), x, y, SOLVER, shoot=False)
-    assert torch.equal(same.velocity[1], torch.zeros(3, dtype=torch.float64)) and same.residual[1] == 0
+    assert (
+        torch.equal(same.velocity[1], torch.zeros(3, dtype=torch.float64)) and same.residual[1] == 0
+    )
 
 
 def test_a_start_decides_where_the_search_begins_and_must_join_the_points() -> None:
@@ -69,7 +73,9 @@ def test_a_start_decides_where_the_search_begins_and_must_join_the_points() -> N
     flow = exponential(metric, x, v, points=24)
     good = logarithm(metric, x, flow.end, SOLVER, start=flow.path, shoot=False)
     straight = logarithm(metric, x, flow.end, SOLVER, shoot=False)
-    torch.testing.assert_close(good.velocity, straight.velocity, rtol=0, atol=1e-3)  # the solver's tolerance, 1e-6 of the energy
+    torch.testing.assert_close(
+        good.velocity, straight.velocity, rtol=0, atol=1e-3
+    )  # the solver's tolerance, 1e-6 of the energy
     with pytest.raises(DataError, match="begin at x"):
         logarithm(metric, x, flow.end + 1, SOLVER, start=flow.path)
     with pytest.raises(ConfigError, match="num_points = 24"):
@@ -90,8 +96,22 @@ def test_a_bad_score_on_the_shot_keeps_the_solvers_velocity() -> None:
     first = logarithm(metric, x, y, solver, shoot=False)
     steep = 10 * first.velocity
     assert exponential(metric, x, steep).status == (FAILED,)
-    shots = shoot_at(metric, x, y, steep, tolerance=1e-6, max_shots=5, rtol=1e-6, atol=1e-8, max_evaluations=10**5)
-    assert shots.status == (FAILED,) and torch.equal(shots.velocity, steep) and shots.residual.isnan().all()
+    shots = shoot_at(
+        metric,
+        x,
+        y,
+        steep,
+        tolerance=1e-6,
+        max_shots=5,
+        rtol=1e-6,
+        atol=1e-8,
+        max_evaluations=10**5,
+    )
+    assert (
+        shots.status == (FAILED,)
+        and torch.equal(shots.velocity, steep)
+        and shots.residual.isnan().all()
+    )
 
 
 def test_counts_every_evaluation_but_the_certificate() -> None:

@@ -24,13 +24,16 @@ def test_a_straight_line_has_the_whole_way_for_velocity() -> None:
     ends = draw(2, 2, 3)
     path = linear(ends, 8)
     for velocity in (initial_velocity, final_velocity):
-        torch.testing.assert_close(velocity(EuclideanMetric(), path, Quadrature()), ends[:, 1] - ends[:, 0])
+        torch.testing.assert_close(
+            velocity(EuclideanMetric(), path, Quadrature()), ends[:, 1] - ends[:, 0]
+        )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_second_order_at_both_ends(metric: AbstractClosedFormMetric, rule: Quadrature) -> None:
-    # Points of an exact geodesic: its discrete momenta differ from its velocities by the quadrature's and the chords' error.
+    # Points of an exact geodesic: its discrete momenta differ from its velocities by the
+    # quadrature's and the chords' error.
     flow = exponential(metric, draw(2, 3), 0.5 * draw(2, 3, seed=1), points=65)
     errors = []
     for step in (4, 2, 1):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.geometry.curvature import ricci, sectional_curvature
 from scoregeo.geometry.distance import distance, distance_matrix
 from scoregeo.geometry.exponential import exponential
@@ -23,11 +23,15 @@ Operation = Callable[[AbstractMetric, torch.Tensor, torch.Tensor], object]
 OPERATIONS: dict[str, Operation] = {
     "exponential": lambda m, x, v: exponential(m, x, v),
     "logarithm": lambda m, x, y: logarithm(m, x, y, SOLVER),
-    "transport along a path": lambda m, x, y: parallel_transport(m, torch.stack([x, x, x, x], 1), y),
+    "transport along a path": lambda m, x, y: parallel_transport(
+        m, torch.stack([x, x, x, x], 1), y
+    ),
     "transport along a geodesic": lambda m, x, v: transport_along_geodesic(m, x, v, v),
     "curvature": lambda m, x, v: sectional_curvature(m, x, v, v),
     "ricci": lambda m, x, v: ricci(m, x, v, 1, torch.Generator()),
-    "mean": lambda m, x, v: frechet_mean(m, torch.cat([x, x]), SOLVER, start=v[0] if len(v) else None),
+    "mean": lambda m, x, v: frechet_mean(
+        m, torch.cat([x, x]), SOLVER, start=v[0] if len(v) else None
+    ),
     "extrapolation": lambda m, x, v: extrapolate(m, torch.stack([x, v], 1), 0.5, 3),
     "distance": lambda m, x, y: distance(m, x, y, SOLVER),
 }
@@ -36,8 +40,12 @@ closed = pytest.mark.parametrize("operation", [v for k, v in OPERATIONS.items() 
 
 
 @closed
-@pytest.mark.parametrize("metric", [Unconnected(), PullbackMetric(stein().field)], ids=lambda metric: metric.name)
-def test_a_metric_without_connection_is_refused_by_name(operation: Operation, metric: AbstractMetric) -> None:
+@pytest.mark.parametrize(
+    "metric", [Unconnected(), PullbackMetric(stein().field)], ids=lambda metric: metric.name
+)
+def test_a_metric_without_connection_is_refused_by_name(
+    operation: Operation, metric: AbstractMetric
+) -> None:
     with pytest.raises(ConfigError, match=f"'{metric.name}'.*stein, conformal, euclidean"):
         operation(metric, draw(2, 3), draw(2, 3))
 
@@ -62,8 +70,12 @@ def test_numbers_that_are_not_finite_are_refused(operation: Operation) -> None:
         operation(stein(), bad, draw(2, 3))
 
 
-@pytest.mark.parametrize("name", ["exponential", "logarithm", "transport along a path", "curvature", "distance"])
-@pytest.mark.parametrize("other", [draw(3, 3), draw(2, 3).float(), draw(2, 3, 1)], ids=["count", "dtype", "shape"])
+@pytest.mark.parametrize(
+    "name", ["exponential", "logarithm", "transport along a path", "curvature", "distance"]
+)
+@pytest.mark.parametrize(
+    "other", [draw(3, 3), draw(2, 3).float(), draw(2, 3, 1)], ids=["count", "dtype", "shape"]
+)
 def test_vectors_unlike_their_points_are_refused(name: str, other: torch.Tensor) -> None:
     with pytest.raises(DataError, match="must agree"):
         OPERATIONS[name](stein(), draw(2, 3), other)
@@ -71,14 +83,18 @@ def test_vectors_unlike_their_points_are_refused(name: str, other: torch.Tensor)
 
 def test_whole_numbers_and_single_points_are_refused() -> None:
     with pytest.raises(DataError, match="floating-point"):
-        exponential(stein(), torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64))
+        exponential(
+            stein(), torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64)
+        )
     with pytest.raises(DataError, match="batch of points"):
         exponential(stein(), draw(3), draw(3))
     with pytest.raises(DataError, match="at least two"):
         distance_matrix(stein(), draw(1, 3), SOLVER)
 
 
-@pytest.mark.parametrize("bad", [{"points": 1}, {"rtol": 0.0}, {"atol": -1.0}, {"max_evaluations": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"points": 1}, {"rtol": 0.0}, {"atol": -1.0}, {"max_evaluations": 0}]
+)
 def test_settings_out_of_range_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         exponential(stein(), draw(2, 3), draw(2, 3), **bad)  # type: ignore[arg-type]

@@ -16,7 +16,9 @@ from tests.geometry.adapter import Reference
 from tests.geometry.cases import LAM, SIGMA, WalledScore, draw, stein
 
 
-def products(metric: AbstractMetric, path: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def products(
+    metric: AbstractMetric, path: torch.Tensor, first: torch.Tensor, second: torch.Tensor
+) -> torch.Tensor:
     """`<first, second>` at every point, [pairs, points]."""
     return metric.inner(*(t.flatten(0, 1) for t in (path, first, second))).view(path.shape[:2])
 
@@ -41,7 +43,8 @@ def test_along_a_geodesic_inner_products_and_the_velocity_itself_are_kept() -> N
 
 
 def test_along_any_path_inner_products_are_kept() -> None:
-    # The curve is not a geodesic, and the spline through seven points not the curve: the products are kept all the same.
+    # The curve is not a geodesic, and the spline through seven points not the curve: the products
+    # are kept all the same.
     path = 0.3 * wavy(7)
     field = ScoreField(mixture(), SIGMA)
     for metric in (SteinMetric(field, LAM), ConformalMetric(field, 0.5, nodes=200)):
@@ -56,7 +59,10 @@ def test_along_any_path_inner_products_are_kept() -> None:
 def test_a_discrete_geodesic_carries_as_the_geodesic_does_to_fourth_order() -> None:
     metric, x, v, vector = stein(), draw(1, 3), 0.5 * draw(1, 3, seed=1), draw(1, 3, seed=2)
     flow, moved = transport_along_geodesic(metric, x, v, vector, points=17)
-    errors = [float((parallel_transport(metric, flow.path[:, ::k], vector).end - moved[:, -1]).norm()) for k in (4, 2, 1)]
+    errors = [
+        float((parallel_transport(metric, flow.path[:, ::k], vector).end - moved[:, -1]).norm())
+        for k in (4, 2, 1)
+    ]
     # A cubic spline's error falls sixteenfold, its slope's eightfold, when the points are doubled.
     assert errors[0] > 7 * errors[1] > 49 * errors[2]
 
@@ -64,7 +70,10 @@ def test_a_discrete_geodesic_carries_as_the_geodesic_does_to_fourth_order() -> N
 def test_flat_space_carries_vectors_unchanged() -> None:
     vector = draw(1, 4)
     moved = parallel_transport(EuclideanMetric(), wavy(5), vector)
-    assert torch.equal(moved.vector, vector[:, None].expand(1, 5, 4)) and int(moved.score_evaluations) == 0
+    assert (
+        torch.equal(moved.vector, vector[:, None].expand(1, 5, 4))
+        and int(moved.score_evaluations) == 0
+    )
 
 
 def test_a_path_of_no_length_leaves_its_vector() -> None:
@@ -80,9 +89,17 @@ def test_a_bad_score_and_a_budget_leave_the_part_before() -> None:
     moved = parallel_transport(metric, path, draw(2, 3))
     assert moved.status == (FAILED, CONVERGED)
     assert 0.45 < moved.reached[0] <= 0.5
-    assert moved.vector[0, :5].isfinite().all() and moved.vector[0, 6:].isnan().all() and moved.vector[1].isfinite().all()
+    assert (
+        moved.vector[0, :5].isfinite().all()
+        and moved.vector[0, 6:].isnan().all()
+        and moved.vector[1].isfinite().all()
+    )
     short = parallel_transport(stein(), path, draw(2, 3), max_evaluations=150)
-    assert short.status == (BUDGET, BUDGET) and (short.score_evaluations <= 150).all() and short.end.isnan().all()
+    assert (
+        short.status == (BUDGET, BUDGET)
+        and (short.score_evaluations <= 150).all()
+        and short.end.isnan().all()
+    )
 
 
 def test_counts_every_evaluation() -> None:
@@ -91,12 +108,15 @@ def test_counts_every_evaluation() -> None:
     moved = parallel_transport(metric, 0.2 * wavy(5), draw(1, 4))
     assert score.count == int(moved.score_evaluations)
     score.count = 0
-    flow, _ = transport_along_geodesic(metric, draw(1, 4), 0.1 * draw(1, 4, seed=1), draw(1, 4, seed=2))
+    flow, _ = transport_along_geodesic(
+        metric, draw(1, 4), 0.1 * draw(1, 4, seed=1), draw(1, 4, seed=2)
+    )
     assert score.count == int(flow.score_evaluations)
 
 
 def test_a_loop_turns_vectors_by_the_curvature_inside() -> None:
-    # Gauss-Bonnet: around a small square of side h the holonomy is K h^2 to leading order, in the square's own plane.
+    # Gauss-Bonnet: around a small square of side h the holonomy is K h^2 to leading order, in the
+    # square's own plane.
     metric, h = stein(), 0.02
     x = draw(1, 3)
     corners = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]], dtype=torch.float64) * h
@@ -109,8 +129,11 @@ def test_a_loop_turns_vectors_by_the_curvature_inside() -> None:
     change = metric.inner(x, vector - plane[:1], plane[1:])
     gram = metric.matrix(x)[0][:2, :2]
     curvature = metric.sectional_curvature(x, plane[:1], plane[1:])
-    # R(u, v, u, v) h^2, the area of the parallelogram in the metric included; third order in h is left.
-    torch.testing.assert_close(change.abs(), (curvature * torch.linalg.det(gram) * h**2).abs(), rtol=5 * h, atol=0)
+    # R(u, v, u, v) h^2, the area of the parallelogram in the metric included; third order in h is
+    # left.
+    torch.testing.assert_close(
+        change.abs(), (curvature * torch.linalg.det(gram) * h**2).abs(), rtol=5 * h, atol=0
+    )
 
 
 def test_transports_what_exponential_computes() -> None:

@@ -42,7 +42,9 @@ def counted_gap_metric() -> tuple[SteinMetric, CountingScore]:
 
 
 def along_ends() -> torch.Tensor:
-    """Twelve steps of the ring apart, data all the way: the geodesic's energy is near (12 * 2 pi / 60)^2 / 2."""
+    """Twelve steps of the ring apart, data all the way: the geodesic's energy is near (12 * 2 pi /
+    60)^2 / 2.
+    """
     return torch.stack([ring(60)[2], ring(60)[14]])[None]
 
 
@@ -53,12 +55,16 @@ def across_ends() -> torch.Tensor:
 
 @dataclass(frozen=True)
 class RoundInitializer(AbstractInitializer):
-    """The arc of the circle that runs through angle 0, whichever way is shorter: known to be right across the gap."""
+    """The arc of the circle that runs through angle 0, whichever way is shorter: known to be right
+    across the gap.
+    """
 
     def check(self, metric: AbstractMetric) -> None:
         pass
 
-    def prepare(self, metric: AbstractMetric, references: References, noisy: bool = False) -> Starter:
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
         return _round
 
 

@@ -1,11 +1,13 @@
-"""Sigma continued from large to small finds the way round a gap in which the straight line stays caught."""
+"""Sigma continued from large to small finds the way round a gap in which the straight line stays
+caught.
+"""
 
 import math
 
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.continued import ContinuedInitializer
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import linear
@@ -20,7 +22,8 @@ def test_goes_round_the_gap_that_catches_lerp() -> None:
     found = GaussNewton(33, subnodes=4, continuation=False).solve(metric, start)
     caught = GaussNewton(33, subnodes=4).solve(metric, linear(ends, 33))
     assert float(caught.certified_energy) > 1000 * float(found.certified_energy)
-    # The long way round has 43 steps of the circle, and an energy of a little more than half its length squared.
+    # The long way round has 43 steps of the circle, and an energy of a little more than half its
+    # length squared.
     length = 43 * 2 * math.pi / 60
     assert 0.95 * length**2 / 2 < float(found.certified_energy) < 2 * length**2 / 2
     assert float(found.path[0, 16, 0]) > 0.9  # the middle is on the far side
@@ -37,9 +40,16 @@ def test_cost_stays_within_what_is_stated() -> None:
 def test_what_it_cannot_serve_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs metric = 'stein', not 'euclidean'"):
         ContinuedInitializer().check(EuclideanMetric())
-    with pytest.raises(ConfigError, match=r"initializer\.sigma_start = 0.1 .* above score\.sigma = 0.1"):
+    with pytest.raises(
+        ConfigError, match=r"initializer\.sigma_start = 0.1 .* above score\.sigma = 0.1"
+    ):
         ContinuedInitializer(sigma_start=0.1).check(ring_metric())
-    for key, value in (("sigma_start", -1.0), ("levels", 0), ("subnodes", 0), ("max_iterations", 0)):
+    for key, value in (
+        ("sigma_start", -1.0),
+        ("levels", 0),
+        ("subnodes", 0),
+        ("max_iterations", 0),
+    ):
         with pytest.raises(ConfigError, match=rf"initializer\.{key} = "):
             ContinuedInitializer(**{key: value})  # type: ignore[arg-type]
 
@@ -50,4 +60,6 @@ def test_reads_no_reference() -> None:
     def references(count: int) -> torch.Tensor:
         pytest.fail("data asked for")
 
-    ContinuedInitializer(1.0, levels=1, max_iterations=1).prepare(metric, references)(across_ends(), 9)
+    ContinuedInitializer(1.0, levels=1, max_iterations=1).prepare(metric, references)(
+        across_ends(), 9
+    )

@@ -1,4 +1,6 @@
-"""Every start joins the ends to the last bit, in their own dtype, at the number of points asked for."""
+"""Every start joins the ends to the last bit, in their own dtype, at the number of points asked
+for.
+"""
 
 import pytest
 import torch
@@ -37,5 +39,7 @@ def test_ends_are_exact(name: str, noisy: bool, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("name", STARTS)
 def test_equal_calls_give_equal_paths(name: str) -> None:
-    first, second = (STARTS[name].prepare(ring_metric(), given(ring(60)))(along_ends(), 9) for _ in range(2))
+    first, second = (
+        STARTS[name].prepare(ring_metric(), given(ring(60)))(along_ends(), 9) for _ in range(2)
+    )
     assert torch.equal(first, second)

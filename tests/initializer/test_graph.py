@@ -1,4 +1,6 @@
-"""Graph starts against an all-pairs shortest path, and on a ring where the straight line is wrong."""
+"""Graph starts against an all-pairs shortest path, and on a ring where the
+straight line is wrong.
+"""
 
 import math
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.graph import GraphInitializer
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import linear
@@ -22,7 +24,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_goes_round_where_the_straight_line_leaves_the_data() -> None:
     metric, ends = ring_metric(), torch.stack([ring(60, 0.5)[0], ring(60, 0.5)[24]])[None]
-    starter = GraphInitializer(num_references=60, neighbours=4).prepare(metric, lambda count: ring(count))
+    starter = GraphInitializer(num_references=60, neighbours=4).prepare(
+        metric, lambda count: ring(count)
+    )
     path = starter(ends, 33)
     assert path.shape == (1, 33, 2)
     assert torch.equal(path[:, 0], ends[:, 0]) and torch.equal(path[:, -1], ends[:, 1])
@@ -38,7 +42,9 @@ def test_a_coarse_rule_does_not_make_the_straight_line_free() -> None:
     # Both ends lie on the ring at the same density: one part sees no difference between them.
     metric, ends = ring_metric(), torch.stack([ring(60, 0.5)[0], ring(60, 0.5)[24]])[None]
     assert float(metric.length(ends, Quadrature("trapezoid"))) < 24 * 2 * math.pi / 60
-    starter = GraphInitializer(num_references=60, neighbours=4, subnodes=1).prepare(metric, lambda count: ring(count))
+    starter = GraphInitializer(num_references=60, neighbours=4, subnodes=1).prepare(
+        metric, lambda count: ring(count)
+    )
     assert float(starter(ends, 33).norm(dim=2).min()) > 0.97
 
 
@@ -60,7 +66,9 @@ def test_weights_and_path_agree_with_floyd_warshall() -> None:
     join(14, 15)
     for k in range(16):
         distance = torch.minimum(distance, distance[:, k : k + 1] + distance[k : k + 1])
-    starter = GraphInitializer(num_references=14, neighbours=3, subnodes=64).prepare(metric, lambda count: points)
+    starter = GraphInitializer(num_references=14, neighbours=3, subnodes=64).prepare(
+        metric, lambda count: points
+    )
     # Resampled so finely that hardly a corner is cut.
     got = metric.length(starter(ends, 4001), Quadrature("trapezoid", 1))
     assert float(got) == pytest.approx(float(distance[14, 15]), rel=0.02)
@@ -68,15 +76,17 @@ def test_weights_and_path_agree_with_floyd_warshall() -> None:
 
 def test_a_flat_metric_gives_the_straight_line() -> None:
     ends = torch.stack([ring(60)[3], ring(60)[20]])[None]
-    path = GraphInitializer(num_references=60, neighbours=5).prepare(EuclideanMetric(), lambda count: ring(count))(ends, 9)
+    path = GraphInitializer(num_references=60, neighbours=5).prepare(
+        EuclideanMetric(), lambda count: ring(count)
+    )(ends, 9)
     torch.testing.assert_close(path, linear(ends, 9))
 
 
 def test_model_samples_can_stand_in_for_data() -> None:
     metric = ring_metric()
-    starter = GraphInitializer(num_references=200, neighbours=6, source="model", sample_steps=40).prepare(
-        metric, lambda count: pytest.fail("data asked for")
-    )
+    starter = GraphInitializer(
+        num_references=200, neighbours=6, source="model", sample_steps=40
+    ).prepare(metric, lambda count: pytest.fail("data asked for"))
     path = starter(torch.stack([ring(60)[0], ring(60)[20]])[None].float(), 17)
     assert float(path.norm(dim=2).min()) > 0.8
 

@@ -1,4 +1,6 @@
-"""Graphs kept on disk: found again bit by bit, counted as if built anew, never taken for another's, rebuilt where damaged."""
+"""Graphs kept on disk: found again bit by bit, counted as if built anew, never taken for another's,
+rebuilt where damaged.
+"""
 
 import logging
 from pathlib import Path
@@ -28,7 +30,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def build(
-    settings: GraphInitializer = SETTINGS, lam: float = 100.0, score: AbstractScore | None = None, sigma: float = 0.1
+    settings: GraphInitializer = SETTINGS,
+    lam: float = 100.0,
+    score: AbstractScore | None = None,
+    sigma: float = 0.1,
 ) -> tuple[torch.Tensor, int]:
     """A path between the ends across the gap, and the evaluations that preparing really took.
 
@@ -51,7 +56,9 @@ def edges() -> int:
     return len(nearest_edges(open_ring(), 4))
 
 
-def test_a_hit_gives_the_same_graph_for_the_price_of_a_check(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hit_gives_the_same_graph_for_the_price_of_a_check(
+    cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first, spent = build()
     assert spent == edges() * PER_EDGE
     with caplog.at_level(logging.INFO):
@@ -62,7 +69,9 @@ def test_a_hit_gives_the_same_graph_for_the_price_of_a_check(cache: Path, caplog
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "other tensors"])
-def test_a_damaged_file_is_rebuilt(damage: str, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_is_rebuilt(
+    damage: str, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first, spent = build()
     (path,) = cache.glob("graph/*.safetensors")
     whole = path.read_bytes()
@@ -121,7 +130,9 @@ def test_model_samples_are_kept_too(caplog: pytest.LogCaptureFixture) -> None:
     assert torch.equal(first, second)
     assert spent >= 50 * 20 and again == CHECK + 7
     assert f"{50 * 20} score evaluations saved" in caplog.text
-    assert build(settings, score=MixtureScore(open_ring(), 0.06))[1] >= 50 * 20  # another model's are drawn
+    assert (
+        build(settings, score=MixtureScore(open_ring(), 0.06))[1] >= 50 * 20
+    )  # another model's are drawn
 
 
 def test_rounding_is_the_same_and_training_is_not() -> None:
@@ -134,6 +145,9 @@ def test_pruning_leaves_out_what_is_long() -> None:
     two = torch.cat([ring(30), ring(3) + 10.0])
     kept, all_of_them = nearest_edges(two, 4, prune=1.5), nearest_edges(two, 4)
     length = (two[all_of_them[:, 0]] - two[all_of_them[:, 1]]).norm(dim=1)
-    # Each point of the small group has two neighbours near and two far away: its median lies between.
+    # Each point of the small group has two neighbours near and two far away: its median lies
+    # between.
     assert float(length.max()) > 10
-    assert {tuple(edge) for edge in kept} == {tuple(edge) for edge, far in zip(all_of_them, length > 3, strict=True) if not far}
+    assert {tuple(edge) for edge in kept} == {
+        tuple(edge) for edge, far in zip(all_of_them, length > 3, strict=True) if not far
+    }

@@ -1,9 +1,11 @@
-"""Starts made at a high noise level: the Gaussian's flow in closed form, the manifold kept, the cost counted."""
+"""Starts made at a high noise level: the Gaussian's flow in closed form, the manifold kept, the
+cost counted.
+"""
 
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.high_noise import HighNoiseInitializer
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import spherical
@@ -38,9 +40,13 @@ def test_gaussian_data_give_slerp_at_first_order(noisy: bool) -> None:
     expected = resample(spherical(ends, 17), 17)
     errors = []
     for steps in (40, 80, 160):
-        path = HighNoiseInitializer(8.0, steps).prepare(metric_of(GaussianScore(), sigma=0.5), no_references, noisy)(ends, 17)
+        path = HighNoiseInitializer(8.0, steps).prepare(
+            metric_of(GaussianScore(), sigma=0.5), no_references, noisy
+        )(ends, 17)
         errors.append(float((path - expected).norm()))
-    assert 1.7 < errors[0] / errors[1] < 2.4 and 1.7 < errors[1] / errors[2] < 2.4  # Euler, each way
+    assert (
+        1.7 < errors[0] / errors[1] < 2.4 and 1.7 < errors[1] / errors[2] < 2.4
+    )  # Euler, each way
 
 
 def test_decoded_points_lie_on_the_data() -> None:
@@ -61,9 +67,14 @@ def test_cost_is_as_stated(noisy: bool) -> None:
 
 def test_levels_out_of_range_are_refused() -> None:
     metric = metric_of(GaussianScore(), sigma=0.5)
-    with pytest.raises(ConfigError, match=r"initializer\.sigma_high = 60 is outside the range of this score, 0.01 to 50"):
+    with pytest.raises(
+        ConfigError,
+        match=r"initializer\.sigma_high = 60 is outside the range of this score, 0.01 to 50",
+    ):
         HighNoiseInitializer(60.0).check(metric)
-    with pytest.raises(ConfigError, match=r"initializer\.sigma_high = 0.5 .* above score\.sigma = 0.5"):
+    with pytest.raises(
+        ConfigError, match=r"initializer\.sigma_high = 0.5 .* above score\.sigma = 0.5"
+    ):
         HighNoiseInitializer(0.5).check(metric)
     with pytest.raises(ConfigError, match="needs a metric with a score"):
         HighNoiseInitializer().check(EuclideanMetric())

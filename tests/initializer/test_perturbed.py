@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.perturbed import PerturbedInitializer, bridge_modes
 from scoregeo.path.interpolation import linear
 from tests.initializer.cases import given, ring, ring_metric
@@ -26,7 +26,9 @@ def bridge(num_points: int) -> torch.Tensor:
 def test_modes_square_to_the_inverse_laplacian(n: int) -> None:
     waves = bridge_modes(n)
     laplacian = 2 * torch.eye(n - 1, dtype=torch.float64)
-    laplacian -= torch.diag(torch.ones(n - 2, dtype=torch.float64), 1) + torch.diag(torch.ones(n - 2, dtype=torch.float64), -1)
+    laplacian -= torch.diag(torch.ones(n - 2, dtype=torch.float64), 1) + torch.diag(
+        torch.ones(n - 2, dtype=torch.float64), -1
+    )
     torch.testing.assert_close((waves.T @ waves)[1:-1, 1:-1], torch.linalg.inv(laplacian) / n)
     torch.testing.assert_close(waves.T @ waves, bridge(n + 1))
 
@@ -39,7 +41,8 @@ def test_draws_have_the_bridge_s_covariance() -> None:
     samples = drawn.transpose(1, 2).reshape(-1, 9)  # pairs and coordinates are independent alike
     expected = (2 * amplitude * 2.0) ** 2 / size * bridge(9)
     covariance = samples.T @ samples / len(samples)
-    # The standard error of a Gaussian's covariance; 6 of them among 49 entries come by chance once in ten million.
+    # The standard error of a Gaussian's covariance; 6 of them among 49 entries come by chance once
+    # in ten million.
     spread = ((expected.diag()[:, None] * expected.diag() + expected**2) / len(samples)).sqrt()
     assert bool(((covariance - expected).abs() <= 6 * spread).all())
     middle = drawn[:, 4].square().sum(1).mean().sqrt()
@@ -51,7 +54,10 @@ def test_draws_have_the_bridge_s_covariance() -> None:
 def test_a_smooth_bend_converges_as_points_are_added() -> None:
     ends = torch.stack([ring(60)[0], ring(60)[20]])[None]
     fine = bend(ends, 257, modes=3)
-    errors = [float((bend(ends, n + 1, modes=3) - fine[:, :: 256 // n]).norm(dim=2).max()) for n in (8, 16, 32)]
+    errors = [
+        float((bend(ends, n + 1, modes=3) - fine[:, :: 256 // n]).norm(dim=2).max())
+        for n in (8, 16, 32)
+    ]
     ratios = [a / b for a, b in zip(errors, errors[1:], strict=False)]
     assert all(3.5 < ratio < 4.6 for ratio in ratios)  # sin(x) / x of the eigenvalues: second order
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.inversion.ddim import DDIMInversion
 from scoregeo.inversion.none import NoInversion
 from scoregeo.inversion.shared_noise import SharedNoise
@@ -17,7 +17,9 @@ SCALE = 0.7  # standard deviation of the data
 
 
 class GaussianScore(AbstractScore):
-    """Score of N(0, SCALE^2 I) blurred by sigma. The ODE's flow scales a point by sqrt(SCALE^2 + sigma^2)."""
+    """Score of N(0, SCALE^2 I) blurred by sigma. The ODE's flow scales a point by sqrt(SCALE^2 +
+    sigma^2).
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,8 +39,13 @@ def growth(sigma: float, low: float = 0.0) -> float:
 
 def test_decoding_and_inversion_converge_to_the_flow_at_first_order() -> None:
     x = points()
-    decode = [(ddim_decode(GaussianScore(), x, 2.0, n) - x / growth(2.0)).norm() for n in (50, 100, 200)]
-    invert = [(ddim_invert(GaussianScore(), x, 2.0, n) - x * growth(2.0, LOWEST_SIGMA)).norm() for n in (50, 100, 200)]
+    decode = [
+        (ddim_decode(GaussianScore(), x, 2.0, n) - x / growth(2.0)).norm() for n in (50, 100, 200)
+    ]
+    invert = [
+        (ddim_invert(GaussianScore(), x, 2.0, n) - x * growth(2.0, LOWEST_SIGMA)).norm()
+        for n in (50, 100, 200)
+    ]
     for errors in (decode, invert):
         orders = [math.log2(float(a / b)) for a, b in zip(errors[:-1], errors[1:], strict=True)]
         assert all(abs(order - 1) < 0.15 for order in orders), orders
@@ -46,7 +53,10 @@ def test_decoding_and_inversion_converge_to_the_flow_at_first_order() -> None:
 
 def test_inversion_and_back_returns_the_points() -> None:
     x, score = points(), GaussianScore()
-    for steps, bound in ((25, 0.15), (200, 0.02)):  # first order: eight times the steps, about an eighth of the error
+    for steps, bound in (
+        (25, 0.15),
+        (200, 0.02),
+    ):  # first order: eight times the steps, about an eighth of the error
         back = ddim_decode(score, ddim_invert(score, x, 2.0, steps), 2.0, steps)
         assert (back - x).norm() / x.norm() < bound
 
@@ -73,7 +83,10 @@ def test_none_leaves_everything_unless_asked_to_decode() -> None:
     torch.testing.assert_close(decoded, ends[:, 0] / growth(0.5), rtol=0.02, atol=0)
 
 
-@pytest.mark.parametrize("inversion", [NoInversion(), NoInversion(7), SharedNoise(9), DDIMInversion(11), DDIMInversion(11, 5)])
+@pytest.mark.parametrize(
+    "inversion",
+    [NoInversion(), NoInversion(7), SharedNoise(9), DDIMInversion(11), DDIMInversion(11, 5)],
+)
 def test_evaluations_are_as_promised(inversion: NoInversion | SharedNoise | DDIMInversion) -> None:
     counted = CountingScore(GaussianScore())
     field = ScoreField(counted, 0.5)
@@ -86,7 +99,8 @@ def test_evaluations_are_as_promised(inversion: NoInversion | SharedNoise | DDIM
 
 def test_samples_have_the_models_spread() -> None:
     samples = ddim_sample(GaussianScore(), 4000, 200, torch.Generator().manual_seed(0))
-    # 20,000 numbers give the deviation to half a percent; 200 first-order steps over four decades of sigma cost a few percent.
+    # 20,000 numbers give the deviation to half a percent; 200 first-order steps over four decades
+    # of sigma cost a few percent.
     assert float(samples.std()) == pytest.approx(SCALE, rel=0.06)
 
 

@@ -1,4 +1,6 @@
-"""The same metrics in geomstats: it is given a metric's matrix and works the rest out by its own formulas."""
+"""The same metrics in geomstats: it is given a metric's matrix and works the rest out by its own
+formulas.
+"""
 
 from typing import Any
 
@@ -11,12 +13,16 @@ STEP = 1e-3  # of the finite differences: of order 4, so that two of them nested
 
 
 def differentiate(function: Any) -> Any:
-    """A function's Jacobian with the derivative's index last, as geomstats wants it, by differences of order 4."""
+    """A function's Jacobian with the derivative's index last, as geomstats wants it, by differences
+    of order 4.
+    """
 
     def jacobian(point: Any) -> np.ndarray:
         columns = []
         for direction in np.eye(len(point)) * STEP:
-            values = [np.asarray(function(np.asarray(point) + k * direction)) for k in (-2, -1, 1, 2)]
+            values = [
+                np.asarray(function(np.asarray(point) + k * direction)) for k in (-2, -1, 1, 2)
+            ]
             columns.append((values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * STEP))
         return np.stack(columns, -1)
 
@@ -24,7 +30,9 @@ def differentiate(function: Any) -> Any:
 
 
 def geomstats_metric(metric: AbstractMetric, dimension: int, monkeypatch: Any) -> Any:
-    """A geomstats RiemannianMetric with this metric's matrix; its Christoffel symbols and curvature are geomstats' own."""
+    """A geomstats RiemannianMetric with this metric's matrix; its Christoffel symbols and curvature
+    are geomstats' own.
+    """
     if not hasattr(np, "trapz"):  # geomstats 2.8 still imports what numpy 2.4 has removed
         monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)
     import geomstats.backend as gs
@@ -37,5 +45,9 @@ def geomstats_metric(metric: AbstractMetric, dimension: int, monkeypatch: Any) -
             return gs.array(metric.matrix(point)[0].numpy())
 
     # The numpy backend cannot differentiate.
-    monkeypatch.setattr(gs.autodiff, "jacobian_vec", lambda function: lambda point: gs.array(differentiate(function)(point)))
+    monkeypatch.setattr(
+        gs.autodiff,
+        "jacobian_vec",
+        lambda function: lambda point: gs.array(differentiate(function)(point)),
+    )
     return Outside(Euclidean(dimension, equip=False))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.asymmetry import asymmetry
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
@@ -25,7 +25,9 @@ class LinearScore(AbstractScore):
 
 
 def measured(score: AbstractScore, probes: int, batch: int = 5) -> torch.Tensor:
-    x = torch.randn(batch, *score.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(
+        batch, *score.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     return asymmetry(ScoreField(score, 0.4), x, probes, torch.Generator().manual_seed(1))
 
 
@@ -41,7 +43,9 @@ def test_a_turning_field_has_the_known_one_in_every_direction() -> None:
     expected = torch.full((5,), 2 * b / (a**2 + b**2) ** 0.5, dtype=torch.float64)
     torch.testing.assert_close(measured(LinearScore(matrix), 1), expected, rtol=1e-12, atol=0)
     turn = LinearScore(torch.tensor([[0.0, -b], [b, 0.0]], dtype=torch.float64))
-    torch.testing.assert_close(measured(turn, 1), torch.full((5,), 2.0, dtype=torch.float64), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        measured(turn, 1), torch.full((5,), 2.0, dtype=torch.float64), rtol=1e-12, atol=0
+    )
 
 
 def test_probes_tend_to_the_frobenius_norms() -> None:
@@ -49,7 +53,9 @@ def test_probes_tend_to_the_frobenius_norms() -> None:
     expected = float((matrix - matrix.T).norm() / matrix.norm())
     found = measured(LinearScore(matrix), 200, batch=50)  # 10,000 directions in all: 1 % each way
     assert float(found.mean()) == pytest.approx(expected, rel=0.01)
-    assert measured(LinearScore(matrix), 800, batch=50).std() == pytest.approx(float(found.std()) / 2, rel=0.3)  # 50 draws each
+    assert measured(LinearScore(matrix), 800, batch=50).std() == pytest.approx(
+        float(found.std()) / 2, rel=0.3
+    )  # 50 draws each
 
 
 def test_evaluations_and_bad_probes() -> None:

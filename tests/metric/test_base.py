@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric, autograd_gradient
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -43,7 +43,9 @@ Make = Callable[[AbstractScore], AbstractMetric]
 
 
 def draw(count: int, batch: int = 6) -> torch.Tensor:
-    return torch.randn(count, batch, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return torch.randn(
+        count, batch, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
 
 
 def test_name_is_the_option(make: Make) -> None:
@@ -56,7 +58,9 @@ def test_inner_product_is_symmetric_bilinear_and_positive(make: Make) -> None:
     x, u, v, w = draw(4)
     close = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(metric.inner(x, u, v), metric.inner(x, v, u), **close)
-    torch.testing.assert_close(metric.inner(x, 2 * u + w, v), 2 * metric.inner(x, u, v) + metric.inner(x, w, v), **close)
+    torch.testing.assert_close(
+        metric.inner(x, 2 * u + w, v), 2 * metric.inner(x, u, v) + metric.inner(x, w, v), **close
+    )
     assert (metric.inner(x, v, v) > 0).all()
     torch.testing.assert_close(metric.norm(x, 3 * v), 3 * metric.norm(x, v), **close)
     matrix = metric.matrix(x)
@@ -71,11 +75,14 @@ def test_inverse_and_volume_are_those_of_the_matrix(make: Make) -> None:
         return
     x, v = draw(2)
     torch.testing.assert_close(metric.inverse(x, metric.apply(x, v)), v, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(metric.log_volume(x), metric.matrix(x).logdet() / 2, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        metric.log_volume(x), metric.matrix(x).logdet() / 2, rtol=1e-10, atol=1e-12
+    )
 
 
 def test_energy_of_short_segments_is_the_inner_product(make: Make) -> None:
-    # One segment of length h: E tends to <d, d>_x / 2 at its middle, with an error of order h^2, here h^2 times about 100.
+    # One segment of length h: E tends to <d, d>_x / 2 at its middle, with an error of order h^2,
+    # here h^2 times about 100.
     metric = make(mixture())
     x, v = draw(2)
     h = 1e-4
@@ -91,50 +98,89 @@ def test_energy_of_short_segments_is_the_inner_product(make: Make) -> None:
 @pytest.mark.parametrize("points", [3, 9])
 def test_gradient_is_that_of_the_energy(make: Make, points: int) -> None:
     # The forward-only gradients are exact for an exact log density, which a fine rule gives.
-    metric, path, rule = make(mixture()), wavy(points), Quadrature("simpson", 32 if points == 9 else 128)
+    metric, path, rule = (
+        make(mixture()),
+        wavy(points),
+        Quadrature("simpson", 32 if points == 9 else 128),
+    )
     gradient = metric.gradient(path, rule)
     assert gradient.dtype == torch.float64 and gradient.shape == path[:, 1:-1].shape
-    torch.testing.assert_close(gradient, autograd_gradient(metric, path, rule), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        gradient, autograd_gradient(metric, path, rule), rtol=1e-6, atol=1e-6
+    )
     moved = torch.zeros_like(path)
-    moved[:, 1:-1] = torch.randn(points - 2, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    difference = (metric.energy(path + 1e-5 * moved, rule) - metric.energy(path - 1e-5 * moved, rule)) / 2e-5
-    torch.testing.assert_close((gradient * moved[:, 1:-1]).sum((1, 2)), difference, rtol=1e-6, atol=1e-6)
+    moved[:, 1:-1] = torch.randn(
+        points - 2, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
+    difference = (
+        metric.energy(path + 1e-5 * moved, rule) - metric.energy(path - 1e-5 * moved, rule)
+    ) / 2e-5
+    torch.testing.assert_close(
+        (gradient * moved[:, 1:-1]).sum((1, 2)), difference, rtol=1e-6, atol=1e-6
+    )
 
 
-@pytest.mark.parametrize("rule", [Quadrature("trapezoid", 2), Quadrature("simpson"), Quadrature("midpoint")], ids=str)
+@pytest.mark.parametrize(
+    "rule", [Quadrature("trapezoid", 2), Quadrature("simpson"), Quadrature("midpoint")], ids=str
+)
 def test_pairs_and_shapes_do_not_matter(make: Make, rule: Quadrature) -> None:
     flat, image = make(mixture()), make(ImageScore())
     paths = torch.cat([wavy(7), wavy(7).flip(2)])
     pictures = paths.view(2, 7, 1, 2, 2)
     for name in ("energy", "length"):
         whole = getattr(flat, name)(paths, rule)
-        torch.testing.assert_close(whole, torch.cat([getattr(flat, name)(p[None], rule) for p in paths]), rtol=1e-12, atol=0)
+        torch.testing.assert_close(
+            whole,
+            torch.cat([getattr(flat, name)(p[None], rule) for p in paths]),
+            rtol=1e-12,
+            atol=0,
+        )
         torch.testing.assert_close(whole, getattr(image, name)(pictures, rule), rtol=1e-12, atol=0)
-    torch.testing.assert_close(image.gradient(pictures, rule).flatten(2), flat.gradient(paths, rule), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        image.gradient(pictures, rule).flatten(2),
+        flat.gradient(paths, rule),
+        rtol=1e-10,
+        atol=1e-10,
+    )
     x, u, v = draw(3)
     boxes = [t.view(-1, 1, 2, 2) for t in (x, u, v)]
     torch.testing.assert_close(image.inner(*boxes), flat.inner(x, u, v), rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(image.apply(*boxes[:2]).flatten(1), flat.apply(x, u), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        image.apply(*boxes[:2]).flatten(1), flat.apply(x, u), rtol=1e-10, atol=1e-10
+    )
     if isinstance(image, AbstractClosedFormMetric) and isinstance(flat, AbstractClosedFormMetric):
         for box, straight in (
             (image.christoffel(*boxes), flat.christoffel(x, u, v)),
             (image.inverse(*boxes[:2]), flat.inverse(x, u)),
         ):
             torch.testing.assert_close(box.flatten(1), straight, rtol=1e-10, atol=1e-10)
-        torch.testing.assert_close(image.sectional_curvature(*boxes), flat.sectional_curvature(x, u, v), rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(
+            image.sectional_curvature(*boxes),
+            flat.sectional_curvature(x, u, v),
+            rtol=1e-8,
+            atol=1e-10,
+        )
 
 
 def test_energy_and_gradient_in_float32(make: Make) -> None:
-    # Rounding of a score of length about 10 by 1e-7, in an energy whose residuals are differences of such: 1e-4 at most.
+    # Rounding of a score of length about 10 by 1e-7, in an energy whose residuals are differences
+    # of such: 1e-4 at most.
     metric, rule = make(mixture()), Quadrature("trapezoid", 2)
     single = make(type(mixture())(mixture().centres.float()))
     path = wavy(9)
     measured = single.measure(path.float(), rule)
-    assert measured.energy.dtype == measured.length.dtype == measured.lower_bound.dtype == torch.float64
+    assert (
+        measured.energy.dtype
+        == measured.length.dtype
+        == measured.lower_bound.dtype
+        == torch.float64
+    )
     torch.testing.assert_close(measured.energy, metric.energy(path, rule), rtol=1e-4, atol=0)
     gradient = metric.gradient(path, rule)
     scale = float(gradient.abs().max())
-    torch.testing.assert_close(single.gradient(path.float(), rule), gradient, rtol=1e-4, atol=1e-4 * scale)
+    torch.testing.assert_close(
+        single.gradient(path.float(), rule), gradient, rtol=1e-4, atol=1e-4 * scale
+    )
 
 
 def test_ends_only_have_an_empty_gradient(make: Make) -> None:
@@ -164,5 +210,9 @@ def test_euclidean_metric_costs_nothing_and_is_flat(rule: Quadrature) -> None:
     torch.testing.assert_close(measured.energy[0], 4 * steps.square().sum(), rtol=1e-12, atol=0)
     torch.testing.assert_close(measured.length[0], steps.norm(dim=1).sum(), rtol=1e-12, atol=0)
     x, u, v = draw(3)
-    assert metric.christoffel(x, u, v).abs().max() == 0 == metric.sectional_curvature(x, u, v).abs().max()
+    assert (
+        metric.christoffel(x, u, v).abs().max()
+        == 0
+        == metric.sectional_curvature(x, u, v).abs().max()
+    )
     assert metric.sectional_curvature(x, u, 2 * u).isnan().all() and counted.count == 0

@@ -1,9 +1,11 @@
-"""Inverses and the inverse of their sum against dense matrices; derivatives against finite differences."""
+"""Inverses and the inverse of their sum against dense matrices; derivatives against finite
+differences.
+"""
 
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -33,7 +35,9 @@ def test_against_dense_matrices(metric: AbstractMetric, nodes: int) -> None:
     dense = torch.linalg.inv(matrix)
     torch.testing.assert_close(inverse.multiply(v), torch.einsum("pnij,pnj->pni", matrix, v))
     # The condition number of a matrix is at most about 1e6 here, of sixteen digits.
-    torch.testing.assert_close(inverse.apply(v), torch.einsum("pnij,pnj->pni", dense, v), rtol=1e-8, atol=1e-9)
+    torch.testing.assert_close(
+        inverse.apply(v), torch.einsum("pnij,pnj->pni", dense, v), rtol=1e-8, atol=1e-9
+    )
     expected = torch.linalg.solve(dense.sum(1), v[:, 0])
     torch.testing.assert_close(inverse.solve_sum(v[:, 0]), expected, rtol=1e-8, atol=1e-9)
 
@@ -48,7 +52,8 @@ def test_derivative_against_central_differences(metric: AbstractMetric) -> None:
         move[coordinate] = step
         up, down = (metric.inner(x[0] + sign * move, u[0], u[0]) for sign in (1, -1))
         expected = (up - down) / (2 * step)
-        # A central difference has an error of step^2 = 1e-10 times the third derivative, and rounding of 1e-16 / step.
+        # A central difference has an error of step^2 = 1e-10 times the third derivative, and
+        # rounding of 1e-16 / step.
         torch.testing.assert_close(got[0, :, coordinate], expected, rtol=1e-5, atol=1e-6)
 
 

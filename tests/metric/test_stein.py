@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.graph import Residuals, residuals
 from scoregeo.metric.stein import SteinMetric
@@ -36,11 +36,15 @@ def test_inner_product_is_the_matrix() -> None:
     s = field()(x)
     matrix = torch.eye(4, dtype=torch.float64) + LAM * s[:, :, None] * s[:, None]
     expected = torch.einsum("bi,bij,bj->b", u, matrix, v)
-    torch.testing.assert_close(SteinMetric(field(), LAM).inner(x, u, v), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        SteinMetric(field(), LAM).inner(x, u, v), expected, rtol=1e-12, atol=1e-12
+    )
 
 
 def continuous_energy() -> float:
-    """1/2 integral of |x'|^2 + lam (s.x')^2 along `wavy`, by adaptive quadrature of its closed form."""
+    """1/2 integral of |x'|^2 + lam (s.x')^2 along `wavy`, by adaptive quadrature of its closed
+    form.
+    """
     k = np.arange(1, 5)
     score = mixture()
 
@@ -73,8 +77,11 @@ def test_line_integral_of_the_score_converges_at_its_order(name: str, order: int
     chord = float((ends[0, 1] - ends[0, 0]).square().sum())
 
     def error(parts: int) -> float:
-        # On one segment the bound is (chord^2 + lam (sum of delta)^2) / 2, which gives the sum back.
-        total = math.sqrt((2 * float(metric.measure(ends, Quadrature(name, parts)).lower_bound) - chord) / LAM)
+        # On one segment the bound is (chord^2 + lam (sum of delta)^2) / 2, which gives the sum
+        # back.
+        total = math.sqrt(
+            (2 * float(metric.measure(ends, Quadrature(name, parts)).lower_bound) - chord) / LAM
+        )
         return abs(total - abs(float(difference)))
 
     errors = [error(parts) for parts in (16, 32, 64)]
@@ -106,7 +113,8 @@ def test_gradient_against_autograd_of_the_exact_energy(parts: int) -> None:
 
 
 def test_gradient_of_a_fine_rule_needs_no_exact_density() -> None:
-    # 64 Simpson parts a segment leave a quadrature error far under 1e-6; the chord energy's parts are then summed to one.
+    # 64 Simpson parts a segment leave a quadrature error far under 1e-6; the chord energy's parts
+    # are then summed to one.
     path = wavy(9).requires_grad_(True)
     (expected,) = torch.autograd.grad(exact_energy(path, LAM, 64), path)
     got = residuals(field(), path.detach(), Quadrature("simpson", 64)).gradient(torch.tensor([LAM]))

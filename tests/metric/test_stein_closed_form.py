@@ -1,4 +1,6 @@
-"""The Stein metric's closed forms against linear algebra, geomstats, finite differences and a graph whose curvature is known."""
+"""The Stein metric's closed forms against linear algebra, geomstats, finite differences and a graph
+whose curvature is known.
+"""
 
 import numpy as np
 import pytest
@@ -18,13 +20,17 @@ def metric() -> SteinMetric:
 
 
 def draw(count: int = 3, batch: int = 6, dimension: int = 3) -> torch.Tensor:
-    return torch.randn(count, batch, dimension, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return torch.randn(
+        count, batch, dimension, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
 
 
 class CurlScore(AbstractScore):
     """`s = A x` with a matrix that is not symmetric: no gradient."""
 
-    matrix = torch.tensor([[-1.0, 0.7, 0.0], [-0.2, -2.0, 0.4], [0.3, 0.1, -0.5]], dtype=torch.float64)
+    matrix = torch.tensor(
+        [[-1.0, 0.7, 0.0], [-0.2, -2.0, 0.4], [0.3, 0.1, -0.5]], dtype=torch.float64
+    )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,17 +45,29 @@ def test_closed_forms_are_those_of_the_matrix() -> None:
     s = metric().field(x).numpy()
     full = np.eye(3) + LAM * s[:, :, None] * s[:, None]
     np.testing.assert_allclose(metric().matrix(x).numpy(), full, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(metric().apply(x, v).numpy(), np.einsum("bij,bj->bi", full, v.numpy()), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        metric().apply(x, v).numpy(),
+        np.einsum("bij,bj->bi", full, v.numpy()),
+        rtol=1e-12,
+        atol=1e-12,
+    )
     solved = np.linalg.solve(full, v.numpy()[..., None])[..., 0]
     np.testing.assert_allclose(metric().inverse(x, v).numpy(), solved, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(metric().log_volume(x).numpy(), 0.5 * np.linalg.slogdet(full)[1], rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(metric().inner(x, v, v).numpy(), metric().norm(x, v).numpy() ** 2, rtol=1e-12)
+    np.testing.assert_allclose(
+        metric().log_volume(x).numpy(), 0.5 * np.linalg.slogdet(full)[1], rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        metric().inner(x, v, v).numpy(), metric().norm(x, v).numpy() ** 2, rtol=1e-12
+    )
 
 
 def test_connection_and_curvature_are_those_of_geomstats(monkeypatch: pytest.MonkeyPatch) -> None:
     outside = geomstats_metric(metric(), 3, monkeypatch)
     points, u, v = draw(batch=3)
-    actions, curvatures = metric().christoffel(points, u, v), metric().sectional_curvature(points, u, v)
+    actions, curvatures = (
+        metric().christoffel(points, u, v),
+        metric().sectional_curvature(points, u, v),
+    )
     for i, point in enumerate(points.numpy()):
         symbols = np.asarray(outside.christoffels(point))
         action = np.einsum("kij,i,j->k", symbols, u[i].numpy(), v[i].numpy())
@@ -62,8 +80,12 @@ def test_connection_and_curvature_are_those_of_geomstats(monkeypatch: pytest.Mon
 def test_connection_is_symmetric(score: AbstractScore) -> None:
     x, u, v = draw()
     bent = SteinMetric(ScoreField(score, SIGMA), LAM)
-    torch.testing.assert_close(bent.christoffel(x, u, v), bent.christoffel(x, v, u), rtol=1e-12, atol=1e-13)
-    torch.testing.assert_close(bent.christoffel(x, u, u), bent.christoffel(x, u, u.clone()), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(
+        bent.christoffel(x, u, v), bent.christoffel(x, v, u), rtol=1e-12, atol=1e-13
+    )
+    torch.testing.assert_close(
+        bent.christoffel(x, u, u), bent.christoffel(x, u, u.clone()), rtol=1e-12, atol=1e-13
+    )
     straight = bent.sectional_curvature(x, u, v)
     torch.testing.assert_close(
         straight, bent.sectional_curvature(x, v - 2 * u, 3 * u), rtol=1e-8, atol=0
@@ -76,11 +98,14 @@ def test_connection_preserves_the_inner_product() -> None:
     w, step, g = draw(4)[3], 1e-4, metric()
     difference = (g.inner(x + step * u, v, w) - g.inner(x - step * u, v, w)) / (2 * step)
     expected = g.inner(x, g.christoffel(x, u, v), w) + g.inner(x, v, g.christoffel(x, u, w))
-    torch.testing.assert_close(difference, expected, rtol=1e-5, atol=1e-4)  # step^2 times a third derivative of order 1/spread^4
+    torch.testing.assert_close(
+        difference, expected, rtol=1e-5, atol=1e-4
+    )  # step^2 times a third derivative of order 1/spread^4
 
 
 def test_gaussian_graph_has_the_curvature_of_its_paraboloid() -> None:
-    # The score -a x makes the graph the paraboloid z = c r^2 / 2, c = -sqrt(lam) a, with K = c^2 / (1 + c^2 r^2)^2 at radius r.
+    # The score -a x makes the graph the paraboloid z = c r^2 / 2, c = -sqrt(lam) a, with K = c^2 /
+    # (1 + c^2 r^2)^2 at radius r.
     class Gaussian(AbstractScore):
         @property
         def shape(self) -> tuple[int, ...]:
@@ -112,5 +137,14 @@ def test_evaluations_are_as_promised() -> None:
         call(x, *vectors)  # type: ignore[operator]
         return (counted.count - before) / len(x)
 
-    assert [spent(g.inner, u, v), spent(g.apply, v), spent(g.inverse, v), spent(g.log_volume)] == [1, 1, 1, 1]
-    assert [spent(g.christoffel, u, u), spent(g.christoffel, u, v), spent(g.sectional_curvature, u, v)] == [3, 6, 6]
+    assert [spent(g.inner, u, v), spent(g.apply, v), spent(g.inverse, v), spent(g.log_volume)] == [
+        1,
+        1,
+        1,
+        1,
+    ]
+    assert [
+        spent(g.christoffel, u, u),
+        spent(g.christoffel, u, v),
+        spent(g.sectional_curvature, u, v),
+    ] == [3, 6, 6]

@@ -22,7 +22,10 @@ def test_spherical_turns_at_constant_speed_on_the_sphere() -> None:
     path = spherical(torch.stack([a, b])[None].double(), 9)[0]
     torch.testing.assert_close(path.norm(dim=1), torch.ones(9, dtype=torch.float64))
     torch.testing.assert_close(
-        torch.atan2(path[:, 1], path[:, 0]), torch.linspace(0, 2, 9, dtype=torch.float64), rtol=0, atol=1e-7
+        torch.atan2(path[:, 1], path[:, 0]),
+        torch.linspace(0, 2, 9, dtype=torch.float64),
+        rtol=0,
+        atol=1e-7,
     )
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.path.resample import arc_length, arc_parameter, resample, resample_by, segment_lengths
 
 
 def random_path(pairs: int = 3, points: int = 9, shape: tuple[int, ...] = (2, 3)) -> torch.Tensor:
-    return torch.randn(pairs, points, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return torch.randn(
+        pairs, points, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
 
 
 def test_lengths_of_a_right_angle() -> None:
@@ -27,7 +29,9 @@ def test_matches_numpy_interp() -> None:
     for pair in range(3):
         flat = path[pair].flatten(1).numpy()
         travelled = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(flat, axis=0), axis=1))])
-        wanted = [np.interp(np.linspace(0, travelled[-1], 17), travelled, column) for column in flat.T]
+        wanted = [
+            np.interp(np.linspace(0, travelled[-1], 17), travelled, column) for column in flat.T
+        ]
         # Both interpolate linearly in float64: only rounding differs.
         np.testing.assert_allclose(new[pair].flatten(1).numpy(), np.stack(wanted, 1), atol=1e-12)
 
@@ -45,7 +49,9 @@ def test_equal_spacing_on_a_circle_and_exact_ends() -> None:
 
 
 def test_resampling_twice_changes_nothing_on_a_line() -> None:
-    path = torch.linspace(0, 1, 5, dtype=torch.float64)[None, :, None] * torch.tensor([1.0, -2.0], dtype=torch.float64)
+    path = torch.linspace(0, 1, 5, dtype=torch.float64)[None, :, None] * torch.tensor(
+        [1.0, -2.0], dtype=torch.float64
+    )
     assert torch.allclose(resample(resample(path, 9), 5), path, atol=1e-15, rtol=0)
 
 
@@ -79,7 +85,9 @@ def test_equal_steps_of_a_given_length() -> None:
     found = resample_by(line, torch.tensor([[3.0, 1.0, 1.0, 1.0]]), 5)[0, :, 0]
     torch.testing.assert_close(found, torch.tensor([0, 0.125, 0.25, 0.625, 1], dtype=torch.float64))
     euclidean = torch.rand(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(resample_by(euclidean, segment_lengths(euclidean), 9), resample(euclidean, 9))
+    assert torch.equal(
+        resample_by(euclidean, segment_lengths(euclidean), 9), resample(euclidean, 9)
+    )
 
 
 @pytest.mark.parametrize("lengths", [[[1.0, 1.0]], [[1.0, -1.0, 1.0]], [[1.0, float("nan"), 1.0]]])

@@ -1,4 +1,6 @@
-"""A strict reader of the report's HTML: it fails on tags that do not match, and gathers what the tests ask about."""
+"""A strict reader of the report's HTML: it fails on tags that do not match, and gathers what the
+tests ask about.
+"""
 
 from html.parser import HTMLParser
 
@@ -7,7 +9,9 @@ ADDRESSES = {"src", "href", "srcset", "action", "poster", "data", "xlink:href"}
 
 
 class Document(HTMLParser):
-    """A parsed page. Raises AssertionError where tags are not nested or an attribute or id comes twice."""
+    """A parsed page. Raises AssertionError where tags are not nested or an attribute or id comes
+    twice.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -34,7 +38,9 @@ class Document(HTMLParser):
             self.stack.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.stack and self.stack[-1] == tag, f"</{tag}> closes <{self.stack[-1] if self.stack else None}>"
+        assert self.stack and self.stack[-1] == tag, (
+            f"</{tag}> closes <{self.stack[-1] if self.stack else None}>"
+        )
         self.stack.pop()
 
     def handle_data(self, data: str) -> None:
@@ -58,16 +64,26 @@ def check_page(text: str) -> Document:
             address = attributes[name]
             if address.startswith("#"):
                 assert address[1:] in page.ids, f"{address} leads nowhere"
-            assert address.startswith(("data:", "#")) or "://" not in address and not address.startswith(("/", "javascript:")), (
-                address
-            )
+            assert (
+                address.startswith(("data:", "#"))
+                or "://" not in address
+                and not address.startswith(("/", "javascript:"))
+            ), address
         for name in ("for", "aria-labelledby"):
             assert attributes.get(name, "") == "" or attributes[name] in page.ids, attributes
         assert not any(name.startswith("on") for name in attributes), "scripts belong to the script"
-    assert not [a for a in page.all("link") if a.get("rel") != "icon"] and "@import" not in text and "url(http" not in text
-    assert all(image.get("alt") and image["src"].startswith("data:image/") for image in page.all("img"))
+    assert (
+        not [a for a in page.all("link") if a.get("rel") != "icon"]
+        and "@import" not in text
+        and "url(http" not in text
+    )
+    assert all(
+        image.get("alt") and image["src"].startswith("data:image/") for image in page.all("img")
+    )
     captions = [inside for tag, _, inside in page.elements if tag == "caption"]
-    assert len(captions) == len(page.all("table")) and all(inside[-1] == "table" for inside in captions)
+    assert len(captions) == len(page.all("table")) and all(
+        inside[-1] == "table" for inside in captions
+    )
     assert all(cell.get("scope") in ("row", "col") for cell in page.all("th"))
     labelled = {label["for"] for label in page.all("label")}
     assert all(slider["id"] in labelled for slider in page.all("input"))
@@ -76,5 +92,7 @@ def check_page(text: str) -> Document:
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), (
         f"a heading skips a level: {levels}"
     )
-    assert page.all("html")[0]["lang"] == "en" and any(meta.get("name") == "viewport" for meta in page.all("meta"))
+    assert page.all("html")[0]["lang"] == "en" and any(
+        meta.get("name") == "viewport" for meta in page.all("meta")
+    )
     return page

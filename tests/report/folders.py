@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scoregeo.core.files import write_text
+from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.table import Row, rows_from_summary, summary_entry, write_page
-from scoregeo.rundir import RunFolder
+from scoregeo.run.run_folder import RunFolder
 
 METHODS = ("truth", "lerp", "stein_gauss_newton")
 PAIRS = {"60deg_000": "60 deg", "120deg_000": "120 deg"}
@@ -30,7 +30,16 @@ COMPARISON = {
     "n": 12,
     "better": True,
 }
-WEIGHTS = [{"measure": "LPIPS", "network": "alex", "source": "lpips", "digest": "ab12", "version": "0.1", "status": "used"}]
+WEIGHTS = [
+    {
+        "measure": "LPIPS",
+        "network": "alex",
+        "source": "lpips",
+        "digest": "ab12",
+        "version": "0.1",
+        "status": "used",
+    }
+]
 NOTES = ["FID of <few> frames."]
 
 
@@ -55,7 +64,11 @@ def summary(psnr: float = 36.0) -> list[dict[str, Any]]:
             "evaluations_per_point": Estimate(44.0, 40.0, 48.0, 2),
         },
     }
-    return [summary_entry(method, "all", name, cell) for method, found in cells.items() for name, cell in found.items()]
+    return [
+        summary_entry(method, "all", name, cell)
+        for method, found in cells.items()
+        for name, cell in found.items()
+    ]
 
 
 def run_folder(
@@ -68,13 +81,25 @@ def run_folder(
     frames: bool = True,
     psnr: float = 36.0,
 ) -> Path:
-    """A run's folder by the writer of runs itself, with frames, a figure, comparisons and weights."""
-    folder = RunFolder(path, {"name": path.parent.name, "seed": 3, "device": "cpu", **(config or {})}, command=command)
+    """A run's folder by the writer of runs itself, with frames, a figure,
+    comparisons and weights.
+    """
+    folder = RunFolder(
+        path,
+        {"name": path.parent.name, "seed": 3, "device": "cpu", **(config or {})},
+        command=command,
+    )
     if failure is not None:
         folder.fail(failure)
         return path
     lines = [
-        {"method": m, "pair": p, "group": g, "status": "converged" if m.startswith("stein") else "closed_form", "measures": {}}
+        {
+            "method": m,
+            "pair": p,
+            "group": g,
+            "status": "converged" if m.startswith("stein") else "closed_form",
+            "measures": {},
+        }
         for m in METHODS
         for p, g in PAIRS.items()
     ]
@@ -98,9 +123,17 @@ def plot(path: Path) -> None:
 
 def results_folder(path: Path) -> Path:
     """Results of one experiment, as reproduction writes them."""
-    rows = [Row({"method": row.labels["method"], "group": "all"}, row.cells) for row in rows_from_summary(summary())]
+    rows = [
+        Row({"method": row.labels["method"], "group": "all"}, row.cells)
+        for row in rows_from_summary(summary())
+    ]
     write_page(
-        path / "rotated_mnist_empirical", "Rotations of <one> digit", {"": rows}, command=COMMAND, seed=3, settings={"pairs": 2}
+        path / "rotated_mnist_empirical",
+        "Rotations of <one> digit",
+        {"": rows},
+        command=COMMAND,
+        seed=3,
+        settings={"pairs": 2},
     )
     page = path / "rotated_mnist_empirical.md"
     name = "figures/rotated_mnist_empirical-energy.png"
@@ -109,13 +142,33 @@ def results_folder(path: Path) -> Path:
     return path
 
 
-def sweep_folder(path: Path, lams: Sequence[float] = (1.0, 10.0, 100.0, 1000.0), points: Sequence[int] = (8, 16, 32, 64)) -> Path:
-    """A multirun over lambda and points, by default of sixteen jobs; the one at 100 and 16 failed."""
+def sweep_folder(
+    path: Path,
+    lams: Sequence[float] = (1.0, 10.0, 100.0, 1000.0),
+    points: Sequence[int] = (8, 16, 32, 64),
+) -> Path:
+    """A multirun over lambda and points, by default of sixteen jobs; the one at
+    100 and 16 failed.
+    """
     for number, (lam, count) in enumerate((lam, count) for lam in lams for count in points):
-        overrides = ["experiment=rotated_mnist_empirical", f"metric.lam={lam:g}", f"solver.num_points={count}"]
+        overrides = [
+            "experiment=rotated_mnist_empirical",
+            f"metric.lam={lam:g}",
+            f"solver.num_points={count}",
+        ]
         config = {"metric": {"lam": lam}, "solver": {"num_points": count}}
         failure = "score is NaN at point <3>" if (lam, count) == (100.0, 16) else None
         folder = path / str(number)
-        run_folder(folder, config, command=overrides, failure=failure, comparisons=False, frames=number == 0, psnr=30 + number)
-        write_text(folder / ".hydra" / "overrides.yaml", "".join(f"- {line}\n" for line in overrides))
+        run_folder(
+            folder,
+            config,
+            command=overrides,
+            failure=failure,
+            comparisons=False,
+            frames=number == 0,
+            psnr=30 + number,
+        )
+        write_text(
+            folder / ".hydra" / "overrides.yaml", "".join(f"- {line}\n" for line in overrides)
+        )
     return path

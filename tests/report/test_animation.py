@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.report.animation import animation
 
 
@@ -19,7 +19,11 @@ def ramp(height: int, width: int) -> torch.Tensor:
 
 def test_small_pictures_are_drawn_large_there_and_back(tmp_path: Path) -> None:
     written = animation(tmp_path / "path", ramp(6, 8), frames_per_second=10)
-    assert sorted(tmp_path.iterdir()) == sorted(written) == [tmp_path / "path.gif", tmp_path / "path.mp4"]
+    assert (
+        sorted(tmp_path.iterdir())
+        == sorted(written)
+        == [tmp_path / "path.gif", tmp_path / "path.mp4"]
+    )
     with Image.open(written[0]) as picture:
         assert picture.size == (192, 144)
         assert getattr(picture, "n_frames", 1) == 8  # 5 there, 3 back without the turning points

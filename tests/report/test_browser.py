@@ -1,7 +1,8 @@
-"""The page opened in headless Chromium: no error, no network, the slider moves the frames, wide and narrow, light and dark.
+"""The page opened in headless Chromium: no error, no network, the slider moves the frames, wide and
+narrow, light and dark.
 
-`make setup` fetches the Chromium; where it could not, the fixture tries once more and the tests skip with the reason.
-"""
+`make setup` fetches the Chromium; where it could not, the fixture tries once more and the tests
+skip with the reason."""
 
 import os
 import re
@@ -31,7 +32,9 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(found.program), env={**os.environ, **found.environment})
+        opened = playwright.chromium.launch(
+            executable_path=str(found.program), env={**os.environ, **found.environment}
+        )
         yield opened
         opened.close()
 
@@ -44,16 +47,27 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     results = results_folder(folder / "results")
     keep_runs(results, folder / "runs")
     sweep = sweep_folder(folder / "sweep", lams=(1.0, 100.0), points=(8, 16))
-    return {"results": report(results, runs=folder / "runs"), "run": report(run), "sweep": report(sweep)}
+    return {
+        "results": report(results, runs=folder / "runs"),
+        "run": report(run),
+        "sweep": report(sweep),
+    }
 
 
 def visit(chromium: Any, path: Path, **settings: Any) -> tuple[Any, list[str]]:
-    """The page opened, and what it complained of: console messages, errors, requests beyond the file itself."""
+    """The page opened, and what it complained of: console messages, errors, requests beyond the
+    file itself.
+    """
     page = chromium.new_page(**settings)
     told: list[str] = []
     page.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: told.append(f"error: {error}"))
-    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else told.append(request.url))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith(("file:", "data:")) else told.append(request.url)
+        ),
+    )
     page.goto(path.as_uri())
     return page, told
 
@@ -73,33 +87,62 @@ def grey(page: Any, frame: Any) -> int:
 @pytest.mark.parametrize("kind", ["results", "run", "sweep"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_opens_cleanly(chromium: Any, pages: dict[str, Path], kind: str, width: int, scheme: str) -> None:
-    page, told = visit(chromium, pages[kind], viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_opens_cleanly(
+    chromium: Any, pages: dict[str, Path], kind: str, width: int, scheme: str
+) -> None:
+    page, told = visit(
+        chromium, pages[kind], viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
     assert told == []
     for details in page.query_selector_all("details"):
-        details.evaluate("e => { e.open = true }")  # nothing that can be unfolded is too wide either
+        details.evaluate(
+            "e => { e.open = true }"
+        )  # nothing that can be unfolded is too wide either
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert all(page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth > 0)"))
-    ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+    assert all(
+        page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth > 0)")
+    )
+    ink, paper = page.evaluate(
+        "(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))"
+    )
     brightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
     assert (brightness[0] < brightness[1]) == (scheme == "light")
     page.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_slider_moves_all_methods_frames(chromium: Any, pages: dict[str, Path], width: int) -> None:
-    """Each frame was drawn in a grey of its own (`folders.level`), so the screen says which one is shown."""
+def test_the_slider_moves_all_methods_frames(
+    chromium: Any, pages: dict[str, Path], width: int
+) -> None:
+    """Each frame was drawn in a grey of its own (`folders.level`), so the screen says which one is
+    shown.
+    """
     page, told = visit(chromium, pages["results"], viewport={"width": width, "height": 800})
     scrub = page.locator("details.scrub").first
     slider, frames = scrub.get_by_role("slider", name="Way along the path"), scrub.locator(".frame")
     assert frames.count() == len(METHODS)
     slider.focus()
-    for key, point, words in (("Home", 0, "0 %"), ("ArrowRight", 1, "13 %"), ("End", POINTS - 1, "100 %")):
+    for key, point, words in (
+        ("Home", 0, "0 %"),
+        ("ArrowRight", 1, "13 %"),
+        ("End", POINTS - 1, "100 %"),
+    ):
         page.keyboard.press(key)
-        assert [grey(page, frames.nth(i)) for i in range(len(METHODS))] == [20 * i + 20 * point for i in range(len(METHODS))]
-        places = [frames.nth(i).evaluate("e => getComputedStyle(e).backgroundPositionX") for i in range(len(METHODS))]
-        assert len(set(places)) == 1 and float(places[0].rstrip("%")) == pytest.approx(100 * point / (POINTS - 1))
-        assert scrub.locator("output").inner_text() == slider.get_attribute("aria-valuetext") == f"{words} of the way"
+        assert [grey(page, frames.nth(i)) for i in range(len(METHODS))] == [
+            20 * i + 20 * point for i in range(len(METHODS))
+        ]
+        places = [
+            frames.nth(i).evaluate("e => getComputedStyle(e).backgroundPositionX")
+            for i in range(len(METHODS))
+        ]
+        assert len(set(places)) == 1 and float(places[0].rstrip("%")) == pytest.approx(
+            100 * point / (POINTS - 1)
+        )
+        assert (
+            scrub.locator("output").inner_text()
+            == slider.get_attribute("aria-valuetext")
+            == f"{words} of the way"
+        )
     box = slider.bounding_box()
     slider.click(position={"x": box["width"] / 2, "y": box["height"] / 2})  # by the finger
     assert grey(page, frames.first) == 20 * (POINTS - 1) // 2
@@ -117,7 +160,12 @@ def test_sliders_are_independent(chromium: Any, pages: dict[str, Path]) -> None:
 
 
 def test_without_scripts_all_frames_are_shown(chromium: Any, pages: dict[str, Path]) -> None:
-    page, told = visit(chromium, pages["results"], java_script_enabled=False, viewport={"width": 375, "height": 800})
+    page, told = visit(
+        chromium,
+        pages["results"],
+        java_script_enabled=False,
+        viewport={"width": 375, "height": 800},
+    )
     scrub = page.locator("details.scrub").first
     assert scrub.locator("img.sheet").is_visible() and not scrub.locator("input").is_visible()
     names = scrub.locator(".names li")
@@ -125,12 +173,16 @@ def test_without_scripts_all_frames_are_shown(chromium: Any, pages: dict[str, Pa
     for row in range(len(METHODS)):  # each name stands beside its row of frames
         box = names.nth(row).bounding_box()
         middle = (box["y"] + box["height"] / 2 - sheet["y"]) / sheet["height"]
-        assert middle == pytest.approx((row + 0.5) / len(METHODS), abs=0.02)  # a fiftieth of the sheet: far less than half a row
+        assert middle == pytest.approx(
+            (row + 0.5) / len(METHODS), abs=0.02
+        )  # a fiftieth of the sheet: far less than half a row
     assert told == []
     page.close()
 
 
-def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(chromium: Any, pages: dict[str, Path]) -> None:
+def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(
+    chromium: Any, pages: dict[str, Path]
+) -> None:
     page, _ = visit(chromium, pages["run"], viewport={"width": 375, "height": 800})
     box = page.locator(".box:has(td.number)").first
     assert box.evaluate("e => e.scrollWidth > e.clientWidth")

@@ -25,14 +25,20 @@ def test_a_run_s_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_sweep_s_page(tmp_path: Path) -> None:
     folder = sweep_folder(tmp_path / "multirun", lams=(100.0,), points=(8, 16))
     page = check_page(report(folder, tmp_path / "out" / "sweep.html").read_text(encoding="utf-8"))
-    assert page.text.count("score is NaN at point &lt;3&gt;") >= 2 and 'href="../multirun/1/"' in page.text
+    assert (
+        page.text.count("score is NaN at point &lt;3&gt;") >= 2
+        and 'href="../multirun/1/"' in page.text
+    )
 
 
 def test_runs_that_no_sweep_made(tmp_path: Path) -> None:
     run_folder(tmp_path / "a" / "one", frames=False)
     run_folder(tmp_path / "b" / "two", failure="lost")
     page = check_page(report(tmp_path).read_text(encoding="utf-8"))
-    assert [a["href"] for a in page.all("a") if a["href"].startswith("#run")][:2] == ["#run-0", "#run-1"]  # the contents
+    assert [a["href"] for a in page.all("a") if a["href"].startswith("#run")][:2] == [
+        "#run-0",
+        "#run-1",
+    ]  # the contents
     assert "lost" in page.plain()
 
 
@@ -59,7 +65,10 @@ def test_what_is_no_folder_of_ours(tmp_path: Path, make: object, words: str) -> 
 
 
 def test_out_must_be_html(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"--out = .*page\.pdf.* is not allowed: --out must be a file that ends in \.html"):
+    with pytest.raises(
+        SystemExit,
+        match=r"--out = .*page\.pdf.* is not allowed: --out must be a file that ends in \.html",
+    ):
         main([str(run_folder(tmp_path / "run")), "--out", str(tmp_path / "page.pdf")])
 
 
@@ -70,8 +79,12 @@ def test_the_command_and_its_templates_are_installed() -> None:
 
 
 @pytest.mark.slow
-def test_make_report_on_a_clone_s_own_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results as they are committed give a page without any run, under the size that mail and phones take."""
+def test_make_report_on_a_clone_s_own_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results as they are committed give a page without any run, under the size that mail and
+    phones take.
+    """
     import shutil
 
     shutil.copytree(ROOT / "results", tmp_path / "results")
@@ -80,7 +93,9 @@ def test_make_report_on_a_clone_s_own_results(tmp_path: Path, monkeypatch: pytes
     monkeypatch.delitem(sys.modules, "report", raising=False)
     import report as script
 
-    assert script.main(["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "none")]) == 0
+    assert (
+        script.main(["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "none")]) == 0
+    )
     out = tmp_path / "results" / "report.html"
     page = check_page(out.read_text(encoding="utf-8"))
     assert out.stat().st_size < 15_000_000

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import finite_or_null
-from scoregeo.core.results import FORMAT
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import finite_or_null
+from scoregeo._utils.results import FORMAT
 from scoregeo.evaluation.comparison import Comparison, Difference
 from scoregeo.evaluation.statistics import Estimate
-from scoregeo.report.comparison import COMPARISON_KEYS, comparison_entry, comparison_table, read_summary
+from scoregeo.report.comparison import (
+    COMPARISON_KEYS,
+    comparison_entry,
+    comparison_table,
+    read_summary,
+)
 from scoregeo.report.table import summary_entry
 
 ROW = summary_entry("stein", "all", "psnr", Estimate(30.0, 29.0, 31.0, 8))
@@ -20,7 +25,11 @@ UNSURE = Comparison("stein", "lerp", Difference(-3.0, -8.0, 2.0, 0.3, float("nan
 
 def written(folder: Path, **content: object) -> Path:
     path = folder / "summary.json"
-    entries = {"format": FORMAT, "rows": [ROW], "comparisons": [comparison_entry("all", "psnr", BETTER)]}
+    entries = {
+        "format": FORMAT,
+        "rows": [ROW],
+        "comparisons": [comparison_entry("all", "psnr", BETTER)],
+    }
     path.write_text(json.dumps(finite_or_null(entries | content)))
     return path
 
@@ -48,11 +57,21 @@ def test_round_trip_and_keys(tmp_path: Path) -> None:
 
 
 def test_table() -> None:
-    entries = [finite_or_null(comparison_entry("all", m, one)) for m, one in (("fid", UNSURE), ("psnr", BETTER), ("x", BETTER))]
+    entries = [
+        finite_or_null(comparison_entry("all", m, one))
+        for m, one in (("fid", UNSURE), ("psnr", BETTER), ("x", BETTER))
+    ]
     lines = comparison_table(entries, {"psnr": "PSNR"}, ["psnr", "fid"]).splitlines()
-    assert lines[0] == "| measure | method | against | pairs | difference | p | p, corrected | effect |  |"
-    assert lines[2] == "| PSNR | stein | lerp | 8 | 15.0 [14.0, 16.0] | 0.0078 | 0.016 | 1 | better |"
-    assert lines[3] == "| fid | stein | lerp | 8 | -3.0 [-8.0, 2.0] | 0.3 | 0.6 |  | not told apart |"
+    assert (
+        lines[0]
+        == "| measure | method | against | pairs | difference | p | p, corrected | effect |  |"
+    )
+    assert (
+        lines[2] == "| PSNR | stein | lerp | 8 | 15.0 [14.0, 16.0] | 0.0078 | 0.016 | 1 | better |"
+    )
+    assert (
+        lines[3] == "| fid | stein | lerp | 8 | -3.0 [-8.0, 2.0] | 0.3 | 0.6 |  | not told apart |"
+    )
     assert len(lines) == 4
     assert comparison_table([], {}, ["psnr"]) == ""
     groups = [comparison_entry(group, "psnr", BETTER) for group in ("all", "60 deg")]

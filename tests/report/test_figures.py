@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.report.curves import Line, energy_curves, quartile_curve, sweep_heatmap, sweep_lines
 from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.style import as_pictures, looks
@@ -25,7 +25,9 @@ def arc(angle: float) -> torch.Tensor:
 
 
 def check(paths: list[Path], kinds: tuple[str, ...] = ("pdf", "png")) -> tuple[int, int]:
-    """All written, nothing else in the folder; the PNG holds more than one colour. Its size in pixels."""
+    """All written, nothing else in the folder; the PNG holds more than one colour. Its size in
+    pixels.
+    """
     assert [path.suffix for path in paths] == [f".{kind}" for kind in kinds]
     assert sorted(paths[0].parent.iterdir()) == sorted(paths)
     assert all(path.stat().st_size > 1000 for path in paths)
@@ -36,7 +38,12 @@ def check(paths: list[Path], kinds: tuple[str, ...] = ("pdf", "png")) -> tuple[i
 
 def test_surface_paths(tmp_path: Path) -> None:
     pairs = torch.stack([arc(2.0), arc(1.0)])
-    paths = surface_paths(tmp_path / "s2", sphere(), {"truth": pairs, "lerp": pairs * 0.9, "stein": arc(2.0)}, title="Sphere")
+    paths = surface_paths(
+        tmp_path / "s2",
+        sphere(),
+        {"truth": pairs, "lerp": pairs * 0.9, "stein": arc(2.0)},
+        title="Sphere",
+    )
     assert check(paths) == (960, 920)  # 4.8 x 4.6 inches, 200 dots each
 
 
@@ -52,9 +59,12 @@ def test_frame_strips_put_the_truth_on_top(tmp_path: Path) -> None:
 
 
 def test_frame_strips_show_every_frame_in_its_place(tmp_path: Path) -> None:
-    # A grey of its own for each frame of each row: found again where its row and column say, by their order alone.
+    # A grey of its own for each frame of each row: found again where its row and column say, by
+    # their order alone.
     greys = torch.linspace(-0.9, 0.7, 12).reshape(3, 4)
-    rows = {f"method_{i}": grey.reshape(4, 1, 1, 1).expand(4, 3, 6, 9) for i, grey in enumerate(greys)}
+    rows = {
+        f"method_{i}": grey.reshape(4, 1, 1, 1).expand(4, 3, 6, 9) for i, grey in enumerate(greys)
+    }
     paths = frame_strips(tmp_path / "strip", rows, columns=4, title="a pair")
     with Image.open(paths[-1]) as picture:
         image = np.asarray(picture.convert("RGB")).astype(int)
@@ -65,39 +75,73 @@ def test_frame_strips_show_every_frame_in_its_place(tmp_path: Path) -> None:
         assert len(where) > 1000  # a picture, not the edge of a letter
         centres.append(np.median(where, axis=0))
     places = np.array(centres).reshape(3, 4, 2)
-    assert (np.diff(places[..., 0], axis=0) > 30).all() and (np.ptp(places[..., 0], axis=1) < 2).all()
-    assert (np.diff(places[..., 1], axis=1) > 30).all() and (np.ptp(places[..., 1], axis=0) < 2).all()
+    assert (np.diff(places[..., 0], axis=0) > 30).all() and (
+        np.ptp(places[..., 0], axis=1) < 2
+    ).all()
+    assert (np.diff(places[..., 1], axis=1) > 30).all() and (
+        np.ptp(places[..., 1], axis=0) < 2
+    ).all()
 
 
 def test_energy_curves(tmp_path: Path) -> None:
     steps = np.arange(1, 9)[:, None] * np.ones((1, 4))
     energy = 10 ** (3 - 0.3 * steps) * np.linspace(1, 2, 4)
-    paths = energy_curves(tmp_path / "energy", {"adam": (steps * 40, energy), "gauss_newton": (steps * 10, energy)})
+    paths = energy_curves(
+        tmp_path / "energy", {"adam": (steps * 40, energy), "gauss_newton": (steps * 10, energy)}
+    )
     assert check(paths) == (1040, 760)
 
 
 def test_quartiles_hold_each_pairs_last_energy() -> None:
-    counts, quartiles = quartile_curve(np.array([[0.0, 0.0], [10, 20]]), np.array([[4.0, 8.0], [2.0, 2.0]]))
+    counts, quartiles = quartile_curve(
+        np.array([[0.0, 0.0], [10, 20]]), np.array([[4.0, 8.0], [2.0, 2.0]])
+    )
     assert counts.tolist() == [1, 10, 20]
     assert quartiles[1].tolist() == [6.0, 5.0, 2.0]
 
 
 def test_sweep_lines_and_heatmap(tmp_path: Path) -> None:
-    line = Line([1, 10, 100], [3.0, 2.0, float("nan")], [2.5, 1.5, float("nan")], [3.5, 2.5, float("nan")])
+    line = Line(
+        [1, 10, 100], [3.0, 2.0, float("nan")], [2.5, 1.5, float("nan")], [3.5, 2.5, float("nan")]
+    )
     panels = {"stein": {"8": line, "16": line}, "lerp": {"8": line}}
-    lines = sweep_lines(tmp_path / "a" / "sweep", panels, xlabel="lam", ylabels="PSNR", legend="points", formats=("svg", "png"))
+    lines = sweep_lines(
+        tmp_path / "a" / "sweep",
+        panels,
+        xlabel="lam",
+        ylabels="PSNR",
+        legend="points",
+        formats=("svg", "png"),
+    )
     assert check(lines, ("svg", "png")) == (1480, 620)
-    words = sweep_lines(tmp_path / "b" / "words", {"": {"x": Line(["a", "b"], [1.0, 2.0])}}, xlabel="solver", ylabels="energy")
+    words = sweep_lines(
+        tmp_path / "b" / "words",
+        {"": {"x": Line(["a", "b"], [1.0, 2.0])}},
+        xlabel="solver",
+        ylabels="energy",
+    )
     check(words)
     values = [[1.0, 10.0, 100.0], [2.0, float("nan"), 1000.0]]
-    heat = sweep_heatmap(tmp_path / "c" / "heat", [1, 10, 100], [8, 16], values, xlabel="lam", ylabel="points", measure="energy")
+    heat = sweep_heatmap(
+        tmp_path / "c" / "heat",
+        [1, 10, 100],
+        [8, 16],
+        values,
+        xlabel="lam",
+        ylabel="points",
+        measure="energy",
+    )
     check(heat)
 
 
 def test_same_figure_twice_is_the_same_file(tmp_path: Path) -> None:
     files = [
         sweep_lines(
-            tmp_path / name, {"a": {"b": Line([1, 2], [1.0, 2.0])}}, xlabel="x", ylabels="y", formats=("pdf", "svg", "png")
+            tmp_path / name,
+            {"a": {"b": Line([1, 2], [1.0, 2.0])}},
+            xlabel="x",
+            ylabels="y",
+            formats=("pdf", "svg", "png"),
         )
         for name in ("one", "two")
     ]
@@ -110,7 +154,9 @@ def test_looks_are_fixed_and_distinct() -> None:
     styles = looks(names)
     assert len({tuple(style.values()) for style in styles.values()}) == len(names)
     alone = looks(["lerp"])["lerp"]
-    assert styles["lerp"] | {"linewidth": 0} == alone | {"linewidth": 0}  # the width tells the place in the figure
+    assert styles["lerp"] | {"linewidth": 0} == alone | {
+        "linewidth": 0
+    }  # the width tells the place in the figure
     assert styles["truth"]["color"] == "black"
 
 

@@ -4,20 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.report import html
 from scoregeo.report.html import breakable, render, runs, write_html
 from scoregeo.report.page import Failure, Page, Prose, Section, Table, Text
 from tests.report.document import Document, check_page
 
 NASTY = '<script>alert("&")</script>'
-TABLE = Table("Caption " + NASTY, ("method", NASTY), ((Text(NASTY), Text("1", winner=True)),), 1, (NASTY,))
+TABLE = Table(
+    "Caption " + NASTY, ("method", NASTY), ((Text(NASTY), Text("1", winner=True)),), 1, (NASTY,)
+)
 
 
 def page() -> Page:
     facts = (("seed", "0"), ("long", "x" * 200), ("nasty", NASTY))
     section = Section(
-        "one", NASTY, (), NASTY, facts, (Prose("<p>said</p>"), TABLE), (("folder", "../runs/"),), (Failure(NASTY, NASTY),)
+        "one",
+        NASTY,
+        (),
+        NASTY,
+        facts,
+        (Prose("<p>said</p>"), TABLE),
+        (("folder", "../runs/"),),
+        (Failure(NASTY, NASTY),),
     )
     return Page("Title " + NASTY, (NASTY,), (section,), (Failure("lost", NASTY, "../runs/lost/"),))
 

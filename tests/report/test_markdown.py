@@ -54,10 +54,19 @@ def test_blocks_in_order() -> None:
         ("lam", "method", "pairs", "PSNR"),
         2,
     )
-    assert [[cell.winner for cell in row] for row in first.rows] == [[False] * 3 + [True], [False] * 4]
-    assert first.rows[0][1] == Text("le|rp") and first.rows[1][1] == Text("<b>x</b>")  # the page escapes it
+    assert [[cell.winner for cell in row] for row in first.rows] == [
+        [False] * 3 + [True],
+        [False] * 4,
+    ]
+    assert first.rows[0][1] == Text("le|rp") and first.rows[1][1] == Text(
+        "<b>x</b>"
+    )  # the page escapes it
     assert isinstance(notes, Prose) and "&lt;script&gt;" in notes.html
-    assert isinstance(above, Prose) and above.html.startswith("<h3>Two</h3>") and "Words before" in above.html
+    assert (
+        isinstance(above, Prose)
+        and above.html.startswith("<h3>Two</h3>")
+        and "Words before" in above.html
+    )
     assert isinstance(second, Table) and (second.caption, second.labels) == ("Two", 1)
     assert isinstance(figures, Prose) and figures.html == "<h3>Figures</h3>\n"
     assert isinstance(shown, Figure) and shown.caption == "figures/a.png"
@@ -66,16 +75,24 @@ def test_blocks_in_order() -> None:
 
 def test_the_project_s_own_pages_are_understood() -> None:
     rows = [Row({"method": "lerp"}, {"psnr": Estimate(15.5, 15, 16, 4)})]
-    text = page("T", {"": rows, "60 deg": rows}, command="c", seed=1, settings={"a.b": 2}, notes=["a note"])
+    text = page(
+        "T", {"": rows, "60 deg": rows}, command="c", seed=1, settings={"a.b": 2}, notes=["a note"]
+    )
     document = read_markdown(text, picture)
     tables = [block for block in document.blocks if isinstance(block, Table)]
-    assert [table.caption for table in tables] == ["T", "60 deg"]  # a table without a heading takes the page's title
+    assert [table.caption for table in tables] == [
+        "T",
+        "60 deg",
+    ]  # a table without a heading takes the page's title
     assert tables[0].rows[0][-1].plain == "15.50 [15.00, 16.00]"
     assert document.facts == [("seed", "1"), ("a.b", "2")]
 
 
 def test_first_table() -> None:
-    text = "# E\n\n| folder | question |\n|---|---|\n| [a](a/README.md) | Is it < 3? |\n| b | *so* |\n\n| x |\n|---|\n| y |\n"
+    text = (
+        "# E\n\n| folder | question |\n|---|---|\n| [a](a/README.md) | Is it < 3? |\n| b | *so*"
+        " |\n\n| x |\n|---|\n| y |\n"
+    )
     rows = first_table(text)
     assert [row[0].plain for row in rows] == ["[a](a/README.md)", "b"]
     assert [row[1].html or row[1].plain for row in rows] == ["Is it < 3?", "<em>so</em>"]

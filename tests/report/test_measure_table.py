@@ -1,4 +1,6 @@
-"""Tables of a run: winners only where comparisons say so, reasons once, dots where the numbers are."""
+"""Tables of a run: winners only where comparisons say so, reasons once, dots where
+the numbers are.
+"""
 
 import pytest
 
@@ -27,12 +29,16 @@ def test_head_cells_and_reasons() -> None:
 
 
 def test_details_stand_behind_the_number() -> None:
-    (table,) = run_tables([summary_entry("lerp", "all", "fid", Estimate(4.0, n=3, detail="12 of 2000 frames"))], [])
+    (table,) = run_tables(
+        [summary_entry("lerp", "all", "fid", Estimate(4.0, n=3, detail="12 of 2000 frames"))], []
+    )
     assert table.rows[0][2].plain == "4 (12 of 2000 frames)"
 
 
 def test_values_left_out_are_told() -> None:
-    (table,) = run_tables([summary_entry("lerp", "all", "psnr", Estimate(1.0, n=3, left_out=2))], [])
+    (table,) = run_tables(
+        [summary_entry("lerp", "all", "psnr", Estimate(1.0, n=3, left_out=2))], []
+    )
     assert table.notes == ("lerp: PSNR (dB) of 2 pair(s) was not finite and is left out.",)
 
 
@@ -40,7 +46,19 @@ def test_comparisons_in_words() -> None:
     table = comparison_table([COMPARISON, COMPARISON | {"better": None, "p": None, "low": None}])
     assert table is not None and table.folded
     first, second = ([cell.plain for cell in row] for row in table.rows)
-    assert first == ["all", "PSNR (dB)", "stein_gauss_newton", "lerp", "20.5", "[18, 23]", "0.001", "0.002", "1", "12", "better"]
+    assert first == [
+        "all",
+        "PSNR (dB)",
+        "stein_gauss_newton",
+        "lerp",
+        "20.5",
+        "[18, 23]",
+        "0.001",
+        "0.002",
+        "1",
+        "12",
+        "better",
+    ]
     assert (second[5], second[6], second[-1]) == ("", "", "not told apart")
     assert comparison_table([]) is None
 

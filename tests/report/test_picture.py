@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.report.picture import describe, figure
 from tests.report.folders import plot
 
@@ -16,10 +16,17 @@ from tests.report.folders import plot
 def test_a_plot_goes_in_without_loss(tmp_path: Path) -> None:
     plot(tmp_path / "x-energy.png")
     found = figure(tmp_path / "x-energy.png", experiment="x")
-    assert found.width == 400 and found.alt.startswith("Energy against score evaluations") and found.caption == "x-energy"
+    assert (
+        found.width == 400
+        and found.alt.startswith("Energy against score evaluations")
+        and found.caption == "x-energy"
+    )
     kind, _, content = found.source.partition(",")
     assert kind == "data:image/webp;base64"
-    with Image.open(io.BytesIO(base64.b64decode(content))) as inside, Image.open(tmp_path / "x-energy.png") as before:
+    with (
+        Image.open(io.BytesIO(base64.b64decode(content))) as inside,
+        Image.open(tmp_path / "x-energy.png") as before,
+    ):
         assert np.array_equal(np.asarray(inside), np.asarray(before))
 
 
@@ -44,7 +51,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 
 def test_figures_in_words() -> None:
     assert "pair 60deg_000" in describe("strip_60deg_000")
-    assert "on torus at lambda 30" in describe("bench-race-torus-lam30") or "on torus at lambda 30" in describe(
-        "race-torus-lam30"
-    )
+    assert "on torus at lambda 30" in describe(
+        "bench-race-torus-lam30"
+    ) or "on torus at lambda 30" in describe("race-torus-lam30")
     assert describe("some-thing_new") == "Figure: some, thing new."

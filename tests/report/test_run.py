@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.results import FORMAT
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.results import FORMAT
 from scoregeo.report.run import read_run
 from tests.report.folders import COMPARISON, PAIRS, run_folder
 
@@ -37,7 +37,10 @@ def test_another_format_is_refused(tmp_path: Path, name: str) -> None:
     changed = text.replace(f'"format": {FORMAT}', '"format": 99')
     assert changed != text
     (folder / name).write_text(changed)
-    with pytest.raises(DataError, match=rf"{name}.* has format 99, this version reads format {FORMAT}: run its command again"):
+    with pytest.raises(
+        DataError,
+        match=rf"{name}.* has format 99, this version reads format {FORMAT}: run its command again",
+    ):
         read_run(folder)
 
 
@@ -49,7 +52,11 @@ def test_another_format_is_refused(tmp_path: Path, name: str) -> None:
         ("summary.json", f'{{"format": {FORMAT}, "rows": []}}', "no rows"),
         ("results.jsonl", "{", r"results\.jsonl, line 1, is not JSON"),
         ("results.jsonl", "3", r"results\.jsonl, line 1, is not an object"),
-        ("results.jsonl", f'{{"format": {FORMAT}, "method": "a"}}', r"line 1, lacks pair, group, status"),
+        (
+            "results.jsonl",
+            f'{{"format": {FORMAT}, "method": "a"}}',
+            r"line 1, lacks pair, group, status",
+        ),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, name: str, text: str, words: str) -> None:

@@ -1,4 +1,6 @@
-"""Frame sheets: every frame in its cell, ends included, and back from the file with what is in it."""
+"""Frame sheets: every frame in its cell, ends included, and back from the file
+with what is in it.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.report.sheet import LARGEST, read_sheet, run_sheets
 from tests.report.folders import METHODS, PAIRS, POINTS, level, run_folder
 
@@ -17,13 +19,17 @@ def test_every_frame_in_its_cell(tmp_path: Path) -> None:
     assert (first.pair, first.group, second.pair) == ("60deg_000", "60 deg", "120deg_000")
     assert first.methods == METHODS and first.columns == POINTS
     cells = np.asarray(first.image)[14::28, 14::28, 0]
-    assert cells.tolist() == [[level(row, column) for column in range(POINTS)] for row in range(len(METHODS))]
+    assert cells.tolist() == [
+        [level(row, column) for column in range(POINTS)] for row in range(len(METHODS))
+    ]
 
 
 def test_fewer_columns_keep_both_ends(tmp_path: Path) -> None:
     run = run_folder(tmp_path / "x" / "run")
     sheet = run_sheets(run, PAIRS, METHODS, columns=5)[0]
-    assert np.asarray(sheet.image)[14, 14::28, 0].tolist() == [level(0, point) for point in (0, 2, 4, 6, 8)]
+    assert np.asarray(sheet.image)[14, 14::28, 0].tolist() == [
+        level(0, point) for point in (0, 2, 4, 6, 8)
+    ]
 
 
 def test_a_sheet_survives_its_file_and_is_the_same_twice(tmp_path: Path) -> None:
@@ -31,8 +37,15 @@ def test_a_sheet_survives_its_file_and_is_the_same_twice(tmp_path: Path) -> None
     for name in ("a.webp", "b.webp"):
         sheet.save(tmp_path / name)
     again = read_sheet(tmp_path / "a.webp")
-    assert (again.pair, again.group, again.methods, again.columns) == (sheet.pair, sheet.group, sheet.methods, sheet.columns)
-    assert np.array_equal(np.asarray(again.image), np.asarray(sheet.image))  # digits are kept exactly
+    assert (again.pair, again.group, again.methods, again.columns) == (
+        sheet.pair,
+        sheet.group,
+        sheet.methods,
+        sheet.columns,
+    )
+    assert np.array_equal(
+        np.asarray(again.image), np.asarray(sheet.image)
+    )  # digits are kept exactly
     assert (tmp_path / "a.webp").read_bytes() == (tmp_path / "b.webp").read_bytes()
     assert again.scrub("p").source == sheet.scrub("p").source
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.sweep import find_jobs, gather, read_sweep
 from scoregeo.report.table import summary_entry
@@ -15,7 +15,9 @@ from scoregeo.report.table import summary_entry
 LAMS, POINTS = (1.0, 10.0, 100.0, 1000.0), (8, 16, 32, 64)
 
 
-def job(folder: Path, lam: float, points: int, status: str | None = "done", error: str | None = None) -> Path:
+def job(
+    folder: Path, lam: float, points: int, status: str | None = "done", error: str | None = None
+) -> Path:
     """A job folder as a run leaves it."""
     (folder / ".hydra").mkdir(parents=True)
     lines = ["experiment=sphere", f"metric.lam={lam:g}", f"solver.num_points={points}"]
@@ -31,7 +33,9 @@ def job(folder: Path, lam: float, points: int, status: str | None = "done", erro
             summary_entry("stein", "", "energy", Estimate(2.9 + lam / points, n=1)),
             summary_entry("stein", "", "lpips", NotAvailable("not an image")),
         ]
-        (folder / "summary.json").write_text(json.dumps([e | {"low": None, "high": None} for e in entries]))
+        (folder / "summary.json").write_text(
+            json.dumps([e | {"low": None, "high": None} for e in entries])
+        )
     return folder
 
 
@@ -40,30 +44,52 @@ def sixteen(tmp_path: Path) -> Path:
     folder = tmp_path / "multirun"
     for number, (lam, points) in enumerate((lam, points) for lam in LAMS for points in POINTS):
         failed = (lam, points) == (100.0, 16)
-        job(folder / str(number), lam, points, "failed" if failed else "done", "score is NaN at point 3" if failed else None)
+        job(
+            folder / str(number),
+            lam,
+            points,
+            "failed" if failed else "done",
+            "score is NaN at point 3" if failed else None,
+        )
     return folder
 
 
 def test_sixteen_jobs_one_failed(sixteen: Path, tmp_path: Path) -> None:
-    sweep = gather(sixteen, out=tmp_path / "out" / "sweep", command="scoregeo -m experiment=sphere metric.lam=1,10,100,1000")
+    sweep = gather(
+        sixteen,
+        out=tmp_path / "out" / "sweep",
+        command="scoregeo -m experiment=sphere metric.lam=1,10,100,1000",
+    )
     assert sweep.keys == ("metric.lam", "solver.num_points")  # the experiment is the same for all
     assert len(sweep.jobs) == 16
     assert [(j.name, j.failure) for j in sweep.failed] == [("9", "score is NaN at point 3")]
-    assert [path.name for path in sweep.files] == ["sweep.md", "sweep.csv", "sweep.pdf", "sweep.png"]
+    assert [path.name for path in sweep.files] == [
+        "sweep.md",
+        "sweep.csv",
+        "sweep.pdf",
+        "sweep.png",
+    ]
     text = sweep.files[0].read_text()
     assert "Not in the table, 1 of 16 jobs:" in text
     assert "job 9 (metric.lam = 100, solver.num_points = 16): score is NaN at point 3" in text
-    assert "| metric.lam | solver.num_points | method | pairs | length_error | energy | lpips |" in text
+    assert (
+        "| metric.lam | solver.num_points | method | pairs | length_error | energy | lpips |"
+        in text
+    )
     assert "scoregeo -m experiment=sphere" in text and str(tmp_path) not in text
     lines = list(csv.DictReader(sweep.files[1].open()))
     energies = [line for line in lines if line["measure"] == "energy"]
     # By number, not by letter or by folder.
-    assert [float(line["metric.lam"]) for line in energies] == sorted(float(line["metric.lam"]) for line in energies)
+    assert [float(line["metric.lam"]) for line in energies] == sorted(
+        float(line["metric.lam"]) for line in energies
+    )
     assert len(energies) == 15 and float(energies[0]["mean"]) == 2.9 + 1 / 8
 
 
 def test_chosen_keys_and_measures(sixteen: Path, tmp_path: Path) -> None:
-    sweep = gather(sixteen, ["solver.num_points", "metric.lam"], out=tmp_path / "s", measures=["energy"])
+    sweep = gather(
+        sixteen, ["solver.num_points", "metric.lam"], out=tmp_path / "s", measures=["energy"]
+    )
     assert sweep.keys == ("solver.num_points", "metric.lam")
     assert "length_error" not in sweep.files[0].read_text()
     with pytest.raises(ConfigError, match=r"'metric\.lamb'.*metric\.lam"):
@@ -93,7 +119,9 @@ def test_every_way_to_fail_is_told(tmp_path: Path) -> None:
         "6": "no rows",
     }.items():
         assert words in told[name], (name, told[name])
-    assert sweep.failed[0].values["metric.lam"] == 2  # from its overrides, where it has no configuration yet
+    assert (
+        sweep.failed[0].values["metric.lam"] == 2
+    )  # from its overrides, where it has no configuration yet
     assert str(tmp_path) not in sweep.files[0].read_text()
 
 

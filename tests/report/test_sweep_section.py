@@ -1,4 +1,6 @@
-"""A sweep of sixteen jobs over lambda and points, one failed: fifteen shown, one named with its reason."""
+"""A sweep of sixteen jobs over lambda and points, one failed: fifteen shown, one named with its
+reason.
+"""
 
 from pathlib import Path
 
@@ -27,17 +29,24 @@ def test_fifteen_are_shown_and_one_is_named(section: Section) -> None:
     (failure,) = section.failures
     assert failure.name == "job 9 (metric.lam = 100, solver.num_points = 16)"
     assert failure.reason == "score is NaN at point <3>" and failure.link == "multirun/9/"
-    jobs = next(block for block in section.blocks if isinstance(block, Table) and "folders" in block.caption)
+    jobs = next(
+        block for block in section.blocks if isinstance(block, Table) and "folders" in block.caption
+    )
     assert len(jobs.rows) == 16
-    assert section.command == (
-        "scoregeo -m experiment=rotated_mnist_empirical metric.lam=1,10,100,1000 solver.num_points=8,16,32,64"
+    assert (
+        section.command == "scoregeo -m experiment=rotated_mnist_empirical metric.lam=1,10,100,1000"
+        " solver.num_points=8,16,32,64"
     )
 
 
 def test_heat_maps_hold_each_job_where_it_belongs(section: Section) -> None:
     maps = {block.caption: block for block in section.blocks if isinstance(block, HeatMap)}
     grid = maps["PSNR (dB), stein_gauss_newton"]
-    assert (grid.across, grid.down, grid.columns) == ("metric.lam", "solver.num_points", ("1", "10", "100", "1000"))
+    assert (grid.across, grid.down, grid.columns) == (
+        "metric.lam",
+        "solver.num_points",
+        ("1", "10", "100", "1000"),
+    )
     assert [label for label, _ in grid.rows] == ["8", "16", "32", "64"]
     # Job `4 i + j` has lambda i and points j, and a PSNR of 30 more.
     for down, (_, cells) in enumerate(grid.rows):
@@ -51,8 +60,13 @@ def test_the_page_holds_it_all(section: Section) -> None:
     page = check_page(render(Page("sweep", (), (section,))))
     words = page.plain()
     assert "Without results: 1" in words and "score is NaN at point <3>" in words
-    assert any(isinstance(block, Figure) and block.source.startswith("data:image/svg+xml") for block in section.blocks)
-    (scrub,) = (block for block in section.blocks if isinstance(block, Scrub))  # of the one job that kept frames
+    assert any(
+        isinstance(block, Figure) and block.source.startswith("data:image/svg+xml")
+        for block in section.blocks
+    )
+    (scrub,) = (
+        block for block in section.blocks if isinstance(block, Scrub)
+    )  # of the one job that kept frames
     assert scrub.id == "job-0-60deg_000" and "metric.lam = 1" in scrub.group
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import finite_or_null
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import finite_or_null
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.table import (
     Row,
@@ -23,8 +23,14 @@ from scoregeo.report.table import (
 )
 
 ROWS = [
-    Row({"method": "lerp", "group": "60 deg"}, {"psnr": Estimate(15.4812, 14.9, 16.2, 20), "lpips": NotAvailable("no network")}),
-    Row({"method": "stein", "group": "60 deg"}, {"psnr": Estimate(36.5, 35.8, 37.3, 20), "lpips": NotAvailable("no network")}),
+    Row(
+        {"method": "lerp", "group": "60 deg"},
+        {"psnr": Estimate(15.4812, 14.9, 16.2, 20), "lpips": NotAvailable("no network")},
+    ),
+    Row(
+        {"method": "stein", "group": "60 deg"},
+        {"psnr": Estimate(36.5, 35.8, 37.3, 20), "lpips": NotAvailable("no network")},
+    ),
 ]
 
 
@@ -59,20 +65,37 @@ def test_empty_label_columns_and_pipes() -> None:
 
 
 def test_winners_are_bold_and_details_stand_beside_their_value() -> None:
-    cells = {"fid": Estimate(117.0, 7.0, 381.0, 6, detail="282 / 2000 frames"), "kid": Estimate(51.0, n=6)}
+    cells = {
+        "fid": Estimate(117.0, 7.0, 381.0, 6, detail="282 / 2000 frames"),
+        "kid": Estimate(51.0, n=6),
+    }
     rows = [Row({"method": "lerp"}, cells, frozenset({"fid"})), Row({"method": "stein"}, cells)]
     lines = markdown_table(rows, notes=["a note"]).splitlines()
     assert lines[2] == "| lerp | 6 | **117 [7, 381] (282 / 2000 frames)** | 51 |"
     assert lines[3] == "| stein | 6 | 117 [7, 381] (282 / 2000 frames) | 51 |"
     assert lines[4:] == ["", "- a note"]
-    text = page("Both", {"a": rows, "b": rows}, command="c", seed=None, table_notes=["weights"], notes=["once"])
+    text = page(
+        "Both",
+        {"a": rows, "b": rows},
+        command="c",
+        seed=None,
+        table_notes=["weights"],
+        notes=["once"],
+    )
     assert text.count("- weights") == 2 and text.count("- once") == 1
 
 
 def test_marks_follow_the_comparisons() -> None:
-    entries = [summary_entry(method, group, "psnr", Estimate(1.0)) for method in ("lerp", "stein") for group in ("all", "60 deg")]
+    entries = [
+        summary_entry(method, group, "psnr", Estimate(1.0))
+        for method in ("lerp", "stein")
+        for group in ("all", "60 deg")
+    ]
     said = {("stein", "all"): True, ("lerp", "all"): False, ("stein", "60 deg"): None}
-    comparisons = [{"method": m, "group": g, "measure": "psnr", "better": better} for (m, g), better in said.items()]
+    comparisons = [
+        {"method": m, "group": g, "measure": "psnr", "better": better}
+        for (m, g), better in said.items()
+    ]
     rows = rows_from_summary(entries, comparisons=comparisons)
     marked = {(row.labels["method"], row.labels["group"]): set(row.marked) for row in rows}
     assert marked.pop(("stein", "all")) == {"psnr"} and not any(marked.values())
@@ -86,9 +109,14 @@ def test_csv_has_every_digit() -> None:
 
 
 def test_summary_entries_survive_json() -> None:
-    rows = [*ROWS, Row({"method": "one", "group": ""}, {"psnr": Estimate(1 / 3, n=1, detail="of one")})]
+    rows = [
+        *ROWS,
+        Row({"method": "one", "group": ""}, {"psnr": Estimate(1 / 3, n=1, detail="of one")}),
+    ]
     entries = [
-        summary_entry(row.labels["method"], row.labels["group"], name, cell) for row in rows for name, cell in row.cells.items()
+        summary_entry(row.labels["method"], row.labels["group"], name, cell)
+        for row in rows
+        for name, cell in row.cells.items()
     ]
     again = rows_from_summary(json.loads(json.dumps(finite_or_null(entries), allow_nan=False)))
     assert csv_table(again) == csv_table(rows)
@@ -96,9 +124,21 @@ def test_summary_entries_survive_json() -> None:
 
 
 def test_page_holds_command_seed_settings_and_is_deterministic(tmp_path: Path) -> None:
-    details = {"command": "scoregeo experiment=sphere", "seed": 3, "settings": {"metric.lam": 1000}, "notes": ["a note"]}
+    details = {
+        "command": "scoregeo experiment=sphere",
+        "seed": 3,
+        "settings": {"metric.lam": 1000},
+        "notes": ["a note"],
+    }
     text = page("Sphere", {"60 deg": ROWS}, **details)  # type: ignore[arg-type]
-    for piece in ("# Sphere", "scoregeo experiment=sphere", "`seed 3`", "`metric.lam = 1000`", "## 60 deg", "- a note"):
+    for piece in (
+        "# Sphere",
+        "scoregeo experiment=sphere",
+        "`seed 3`",
+        "`metric.lam = 1000`",
+        "## 60 deg",
+        "- a note",
+    ):
         assert piece in text
     paths = write_page(tmp_path / "lam=0.5", "Sphere", {"60 deg": ROWS}, **details)
     assert [path.name for path in paths] == ["lam=0.5.md", "lam=0.5.csv"]

@@ -1,4 +1,6 @@
-"""A network in place of Stable Diffusion's whose score is known: a mixture of two Gaussians, moved by the prompt."""
+"""A network in place of Stable Diffusion's whose score is known: a mixture of two Gaussians, moved
+by the prompt.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -25,7 +27,9 @@ def log_density(x: torch.Tensor, shift: float) -> torch.Tensor:
 
 
 class MixtureUNet(nn.Module):
-    """Stands for a trained network: exact for a mixture of two Gaussians moved by the prompt, in any parametrisation."""
+    """Stands for a trained network: exact for a mixture of two Gaussians moved by the prompt, in
+    any parametrisation.
+    """
 
     def __init__(self, prediction: str = "epsilon") -> None:
         super().__init__()
@@ -34,10 +38,14 @@ class MixtureUNet(nn.Module):
         self.batches: list[int] = []
         self.log_sigma = ddpm_schedule().sigma(torch.arange(1000.0, dtype=torch.float64)).log()
 
-    def forward(self, x_vp: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor) -> SimpleNamespace:
+    def forward(
+        self, x_vp: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor
+    ) -> SimpleNamespace:
         self.batches.append(len(x_vp))
         whole = timestep.long().clamp(max=998)
-        sigma = torch.lerp(self.log_sigma[whole], self.log_sigma[whole + 1], timestep.double() - whole).exp()[:, None]
+        sigma = torch.lerp(
+            self.log_sigma[whole], self.log_sigma[whole + 1], timestep.double() - whole
+        ).exp()[:, None]
         root = (1 + sigma**2).sqrt()
         means = MEANS + encoder_hidden_states[:, :1, :1]
         away = (x_vp.flatten(1) * root)[:, None] - means
@@ -51,5 +59,7 @@ class MixtureUNet(nn.Module):
 
 
 def mixture(prediction: str = "epsilon", **changes: Any) -> StableDiffusionScore:
-    score = StableDiffusionScore(MixtureUNet(prediction), ddpm_schedule(), prediction, SHAPE, Fixed(CAT))
+    score = StableDiffusionScore(
+        MixtureUNet(prediction), ddpm_schedule(), prediction, SHAPE, Fixed(CAT)
+    )
     return replace(score, **changes)

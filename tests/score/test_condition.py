@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import DataError, ScoreError
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError, ScoreError
+from scoregeo._utils.seed import generator
 from scoregeo.score.condition import AlongChord, Fixed, PerPoint
 
 FIRST, SECOND = torch.randn(2, 3, 4, generator=generator(0, "prompts"), dtype=torch.float64)
@@ -20,7 +20,9 @@ def test_along_the_chord() -> None:
     torch.testing.assert_close(CHORD.parameter(x), u.clamp(0, 1), rtol=1e-12, atol=1e-12)
     found = CHORD.at(x)
     for got, expected in zip(
-        found, (FIRST, FIRST, 0.75 * FIRST + 0.25 * SECOND, (FIRST + SECOND) / 2, SECOND, SECOND), strict=True
+        found,
+        (FIRST, FIRST, 0.75 * FIRST + 0.25 * SECOND, (FIRST + SECOND) / 2, SECOND, SECOND),
+        strict=True,
     ):
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(CHORD.fixed(u.clamp(0, 1)).at(x), found, rtol=1e-12, atol=1e-12)
@@ -28,7 +30,9 @@ def test_along_the_chord() -> None:
 
 def test_the_ends_have_their_own_prompts_exactly() -> None:
     assert torch.equal(CHORD.at(A[None])[0], FIRST)
-    torch.testing.assert_close(CHORD.at(B[None])[0], SECOND, rtol=1e-15, atol=1e-15)  # u(b) is a quotient, to one rounding 1
+    torch.testing.assert_close(
+        CHORD.at(B[None])[0], SECOND, rtol=1e-15, atol=1e-15
+    )  # u(b) is a quotient, to one rounding 1
 
 
 def test_the_derivative_goes_through_the_parameter_and_its_clamp() -> None:
@@ -37,7 +41,9 @@ def test_the_derivative_goes_through_the_parameter_and_its_clamp() -> None:
     _, slope = torch.func.jvp(CHORD.at, (x,), (v,))
     expected = (CHORD.at(x + 1e-6 * v) - CHORD.at(x - 1e-6 * v)) / 2e-6
     torch.testing.assert_close(slope, expected, rtol=1e-7, atol=1e-9)
-    assert torch.equal(slope[0], torch.zeros(3, 4, dtype=torch.float64)) and torch.equal(slope[2], slope[0])
+    assert torch.equal(slope[0], torch.zeros(3, 4, dtype=torch.float64)) and torch.equal(
+        slope[2], slope[0]
+    )
 
 
 def test_fixed_and_per_point() -> None:
@@ -62,6 +68,11 @@ def test_bad_input() -> None:
         PerPoint(FIRST)
     with pytest.raises(ScoreError, match="chord's ends"):
         CHORD.at(torch.zeros(2, 3))
-    for u in (torch.tensor([0.5, 1.1]), torch.tensor([-0.1]), torch.tensor([float("nan")]), torch.tensor(0.5)):
+    for u in (
+        torch.tensor([0.5, 1.1]),
+        torch.tensor([-0.1]),
+        torch.tensor([float("nan")]),
+        torch.tensor(0.5),
+    ):
         with pytest.raises(ScoreError, match="from 0 to 1"):
             CHORD.fixed(u)

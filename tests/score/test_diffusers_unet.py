@@ -1,4 +1,6 @@
-"""The score of a diffusers U-Net: parametrisations, files, and the quality of the shipped models."""
+"""The score of a diffusers U-Net: parametrisations, files, and the quality of the
+shipped models.
+"""
 
 import json
 import shutil
@@ -10,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.core.files import load_tensors, save_tensors
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import load_tensors, save_tensors
+from scoregeo._utils.seed import generator
 from scoregeo.dataset.digits import load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
@@ -28,7 +30,9 @@ SHIPPED = ("digits_unet_all", "digits_unet_ten")
 
 
 class GaussianUNet(nn.Module):
-    """Stands for a trained U-Net: exact for data `MEAN + SPREAD * z`, in one of diffusers' parametrisations."""
+    """Stands for a trained U-Net: exact for data `MEAN + SPREAD * z`, in one of diffusers'
+    parametrisations.
+    """
 
     def __init__(self, prediction: str) -> None:
         super().__init__()
@@ -45,7 +49,9 @@ class GaussianUNet(nn.Module):
         noise = (1 - abar).sqrt() * (x_vp - abar.sqrt() * MEAN) / (abar * SPREAD**2 + 1 - abar)
         clean = (x_vp - (1 - abar).sqrt() * noise) / abar.sqrt()
         v = abar.sqrt() * noise - (1 - abar).sqrt() * clean
-        return SimpleNamespace(sample={"epsilon": noise, "sample": clean, "v_prediction": v}[self.prediction])
+        return SimpleNamespace(
+            sample={"epsilon": noise, "sample": clean, "v_prediction": v}[self.prediction]
+        )
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
@@ -56,7 +62,9 @@ def test_every_parametrisation_gives_the_exact_score(prediction: str, sigma: flo
     x = sigma * torch.randn(7, 2, 4, 6, generator=generator(0, "x"), dtype=torch.float64)
     exact = -(x - MEAN) / (SPREAD**2 + sigma**2)
     assert score.shape == (2, 4, 6)
-    assert torch.allclose(score.score(x, sigma), exact, rtol=1e-5, atol=1e-6)  # the timestep passes through float32
+    assert torch.allclose(
+        score.score(x, sigma), exact, rtol=1e-5, atol=1e-6
+    )  # the timestep passes through float32
     assert torch.allclose(score.denoise(x, sigma), x + sigma**2 * exact, rtol=1e-6, atol=1e-5)
     assert unet.largest == 3
 
@@ -74,7 +82,9 @@ def test_timesteps_and_sigmas() -> None:
     score = DiffusersUNetScore(GaussianUNet("epsilon"), ddpm_schedule(), "epsilon")
     abar = float(torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)[400])
     assert score.sigma_of_timestep(400) == pytest.approx(((1 - abar) / abar) ** 0.5, rel=1e-6)
-    assert score.sigma_of_timestep(399) < score.sigma_of_timestep(399.5) < score.sigma_of_timestep(400)
+    assert (
+        score.sigma_of_timestep(399) < score.sigma_of_timestep(399.5) < score.sigma_of_timestep(400)
+    )
     with pytest.raises(ConfigError, match="score.timestep = 1000"):
         score.sigma_of_timestep(1000)
     with pytest.raises(ConfigError, match="score.sigma = 500"):
@@ -124,7 +134,9 @@ def fewer(path: Path) -> None:
         pytest.param(fewer, id="a tensor missing"),
     ],
 )
-def test_unusable_weights_are_a_data_error_that_names_the_model(damage: Callable[[Path], None], tmp_path: Path) -> None:
+def test_unusable_weights_are_a_data_error_that_names_the_model(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
     folder = change(damage, tmp_path)
     with pytest.raises(DataError) as caught:
         load_unet_score(folder)
@@ -154,11 +166,14 @@ def test_cards_tell_what_the_weights_are(name: str) -> None:
 def test_all_denoises_held_out_digits() -> None:
     score = load_unet_score("digits_unet_all")
     rng = generator(2, "held out")
-    clean = rotate(pixels(load_digits("test", "embedded").images[:128]), 360 * torch.rand(128, generator=rng))
+    clean = rotate(
+        pixels(load_digits("test", "embedded").images[:128]), 360 * torch.rand(128, generator=rng)
+    )
     noise = torch.randn(clean.shape, generator=rng)
     errors = [denoising_error(score, clean, noise, sigma) for sigma in (0.2, 0.5, 1.0, 2.0)]
     assert errors == sorted(errors)
-    # Shrinking each pixel to its mean, the best linear denoiser without neighbours, stands for "learned nothing of digits".
+    # Shrinking each pixel to its mean, the best linear denoiser without neighbours, stands for
+    # "learned nothing of digits".
     mean = clean.mean(0)
     for sigma, error in zip((0.2, 0.5, 1.0, 2.0), errors, strict=True):
         variance = (clean - mean).square().mean(0)
@@ -183,6 +198,8 @@ def test_ten_follows_the_exact_score_over_noise_levels() -> None:
     for sigma in (0.3, 0.5, 1.0, 1.5):
         for place in PLACES:
             if place != "clean":  # there s* is nearly 0 and a relative error says little
-                error = score_error(score, exact, probe_points(sample, 720, place, 64, sigma, rng), sigma)
+                error = score_error(
+                    score, exact, probe_points(sample, 720, place, 64, sigma, rng), sigma
+                )
                 assert error.relative_error < 0.5, (place, sigma)
                 assert error.cosine > 0.85, (place, sigma)

@@ -1,14 +1,16 @@
-"""The shipped text-to-image model of emoji: it is small, safe, knows its pictures, and gives ends back."""
+"""The shipped text-to-image model of emoji: it is small, safe, knows its pictures, and gives ends
+back.
+"""
 
 from typing import Any
 
 import pytest
 import torch
 
-from scoregeo.build import build
-from scoregeo.command import compose
 from scoregeo.evaluation.image import psnr
-from scoregeo.problem.latent import LatentProblem
+from scoregeo.run.build import build
+from scoregeo.run.command import compose
+from scoregeo.run.problem.latent import LatentProblem
 from scoregeo.score.model_folder import MODELS
 from tests.commands import PLAIN
 
@@ -18,7 +20,9 @@ FOLDER = MODELS / "emoji_sd"
 @pytest.fixture(scope="module")
 def problem() -> LatentProblem:
     """Five pairs, so ten pictures."""
-    config, _ = compose(["experiment=stable_diffusion", "dataset.pairs=5", "evaluation.download=false", *PLAIN])
+    config, _ = compose(
+        ["experiment=stable_diffusion", "dataset.pairs=5", "evaluation.download=false", *PLAIN]
+    )
     return LatentProblem(build(config))
 
 
@@ -31,10 +35,18 @@ def test_it_is_small_and_holds_safetensors_only() -> None:
 def test_diffusers_own_pipeline_takes_the_folder() -> None:
     from diffusers import StableDiffusionPipeline
 
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(str(FOLDER), torch_dtype=torch.float32, use_safetensors=True)
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(
+        str(FOLDER), torch_dtype=torch.float32, use_safetensors=True
+    )
     pipeline.set_progress_bar_config(disable=True)
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    image = pipeline("grinning face", latents=latents, num_inference_steps=10, guidance_scale=3.0, output_type="pt").images[0]
+    image = pipeline(
+        "grinning face",
+        latents=latents,
+        num_inference_steps=10,
+        guidance_scale=3.0,
+        output_type="pt",
+    ).images[0]
     red, green, blue = image[:, 20:44, 20:44].mean((1, 2)).tolist()
     assert min(red, green) > blue + 0.3  # yellow; grey has 0, pure yellow 1
 
@@ -59,7 +71,9 @@ def test_the_prompt_matters(problem: LatentProblem) -> None:
 
 @pytest.mark.slow
 def test_ten_emoji_come_back_from_their_inversion(problem: LatentProblem) -> None:
-    """Decoded ends against the given pictures: what the autoencoder loses, and next to nothing more."""
+    """Decoded ends against the given pictures: what the autoencoder loses, and next to nothing
+    more.
+    """
     outcome = problem.methods()["lerp_noise"](None)
     frames = problem.frames(outcome, True)
     assert frames is not None
@@ -68,5 +82,6 @@ def test_ten_emoji_come_back_from_their_inversion(problem: LatentProblem) -> Non
     alone = problem.model.decode(problem.model.encode(given))
     back, coded = psnr(ends, given), psnr(alone, given)
     assert float(coded.min()) > 25  # measured: 29.8
-    # An inversion left undone by a tenth of the autoencoder's own error would cost 0.04 dB, by a third 0.5.
+    # An inversion left undone by a tenth of the autoencoder's own error would cost 0.04 dB, by a
+    # third 0.5.
     assert float((coded - back).max()) < 0.5

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError, ScoreError
+from scoregeo._utils.errors import ConfigError, DataError, ScoreError
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.score.empirical import EmpiricalScore, empirical_score
@@ -31,12 +31,15 @@ def digits() -> torch.Tensor:
 def test_float32_digits_against_brute_force(digits: torch.Tensor, sigma: float) -> None:
     generator = torch.Generator().manual_seed(0)
     chord = digits[:20].lerp(digits[200:220], 0.4)
-    between = digits[:20].lerp(digits[1:21], 0.5)  # neighbours: the weights are decided by small differences of distances
+    between = digits[:20].lerp(
+        digits[1:21], 0.5
+    )  # neighbours: the weights are decided by small differences of distances
     noisy = digits[:20] + sigma * torch.randn(20, 1, 28, 28, generator=generator)
     x = torch.cat([chord, between, noisy])
     value, expected = EmpiricalScore(digits).score(x, sigma), brute_force(x, digits, sigma)
     assert value.dtype == torch.float32 and value.shape == x.shape
-    # Logits are exact to 1e-12; the mean is float32: 6e-8 of pixels of order 1, over sigma^2, a few roundings.
+    # Logits are exact to 1e-12; the mean is float32: 6e-8 of pixels of order 1, over sigma^2, a few
+    # roundings.
     assert (value - expected).abs().max() < 5e-7 * max(1 / sigma**2, float(expected.abs().max()))
 
 
@@ -44,16 +47,29 @@ def test_float32_digits_against_brute_force(digits: torch.Tensor, sigma: float) 
 def test_autograd_and_finite_differences_of_the_log_density(sigma: float) -> None:
     sample = Sphere(2, 4).sample(300, 0)
     score = EmpiricalScore(sample)
-    x = (Sphere(2, 4).sample(6, 1) + sigma * torch.randn(6, 4, generator=torch.Generator().manual_seed(1))).requires_grad_()
+    x = (
+        Sphere(2, 4).sample(6, 1)
+        + sigma * torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
+    ).requires_grad_()
     value = score.score(x, sigma).detach()
     (slope,) = torch.autograd.grad(score.log_density(x, sigma).sum(), x)
-    torch.testing.assert_close(slope, value, rtol=1e-10, atol=1e-10 / sigma)  # rounding of exponents of order 1 / sigma^2
+    torch.testing.assert_close(
+        slope, value, rtol=1e-10, atol=1e-10 / sigma
+    )  # rounding of exponents of order 1 / sigma^2
     step, columns = sigma / 100, []
-    for axis in torch.eye(4, dtype=torch.float64):  # order 4; higher derivatives grow where weights change hands
+    for axis in torch.eye(
+        4, dtype=torch.float64
+    ):  # order 4; higher derivatives grow where weights change hands
         y = x.detach()
-        a, b = (score.log_density(y + k * step * axis, sigma) - score.log_density(y - k * step * axis, sigma) for k in (1, 2))
+        a, b = (
+            score.log_density(y + k * step * axis, sigma)
+            - score.log_density(y - k * step * axis, sigma)
+            for k in (1, 2)
+        )
         columns.append((8 * a - b) / (12 * step))
-    assert (torch.stack(columns, 1) - value).abs().max() < 1e-6 * (float(value.abs().max()) + 1 / sigma)
+    assert (torch.stack(columns, 1) - value).abs().max() < 1e-6 * (
+        float(value.abs().max()) + 1 / sigma
+    )
 
 
 def test_log_density_of_one_gaussian() -> None:
@@ -72,7 +88,9 @@ def test_pieces_do_not_matter(digits: torch.Tensor) -> None:
     torch.testing.assert_close(small.score(x, 0.5), whole.score(x, 0.5), rtol=1e-5, atol=1e-5)
     small._point_chunk = 7
     torch.testing.assert_close(small.score(x, 0.5), whole.score(x, 0.5), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(small.log_density(x, 0.5), whole.log_density(x, 0.5), rtol=1e-12, atol=1e-9)
+    torch.testing.assert_close(
+        small.log_density(x, 0.5), whole.log_density(x, 0.5), rtol=1e-12, atol=1e-9
+    )
 
 
 def test_differentiable_in_both_modes_across_pieces() -> None:
@@ -83,13 +101,16 @@ def test_differentiable_in_both_modes_across_pieces() -> None:
     assert torch.autograd.gradcheck(lambda y: score.score(y, 0.2), (x,))
     (backward,) = torch.autograd.grad((score.score(x, 0.2) * v).sum(), x)
     _, forward = torch.func.jvp(lambda y: score.score(y, 0.2), (x.detach(),), (v,))
-    torch.testing.assert_close(forward, backward, rtol=1e-9, atol=1e-9)  # symmetric Jacobian; rounding
+    torch.testing.assert_close(
+        forward, backward, rtol=1e-9, atol=1e-9
+    )  # symmetric Jacobian; rounding
 
 
 def test_a_dense_sample_has_the_sphere_score() -> None:
     x = Sphere(2, 3).sample(20, 1) * 1.1
     exact = SphereScore(2, 3).score(x, 0.3)
-    # Monte Carlo: standard error about (0.3 / 0.3^2) / sqrt(200000 * 0.02 effective) = 0.05 a component, three of them.
+    # Monte Carlo: standard error about (0.3 / 0.3^2) / sqrt(200000 * 0.02 effective) = 0.05 a
+    # component, three of them.
     assert (EmpiricalScore(Sphere(2, 3).sample(200_000, 0)).score(x, 0.3) - exact).abs().max() < 0.2
 
 
@@ -97,7 +118,9 @@ def test_far_points_and_small_sigma_stay_finite(digits: torch.Tensor) -> None:
     x = torch.cat([digits[:2], 100 * digits[:2]])
     score = EmpiricalScore(digits)
     assert score.score(x, 1e-3).isfinite().all()
-    assert score.score(digits[:2], 1e-3).abs().max() < 1  # nothing but the point itself counts: (y - y) / sigma^2 is rounding
+    assert (
+        score.score(digits[:2], 1e-3).abs().max() < 1
+    )  # nothing but the point itself counts: (y - y) / sigma^2 is rounding
 
 
 def test_bad_input() -> None:
@@ -120,7 +143,9 @@ def test_bad_input() -> None:
 def test_factory() -> None:
     field = empirical_score(Sphere(2, 3), 0, sigma=0.1, count=50, chunk_mb=1)
     x = Sphere(2, 3).sample(4, 5)
-    torch.testing.assert_close(field(x), brute_force(x, Sphere(2, 3).sample(50, 0), 0.1), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        field(x), brute_force(x, Sphere(2, 3).sample(50, 0), 0.1), rtol=1e-9, atol=1e-9
+    )
     for sigma in (None, 0.0, -1.0, 1e-9, float("nan"), "small"):
         with pytest.raises(ConfigError, match=r"score\.sigma"):
             empirical_score(Sphere(2, 3), 0, sigma=sigma, count=5)  # type: ignore[arg-type]

@@ -2,14 +2,16 @@
 
 import torch
 
-from scoregeo.core.seed import generator
+from scoregeo._utils.seed import generator
 from scoregeo.score.fixed_point import fixed_point
 
 SIZE = 5
 
 
 def affine(low: float, high: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Matrices [batch, 5, 5] with eigenvalues from `low` to `high`, offsets, and the fixed points of A x + b."""
+    """Matrices [batch, 5, 5] with eigenvalues from `low` to `high`, offsets, and the fixed points
+    of A x + b.
+    """
     rng = generator(0, "affine")
     basis = torch.linalg.qr(torch.randn(3, SIZE, SIZE, generator=rng, dtype=torch.float64)).Q
     matrix = basis @ torch.diag(torch.linspace(low, high, SIZE, dtype=torch.float64)) @ basis.mT

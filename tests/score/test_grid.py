@@ -1,12 +1,14 @@
-"""DDIM on a scheduler's levels, on a Gaussian: there its steps and the ODE it follows have closed forms."""
+"""DDIM on a scheduler's levels, on a Gaussian: there its steps and the ODE it follows have closed
+forms.
+"""
 
 from dataclasses import dataclass
 
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.seed import generator
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.grid import SamplingGrid
 
@@ -31,7 +33,9 @@ def draw() -> torch.Tensor:
 
 
 def step(x: torch.Tensor, high: float, low: float) -> torch.Tensor:
-    """DDIM by its textbook formula in variance-preserving coordinates (Song et al. 2021, eq. 12, eta = 0)."""
+    """DDIM by its textbook formula in variance-preserving coordinates (Song et al. 2021, eq. 12,
+    eta = 0).
+    """
     abar, before = 1 / (1 + high**2), 1 / (1 + low**2)
     noise = high * (x - MEAN) / (SPREAD**2 + high**2)
     x_vp = x * abar**0.5
@@ -42,7 +46,9 @@ def step(x: torch.Tensor, high: float, low: float) -> torch.Tensor:
 def test_decoding_is_the_textbook_s() -> None:
     x = draw()
     expected = step(step(step(x, 8.0, 2.0), 2.0, 0.5), 0.5, 0.0)
-    torch.testing.assert_close(EVEN.decode(GaussianScore(), x, 8.0), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        EVEN.decode(GaussianScore(), x, 8.0), expected, rtol=1e-12, atol=1e-12
+    )
     # x_vp = x / sqrt(1 + sigma^2) is what is handed on where levels do not meet.
     after = step(x, 8.0, 2.0) / 5**0.5 * (1 + 2.1**2) ** 0.5
     last = step(step(after, 2.1, 0.5), 0.5, 0.03) / (1 + 0.03**2) ** 0.5
@@ -72,8 +78,12 @@ def test_steps_from_any_level(sigma: float, steps: tuple[tuple[float, float], ..
 
 def test_below_the_last_level_nothing_is_left_to_do() -> None:
     score, x = CountingScore(GaussianScore()), draw()
-    torch.testing.assert_close(ODD.decode(score, x, 0.02), x / (1 + 0.02**2) ** 0.5, rtol=1e-12, atol=0)
-    torch.testing.assert_close(ODD.invert(score, x, 0.02), x * (1 + 0.02**2) ** 0.5, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        ODD.decode(score, x, 0.02), x / (1 + 0.02**2) ** 0.5, rtol=1e-12, atol=0
+    )
+    torch.testing.assert_close(
+        ODD.invert(score, x, 0.02), x * (1 + 0.02**2) ** 0.5, rtol=1e-12, atol=0
+    )
     assert score.count == 0
 
 
@@ -85,7 +95,9 @@ def test_decoding_follows_the_ode_to_first_order() -> None:
         grid = SamplingGrid(tuple(levels[:-1]), tuple(levels[1:]))
         errors.append(float((grid.decode(GaussianScore(), x, 5.0) - exact).norm()))
     # Euler's method: half the step, half the error, to a few per cent.
-    assert errors[0] / errors[1] == pytest.approx(2, rel=0.1) and errors[1] / errors[2] == pytest.approx(2, rel=0.1)
+    assert errors[0] / errors[1] == pytest.approx(2, rel=0.1) and errors[1] / errors[
+        2
+    ] == pytest.approx(2, rel=0.1)
 
 
 @pytest.mark.parametrize("grid", [EVEN, ODD])
@@ -103,11 +115,14 @@ def test_one_round_is_the_usual_inversion() -> None:
     x_vp = x  # clean
     expected = x
     for low, high in ((0.0, 0.5), (0.5, 2.0), (2.0, 8.0)):
-        # eps of x_vp as it is, at the level it goes to; then the step in variance-preserving coordinates.
+        # eps of x_vp as it is, at the level it goes to; then the step in variance-preserving
+        # coordinates.
         noise = high * (x_vp * (1 + high**2) ** 0.5 - MEAN) / (SPREAD**2 + high**2)
         expected = x_vp * (1 + low**2) ** 0.5 + (high - low) * noise
         x_vp = expected / (1 + high**2) ** 0.5
-    torch.testing.assert_close(EVEN.invert(GaussianScore(), x, 8.0), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        EVEN.invert(GaussianScore(), x, 8.0), expected, rtol=1e-12, atol=1e-12
+    )
 
 
 def test_noise_is_scaled_to_the_first_level() -> None:
@@ -115,7 +130,13 @@ def test_noise_is_scaled_to_the_first_level() -> None:
 
 
 def test_bad_input() -> None:
-    for high, low in (((), ()), ((1.0,), (0.5, 0.0)), ((1.0, 2.0), (0.5, 0.0)), ((1.0,), (2.0,)), ((1.0,), (-0.1,))):
+    for high, low in (
+        ((), ()),
+        ((1.0,), (0.5, 0.0)),
+        ((1.0, 2.0), (0.5, 0.0)),
+        ((1.0,), (2.0,)),
+        ((1.0,), (-0.1,)),
+    ):
         with pytest.raises(ConfigError, match="sampling grid"):
             SamplingGrid(high, low)
     for sigma in (-1.0, float("nan"), float("inf")):

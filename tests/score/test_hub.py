@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo.core.errors import DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.score import hub
 
 MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -19,7 +19,9 @@ MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 def listener(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> socket.socket:
     """A server that takes connections and never answers, set as the hub; the cache is empty."""
     constants = pytest.importorskip("huggingface_hub.constants")
-    assert pytest.importorskip("huggingface_hub").HfApi  # imported on first use, which the clock should not see
+    assert pytest.importorskip(
+        "huggingface_hub"
+    ).HfApi  # imported on first use, which the clock should not see
     server = socket.create_server(("127.0.0.1", 0))
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -56,8 +58,17 @@ def test_files_in_the_cache_are_used_without_a_hub(listener: socket.socket, tmp_
 @pytest.mark.slow
 def test_the_whole_command_with_its_own_process(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    code = f"from scoregeo.score.sd_loading import load_stable_diffusion; load_stable_diffusion({MODEL!r})"
+    code = (
+        "from scoregeo.score.sd_loading import load_stable_diffusion;"
+        f" load_stable_diffusion({MODEL!r})"
+    )
     environment = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert result.returncode != 0
-    assert "DataError" in result.stderr and "cannot be reached" in result.stderr and "emoji_sd" in result.stderr
+    assert (
+        "DataError" in result.stderr
+        and "cannot be reached" in result.stderr
+        and "emoji_sd" in result.stderr
+    )

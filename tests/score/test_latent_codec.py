@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import DataError, ScoreError
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import DataError, ScoreError
+from scoregeo._utils.seed import generator
 from scoregeo.score.latent_codec import LatentCodec
 
 diffusers = pytest.importorskip("diffusers")

@@ -1,4 +1,6 @@
-"""The quadrature score against closed forms: spheres, circles, and the matrix Fisher distribution of rotations."""
+"""The quadrature score against closed forms: spheres, circles, and the matrix Fisher distribution
+of rotations.
+"""
 
 import math
 
@@ -7,7 +9,7 @@ import torch
 from scipy.integrate import quad
 from scipy.special import ive
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.ellipsoid import Ellipsoid
@@ -25,7 +27,9 @@ from scoregeo.score.sphere import SphereScore
 def points(data: AbstractDataset, sigma: float) -> torch.Tensor:
     """On the noise shell, and half-way along chords."""
     sample = data.sample(80, 1)
-    noise = torch.randn(sample.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = torch.randn(
+        sample.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     return torch.cat([sample + sigma * noise, (sample[:20] + sample[20:40]) / 2])
 
 
@@ -37,26 +41,39 @@ def circles(x: torch.Tensor, sigma: float, radius: float) -> torch.Tensor:
 @pytest.mark.parametrize("sigma", [0.1, 0.4])
 def test_against_closed_forms(sigma: float) -> None:
     ball, x = Ellipsoid((1.0, 1.0, 1.0)), points(Sphere(), sigma)
-    close(manifold_score(ball, 0, sigma=sigma)(x), SphereScore(2, 3).score(x, sigma), x.norm(dim=1), sigma)
+    close(
+        manifold_score(ball, 0, sigma=sigma)(x),
+        SphereScore(2, 3).score(x, sigma),
+        x.norm(dim=1),
+        sigma,
+    )
     flat = FlatTorus(2, radius=1.0)
     x = points(flat, sigma)
     outside = x.view(-1, 2, 2).norm(dim=2).amax(1)
     close(manifold_score(flat, 0, sigma=sigma)(x), circles(x, sigma, 1.0), outside, sigma)
     ring = ClosedCurve(height=0.0)
     x = points(ring, sigma)
-    close(manifold_score(ring, 0, sigma=sigma)(x), SphereScore(1, 3).score(x, sigma), x[:, :2].norm(dim=1), sigma)
+    close(
+        manifold_score(ring, 0, sigma=sigma)(x),
+        SphereScore(1, 3).score(x, sigma),
+        x[:, :2].norm(dim=1),
+        sigma,
+    )
 
 
 def close(found: torch.Tensor, expected: torch.Tensor, out: torch.Tensor, sigma: float) -> None:
-    """N equal steps around a unit circle err by the aliased Fourier coefficient, `I_N(k) / I_0(k)` of the density with
-    `k = out / sigma^2`, `out` the distance from the centre; Gauss-Legendre rings likewise. A score is of order 1 / sigma."""
+    """N equal steps around a unit circle err by the aliased Fourier coefficient, `I_N(k) / I_0(k)`
+    of the density with `k = out / sigma^2`, `out` the distance from the centre; Gauss-Legendre
+    rings likewise. A score is of order 1 / sigma."""
     kappa, count = (out / sigma**2).numpy(), math.floor(2 * math.pi * 1.25 / sigma)
     bound = 1e-9 + 5 * torch.from_numpy(ive(count, kappa) / ive(0, kappa))
     assert ((found - expected).norm(dim=1) * sigma < bound).all() and bound.median() < 1e-6
 
 
 def normaliser(s: list[float]) -> float:
-    """log of the matrix Fisher distribution's constant for singular values s (Lee 2018, theorem 1), without its growth."""
+    """log of the matrix Fisher distribution's constant for singular values s (Lee 2018, theorem 1),
+    without its growth.
+    """
     a, b, c = s
 
     def integrand(u: float) -> float:

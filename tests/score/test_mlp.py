@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
@@ -36,7 +36,9 @@ def test_weights_are_kept_and_found_again(cache: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setattr(mlp, "train", forbidden)
         assert torch.equal(mlp_score(Sphere(), 0, sigma=0.1, **SMALL)(x), first)
-        assert torch.equal(mlp_score(Sphere(num_pairs=3), 0, sigma=0.1, **SMALL)(x), first)  # the data are the same
+        assert torch.equal(
+            mlp_score(Sphere(num_pairs=3), 0, sigma=0.1, **SMALL)(x), first
+        )  # the data are the same
         mlp_score(Sphere(), 0, sigma=1.0, **SMALL)
     mlp_score(Sphere(), 1, sigma=0.1, **SMALL)
     mlp_score(Sphere(radius=2.0), 0, sigma=0.1, **SMALL)
@@ -66,12 +68,16 @@ def test_weights_of_another_network_are_named(cache: Path) -> None:
         mlp_score(Sphere(2, 4), 0, sigma=0.1, **SMALL)
 
 
-def test_a_killed_training_ends_like_an_uninterrupted_one(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_training_ends_like_an_uninterrupted_one(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = {**SMALL, "steps": 600}  # checkpoints come every 500 steps
     x = Sphere().sample(8, 3)
     loss = mlp.DenoisingLoss.__call__
 
-    def killed(self: mlp.DenoisingLoss, model: Network, step: int, rng: torch.Generator) -> torch.Tensor:
+    def killed(
+        self: mlp.DenoisingLoss, model: Network, step: int, rng: torch.Generator
+    ) -> torch.Tensor:
         if step == 550:
             raise KeyboardInterrupt
         return loss(self, model, step, rng)
@@ -80,7 +86,9 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(cache: Path, monkeypat
         patch.setattr(mlp.DenoisingLoss, "__call__", killed)
         with pytest.raises(KeyboardInterrupt):
             mlp_score(Sphere(), 0, sigma=0.1, **settings)
-    assert not list(cache.glob("mlp/*/weights.safetensors")) and list(cache.glob("mlp/*/checkpoint.safetensors"))
+    assert not list(cache.glob("mlp/*/weights.safetensors")) and list(
+        cache.glob("mlp/*/checkpoint.safetensors")
+    )
     resumed = mlp_score(Sphere(), 0, sigma=0.1, **settings)(x)
     monkeypatch.setenv("SCOREGEO_CACHE", str(cache / "other"))
     assert torch.equal(mlp_score(Sphere(), 0, sigma=0.1, **settings)(x), resumed)
@@ -90,7 +98,9 @@ def test_score_of_the_preconditioned_denoiser() -> None:
     network = Network(3, 8, 2, 0.6, 0.02, 2.0).double()
     score, x, sigma = MLPScore(network, 3), Sphere().sample(5, 0), 0.3
     skip, root = 0.6**2 / (0.3**2 + 0.6**2), (0.3**2 + 0.6**2) ** 0.5
-    denoised = skip * x + 0.3 * 0.6 / root * network(x, torch.full((5, 1), 0.3, dtype=torch.float64))
+    denoised = skip * x + 0.3 * 0.6 / root * network(
+        x, torch.full((5, 1), 0.3, dtype=torch.float64)
+    )
     torch.testing.assert_close(score.denoise(x, sigma), denoised)
 
 
@@ -122,8 +132,9 @@ def test_error_against_the_exact_score(record_property: Any) -> None:
     for sigma, bound in ((0.05, 0.05), (0.1, 0.04), (0.5, 0.03), (2.0, 0.015)):
         exact = sphere_score(Sphere(), 0, sigma=sigma)
         for name, x in (("shell", clean + sigma * noise), ("clean", clean)):
-            # Root mean square error in units of 1 / sigma, the size of the score on the shell; 2 to 3 times the measured
-            # one, which leaves room for other machines' rounding, magnified by a long training.
+            # Root mean square error in units of 1 / sigma, the size of the score on the shell; 2 to
+            # 3 times the measured one, which leaves room for other machines' rounding, magnified by
+            # a long training.
             error = float((field.score.score(x, sigma) - exact(x)).square().mean().sqrt()) * sigma
             record_property(f"{name} {sigma}", error)
             print(f"sigma {sigma}, {name}: error {error:.4f} / sigma")

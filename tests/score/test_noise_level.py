@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.flat_torus import FlatTorus
 from scoregeo.dataset.sphere import Sphere
@@ -20,7 +20,9 @@ from scoregeo.score.sphere import SphereScore, sphere_score
 
 
 class Isotropic(AbstractScore):
-    """`s = -x / (scale^2 + sigma^2)`: data normal about the origin, `D(x) - x = -sigma^2 x / (scale^2 + sigma^2)`."""
+    """`s = -x / (scale^2 + sigma^2)`: data normal about the origin,
+    `D(x) - x = -sigma^2 x / (scale^2 + sigma^2)`.
+    """
 
     def __init__(self, size: int, scale: float, low: float = 0.0, high: float = math.inf) -> None:
         self.size, self.scale, self.range = size, scale, (low, high)
@@ -37,7 +39,9 @@ class Isotropic(AbstractScore):
         return -x / (self.scale**2 + sigma**2)
 
 
-def moved(data: torch.Tensor, factor: float = 1.0, turn: torch.Tensor | None = None, extra: int = 0) -> torch.Tensor:
+def moved(
+    data: torch.Tensor, factor: float = 1.0, turn: torch.Tensor | None = None, extra: int = 0
+) -> torch.Tensor:
     """Scaled, padded with zeros to `extra` more numbers, turned."""
     wide = torch.nn.functional.pad(factor * data, (0, extra))
     return wide if turn is None else wide @ turn.T
@@ -46,19 +50,25 @@ def moved(data: torch.Tensor, factor: float = 1.0, turn: torch.Tensor | None = N
 def test_profile_of_a_normal_distribution() -> None:
     x = torch.randn(101, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     profile = noise_profile(Isotropic(4, 0.5), x)
-    radius = x.norm(dim=1).median()  # the shift grows with the radius, so that the median goes through
+    radius = x.norm(
+        dim=1
+    ).median()  # the shift grows with the radius, so that the median goes through
     torch.testing.assert_close(profile.shift, profile.sigma**2 * radius / (0.25 + profile.sigma**2))
     torch.testing.assert_close(profile.share * profile.sigma, profile.shift)
     assert float(profile.sigma[-1]) == pytest.approx(data_scale(x)) and len(profile.sigma) == 37
 
 
 def test_the_exact_sphere_reaches_the_level_where_its_shift_is_known() -> None:
-    """On S^2 of radius R, `|D - x| = R (1 - coth k + 1 / k)`, `k = R^2 / sigma^2`; solved for 0.55 sigma."""
+    """On S^2 of radius R, `|D - x| = R (1 - coth k + 1 / k)`, `k = R^2 / sigma^2`; solved for 0.55
+    sigma.
+    """
     low, high = 0.1, 0.7
     for _ in range(60):
         middle = (low + high) / 2
         k = middle**-2
-        low, high = (middle, high) if (1 - 1 / math.tanh(k) + 1 / k) < 0.55 * middle else (low, middle)
+        low, high = (
+            (middle, high) if (1 - 1 / math.tanh(k) + 1 / k) < 0.55 * middle else (low, middle)
+        )
     x = 3 * Sphere(2, 3).sample(64, 0)
     found = choose_noise_level(SphereScore(2, 3, 3.0), x)
     # Log-linear between levels a quarter of an octave apart: of second order in it.
@@ -71,15 +81,21 @@ def test_the_exact_sphere_reaches_the_level_where_its_shift_is_known() -> None:
 def test_scale_rotation_and_flat_directions(rule: str, make: Callable[[], Torus]) -> None:
     sample, x = make().sample(300, 0), make().sample(64, 1)
     size = sample.shape[1] + 2
-    turn = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
+    turn = torch.linalg.qr(
+        torch.randn(size, size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    )[0]
     plain = choose_noise_level(EmpiricalScore(sample), x, rule).sigma
     scaled = choose_noise_level(EmpiricalScore(moved(sample, 7.0)), moved(x, 7.0), rule).sigma
-    turned = choose_noise_level(EmpiricalScore(moved(sample, 1.0, turn, 2)), moved(x, 1.0, turn, 2), rule).sigma
+    turned = choose_noise_level(
+        EmpiricalScore(moved(sample, 1.0, turn, 2)), moved(x, 1.0, turn, 2), rule
+    ).sigma
     assert scaled == pytest.approx(7 * plain, rel=1e-6) and turned == pytest.approx(plain, rel=1e-6)
 
 
 def test_which_branch() -> None:
-    """A surface in R^3 is taken far outside; a curve, or two normal directions, at the least shift."""
+    """A surface in R^3 is taken far outside; a curve, or two normal directions, at
+    the least shift.
+    """
     for make, outside in ((Torus, True), (Sphere, True), (ClosedCurve, False), (FlatTorus, False)):
         score, x = EmpiricalScore(make().sample(1000, 0)), make().sample(128, 1)
         found, profile = choose_noise_level(score, x), noise_profile(score, x)
@@ -91,9 +107,14 @@ def test_which_branch() -> None:
 
 
 def test_the_least_shift_follows_the_spacing_of_a_sample() -> None:
-    """On a curve the sample's points come N times closer, curvature stays: the level falls with the spacing."""
+    """On a curve the sample's points come N times closer, curvature stays: the level falls with the
+    spacing.
+    """
     curve = ClosedCurve()
-    levels = [choose_noise_level(EmpiricalScore(curve.sample(n, 0)), curve.sample(256, 1)).sigma for n in (100, 400, 1600)]
+    levels = [
+        choose_noise_level(EmpiricalScore(curve.sample(n, 0)), curve.sample(256, 1)).sigma
+        for n in (100, 400, 1600)
+    ]
     assert levels[0] > levels[1] > levels[2] and levels[2] > curve.length / 1600 / 10
 
 
@@ -117,7 +138,9 @@ def test_refused() -> None:
 def test_scores_that_take_a_rule_and_those_that_do_not() -> None:
     field = empirical_score(Torus(), 0, sigma=AUTO, count=300)
     assert field.sigma == choose_noise_level(field.score, Torus().held_out(256, 0)).sigma
-    assert field.note.startswith(f"Noise level: score.sigma=auto chose {field.sigma:.4g} (dimension")
+    assert field.note.startswith(
+        f"Noise level: score.sigma=auto chose {field.sigma:.4g} (dimension"
+    )
     assert empirical_score(Torus(), 0, sigma=0.1, count=300).note == ""
     with pytest.raises(ConfigError, match="score.sigma = 'auto'.*score=empirical and mlp"):
         sphere_score(Sphere(), 0, AUTO)  # type: ignore[arg-type]  # as from the command line

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.seed import generator
 from scoregeo.score.prediction import PREDICTIONS, check_prediction, score_of_output
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.sd_loading import load_stable_diffusion
 from tests.score.tiny_sd import TOKENS, WIDTH, diffusers_pipeline, save_tiny_sd
@@ -45,8 +45,15 @@ def test_an_encoder_that_was_moved_encodes_anew(prompts: PromptEncoder) -> None:
 
 
 def test_too_long_a_prompt_is_refused_not_cut(prompts: PromptEncoder) -> None:
-    fits, longer = "cat dog red cat dog red cat dog red x", "cat dog red cat dog red cat dog red x y"
-    assert (prompts.count_tokens(""), prompts.count_tokens(fits), prompts.count_tokens(longer)) == (2, 12, 13)
+    fits, longer = (
+        "cat dog red cat dog red cat dog red x",
+        "cat dog red cat dog red cat dog red x y",
+    )
+    assert (prompts.count_tokens(""), prompts.count_tokens(fits), prompts.count_tokens(longer)) == (
+        2,
+        12,
+        13,
+    )
     prompts.encode(fits)
     with pytest.raises(ConfigError, match=rf"dataset\.prompts\[1\].*{longer}.*13 tokens.*takes 12"):
         prompts.encode(longer, "dataset.prompts[1]")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.core.files import load_tensors, save_tensors
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import load_tensors, save_tensors
+from scoregeo._utils.seed import generator
 from scoregeo.score.sd_loading import PARTS, load_stable_diffusion
 from tests.score.tiny_sd import TOKENS, save_tiny_sd, scheduler, tiny_unet
 
@@ -44,14 +44,23 @@ def renamed(part: str, stem: str, name: Callable[[str], str], **more: torch.Tens
 
     def change(folder: Path) -> None:
         path = folder / part / f"{stem}.safetensors"
-        save_tensors(path, {name(key): value for key, value in load_tensors(path).items()} | more, {"format": "pt"})
+        save_tensors(
+            path,
+            {name(key): value for key, value in load_tensors(path).items()} | more,
+            {"format": "pt"},
+        )
 
     return change
 
 
 def old_attention(key: str) -> str:
     """Names of the autoencoder's attention weights in files of 2022."""
-    for new, old in (("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn")):
+    for new, old in (
+        ("to_q", "query"),
+        ("to_k", "key"),
+        ("to_v", "value"),
+        ("to_out.0", "proj_attn"),
+    ):
         key = key.replace(new, old) if "attentions" in key else key
     return key
 
@@ -68,10 +77,16 @@ def old_tokenizer(folder: Path) -> None:
 
 def half(folder: Path) -> None:
     """Weights in half precision alone, under the name they have on the hub."""
-    for part, stem in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
+    for part, stem in (
+        ("unet", "diffusion_pytorch_model"),
+        ("vae", "diffusion_pytorch_model"),
+        ("text_encoder", "model"),
+    ):
         path = folder / part / f"{stem}.safetensors"
         save_tensors(
-            path.with_name(f"{stem}.fp16.safetensors"), {k: v.half() for k, v in load_tensors(path).items()}, {"format": "pt"}
+            path.with_name(f"{stem}.fp16.safetensors"),
+            {k: v.half() for k, v in load_tensors(path).items()},
+            {"format": "pt"},
         )
         path.unlink()
 
@@ -81,8 +96,12 @@ def half(folder: Path) -> None:
     [
         pytest.param(renamed("vae", "diffusion_pytorch_model", old_attention), 0.0, id="attention"),
         pytest.param(
-            renamed("text_encoder", "model", lambda key: f"text_model.{key.removeprefix('text_model.')}",
-                    **{"text_model.embeddings.position_ids": torch.arange(TOKENS)[None]}),
+            renamed(
+                "text_encoder",
+                "model",
+                lambda key: f"text_model.{key.removeprefix('text_model.')}",
+                **{"text_model.embeddings.position_ids": torch.arange(TOKENS)[None]},
+            ),
             0.0,
             id="text",
         ),
@@ -90,8 +109,10 @@ def half(folder: Path) -> None:
         pytest.param(lambda folder: (folder / "model_index.json").unlink(), 0.0, id="index"),
         pytest.param(half, 2e-2, id="half"),  # weights rounded to 5e-4, through some dozen layers
     ],
-)  # fmt: skip
-def test_older_files_of_the_same_model(original: Path, folder: Path, older: Damage, tolerance: float) -> None:
+)
+def test_older_files_of_the_same_model(
+    original: Path, folder: Path, older: Damage, tolerance: float
+) -> None:
     older(folder)
     x, images = torch.randn(2, 4, 8, 8, generator=generator(0, "x")), torch.zeros(1, 3, 16, 16)
     ours, same = load_stable_diffusion(folder), load_stable_diffusion(original)
@@ -113,7 +134,11 @@ def shorter(folder: Path) -> None:
 def without(part: str, stem: str, key: str) -> Damage:
     def change(folder: Path) -> None:
         path = folder / part / f"{stem}.safetensors"
-        save_tensors(path, {k: v for k, v in load_tensors(path).items() if not k.endswith(key)}, {"format": "pt"})
+        save_tensors(
+            path,
+            {k: v for k, v in load_tensors(path).items() if not k.endswith(key)},
+            {"format": "pt"},
+        )
 
     return change
 
@@ -127,21 +152,39 @@ def narrow(folder: Path) -> None:
 
 
 def zero_snr(folder: Path) -> None:
-    scheduler("sd2", prediction_type="epsilon", rescale_betas_zero_snr=True).save_pretrained(folder / "scheduler")
+    scheduler("sd2", prediction_type="epsilon", rescale_betas_zero_snr=True).save_pretrained(
+        folder / "scheduler"
+    )
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        pytest.param(pickled, "unet.*only as a pickle.*diffusion_pytorch_model.bin.*save_pretrained", id="pickle"),
-        pytest.param(lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "unet has no weights", id="none"),
-        pytest.param(shorter, "vae cannot be loaded", id="truncated"),
-        pytest.param(without("unet", "diffusion_pytorch_model", "conv_in.weight"), "unet.*does not fit.*conv_in", id="missing"),
         pytest.param(
-            without("vae", "diffusion_pytorch_model", "conv_out.bias"), "vae.*does not fit.*conv_out", id="missing in vae"
+            pickled,
+            "unet.*only as a pickle.*diffusion_pytorch_model.bin.*save_pretrained",
+            id="pickle",
         ),
         pytest.param(
-            without("text_encoder", "model", "final_layer_norm.bias"), "text_encoder.*does not fit", id="missing in text"
+            lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(),
+            "unet has no weights",
+            id="none",
+        ),
+        pytest.param(shorter, "vae cannot be loaded", id="truncated"),
+        pytest.param(
+            without("unet", "diffusion_pytorch_model", "conv_in.weight"),
+            "unet.*does not fit.*conv_in",
+            id="missing",
+        ),
+        pytest.param(
+            without("vae", "diffusion_pytorch_model", "conv_out.bias"),
+            "vae.*does not fit.*conv_out",
+            id="missing in vae",
+        ),
+        pytest.param(
+            without("text_encoder", "model", "final_layer_norm.bias"),
+            "text_encoder.*does not fit",
+            id="missing in text",
         ),
         pytest.param(
             renamed("unet", "diffusion_pytorch_model", str, more=torch.zeros(1)),
@@ -150,22 +193,53 @@ def zero_snr(folder: Path) -> None:
         ),
         pytest.param(inpainting, "takes 9 channels.*inpainting", id="inpainting"),
         pytest.param(narrow, "width 8.*gives 16", id="another text encoder"),
-        pytest.param(settings("model_index.json", _class_name="StableDiffusionXLPipeline"), "StableDiffusionXLPipeline", id="xl"),
-        pytest.param(settings("unet/config.json", addition_embed_type="text_time"), "more than text", id="xl without index"),
-        pytest.param(settings("unet/config.json", time_cond_proj_dim=8), "latent consistency", id="lcm"),
         pytest.param(
-            settings("unet/config.json", _class_name="UNet2DModel"), "UNet2DModel, not a UNet2DCond", id="unconditional"
+            settings("model_index.json", _class_name="StableDiffusionXLPipeline"),
+            "StableDiffusionXLPipeline",
+            id="xl",
+        ),
+        pytest.param(
+            settings("unet/config.json", addition_embed_type="text_time"),
+            "more than text",
+            id="xl without index",
+        ),
+        pytest.param(
+            settings("unet/config.json", time_cond_proj_dim=8), "latent consistency", id="lcm"
+        ),
+        pytest.param(
+            settings("unet/config.json", _class_name="UNet2DModel"),
+            "UNet2DModel, not a UNet2DCond",
+            id="unconditional",
         ),
         pytest.param(settings("text_encoder/config.json", model_type="t5"), "'t5'", id="t5"),
-        pytest.param(settings("scheduler/scheduler_config.json", prediction_type="flow"), "'flow'", id="flow"),
-        pytest.param(settings("scheduler/scheduler_config.json", beta_schedule="odd"), "scheduler cannot be used", id="betas"),
-        pytest.param(settings("scheduler/scheduler_config.json", thresholding=True), "thresholding", id="thresholding"),
-        pytest.param(zero_snr, "zero terminal", id="zero terminal snr"),
-        pytest.param(lambda f: (f / "unet" / "config.json").write_text("{"), "config.json cannot be read", id="json"),
         pytest.param(
-            lambda f: (f / "tokenizer" / "tokenizer.json").write_text("{"), "tokenizer cannot be loaded", id="tokenizer"
+            settings("scheduler/scheduler_config.json", prediction_type="flow"), "'flow'", id="flow"
         ),
-        *(pytest.param(lambda f, p=part: shutil.rmtree(f / p), f"has no {part}/", id=f"no {part}") for part in PARTS),
+        pytest.param(
+            settings("scheduler/scheduler_config.json", beta_schedule="odd"),
+            "scheduler cannot be used",
+            id="betas",
+        ),
+        pytest.param(
+            settings("scheduler/scheduler_config.json", thresholding=True),
+            "thresholding",
+            id="thresholding",
+        ),
+        pytest.param(zero_snr, "zero terminal", id="zero terminal snr"),
+        pytest.param(
+            lambda f: (f / "unet" / "config.json").write_text("{"),
+            "config.json cannot be read",
+            id="json",
+        ),
+        pytest.param(
+            lambda f: (f / "tokenizer" / "tokenizer.json").write_text("{"),
+            "tokenizer cannot be loaded",
+            id="tokenizer",
+        ),
+        *(
+            pytest.param(lambda f, p=part: shutil.rmtree(f / p), f"has no {part}/", id=f"no {part}")
+            for part in PARTS
+        ),
     ],
 )
 def test_what_is_refused(folder: Path, damage: Damage, words: str) -> None:
@@ -175,7 +249,9 @@ def test_what_is_refused(folder: Path, damage: Damage, words: str) -> None:
     assert str(folder) in str(caught.value)
 
 
-@pytest.mark.parametrize("model", ["", "no_such_model", "/no/such/folder", "./here", "a/b/c", "~/none/here"])
+@pytest.mark.parametrize(
+    "model", ["", "no_such_model", "/no/such/folder", "./here", "a/b/c", "~/none/here"]
+)
 def test_what_is_no_model_s_name(model: str) -> None:
     with pytest.raises(DataError, match="neither a folder"):
         load_stable_diffusion(model)

@@ -10,26 +10,39 @@ import pytest
 import torch
 from torch import nn
 
-from scoregeo.core.errors import ConfigError, DataError, ScoreError
-from scoregeo.core.seed import generator
+from scoregeo._utils.errors import ConfigError, DataError, ScoreError
+from scoregeo._utils.seed import generator
 from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AlongChord, Fixed, PerPoint
 from scoregeo.score.prediction import PREDICTIONS
 from scoregeo.score.sd_loading import load_stable_diffusion
 from scoregeo.score.stable_diffusion import StableDiffusion, generate
 from tests.score.mixture_unet import CAT, DOG, SHAPE, SIGMA, MixtureUNet, log_density, mixture
-from tests.score.tiny_sd import IMAGE, KINDS, LATENT, diffusers_images, diffusers_pipeline, save_tiny_sd
+from tests.score.tiny_sd import (
+    IMAGE,
+    KINDS,
+    LATENT,
+    diffusers_images,
+    diffusers_pipeline,
+    save_tiny_sd,
+)
 
 
 def draw(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.randn(*shape, generator=generator(0, "points"), dtype=dtype)
 
 
-def gradient(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, step: float = 1e-4) -> torch.Tensor:
+def gradient(
+    f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, step: float = 1e-4
+) -> torch.Tensor:
     """Central differences of `f` [batch, *shape] -> [batch], one coordinate at a time."""
     slopes = []
     for k in range(x[0].numel()):
-        shift = torch.zeros(x[0].numel(), dtype=x.dtype).index_fill(0, torch.tensor(k), step).reshape(x.shape[1:])
+        shift = (
+            torch.zeros(x[0].numel(), dtype=x.dtype)
+            .index_fill(0, torch.tensor(k), step)
+            .reshape(x.shape[1:])
+        )
         slopes.append((f(x + shift) - f(x - shift)) / (2 * step))
     return torch.stack(slopes, 1).reshape(x.shape)
 
@@ -68,7 +81,9 @@ def test_batches_are_split_to_the_chunk(chunk: int) -> None:
     for guidance, doubled in ((1.0, 1), (3.0, 2)):
         whole, split = (mixture(guidance=guidance, negative=DOG, chunk=c) for c in (100, chunk))
         x = draw(7, *SHAPE)
-        torch.testing.assert_close(split.score(x, SIGMA), whole.score(x, SIGMA), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            split.score(x, SIGMA), whole.score(x, SIGMA), rtol=1e-12, atol=1e-12
+        )
         assert max(split.unet.batches) <= chunk
         assert sum(split.unet.batches) == 7 * doubled == 7 * split.network_evaluations
 
@@ -86,7 +101,9 @@ def test_chord_between_two_prompts() -> None:
 def test_derivatives_go_through_the_interpolated_prompt(product: str) -> None:
     a, b = draw(2, *SHAPE)
     score = mixture(condition=AlongChord(CAT, DOG, a, b), guidance=2.0, negative=DOG, chunk=4)
-    x = torch.stack([a + u * (b - a) + 0.1 for u in (-1.0, 0.3, 0.8, 2.0)])  # beyond both ends, and between
+    x = torch.stack(
+        [a + u * (b - a) + 0.1 for u in (-1.0, 0.3, 0.8, 2.0)]
+    )  # beyond both ends, and between
     w = draw(4, *SHAPE)
     value, result = getattr(score, product)(x, w, SIGMA)
     torch.testing.assert_close(value, score.score(x, SIGMA), rtol=1e-12, atol=1e-12)
@@ -94,7 +111,9 @@ def test_derivatives_go_through_the_interpolated_prompt(product: str) -> None:
         expected = (score.score(x + 1e-5 * w, SIGMA) - score.score(x - 1e-5 * w, SIGMA)) / 2e-5
     else:
         expected = gradient(lambda y: (w * score.score(y, SIGMA)).flatten(1).sum(1), x, 1e-5)
-    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)  # rounding over the step, and its square
+    torch.testing.assert_close(
+        result, expected, rtol=1e-6, atol=1e-6
+    )  # rounding over the step, and its square
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -110,11 +129,15 @@ def model(folder: Path) -> StableDiffusion:
 
 @pytest.mark.parametrize("guidance", [1.0, 7.5])
 @pytest.mark.parametrize("steps", [7, 10])  # 7 does not divide the 1000 timesteps
-def test_pictures_are_those_of_diffusers(folder: Path, model: StableDiffusion, guidance: float, steps: int) -> None:
+def test_pictures_are_those_of_diffusers(
+    folder: Path, model: StableDiffusion, guidance: float, steps: int
+) -> None:
     noise = draw(2, *LATENT, dtype=torch.float32)
     settings = {"num_inference_steps": steps, "guidance_scale": guidance}
     pipeline = diffusers_pipeline(folder)
-    theirs = diffusers_images(pipeline, noise, prompt=["a red cat"] * 2, negative_prompt=["dog"] * 2, **settings)
+    theirs = diffusers_images(
+        pipeline, noise, prompt=["a red cat"] * 2, negative_prompt=["dog"] * 2, **settings
+    )
     score = model.score("a red cat", "dog", guidance)
     torch.testing.assert_close(generate(model, score, noise, steps), theirs, rtol=0, atol=1e-4)
     # The prompt, the negative prompt and the guidance can be told in the picture.
@@ -128,34 +151,61 @@ def test_pictures_are_those_of_diffusers(folder: Path, model: StableDiffusion, g
     [
         ("sd2", {"timestep_spacing": "trailing"}, 1e-4),
         ("sd2", {"timestep_spacing": "linspace", "set_alpha_to_one": True}, 1e-4),
-        ("sd1", {"prediction_type": "v_prediction", "timestep_spacing": "trailing", "steps_offset": 0}, 1e-4),
-        # The first level is 4096 in place of infinity: the first step is off by 1 / 4096 of the noise, which guidance triples.
+        (
+            "sd1",
+            {"prediction_type": "v_prediction", "timestep_spacing": "trailing", "steps_offset": 0},
+            1e-4,
+        ),
+        # The first level is 4096 in place of infinity: the first step is off by 1 / 4096 of the
+        # noise, which guidance triples.
         ("sd2", {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True}, 1e-3),
     ],
 )
-def test_other_schedules_give_diffusers_pictures(kind: str, changes: dict[str, Any], tolerance: float, tmp_path: Path) -> None:
+def test_other_schedules_give_diffusers_pictures(
+    kind: str, changes: dict[str, Any], tolerance: float, tmp_path: Path
+) -> None:
     pytest.importorskip("transformers")
     folder = save_tiny_sd(tmp_path / "model", kind, **changes)
     model, noise = load_stable_diffusion(folder), draw(2, *LATENT, dtype=torch.float32)
-    theirs = diffusers_images(diffusers_pipeline(folder), noise, prompt=["cat"] * 2, num_inference_steps=7, guidance_scale=3.0)
-    torch.testing.assert_close(generate(model, model.score("cat", "", 3.0), noise, 7), theirs, rtol=0, atol=tolerance)
+    theirs = diffusers_images(
+        diffusers_pipeline(folder),
+        noise,
+        prompt=["cat"] * 2,
+        num_inference_steps=7,
+        guidance_scale=3.0,
+    )
+    torch.testing.assert_close(
+        generate(model, model.score("cat", "", 3.0), noise, 7), theirs, rtol=0, atol=tolerance
+    )
 
 
-def test_a_frame_between_two_prompts_is_diffusers_picture(folder: Path, model: StableDiffusion) -> None:
+def test_a_frame_between_two_prompts_is_diffusers_picture(
+    folder: Path, model: StableDiffusion
+) -> None:
     cat, dog = model.prompts.encode("cat"), model.prompts.encode("dog")
     noise = draw(2, *LATENT, dtype=torch.float32)
-    condition = AlongChord(cat, dog, *draw(2, *LATENT, dtype=torch.float32)).fixed(torch.tensor([0.25, 0.5]))
+    condition = AlongChord(cat, dog, *draw(2, *LATENT, dtype=torch.float32)).fixed(
+        torch.tensor([0.25, 0.5])
+    )
     mixed = torch.stack([0.75 * cat + 0.25 * dog, 0.5 * cat + 0.5 * dog])
     negative = model.prompts.encode("").expand_as(mixed)
     theirs = diffusers_images(
-        diffusers_pipeline(folder), noise, prompt_embeds=mixed, negative_prompt_embeds=negative, num_inference_steps=5
+        diffusers_pipeline(folder),
+        noise,
+        prompt_embeds=mixed,
+        negative_prompt_embeds=negative,
+        num_inference_steps=5,
     )
     ours = generate(model, model.score(condition, guidance=7.5), noise, 5)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("guidance", "timestep"), [(1.0, 681), (3.0, 444.4)])  # of the grid, and between two of its timesteps
-def test_inversion_undoes_decoding(model: StableDiffusion, guidance: float, timestep: float) -> None:
+@pytest.mark.parametrize(
+    ("guidance", "timestep"), [(1.0, 681), (3.0, 444.4)]
+)  # of the grid, and between two of its timesteps
+def test_inversion_undoes_decoding(
+    model: StableDiffusion, guidance: float, timestep: float
+) -> None:
     grid, latents = model.grid(10), draw(1, *LATENT, dtype=torch.float32)
     score = CountingScore(model.score("a red cat", "dog", guidance))
     sigma = score.sigma_of_timestep(timestep)
@@ -184,7 +234,9 @@ def test_derivatives_of_the_network(model: StableDiffusion) -> None:
     score = model.score(AlongChord(cat, dog, x[0] - 1, x[1] + 2), "", 3.0)
     product, transposed = score.jvp(x, v, 1.5)[1], score.vjp(x, w, 1.5)[1]
     difference = (score.score(x + 1e-5 * v, 1.5) - score.score(x - 1e-5 * v, 1.5)) / 2e-5
-    torch.testing.assert_close(product, difference, rtol=1e-6, atol=1e-6)  # rounding over the step, and its square
+    torch.testing.assert_close(
+        product, difference, rtol=1e-6, atol=1e-6
+    )  # rounding over the step, and its square
     torch.testing.assert_close((w * product).sum(), (transposed * v).sum(), rtol=1e-10, atol=1e-10)
 
 
@@ -194,7 +246,9 @@ def test_a_second_derivative_of_the_network(model: StableDiffusion) -> None:
 
     def slope(at: torch.Tensor) -> torch.Tensor:
         point = at.detach().requires_grad_(True)
-        (first,) = torch.autograd.grad(score.score(point, 1.5).square().sum(), point, create_graph=True)
+        (first,) = torch.autograd.grad(
+            score.score(point, 1.5).square().sum(), point, create_graph=True
+        )
         (second,) = torch.autograd.grad((first * v).sum(), point)
         return torch.stack([(first * v).sum().detach(), (second * v).sum()])
 
@@ -204,14 +258,18 @@ def test_a_second_derivative_of_the_network(model: StableDiffusion) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_gives_scores_of_the_points_type(folder: Path, model: StableDiffusion, dtype: torch.dtype) -> None:
+def test_half_precision_gives_scores_of_the_points_type(
+    folder: Path, model: StableDiffusion, dtype: torch.dtype
+) -> None:
     half = load_stable_diffusion(folder, dtype=dtype)
     x = draw(3, *LATENT, dtype=torch.float32)
     ours, exact = (m.score("a red cat", "dog", 2.0).score(x, 1.0) for m in (half, model))
     assert next(half.unet.parameters()).dtype == dtype and ours.dtype == torch.float32
     # A few dozen layers, each rounded to eps, and guidance's difference of two of them.
     assert float((ours - exact).norm() / exact.norm()) < 20 * torch.finfo(dtype).eps
-    assert half.codec.decode(half.codec.encode(torch.zeros(1, 3, IMAGE, IMAGE))).dtype == torch.float32
+    assert (
+        half.codec.decode(half.codec.encode(torch.zeros(1, 3, IMAGE, IMAGE))).dtype == torch.float32
+    )
 
 
 def test_half_precision_tells_timesteps_apart() -> None:
@@ -222,7 +280,9 @@ def test_half_precision_tells_timesteps_apart() -> None:
             super().__init__()
             self.weight = nn.Parameter(torch.zeros(1, dtype=torch.bfloat16))
 
-        def forward(self, x: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor) -> SimpleNamespace:
+        def forward(
+            self, x: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor
+        ) -> SimpleNamespace:
             seen.append(float(timestep[0]))
             return SimpleNamespace(sample=x)
 
@@ -238,7 +298,8 @@ def test_half_precision_tells_timesteps_apart() -> None:
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("CUDA error: out of memory"),
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
+            "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you"
+            " tried to allocate 8 bytes."
         ),
     ],
 )

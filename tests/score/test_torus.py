@@ -1,4 +1,6 @@
-"""The torus score against autograd and finite differences of its log density, and an independent double integral."""
+"""The torus score against autograd and finite differences of its log density, and an independent
+double integral.
+"""
 
 import math
 
@@ -7,7 +9,7 @@ import pytest
 import torch
 from scipy import integrate
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
 from scoregeo.score.torus import TorusScore, torus_score
@@ -23,7 +25,9 @@ def points(data: Torus, sigma: float, count: int = 8) -> torch.Tensor:
 
 @pytest.mark.parametrize(("major", "minor"), [(1.0, 0.4), (1.0, 0.9), (3.0, 0.2)])
 @pytest.mark.parametrize("sigma", [0.01, 0.1, 1.0, 10.0])
-def test_autograd_and_finite_differences_of_the_log_density(major: float, minor: float, sigma: float) -> None:
+def test_autograd_and_finite_differences_of_the_log_density(
+    major: float, minor: float, sigma: float
+) -> None:
     data, score = Torus(major, minor), TorusScore(major, minor)
     x = points(data, sigma).requires_grad_()
     value = score.score(x, sigma).detach()
@@ -35,7 +39,9 @@ def test_autograd_and_finite_differences_of_the_log_density(major: float, minor:
     columns = []
     for axis in torch.eye(3, dtype=torch.float64):  # order 4: error (step / sigma)^4 / 30
         a, b = (
-            score.log_density(fixed + k * step * axis, sigma) - score.log_density(fixed - k * step * axis, sigma) for k in (1, 2)
+            score.log_density(fixed + k * step * axis, sigma)
+            - score.log_density(fixed - k * step * axis, sigma)
+            for k in (1, 2)
         )
         columns.append((8 * a - b) / (12 * step))
     assert ((torch.stack(columns, 1) - value) / size).abs().max() < 1e-6
@@ -50,14 +56,26 @@ def test_log_density_and_score_against_a_double_integral(sigma: float) -> None:
         def integrand(phi: float, theta: float) -> float:
             wide = data.major + data.minor * math.cos(theta)
             y = (wide * math.cos(phi), wide * math.sin(phi), data.minor * math.sin(theta))
-            return wide * math.exp(-sum((a - b) ** 2 for a, b in zip(point, y, strict=True)) / (2 * sigma**2))
+            return wide * math.exp(
+                -sum((a - b) ** 2 for a, b in zip(point, y, strict=True)) / (2 * sigma**2)
+            )
 
         centre = math.atan2(point[1], point[0])  # keeps the peak away from the ends of the interval
-        return integrate.dblquad(integrand, -math.pi, math.pi, centre - math.pi, centre + math.pi, epsabs=1e-13, epsrel=1e-10)[0]
+        return integrate.dblquad(
+            integrand,
+            -math.pi,
+            math.pi,
+            centre - math.pi,
+            centre + math.pi,
+            epsabs=1e-13,
+            epsrel=1e-10,
+        )[0]
 
     expected = np.log([density(point) for point in x.numpy()])
     got = score.log_density(x, sigma).numpy()
-    np.testing.assert_allclose(got - got[0], expected - expected[0], atol=1e-8)  # epsrel, with a margin
+    np.testing.assert_allclose(
+        got - got[0], expected - expected[0], atol=1e-8
+    )  # epsrel, with a margin
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.3])
@@ -65,7 +83,9 @@ def test_nodes_are_enough(sigma: float) -> None:
     x = points(Torus(), sigma)
     coarse, fine = TorusScore(1.0, 0.4), TorusScore(1.0, 0.4, nodes_per_width=97.0)
     # The trapezoid rule has converged, so other nodes change only the rounding.
-    torch.testing.assert_close(coarse.score(x, sigma), fine.score(x, sigma), rtol=1e-9, atol=1e-9 / sigma)
+    torch.testing.assert_close(
+        coarse.score(x, sigma), fine.score(x, sigma), rtol=1e-9, atol=1e-9 / sigma
+    )
 
 
 def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +102,13 @@ def test_jacobian_in_both_modes() -> None:
     (backward,) = torch.autograd.grad((score.score(x, 0.1) * v).sum(), x)
     _, forward = torch.func.jvp(lambda y: score.score(y, 0.1), (x.detach(),), (v,))
     # An exact score has a symmetric Jacobian.
-    torch.testing.assert_close(forward, backward, rtol=1e-9, atol=1e-9 * float(backward.abs().max()))
+    torch.testing.assert_close(
+        forward, backward, rtol=1e-9, atol=1e-9 * float(backward.abs().max())
+    )
     step = 1e-5
-    numeric = (score.score(x.detach() + step * v, 0.1) - score.score(x.detach() - step * v, 0.1)) / (2 * step)
+    numeric = (
+        score.score(x.detach() + step * v, 0.1) - score.score(x.detach() - step * v, 0.1)
+    ) / (2 * step)
     # Central differences: (step / sigma)^2 = 1e-8 of the size, rounding 1e-16 |s| / step.
     torch.testing.assert_close(forward, numeric, rtol=1e-6, atol=1e-6 * float(forward.abs().max()))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.score.diffusers_unet import unet_score
@@ -27,7 +27,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         up_block_types=("UpBlock2D", "UpBlock2D"),
     )
     unet.save_pretrained(folder / "unet")
-    diffusers.DDIMScheduler(num_train_timesteps=1000, prediction_type="v_prediction").save_pretrained(folder / "scheduler")
+    diffusers.DDIMScheduler(
+        num_train_timesteps=1000, prediction_type="v_prediction"
+    ).save_pretrained(folder / "scheduler")
     return folder
 
 
@@ -37,13 +39,22 @@ def test_sigma_or_timestep(model: Path) -> None:
     assert field.sigma == 1.0 and field(torch.zeros(2, 1, 28, 28)).shape == (2, 1, 28, 28)
     abar = float((1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))[:401].prod())
     # diffusers multiplies in float32.
-    assert unet_score(data, 0, timestep=400, model=str(model)).sigma == pytest.approx(((1 - abar) / abar) ** 0.5, rel=1e-4)
+    assert unet_score(data, 0, timestep=400, model=str(model)).sigma == pytest.approx(
+        ((1 - abar) / abar) ** 0.5, rel=1e-4
+    )
 
 
 def test_chunks_do_not_matter(model: Path) -> None:
-    data, x = RotatedMNIST(source="embedded"), torch.randn(5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    whole, small = (unet_score(data, 0, sigma=0.5, model=str(model), chunk=chunk)(x) for chunk in (512, 2))
-    torch.testing.assert_close(small, whole, rtol=1e-4, atol=1e-4)  # float32 sums in another order, over sigma^2
+    data, x = (
+        RotatedMNIST(source="embedded"),
+        torch.randn(5, 1, 28, 28, generator=torch.Generator().manual_seed(0)),
+    )
+    whole, small = (
+        unet_score(data, 0, sigma=0.5, model=str(model), chunk=chunk)(x) for chunk in (512, 2)
+    )
+    torch.testing.assert_close(
+        small, whole, rtol=1e-4, atol=1e-4
+    )  # float32 sums in another order, over sigma^2
 
 
 def test_bad_input(model: Path, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Tiny Stable Diffusion folders with random weights, saved by diffusers and transformers, and diffusers' own pictures of them."""
+"""Tiny Stable Diffusion folders with random weights, saved by diffusers and transformers, and
+diffusers' own pictures of them.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,15 @@ def tokenizer(tokens: int = TOKENS) -> Any:
         "<|startoftext|>",
         "<|endoftext|>",
     ]
-    return CLIPTokenizer(vocab={name: k for k, name in enumerate(names)}, merges=merges, model_max_length=tokens)
+    return CLIPTokenizer(
+        vocab={name: k for k, name in enumerate(names)}, merges=merges, model_max_length=tokens
+    )
 
 
 def tiny_unet(kind: str, **changes: Any) -> Any:
-    """A U-Net of two levels; for SD 2.x with its linear projections and a number of heads for each level."""
+    """A U-Net of two levels; for SD 2.x with its linear projections and a number of heads for each
+    level.
+    """
     from diffusers import UNet2DConditionModel
 
     settings: dict[str, Any] = {
@@ -67,11 +73,15 @@ def scheduler(kind: str, **changes: Any) -> Any:
     }
     if kind == "sd1":
         return PNDMScheduler(**(settings | {"skip_prk_steps": True} | changes))
-    return DDIMScheduler(**(settings | {"prediction_type": "v_prediction", "clip_sample": False} | changes))
+    return DDIMScheduler(
+        **(settings | {"prediction_type": "v_prediction", "clip_sample": False} | changes)
+    )
 
 
 def save_tiny_sd(folder: Path, kind: str, tokens: int = TOKENS, **changes: Any) -> Path:
-    """Save a pipeline of `kind` ("sd1" or "sd2") in `folder`; `changes`: of its scheduler's settings."""
+    """Save a pipeline of `kind` ("sd1" or "sd2") in `folder`; `changes`: of its scheduler's
+    settings.
+    """
     from diffusers import AutoencoderKL, StableDiffusionPipeline
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -113,7 +123,9 @@ def diffusers_pipeline(folder: Path) -> Any:
     """diffusers' own pipeline with the folder's schedule and DDIM."""
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        folder, safety_checker=None, requires_safety_checker=False
+    )
     # PNDM's file does not say so, the hub's files for SD 1.x do.
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, clip_sample=False)
     pipeline.set_progress_bar_config(disable=True)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -39,7 +39,8 @@ def test_midpoint_energy_is_the_papers_formula() -> None:
 
 @pytest.mark.parametrize("differentiate", [True, False])
 def test_first_step_follows_the_right_gradient(differentiate: bool) -> None:
-    # Adam's first step is the learning rate times the sign of the gradient, so signs tell which gradient it used.
+    # Adam's first step is the learning rate times the sign of the gradient, so signs tell which
+    # gradient it used.
     start, lam = wavy(7), 3.0
     path = start.clone().requires_grad_(True)
     d = path[0].diff(dim=0)
@@ -68,14 +69,17 @@ def test_reaches_the_gauss_newton_minimum_on_an_easy_problem() -> None:
     newton = GaussNewton(17, tolerance=1e-8).solve(metric, linear(ends, 17))
     fine = Quadrature("simpson", 4)
     # The two rules differ by the midpoint rule's own error at this step, a few parts in a thousand.
-    assert float(metric.energy(adam.path, fine)) == pytest.approx(float(metric.energy(newton.path, fine)), rel=5e-3)
+    assert float(metric.energy(adam.path, fine)) == pytest.approx(
+        float(metric.energy(newton.path, fine)), rel=5e-3
+    )
 
 
 def test_counts_a_backward_pass_as_two_and_stops_when_flat() -> None:
     ends, _ = arcs(2, 0.5, 1.0)
     counted = CountingScore(ShellScore())
     metric = SteinMetric(ScoreField(counted, 0.3), 1.0)
-    # What measures the result, a pair: 8 midpoints; 8 and a backward pass for the gradient; 4 parts a segment, the certificate.
+    # What measures the result, a pair: 8 midpoints; 8 and a backward pass for the gradient; 4 parts
+    # a segment, the certificate.
     report = 8 + 3 * 8 + (4 * 8 + 1)
     solution = Adam(9, iterations=10, tolerance=0.0).solve(metric, linear(ends, 9))
     assert solution.score_evaluations.tolist() == [10 * 8 * 3] * 2
@@ -87,7 +91,9 @@ def test_counts_a_backward_pass_as_two_and_stops_when_flat() -> None:
     assert held.score_evaluations.tolist() == [5 * 8] * 2
     assert counted.count == int(held.score_evaluations.sum()) + 2 * report
     counted.count = 0
-    easy = Adam(9, iterations=2000, learning_rate=1e-3, tolerance=1e-3).solve(metric, linear(ends, 9))
+    easy = Adam(9, iterations=2000, learning_rate=1e-3, tolerance=1e-3).solve(
+        metric, linear(ends, 9)
+    )
     assert set(easy.status) == {CONVERGED} and easy.iterations.max() < 2000
     # A pair that has converged is not evaluated again.
     assert easy.iterations[0] != easy.iterations[1]
@@ -99,9 +105,12 @@ def test_serves_every_metric(metric: AbstractMetric) -> None:
     # Down from a bent start to the minimum that another solver finds on the same rule.
     start = linear(wavy(2), 9)
     start[:, 1:-1] += 0.1
-    found = Adam(9, iterations=1500, learning_rate=3e-3, quadrature="trapezoid").solve(metric, start)
+    found = Adam(9, iterations=1500, learning_rate=3e-3, quadrature="trapezoid").solve(
+        metric, start
+    )
     other = LBFGS(9, tolerance=1e-9).solve(metric, start)
-    # Adam's steps of 3e-3 leave it within about their square of the minimum, relative to a segment of 0.3.
+    # Adam's steps of 3e-3 leave it within about their square of the minimum, relative to a segment
+    # of 0.3.
     assert float(found.energy) == pytest.approx(float(other.energy), rel=1e-3)
     assert torch.equal(found.path[:, [0, -1]], start[:, [0, -1]])
     steps: list[Step] = []
@@ -109,7 +118,9 @@ def test_serves_every_metric(metric: AbstractMetric) -> None:
     assert [step.iteration for step in steps] == [1, 2, 3]
     for step in steps:
         assert step.path is not None
-        torch.testing.assert_close(step.energy, metric.energy(step.path, Quadrature("midpoint")), rtol=1e-9, atol=0)
+        torch.testing.assert_close(
+            step.energy, metric.energy(step.path, Quadrature("midpoint")), rtol=1e-9, atol=0
+        )
 
 
 def test_a_score_that_breaks_on_the_way_keeps_the_best_path() -> None:
@@ -124,7 +135,10 @@ def test_a_score_that_breaks_on_the_way_keeps_the_best_path() -> None:
     start = linear(ends, 9)
     broken = Adam(9, iterations=20).solve(SteinMetric(ScoreField(After(), 0.3), 1.0), start)
     whole = Adam(9, iterations=5).solve(SteinMetric(ScoreField(ShellScore(), 0.3), 1.0), start)
-    assert broken.status == (FAILED, FAILED) and "in iteration 6: the score is not finite" in broken.reason[0]
+    assert (
+        broken.status == (FAILED, FAILED)
+        and "in iteration 6: the score is not finite" in broken.reason[0]
+    )
     assert torch.equal(broken.path, whole.path)
 
 
@@ -139,7 +153,9 @@ def test_bad_settings_and_metrics_are_refused() -> None:
     ):
         with pytest.raises(ConfigError, match=rf"solver\.{key} = "):
             Adam(**{key: value})  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"solver\.differentiate_score = False .* only metric = 'stein'"):
+    with pytest.raises(
+        ConfigError, match=r"solver\.differentiate_score = False .* only metric = 'stein'"
+    ):
         Adam(4, differentiate_score=False).check(EuclideanMetric())
     with pytest.raises(ConfigError, match="9 points, solver.num_points is 8"):
         Adam(8).solve(EuclideanMetric(), torch.zeros(1, 9, 3))

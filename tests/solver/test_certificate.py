@@ -27,8 +27,9 @@ def test_one_segment_over_a_valley_is_a_leap() -> None:
     assert float(own) == pytest.approx(8.0, rel=1e-6)
     found = certify(metric, path, own, rule)
     assert found.tunnelled.tolist() == [True]
-    # On four parts of length 1 the score is 0, -1/v, 0, 1/v, 0 with v = SIGMA^2 + 0.3^2 (the other Gaussian is 1e-9 of it), so
-    # that each log-density difference is 1 / (2 v) in size, and E = (16 + lam 4 (4 / (2 v)^2)) / 2.
+    # On four parts of length 1 the score is 0, -1/v, 0, 1/v, 0 with v = SIGMA^2 + 0.3^2 (the other
+    # Gaussian is 1e-9 of it), so that each log-density difference is 1 / (2 v) in size, and E = (16
+    # + lam 4 (4 / (2 v)^2)) / 2.
     assert float(found.energy) == pytest.approx(8 + 2 * LAM / (SIGMA**2 + 0.09) ** 2, rel=1e-6)
     assert found.evaluations == 5
 
@@ -48,7 +49,9 @@ def test_the_same_line_resolved_is_not() -> None:
 
 def test_only_the_pair_that_leaps_is_named() -> None:
     metric, rule = SteinMetric(ScoreField(TWO, SIGMA), LAM), Quadrature()
-    near = torch.tensor([[[-1.9, 0.0], [-1.7, 0.1]]], dtype=torch.float64)  # down one flank, where the score is linear
+    near = torch.tensor(
+        [[[-1.9, 0.0], [-1.7, 0.1]]], dtype=torch.float64
+    )  # down one flank, where the score is linear
     path = torch.cat([linear(near, 2), linear(ENDS, 2)])
     found = certify(metric, path, metric.energy(path, rule), rule)
     assert found.tunnelled.tolist() == [False, True]
@@ -68,7 +71,11 @@ def test_counts_its_evaluations_and_none_on_the_flat_metric() -> None:
 def test_a_solution_says_that_it_tunnels_and_that_a_resolved_one_does_not() -> None:
     metric = SteinMetric(ScoreField(TWO, SIGMA), LAM)
     leap = GaussNewton(2).solve(metric, linear(ENDS, 2))
-    assert leap.tunnelled.tolist() == [True] and "tunnels" in leap.reason[0] and "solver.subnodes" in leap.reason[0]
+    assert (
+        leap.tunnelled.tolist() == [True]
+        and "tunnels" in leap.reason[0]
+        and "solver.subnodes" in leap.reason[0]
+    )
     ends, _ = arcs(2, 0.5, 1.0)
     held = GaussNewton(65, subnodes=2).solve(SteinMetric(shell_field(0.1), 100.0), linear(ends, 65))
     assert held.status == (CONVERGED, CONVERGED) and not held.tunnelled.any()

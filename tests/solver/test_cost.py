@@ -16,11 +16,18 @@ from tests.fields import mixture, wavy
 
 COUNTED = CountingScore(mixture())
 FIELD = ScoreField(COUNTED, 0.5)
-METRICS: list[AbstractMetric] = [SteinMetric(FIELD, 3.0), PullbackMetric(FIELD), ConformalMetric(FIELD), EuclideanMetric(FIELD)]
+METRICS: list[AbstractMetric] = [
+    SteinMetric(FIELD, 3.0),
+    PullbackMetric(FIELD),
+    ConformalMetric(FIELD),
+    EuclideanMetric(FIELD),
+]
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
-@pytest.mark.parametrize("rule", [Quadrature(), Quadrature("simpson", 2), Quadrature("midpoint")], ids=str)
+@pytest.mark.parametrize(
+    "rule", [Quadrature(), Quadrature("simpson", 2), Quadrature("midpoint")], ids=str
+)
 def test_energy_and_gradient(metric: AbstractMetric, rule: Quadrature) -> None:
     COUNTED.count = 0
     path = wavy(6).requires_grad_(True)

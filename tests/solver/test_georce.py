@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.stein import SteinMetric
@@ -21,7 +21,9 @@ FIELD = ScoreField(mixture(), 1.0)
 
 
 def minimum_of_the_sum(metric: AbstractMetric, start: torch.Tensor) -> float:
-    """The least `(n/2) sum u.g(x)u` that scipy's BFGS finds from `start`, with matrices and their autograd."""
+    """The least `(n/2) sum u.g(x)u` that scipy's BFGS finds from `start`, with matrices and their
+    autograd.
+    """
     n = start.shape[1] - 1
 
     def objective(flat):  # type: ignore[no-untyped-def]
@@ -37,7 +39,11 @@ def minimum_of_the_sum(metric: AbstractMetric, start: torch.Tensor) -> float:
     return float(minimize(objective, first, jac=True, method="BFGS", options={"gtol": 1e-8}).fun)
 
 
-@pytest.mark.parametrize("metric", [SteinMetric(FIELD, 1.0), SteinMetric(FIELD, 10.0), ConformalMetric(FIELD, 0.3)], ids=str)
+@pytest.mark.parametrize(
+    "metric",
+    [SteinMetric(FIELD, 1.0), SteinMetric(FIELD, 10.0), ConformalMetric(FIELD, 0.3)],
+    ids=str,
+)
 def test_minimises_its_own_energy(metric: AbstractMetric) -> None:
     start = linear(wavy(2), 12)
     solution = Georce(12, tolerance=1e-12, max_iterations=500).solve(metric, start)
@@ -58,7 +64,8 @@ def test_tends_to_gauss_newtons_energy_with_the_points() -> None:
         newton = GaussNewton(points, tolerance=1e-9, max_iterations=100).solve(metric, start)
         assert ours.status == newton.status == (CONVERGED,)
         gaps.append(float(metric.energy(ours.path, fine) / metric.energy(newton.path, fine)) - 1)
-    # The left-point rule's path is off by order 1 in the segments' length, and the energy near its minimum by the square.
+    # The left-point rule's path is off by order 1 in the segments' length, and the energy near its
+    # minimum by the square.
     assert gaps[0] > 0 and gaps[1] < gaps[0] / 3 and gaps[2] < gaps[1] / 3
 
 
@@ -66,7 +73,8 @@ def test_counts_every_evaluation() -> None:
     counted = CountingScore(ShellScore())
     ends, _ = arcs(3, 0.5, 2.0)
     solution = Georce(17).solve(SteinMetric(ScoreField(counted, 0.3), 10.0), linear(ends, 17))
-    # What measures the result, a pair: the energy, the gradient (both by forward evaluations), and the certificate.
+    # What measures the result, a pair: the energy, the gradient (both by forward evaluations), and
+    # the certificate.
     assert counted.count == int(solution.score_evaluations.sum()) + 3 * (17 + 17 + 65)
 
 
@@ -82,10 +90,15 @@ def test_pairs_do_not_touch_each_other_and_ends_stay() -> None:
 
 
 def test_a_rigid_motion_moves_the_geodesic_with_it() -> None:
-    turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64))
+    turn, _ = torch.linalg.qr(
+        torch.randn(3, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    )
     ends, _ = arcs(2, 0.8, 1.2)
     metric, solver = SteinMetric(shell_field(0.3), 3.0), Georce(17)
-    plain, turned = solver.solve(metric, linear(ends, 17)), solver.solve(metric, linear(ends @ turn, 17))
+    plain, turned = (
+        solver.solve(metric, linear(ends, 17)),
+        solver.solve(metric, linear(ends @ turn, 17)),
+    )
     torch.testing.assert_close(plain.path @ turn, turned.path, rtol=1e-6, atol=1e-8)
 
 
@@ -98,7 +111,9 @@ def test_budget_history_and_two_points() -> None:
     assert len(energies) == 4 and (energies.diff(dim=0) < 0).all()
     for step in steps:
         assert step.path is not None
-        torch.testing.assert_close(left_point_energy(metric, step.path), step.energy, rtol=1e-9, atol=0)
+        torch.testing.assert_close(
+            left_point_energy(metric, step.path), step.energy, rtol=1e-9, atol=0
+        )
     two = Georce(2).solve(metric, linear(ends, 2))
     assert two.status == (CONVERGED, CONVERGED) and torch.equal(two.path, ends)
 
@@ -137,17 +152,31 @@ def test_a_score_that_breaks_spares_the_other_pairs_and_keeps_the_last_good_path
     low = -0.45
     side = (1 - low**2) ** 0.5
     turned = torch.tensor([2.0], dtype=torch.float64)
-    far = torch.tensor([[side, 0, low], [side * float(turned.cos()), side * float(turned.sin()), low]], dtype=torch.float64)
+    far = torch.tensor(
+        [[side, 0, low], [side * float(turned.cos()), side * float(turned.sin()), low]],
+        dtype=torch.float64,
+    )
     both = torch.cat([arcs(1, 0.6, 0.6)[0] * torch.tensor([1.0, 1.0, 0.0]), far[None]])
     both[0] = torch.nn.functional.normalize(both[0], dim=1)
     broken = Georce(17).solve(SteinMetric(ScoreField(BrokenBelow(), 0.1), 10.0), linear(both, 17))
-    alone = Georce(17).solve(SteinMetric(ScoreField(BrokenBelow(), 0.1), 10.0), linear(both[:1], 17))
+    alone = Georce(17).solve(
+        SteinMetric(ScoreField(BrokenBelow(), 0.1), 10.0), linear(both[:1], 17)
+    )
     torch.testing.assert_close(broken.path[0], alone.path[0], rtol=1e-8, atol=1e-10)
-    assert broken.path.isfinite().all() and float(broken.history[-1].energy[1]) < float(broken.history[0].energy[1])
+    assert broken.path.isfinite().all() and float(broken.history[-1].energy[1]) < float(
+        broken.history[0].energy[1]
+    )
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("num_points", 1), ("max_iterations", 0), ("tolerance", 0.0), ("shrink", 1.0), ("shrink", 0.0)]
+    ("key", "value"),
+    [
+        ("num_points", 1),
+        ("max_iterations", 0),
+        ("tolerance", 0.0),
+        ("shrink", 1.0),
+        ("shrink", 0.0),
+    ],
 )
 def test_bad_settings_name_the_key(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"solver\.{key} = "):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -30,22 +30,31 @@ def test_coordinates_are_a_square_root_of_the_inverse_laplacian() -> None:
     torch.testing.assert_close((to_path(y) * gradient[0]).sum(), (y * from_path(gradient[0])).sum())
 
 
-@pytest.mark.parametrize("quadrature, subnodes", [("trapezoid", 1), ("trapezoid", 3), ("simpson", 2)])
+@pytest.mark.parametrize(
+    "quadrature, subnodes", [("trapezoid", 1), ("trapezoid", 3), ("simpson", 2)]
+)
 @pytest.mark.parametrize("lam", [1.0, 5.0])
 def test_reaches_gauss_newtons_energy(quadrature: str, subnodes: int, lam: float) -> None:
     metric, start = SteinMetric(FIELD, lam), linear(wavy(2), 33)
     ours = LBFGS(33, quadrature, subnodes, tolerance=1e-10).solve(metric, start)
-    newton = GaussNewton(33, quadrature, subnodes, tolerance=1e-8, max_iterations=200).solve(metric, start)
+    newton = GaussNewton(33, quadrature, subnodes, tolerance=1e-8, max_iterations=200).solve(
+        metric, start
+    )
     assert ours.status == newton.status == (CONVERGED,)
-    # Gauss-Newton's gradient is that of the exact log density; at the exact gradient's minimum the energy can only be lower,
-    # by the square of the quadrature's error.
+    # Gauss-Newton's gradient is that of the exact log density; at the exact gradient's minimum the
+    # energy can only be lower, by the square of the quadrature's error.
     assert float(ours.energy) <= float(newton.energy) * (1 + 1e-9)
     assert float(ours.energy) == pytest.approx(float(newton.energy), rel=1e-3)
 
 
 @pytest.mark.parametrize(
     "metric",
-    [SteinMetric(FIELD, 5.0), PullbackMetric(FIELD), ConformalMetric(FIELD, 0.3), EuclideanMetric(FIELD)],
+    [
+        SteinMetric(FIELD, 5.0),
+        PullbackMetric(FIELD),
+        ConformalMetric(FIELD, 0.3),
+        EuclideanMetric(FIELD),
+    ],
     ids=lambda m: m.name,
 )
 def test_ends_in_a_minimum_of_every_metrics_energy(metric: AbstractMetric) -> None:
@@ -74,21 +83,28 @@ def test_counts_every_evaluation_and_pairs_are_separate() -> None:
     ends, _ = arcs(3, 0.5, 2.0)
     metric, solver = SteinMetric(ScoreField(counted, 0.2), 30.0), LBFGS(17)
     together = solver.solve(metric, linear(ends, 17))
-    # What measures the result, a pair: the energy, the gradient (both by forward evaluations), and the certificate.
+    # What measures the result, a pair: the energy, the gradient (both by forward evaluations), and
+    # the certificate.
     assert counted.count == int(together.score_evaluations.sum()) + 3 * (17 + 17 + 65)
     assert (together.score_evaluations % (3 * 17) == 0).all()
     for pair in range(3):
         alone = solver.solve(metric, linear(ends[pair : pair + 1], 17))
         assert alone.score_evaluations[0] == together.score_evaluations[pair]
-        # Sums over a batch and over one pair may round differently, and a line search magnifies that.
+        # Sums over a batch and over one pair may round differently, and a line search magnifies
+        # that.
         torch.testing.assert_close(alone.path[0], together.path[pair], rtol=0, atol=1e-6)
 
 
 def test_a_rigid_motion_moves_the_geodesic_with_it() -> None:
-    turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64))
+    turn, _ = torch.linalg.qr(
+        torch.randn(3, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    )
     ends, _ = arcs(2, 1.0, 2.0)
     metric, solver = SteinMetric(shell_field(0.3), 10.0), LBFGS(17, tolerance=1e-10)
-    plain, turned = solver.solve(metric, linear(ends, 17)), solver.solve(metric, linear(ends @ turn, 17))
+    plain, turned = (
+        solver.solve(metric, linear(ends, 17)),
+        solver.solve(metric, linear(ends @ turn, 17)),
+    )
     # What is left to gain is 1e-10 of the energy, and a path's error goes as its root.
     torch.testing.assert_close(plain.path @ turn, turned.path, rtol=0, atol=1e-4)
     torch.testing.assert_close(plain.energy, turned.energy, rtol=1e-8, atol=0)
@@ -104,7 +120,9 @@ def test_budget_history_and_two_points() -> None:
     assert (energies.diff(dim=0) < 0).all()
     for step in steps:
         assert step.path is not None
-        torch.testing.assert_close(metric.energy(step.path, Quadrature()), step.energy, rtol=1e-9, atol=0)
+        torch.testing.assert_close(
+            metric.energy(step.path, Quadrature()), step.energy, rtol=1e-9, atol=0
+        )
     two = LBFGS(2).solve(metric, linear(ends, 2))
     assert two.status == (CONVERGED, CONVERGED) and torch.equal(two.path, ends)
 
@@ -119,7 +137,9 @@ def test_a_score_that_breaks_keeps_the_last_good_path() -> None:
 
     ends, _ = arcs(1, 1.5, 1.5)
     steps: list[Step] = []
-    solution = LBFGS(17).solve(SteinMetric(ScoreField(After(), 0.2), 30.0), linear(ends, 17), steps.append)
+    solution = LBFGS(17).solve(
+        SteinMetric(ScoreField(After(), 0.2), 30.0), linear(ends, 17), steps.append
+    )
     assert solution.status == (FAILED,) and "the score is not finite" in solution.reason[0]
     assert float(solution.energy) < float(solution.history[0].energy)
     assert steps[-1].path is not None and torch.equal(solution.path, steps[-1].path)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.core.errors import ScoreError
+from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import autograd_gradient
 from scoregeo.metric.graph import residuals
 from scoregeo.metric.stein import SteinMetric
@@ -13,20 +13,34 @@ from scoregeo.score.field import ScoreField
 from scoregeo.solver.score_jacobian import KEPT, ScoreJacobian
 from tests.fields import Curl, mixture, wavy
 
-RULES = [Quadrature("trapezoid"), Quadrature("trapezoid", 3), Quadrature("simpson"), Quadrature("simpson", 2)]
+RULES = [
+    Quadrature("trapezoid"),
+    Quadrature("trapezoid", 3),
+    Quadrature("simpson"),
+    Quadrature("simpson", 2),
+]
 LAM = torch.tensor([7.0], dtype=torch.float64)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-@pytest.mark.parametrize("field", [ScoreField(Curl(2.0), 0.3), ScoreField(mixture(3), 0.4)], ids=["curl", "exact"])
-def test_the_gradient_is_exact_whatever_the_estimate_knows(rule: Quadrature, field: ScoreField) -> None:
+@pytest.mark.parametrize(
+    "field", [ScoreField(Curl(2.0), 0.3), ScoreField(mixture(3), 0.4)], ids=["curl", "exact"]
+)
+def test_the_gradient_is_exact_whatever_the_estimate_knows(
+    rule: Quadrature, field: ScoreField
+) -> None:
     metric = SteinMetric(field, float(LAM))
     estimate = ScoreJacobian(field, rule, wavy(8, 3))
     for shift in range(KEPT + 3):  # beyond what is remembered
-        path = wavy(8, 3) + 0.02 * shift * torch.linspace(0, 1, 8, dtype=torch.float64)[None, :, None] ** 2
+        path = (
+            wavy(8, 3)
+            + 0.02 * shift * torch.linspace(0, 1, 8, dtype=torch.float64)[None, :, None] ** 2
+        )
         found = estimate.learn(0, estimate.evaluate(path))
         expected = autograd_gradient(metric, path, rule)
-        torch.testing.assert_close(found.gradient(LAM), expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
+        torch.testing.assert_close(
+            found.gradient(LAM), expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max())
+        )
         plain = residuals(field, path, rule)
         torch.testing.assert_close(found.delta, plain.delta, rtol=1e-12, atol=1e-14)
 
@@ -34,7 +48,9 @@ def test_the_gradient_is_exact_whatever_the_estimate_knows(rule: Quadrature, fie
 class Linear(AbstractScore):
     """`s(x) = M x`, M not symmetric."""
 
-    matrix = torch.tensor([[-1.0, 2.0, 0.0], [0.5, -3.0, 1.0], [0.0, -2.0, -1.5]], dtype=torch.float64)
+    matrix = torch.tensor(
+        [[-1.0, 2.0, 0.0], [0.5, -3.0, 1.0], [0.0, -2.0, -1.5]], dtype=torch.float64
+    )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,8 +74,9 @@ def test_on_a_linear_score_products_from_all_sides_tend_to_the_whole_matrix() ->
         return float((rows.last[0] - exact).norm() / exact.norm())
 
     errors = [error() for _ in range(KEPT)]
-    # An update takes one of three directions out of the error: along random ones its square shrinks by a third in the mean, the
-    # error by (2 / 3)^(KEPT / 2) = 0.017; ten times that for the worst of these draws.
+    # An update takes one of three directions out of the error: along random ones its square shrinks
+    # by a third in the mean, the error by (2 / 3)^(KEPT / 2) = 0.017; ten times that for the worst
+    # of these draws.
     assert max(errors[-3:]) < 0.17 * max(errors[:3])
 
 
@@ -73,7 +90,9 @@ def test_pairs_learn_apart_and_every_evaluation_is_counted() -> None:
     assert counted.count == rule.evaluations(5)
     both.learn(0, both.evaluate(paths[:1]))
     assert counted.count == 4 * rule.evaluations(5)
-    found, expected = (one.learn(pair, one.evaluate(paths[1:])).rows for one, pair in ((both, 1), (alone, 0)))
+    found, expected = (
+        one.learn(pair, one.evaluate(paths[1:])).rows for one, pair in ((both, 1), (alone, 0))
+    )
     assert found is not None and expected is not None
     torch.testing.assert_close(found.first, expected.first, rtol=0, atol=0)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -43,7 +43,9 @@ def test_a_couple_works_or_is_refused_before_any_work(solver: str, metric: str) 
     start = linear(wavy(2), 9)
     if metric in SERVES[solver]:
         solution = SOLVERS[solver](9).solve(METRICS[metric], start)
-        assert solution.path.isfinite().all() and torch.equal(solution.path[:, [0, -1]], start[:, [0, -1]])
+        assert solution.path.isfinite().all() and torch.equal(
+            solution.path[:, [0, -1]], start[:, [0, -1]]
+        )
         if solution.history:
             assert float(solution.history[-1].energy) <= float(solution.history[0].energy)
     else:
@@ -65,6 +67,7 @@ def test_the_flat_metric_gives_the_straight_line() -> None:
     bent[:, 1:-1] += torch.linspace(-0.3, 0.4, 7, dtype=torch.float64)[None, :, None]
     for solver in (GaussNewton(9), Georce(9), LBFGS(9, tolerance=1e-12)):
         solution = solver.solve(METRICS["euclidean"], bent)
-        # The energy's Hessian in these solvers' coordinates is the identity: the minimum is one step away, to rounding.
+        # The energy's Hessian in these solvers' coordinates is the identity: the minimum is one
+        # step away, to rounding.
         torch.testing.assert_close(solution.path, start, rtol=0, atol=1e-9)
         assert solution.score_evaluations.sum() == 0

@@ -16,19 +16,35 @@ def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a small run on digits with the project's two solvers for the Stein metric, strips and animations."""
+    """The folder of a small run on digits with the project's two solvers for the Stein metric,
+    strips and animations.
+    """
     pytest.importorskip("wandb")
     output = tmp_path_factory.mktemp("tracked")
-    small = (*DIGITS, *GRAPH, "+solver@rivals.lbfgs=lbfgs", "rivals.lbfgs.num_points=6", "rivals.lbfgs.max_iterations=4")
+    small = (
+        *DIGITS,
+        *GRAPH,
+        "+solver@rivals.lbfgs=lbfgs",
+        "rivals.lbfgs.num_points=6",
+        "rivals.lbfgs.max_iterations=4",
+    )
     with pytest.MonkeyPatch.context() as patch:
         forget_key(patch, output)
-        folder, reason = run_here(["experiment=rotated_mnist_empirical", *small, "tracker=[jsonl,wandb]"], output)
+        folder, reason = run_here(
+            ["experiment=rotated_mnist_empirical", *small, "tracker=[jsonl,wandb]"], output
+        )
     assert reason is None
     yield folder
 
 
 def forget_key(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL", "WANDB_MODE", "WANDB_DATA_DIR"):
+    for name in (
+        "WANDB_API_KEY",
+        "WANDB_IDENTITY_TOKEN_FILE",
+        "WANDB_BASE_URL",
+        "WANDB_MODE",
+        "WANDB_DATA_DIR",
+    ):
         patch.delenv(name, raising=False)
     patch.setenv("NETRC", str(folder / "netrc"))
     patch.setenv("WANDB_CONFIG_DIR", str(folder))  # of the library's settings file

@@ -17,7 +17,11 @@ def step(iteration: int, path: torch.Tensor | None) -> Step:
 def test_rows_are_means_and_leave_out_what_is_not_finite() -> None:
     history = {
         "iteration": [0, 1, 2],
-        "energy": [[1.0, 3.0], [1.0, None], [0.5, math.inf]],  # a record read back from JSON has null for NaN
+        "energy": [
+            [1.0, 3.0],
+            [1.0, None],
+            [0.5, math.inf],
+        ],  # a record read back from JSON has null for NaN
         "score_evaluations": [[0, 0], [10, 20], [20, 40]],
         "points": 5,
     }
@@ -47,7 +51,9 @@ def test_a_step_s_length_is_how_far_points_moved() -> None:
 
 def test_no_length_between_grids_methods_or_without_paths() -> None:
     lengths = StepLengths()
-    for iteration, path in enumerate([torch.zeros(1, 4, 3), torch.zeros(1, 8, 3), None, torch.zeros(1, 8, 3)]):
+    for iteration, path in enumerate(
+        [torch.zeros(1, 4, 3), torch.zeros(1, 8, 3), None, torch.zeros(1, 8, 3)]
+    ):
         lengths.hear("a", step(iteration, path))
     assert lengths.of("a", pairs=1) == {}
     lengths.hear("b", step(4, torch.ones(1, 8, 3)))

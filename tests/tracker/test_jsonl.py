@@ -19,5 +19,12 @@ def test_events_come_one_a_line_and_survive_a_half_line(tmp_path: Path) -> None:
     tracker.fail("no reason")
     lines = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines if line != '{"event": "st']
-    assert [event["event"] for event in events] == ["start", "start", "step", "method", "finish", "fail"]
+    assert [event["event"] for event in events] == [
+        "start",
+        "start",
+        "step",
+        "method",
+        "finish",
+        "fail",
+    ]
     assert events[2]["energy"] == [1.0, None] and events[2]["score_evaluations"] == [8, 8]

@@ -1,4 +1,6 @@
-"""Weights & Biases: offline without a key, one run there for one here, sweeps in groups, and never the run's trouble."""
+"""Weights & Biases: offline without a key, one run there for one here, sweeps in groups, and never
+the run's trouble.
+"""
 
 import logging
 import sys
@@ -9,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo.core.errors import ConfigError
-from scoregeo.core.files import read_json
-from scoregeo.core.jobs import read_jobs
-from scoregeo.settings import config_hash
+from scoregeo._utils.configuration import config_hash
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.files import read_json
+from scoregeo._utils.jobs import read_jobs
 from scoregeo.solver.base import Step
 from scoregeo.tracker.wandb import WandbTracker, has_key
 from tests.commands import PLAIN, command
@@ -20,7 +22,12 @@ from tests.commands import PLAIN, command
 STEP = Step(1, torch.tensor([2.0, 4.0]), torch.tensor([8, 8]))
 ROW = {"method": "lerp", "group": "all", "measure": "psnr", "mean": 3.0}
 LINE = {"method": "lerp", "pair": "pair000", "measures": {"psnr": 3.0}}
-HISTORY = {"iteration": [0, 1], "energy": [[4.0, 6.0], [2.0, 4.0]], "score_evaluations": [[8, 8], [16, 32]], "points": 8}
+HISTORY = {
+    "iteration": [0, 1],
+    "energy": [[4.0, 6.0], [2.0, 4.0]],
+    "score_evaluations": [[8, 8], [16, 32]],
+    "points": 8,
+}
 CONFIG = {"name": "sphere", "metric": {"_target_": "scoregeo.metric.stein.SteinMetric", "lam": 1.0}}
 
 
@@ -29,9 +36,15 @@ class FakeRun:
         self.logged: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
         self.axes: dict[str, Any] = {}
-        self.url, self.dir, self.code = "https://example.org/run", f"{folder}/wandb/offline-run/files", -1
+        self.url, self.dir, self.code = (
+            "https://example.org/run",
+            f"{folder}/wandb/offline-run/files",
+            -1,
+        )
 
-    def define_metric(self, name: str, step_metric: str | None = None, hidden: bool = False) -> None:
+    def define_metric(
+        self, name: str, step_metric: str | None = None, hidden: bool = False
+    ) -> None:
         self.axes[name] = step_metric
 
     def log(self, values: dict[str, Any]) -> None:
@@ -116,14 +129,19 @@ def test_offline_without_a_key_names_the_folder(
     tracker.finish([ROW], [tmp_path / "energy.png"])
     progress, *curve, results = fake.run.logged
     assert progress == {"progress/iteration": 1, "progress/energy": 3.0}
-    assert [(row["evaluations_per_point"], row["curve/stein_adam/energy"]) for row in curve] == [(1.0, 5.0), (3.0, 3.0)]
+    assert [(row["evaluations_per_point"], row["curve/stein_adam/energy"]) for row in curve] == [
+        (1.0, 5.0),
+        (3.0, 3.0),
+    ]
     assert results["tables/summary"] == (list(ROW), [list(ROW.values())])
     assert results["tables/pairs"] == (["method", "pair", "psnr"], [["lerp", "pair000", 3.0]])
     assert results["pictures/energy"].endswith("energy.png")
     assert fake.run.summary == {"lerp/psnr": 3.0} and fake.run.code == 0
 
 
-def test_a_run_that_goes_on_is_the_same_run_and_has_each_curve_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_that_goes_on_is_the_same_run_and_has_each_curve_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     fake = use(monkeypatch, FakeWandb())
     tracker = WandbTracker()
     tracker.start(tmp_path, CONFIG)
@@ -135,7 +153,11 @@ def test_a_run_that_goes_on_is_the_same_run_and_has_each_curve_once(monkeypatch:
     tracker.method("stein_lbfgs", [], HISTORY)
     tracker.finish([ROW], [])
     first, second = fake.begun
-    assert first["id"] == second["id"] and first["id"].startswith(config_hash(CONFIG)) and second["resume"] == "allow"
+    assert (
+        first["id"] == second["id"]
+        and first["id"].startswith(config_hash(CONFIG))
+        and second["resume"] == "allow"
+    )
     names = {key for row in fake.run.logged for key in row if key.startswith("curve/")}
     assert {name.split("/")[1] for name in names} == {"stein_lbfgs"}
     assert fake.run.summary["error"] is None
@@ -148,7 +170,13 @@ def test_a_run_that_goes_on_is_the_same_run_and_has_each_curve_once(monkeypatch:
 
 def test_jobs_of_a_sweep_are_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake = use(monkeypatch, FakeWandb())
-    small = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN, "tracker=[jsonl,wandb]", f"output={tmp_path}")
+    small = (
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        *PLAIN,
+        "tracker=[jsonl,wandb]",
+        f"output={tmp_path}",
+    )
     assert command("-m", "metric.lam=1,10", *small) is None
     assert command(*small) is None
     (sweep,) = tmp_path.glob("custom/sweep_*")
@@ -157,12 +185,16 @@ def test_jobs_of_a_sweep_are_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert [given["name"] for given in fake.begun[:2]] == [f"custom/{run}" for run in runs]
     assert [given["config"]["metric"]["lam"] for given in fake.begun] == [1, 10, 1000]
     tags = ["dataset:sphere", "score:sphere", "metric:stein", "solver:gauss_newton"]
-    assert all(given["tags"] == tags and given["job_type"] == "interpolation" for given in fake.begun)
+    assert all(
+        given["tags"] == tags and given["job_type"] == "interpolation" for given in fake.begun
+    )
     for given in fake.begun:
         assert read_json(Path(given["dir"]) / "manifest.json")["status"] == "done"
 
 
-def test_online_with_a_key_and_offline_where_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_online_with_a_key_and_offline_where_that_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "example")
     fake = use(monkeypatch, FakeWandb(bad=("online",)))
     WandbTracker().start(tmp_path, {})

@@ -1,7 +1,10 @@
-"""Reads back what the library of Weights & Biases wrote of an offline run, from the file that `wandb sync` uploads.
+"""Reads back what the library of Weights & Biases wrote of an offline run, from the file that
+`wandb sync` uploads.
 
-The file is a log in LevelDB's format (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind seven bytes of its
-own (":W&B", 0xBEE1, 0), its checksums plain CRC-32; each entry is one of the library's protobuf `Record`s.
+The file is a log in LevelDB's format
+(https://github.com/google/leveldb/blob/main/doc/log_format.md) behind seven bytes of its own
+(":W&B", 0xBEE1, 0), its checksums plain CRC-32; each entry is one of the library's protobuf
+`Record`s.
 """
 
 import json
@@ -20,7 +23,9 @@ class OfflineRun:
     """The contents of one `offline-run-*` folder, by kind."""
 
     def __init__(self, folder: Path) -> None:
-        """Waits for the end of the file: the library's own process writes it, on a busy machine after `finish` has returned."""
+        """Waits for the end of the file: the library's own process writes it, on a busy machine
+        after `finish` has returned.
+        """
         (path,) = folder.glob("run-*.wandb")
         for _ in range(600):
             records = list(_records(path.read_bytes()))
@@ -37,13 +42,19 @@ class OfflineRun:
 
     @property
     def config(self) -> dict[str, Any]:
-        return {item.key: json.loads(item.value_json) for item in self.run.config.update if item.key != "_wandb"}
+        return {
+            item.key: json.loads(item.value_json)
+            for item in self.run.config.update
+            if item.key != "_wandb"
+        }
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """The rows logged, without the library's own keys."""
         rows = [_items(r.history.item) for r in self._records if r.HasField("history")]
-        return [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
+        return [
+            {key: value for key, value in row.items() if not key.startswith("_")} for row in rows
+        ]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -56,7 +67,10 @@ class OfflineRun:
     @property
     def metrics(self) -> dict[str, str]:
         """The x axis of each pattern of names that was defined."""
-        return {(m.name or m.glob_name): m.step_metric for m in (r.metric for r in self._records if r.HasField("metric"))}
+        return {
+            (m.name or m.glob_name): m.step_metric
+            for m in (r.metric for r in self._records if r.HasField("metric"))
+        }
 
     @property
     def exit_code(self) -> int | None:
@@ -74,7 +88,9 @@ class OfflineRun:
         return self.folder / "files" / value["path"]
 
     def table(self, key: str) -> tuple[dict[str, Any], dict[str, Path]]:
-        """The table logged as `key`, with the media in its cells, and where each of those lies by its path in the table."""
+        """The table logged as `key`, with the media in its cells, and where each of those lies by
+        its path in the table.
+        """
         (value,) = (row[key] for row in self.history if key in row)
         name = Path(value["artifact_path"]).name
         for record in self._records:
@@ -86,7 +102,9 @@ class OfflineRun:
 
 
 def offline_runs(folder: Path) -> list[OfflineRun]:
-    """Those of a run's folder, in the order they were begun; the library's process is asked to end first."""
+    """Those of a run's folder, in the order they were begun; the library's process is asked to end
+    first.
+    """
     import wandb
 
     wandb.teardown()
@@ -94,7 +112,9 @@ def offline_runs(folder: Path) -> list[OfflineRun]:
 
 
 def _items(items: Any) -> dict[str, Any]:
-    """Values by name; of a nested name only the first part is a name, the rest is within its value."""
+    """Values by name; of a nested name only the first part is a name, the rest is
+    within its value.
+    """
     found: dict[str, Any] = {}
     for item in items:
         first, *rest = list(item.nested_key) or [item.key]

@@ -12,7 +12,7 @@ from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence as library_kl
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.emoji_source import to_points
 from scoregeo.training.autoencoder import (
     AutoencoderLoss,
@@ -65,7 +65,9 @@ def test_kl_is_that_of_two_libraries() -> None:
     ours = kl_divergence(mean, log_variance)
     normal = library_kl(Normal(mean, (log_variance / 2).exp()), Normal(torch.zeros_like(mean), 1.0))
     assert torch.allclose(ours, normal.flatten(1).sum(1), rtol=1e-12)
-    assert torch.allclose(ours, DiagonalGaussianDistribution(torch.cat([mean, log_variance], 1)).kl(), rtol=1e-12)
+    assert torch.allclose(
+        ours, DiagonalGaussianDistribution(torch.cat([mean, log_variance], 1)).kl(), rtol=1e-12
+    )
 
 
 def test_edges_ignore_brightness_and_count_steps() -> None:
@@ -98,13 +100,18 @@ def test_jitter_mirrors_and_rolls_and_no_more() -> None:
             for flip in (False, True)
             for down in range(-2, 3)
             for across in range(-2, 3)
-            if torch.equal((image.flip(-1) if flip else image).roll((down, across), (-2, -1)), result)
+            if torch.equal(
+                (image.flip(-1) if flip else image).roll((down, across), (-2, -1)), result
+            )
             or torch.equal(image.roll((down, across), (-2, -1)).flip(-1) if flip else image, result)
         ]
         assert ways
         seen.add(ways[0])
     assert len(seen) > 20
-    assert all(torch.equal(r, i) or torch.equal(r, i.flip(-1)) for r, i in zip(jitter(images, 0, rng()), images, strict=True))
+    assert all(
+        torch.equal(r, i) or torch.equal(r, i.flip(-1))
+        for r, i in zip(jitter(images, 0, rng()), images, strict=True)
+    )
 
 
 def test_colours_are_shuffled_in_every_order() -> None:
@@ -112,7 +119,10 @@ def test_colours_are_shuffled_in_every_order() -> None:
     assert torch.equal(shuffle_colours(images, 0.0, rng()), images)
     result = shuffle_colours(images, 0.5, rng())
     orders = list(permutations(range(3)))
-    found = [[order for order in orders if torch.equal(i[list(order)], r)] for i, r in zip(images, result, strict=True)]
+    found = [
+        [order for order in orders if torch.equal(i[list(order)], r)]
+        for i, r in zip(images, result, strict=True)
+    ]
     assert all(found)
     kept = sum((0, 1, 2) in ways for ways in found) / 400
     assert kept == pytest.approx(0.5 + 0.5 / 6, abs=0.1)  # four standard errors
@@ -137,8 +147,13 @@ def test_latents_in_the_middle_change_no_picture() -> None:
 def test_psnr_is_torchmetrics_own() -> None:
     vae, images = tiny_vae(), pictures(5)
     made = decode(vae, moments(vae, to_points(images))[0]).clamp(-1, 1)
-    expected = [peak_signal_noise_ratio(m, x, data_range=2.0) for m, x in zip(made, to_points(images), strict=True)]
-    assert torch.allclose(reconstruction_psnr(vae, images, batch=2), torch.stack(expected), rtol=1e-4)
+    expected = [
+        peak_signal_noise_ratio(m, x, data_range=2.0)
+        for m, x in zip(made, to_points(images), strict=True)
+    ]
+    assert torch.allclose(
+        reconstruction_psnr(vae, images, batch=2), torch.stack(expected), rtol=1e-4
+    )
 
 
 def test_a_perfect_autoencoder_pays_the_kl_alone() -> None:
@@ -157,7 +172,9 @@ def test_a_perfect_autoencoder_pays_the_kl_alone() -> None:
 
     loss = AutoencoderLoss(images, torch.ones(4), batch=3, kl=0.25)
     clean = loss.draw(rng(8))
-    expected = 0.25 * 0.5 * (clean.square() + 29.0).flatten(1).sum(1).mean()  # exp(-30) is nothing beside 1
+    expected = (
+        0.25 * 0.5 * (clean.square() + 29.0).flatten(1).sum(1).mean()
+    )  # exp(-30) is nothing beside 1
     assert float(loss(Perfect(), 0, rng(8))) == pytest.approx(float(expected), rel=1e-5)
     free = AutoencoderLoss(images, torch.ones(4), batch=3, kl=0.0)
     assert free(Perfect(), 0, rng(8)) < 1e-5  # the draw's own noise, exp(-15)
@@ -166,7 +183,9 @@ def test_a_perfect_autoencoder_pays_the_kl_alone() -> None:
 def test_pictures_without_weight_are_never_drawn() -> None:
     images = torch.arange(3, dtype=torch.uint8).mul(100)[:, None, None, None].expand(3, 3, 8, 8)
     drawn = AutoencoderLoss(images, torch.tensor([1.0, 0.0, 1.0]), batch=64).draw(rng())
-    assert set(drawn.unique().tolist()) == set(to_points(torch.tensor([0, 200], dtype=torch.uint8)).tolist())
+    assert set(drawn.unique().tolist()) == set(
+        to_points(torch.tensor([0, 200], dtype=torch.uint8)).tolist()
+    )
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
@@ -179,7 +198,15 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"batch": 0}, {"kl": -1.0}, {"edges": -1.0}, {"colour": -1.0}, {"reach": -1}, {"shuffled": 1.5}]
+    "change",
+    [
+        {"batch": 0},
+        {"kl": -1.0},
+        {"edges": -1.0},
+        {"colour": -1.0},
+        {"reach": -1},
+        {"shuffled": 1.5},
+    ],
 )
 def test_bad_settings_name_their_key(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"training.{next(iter(change))} = "):

@@ -1,4 +1,6 @@
-"""The loss of the latent diffusion model: against diffusers' scheduler, an oracle and closed forms."""
+"""The loss of the latent diffusion model: against diffusers' scheduler, an oracle
+and closed forms.
+"""
 
 from typing import Any
 
@@ -6,9 +8,14 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.score.schedule import NoiseSchedule
-from scoregeo.training.latent_diffusion import LatentDiffusionLoss, clean_of_v, diffuse, latent_denoising_error
+from scoregeo.training.latent_diffusion import (
+    LatentDiffusionLoss,
+    clean_of_v,
+    diffuse,
+    latent_denoising_error,
+)
 from scoregeo.training.pipeline_export import ddim_scheduler
 
 
@@ -17,7 +24,9 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def loss_of(**change: Any) -> LatentDiffusionLoss:
-    """Three pictures with two, one and three prompts, told by their numbers; the second may be mirrored."""
+    """Three pictures with two, one and three prompts, told by their numbers; the second may be
+    mirrored.
+    """
     values: dict[str, Any] = {
         "latents": torch.tensor([1.0, 2.0, 3.0])[:, None, None, None].expand(3, 4, 2, 2),
         "mirrored": torch.tensor([-1.0, -2.0, -3.0])[:, None, None, None].expand(3, 4, 2, 2),
@@ -32,13 +41,17 @@ def loss_of(**change: Any) -> LatentDiffusionLoss:
 
 
 def test_noisy_latents_and_v_are_those_of_diffusers() -> None:
-    scheduler: Any = DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    scheduler: Any = DDIMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012
+    )
     schedule = NoiseSchedule(scheduler.alphas_cumprod)
     clean, noise = torch.randn(2, 4, 4, 3, 3, generator=rng(), dtype=torch.float64)
     steps = torch.tensor([0, 10, 500, 999])
     sigma = schedule.sigma(steps)[:, None, None, None]
     x_vp, v = diffuse(clean, noise, sigma)
-    assert torch.allclose(x_vp, scheduler.add_noise(clean, noise, steps), rtol=1e-6, atol=1e-7)  # its betas are float32
+    assert torch.allclose(
+        x_vp, scheduler.add_noise(clean, noise, steps), rtol=1e-6, atol=1e-7
+    )  # its betas are float32
     assert torch.allclose(v, scheduler.get_velocity(clean, noise, steps), rtol=1e-6, atol=1e-7)
     assert torch.allclose(clean_of_v(x_vp, v, sigma), clean)
 
@@ -62,7 +75,9 @@ def test_what_knows_the_only_picture_has_no_loss() -> None:
     )
     assert loss(oracle, 0, rng(2)) < 1e-6  # type: ignore[arg-type]  # rounding at the smallest sigma
     nothing = loss(lambda x, t, c: torch.zeros_like(x), 0, rng(2))  # type: ignore[arg-type]
-    assert float(nothing) == pytest.approx(1, abs=0.15)  # v has mean square one where noise and data have
+    assert float(nothing) == pytest.approx(
+        1, abs=0.15
+    )  # v has mean square one where noise and data have
 
 
 def test_pictures_go_with_their_own_prompts() -> None:
@@ -93,11 +108,15 @@ def test_timesteps_are_spread_evenly_over_a_batch() -> None:
 
 
 def test_denoising_error_of_a_network_that_says_nothing() -> None:
-    """v = 0 gives `x0' = x / (1 + sigma^2)`, so an error of `(sigma z - sigma^2 x0) / (1 + sigma^2)`."""
+    """v = 0 gives `x0' = x / (1 + sigma^2)`, so an error of
+    `(sigma z - sigma^2 x0) / (1 + sigma^2)`.
+    """
     clean, noise = torch.randn(2, 70, 4, 4, 4, generator=rng())
 
     class Silent(torch.nn.Linear):
-        def forward(self, x: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        def forward(
+            self, x: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor
+        ) -> torch.Tensor:  # type: ignore[override]
             return torch.zeros_like(x)
 
     sigma, tokens = 0.8, torch.zeros(70, 5, dtype=torch.int64)

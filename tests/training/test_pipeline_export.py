@@ -10,10 +10,15 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from scoregeo.core.errors import DataError
-from scoregeo.core.files import read_json
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
 from scoregeo.score.schedule import NoiseSchedule
-from scoregeo.training.pipeline_export import check_size, ddim_scheduler, export_pipeline, load_weights
+from scoregeo.training.pipeline_export import (
+    check_size,
+    ddim_scheduler,
+    export_pipeline,
+    load_weights,
+)
 from scoregeo.training.tokenizer import train_clip_tokenizer
 
 
@@ -70,7 +75,9 @@ def test_diffusers_reads_the_folder_and_makes_the_same_picture(tmp_path: Path) -
     (folder / "README.md").write_text("card")
     size = export_pipeline(folder, **parts, facts={"seed": 3})
     assert size == sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    assert (folder / "README.md").read_text() == "card" and not (folder / "unet" / "old.txt").exists()
+    assert (folder / "README.md").read_text() == "card" and not (
+        folder / "unet" / "old.txt"
+    ).exists()
     assert read_json(folder / "training.json") == {"seed": 3}
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
     assert not [file for file in folder.rglob("*") if file.suffix in (".bin", ".pt", ".ckpt")]
@@ -78,14 +85,23 @@ def test_diffusers_reads_the_folder_and_makes_the_same_picture(tmp_path: Path) -
     assert {value.dtype for value in weights.values()} == {torch.float16}
 
     latents = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(1))
-    settings: dict[str, Any] = {"num_inference_steps": 2, "guidance_scale": 3.0, "output_type": "np"}
+    settings: dict[str, Any] = {
+        "num_inference_steps": 2,
+        "guidance_scale": 3.0,
+        "output_type": "np",
+    }
     read: Any = StableDiffusionPipeline.from_pretrained(str(folder), torch_dtype=torch.float32)
     read.set_progress_bar_config(disable=True)
-    assert read.vae.config.scaling_factor == 0.7 and read.scheduler.config.prediction_type == "v_prediction"
+    assert (
+        read.vae.config.scaling_factor == 0.7
+        and read.scheduler.config.prediction_type == "v_prediction"
+    )
     made = read("Red apple", latents=latents, **settings).images
     for part in ("vae", "unet", "text_encoder"):
         parts[part].float()
-    plain: Any = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    plain: Any = StableDiffusionPipeline(
+        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
     plain.set_progress_bar_config(disable=True)
     expected = plain("Red apple", latents=latents, **settings).images
     assert made.shape == (1, 8, 8, 3)
@@ -106,7 +122,9 @@ def test_noise_levels_of_the_schedule() -> None:
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     abar = torch.cumprod(1 - betas, 0)
     low, high = NoiseSchedule(ddim_scheduler().alphas_cumprod).sigma_range
-    assert low == pytest.approx(float(((1 - abar[0]) / abar[0]).sqrt()), rel=1e-3)  # betas are float32 in diffusers
+    assert low == pytest.approx(
+        float(((1 - abar[0]) / abar[0]).sqrt()), rel=1e-3
+    )  # betas are float32 in diffusers
     assert high == pytest.approx(float(((1 - abar[-1]) / abar[-1]).sqrt()), rel=1e-3)
     assert 14 < high < 15
 

@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 from transformers import CLIPTokenizer
 
-from scoregeo.core.errors import ConfigError
+from scoregeo._utils.errors import ConfigError
 from scoregeo.training.tokenizer import save_clip_tokenizer, train_clip_tokenizer
 
-TEXTS = ["red apple", "green apple", "green heart", "clock face three-thirty", "red heart", "grapes", "great ape"]
+TEXTS = [
+    "red apple",
+    "green apple",
+    "green heart",
+    "clock face three-thirty",
+    "red heart",
+    "grapes",
+    "great ape",
+]
 
 
 @pytest.fixture
@@ -50,7 +58,11 @@ def test_every_text_can_be_written_in_any_case(tokenizer: Any) -> None:
 
 def test_layout_is_clip_s(tokenizer: Any) -> None:
     assert len(tokenizer) == 512 + 30 + 2
-    assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (542, 543, 543)
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (
+        542,
+        543,
+        543,
+    )
     padded = tokenizer("red", padding="max_length", max_length=12, truncation=True).input_ids
     assert len(padded) == 12 and padded[0] == 542 and set(padded[-9:]) == {543}
     assert len(tokenizer("red " * 30, max_length=12, truncation=True).input_ids) == 12

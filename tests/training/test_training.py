@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from scoregeo.core.errors import ConfigError, DataError
-from scoregeo.core.files import load_tensors
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import load_tensors
 from scoregeo.training.denoising import (
     NEAR,
     FiniteSampleLoss,
@@ -64,9 +64,14 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_pa
     states = [load_tensors(tmp_path / name / CHECKPOINT) for name in ("whole", "parts")]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-    logs = [[json.loads(line) for line in (tmp_path / n / LOG).read_text().splitlines()] for n in ("whole", "parts")]
+    logs = [
+        [json.loads(line) for line in (tmp_path / n / LOG).read_text().splitlines()]
+        for n in ("whole", "parts")
+    ]
     assert [line["step"] for line in logs[0]] == [5, 10, 15, 20, 25, 30]
-    assert [(line["step"], line["loss"]) for line in logs[0]] == [(line["step"], line["loss"]) for line in logs[1]]
+    assert [(line["step"], line["loss"]) for line in logs[0]] == [
+        (line["step"], line["loss"]) for line in logs[1]
+    ]
 
 
 def test_the_loss_falls_and_the_global_generator_plays_no_part(tmp_path: Path) -> None:
@@ -77,12 +82,20 @@ def test_the_loss_falls_and_the_global_generator_plays_no_part(tmp_path: Path) -
     model = tiny()
     torch.manual_seed(99)
     second = train(model, loss, settings, tmp_path / "b", progress=False)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
 
 
 def test_a_resumed_run_may_be_given_another_length(tmp_path: Path) -> None:
     train(tiny(), loss, SETTINGS, tmp_path, progress=False)
-    train(tiny(), loss, TrainingSettings(steps=40, checkpoint_every=10, log_every=5), tmp_path, progress=False)
+    train(
+        tiny(),
+        loss,
+        TrainingSettings(steps=40, checkpoint_every=10, log_every=5),
+        tmp_path,
+        progress=False,
+    )
     assert json.loads((tmp_path / LOG).read_text().splitlines()[-1])["step"] == 40
 
 
@@ -125,12 +138,26 @@ def test_checkpoints_of_another_seed_or_model_and_damaged_ones_are_refused(tmp_p
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="loss at step 0 is nan"):
-        train(tiny(), lambda model, step, rng: loss(model, step, rng) * math.nan, SETTINGS, tmp_path, progress=False)
+        train(
+            tiny(),
+            lambda model, step, rng: loss(model, step, rng) * math.nan,
+            SETTINGS,
+            tmp_path,
+            progress=False,
+        )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 0}, {"lr": 0.0}, {"ema": 1.0}, {"cooldown": 1.5}, {"warmup": -1}, {"clip": 0.0}, {"checkpoint_every": 30}],
+    [
+        {"steps": 0},
+        {"lr": 0.0},
+        {"ema": 1.0},
+        {"cooldown": 1.5},
+        {"warmup": -1},
+        {"clip": 0.0},
+        {"checkpoint_every": 30},
+    ],
 )
 def test_bad_settings_name_their_key(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"training.{next(iter(change))} = "):
@@ -144,20 +171,28 @@ def test_posterior_mean_against_brute_force() -> None:
     x = sample[:5] + sigma * torch.randn(5, 1, 5, 5, generator=rng)
     expected = torch.zeros(5, 1, 5, 5, dtype=torch.float64)
     for b in range(5):
-        logs = [-float((x[b] - y).double().square().sum()) / (2 * sigma[b].item() ** 2) for y in sample]
+        logs = [
+            -float((x[b] - y).double().square().sum()) / (2 * sigma[b].item() ** 2) for y in sample
+        ]
         weights = [math.exp(value - max(logs)) for value in logs]
-        expected[b] = sum(w * y.double() for w, y in zip(weights, sample, strict=True)) / sum(weights)
+        expected[b] = sum(w * y.double() for w, y in zip(weights, sample, strict=True)) / sum(
+            weights
+        )
     assert torch.allclose(posterior_mean(x, sample, sigma).double(), expected, atol=1e-5)
 
 
 def test_v_target_is_the_usual_one_on_the_shell_and_gives_the_denoised_image_back() -> None:
     rng = torch.Generator().manual_seed(2)
     clean, noise, other = torch.randn(3, 6, 1, 4, 4, generator=rng, dtype=torch.float64)
-    sigma = torch.tensor([0.01, 0.1, 0.5, 1.0, 5.0, 150.0], dtype=torch.float64)[:, None, None, None]
+    sigma = torch.tensor([0.01, 0.1, 0.5, 1.0, 5.0, 150.0], dtype=torch.float64)[
+        :, None, None, None
+    ]
     root = (1 + sigma**2).sqrt()
     x = clean + sigma * noise
     abar = 1 / root**2
-    assert torch.allclose(v_of_clean(x, clean, sigma), abar.sqrt() * noise - (1 - abar).sqrt() * clean)
+    assert torch.allclose(
+        v_of_clean(x, clean, sigma), abar.sqrt() * noise - (1 - abar).sqrt() * clean
+    )
     v = v_of_clean(x, other, sigma)  # off the shell too
     assert torch.allclose((x / root - sigma * v) / root, other)
 
@@ -184,8 +219,12 @@ def test_finite_sample_inputs_are_on_the_shell_inside_it_and_between_data() -> N
     x, sigma = FiniteSampleLoss(sample, rotations=360, batch=4000).draw(rng)
     assert x.shape == (4000, 1, 8, 8)
     assert sigma.shape == (4000, 1, 1, 1)
-    nearest = torch.cdist(x.flatten(1), sample.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").amin(1)
-    assert 0.1 * 0.25 * 0.7 < float((nearest < 1e-4).float().mean()) < 0.1 * 0.25 * 1.5  # exactly clean
+    nearest = torch.cdist(
+        x.flatten(1), sample.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+    ).amin(1)
+    assert (
+        0.1 * 0.25 * 0.7 < float((nearest < 1e-4).float().mean()) < 0.1 * 0.25 * 1.5
+    )  # exactly clean
     wide = float((sigma > NEAR[1]).float().mean())  # only the shell goes there
     assert 0.3 * 0.5 * 0.3 < wide < 0.3 * 0.5 * 0.7
 
@@ -194,7 +233,9 @@ def test_blends_are_of_rotations_of_one_digit_within_thirty_degrees() -> None:
     # The "digits" are unit vectors, so a blend's entries are its weights.
     sample = torch.eye(144).reshape(144, 1, 12, 12)
     digit, angle = torch.arange(2).repeat(1000), torch.arange(72).repeat(28)[:2000]
-    blend = FiniteSampleLoss(sample, rotations=72, batch=2000)._blend(digit, angle, torch.Generator().manual_seed(10))
+    blend = FiniteSampleLoss(sample, rotations=72, batch=2000)._blend(
+        digit, angle, torch.Generator().manual_seed(10)
+    )
     weights = blend.flatten(1).view(2000, 2, 72)
     assert torch.allclose(weights.sum((1, 2)), torch.ones(2000))
     assert (weights >= 0).all()
@@ -203,7 +244,9 @@ def test_blends_are_of_rotations_of_one_digit_within_thirty_degrees() -> None:
     assert (turned * (weights[torch.arange(2000), digit] > 0)).max() == 5
 
 
-def test_passed_points_lie_on_the_rays_from_the_nearest_rotation_and_take_the_place_of_others() -> None:
+def test_passed_points_lie_on_the_rays_from_the_nearest_rotation_and_take_the_place_of_others() -> (
+    None
+):
     sample = torch.eye(144).reshape(144, 1, 12, 12)
     points = sample[[3, 80]] + 0.1 * sample[[50, 51]]  # nearest to images 3 and 80, 0.1 beside them
     finite = FiniteSampleLoss(sample, rotations=72, batch=4000, points=points)
@@ -212,9 +255,12 @@ def test_passed_points_lie_on_the_rays_from_the_nearest_rotation_and_take_the_pl
     share = (passed[:, 50] + passed[:, 51]) / 0.1
     assert torch.allclose(passed[:, 3] + passed[:, 80], torch.ones(4000))
     assert (
-        float(share.min()) >= 0 and 1.2 < float(share.max()) <= 1.25 and abs(float(share.mean()) - 0.625) < 0.02
+        float(share.min()) >= 0
+        and 1.2 < float(share.max()) <= 1.25
+        and abs(float(share.mean()) - 0.625) < 0.02
     )  # 3.5 deviations
-    # A quarter of all inputs are these, and a quarter of those without noise: 250 of 4,000, three deviations either way.
+    # A quarter of all inputs are these, and a quarter of those without noise: 250 of 4,000, three
+    # deviations either way.
     x = finite.draw(torch.Generator().manual_seed(13))[0].flatten(1)
     still = ((x[:, 50] > 0) ^ (x[:, 51] > 0)) & ((x != 0).sum(1) == 2)
     assert 0.25 * 0.25 * 0.8 < float(still.float().mean()) < 0.25 * 0.25 * 1.2
@@ -226,12 +272,20 @@ def test_disturbed_digits_are_moved_half_a_pixel_and_shaded_a_little() -> None:
     whole, middle = torch.ones(count), (..., slice(8, 20), slice(13, 15))
 
     def spread(ink: torch.Tensor) -> float:
-        """Deviation of the ink that comes out, over pictures; of bicubic fields it is 0.6 to 1 of that at their nodes."""
-        return float((disturbed(ink - 1, whole, torch.Generator().manual_seed(11)) + 1)[middle].std(0).mean())
+        """Deviation of the ink that comes out, over pictures; of bicubic fields it is 0.6 to 1 of
+        that at their nodes.
+        """
+        return float(
+            (disturbed(ink - 1, whole, torch.Generator().manual_seed(11)) + 1)[middle].std(0).mean()
+        )
 
     assert 0.6 * 0.03 < spread(0 * ramp) < 0.03  # no ink: what is added
-    assert 0.6 * 0.15 < spread(0 * ramp + 1) < 1.05 * 0.15  # ink 1 everywhere: its scale, and a little of what is added
-    assert 0.6 * 0.5 < spread(ramp) < 1.05 * 0.5  # ink that grows by 1 a pixel, near its zero: the displacement
+    assert (
+        0.6 * 0.15 < spread(0 * ramp + 1) < 1.05 * 0.15
+    )  # ink 1 everywhere: its scale, and a little of what is added
+    assert (
+        0.6 * 0.5 < spread(ramp) < 1.05 * 0.5
+    )  # ink that grows by 1 a pixel, near its zero: the displacement
     x = ramp / 14
     assert torch.allclose(disturbed(x, 0 * whole, torch.Generator().manual_seed(11)), x, atol=1e-5)
 
@@ -244,7 +298,9 @@ def test_sigma_is_of_a_uniform_timestep_or_log_uniform() -> None:
     assert abs(float(steps.mean()) - 499.5) < 20
     assert sigma[~wide].min() >= NEAR[0] * 0.999
     assert sigma[~wide].max() <= NEAR[1] * 1.001
-    assert float(sigma[~wide].log().mean()) == pytest.approx(math.log(NEAR[0] * NEAR[1]) / 2, abs=0.1)
+    assert float(sigma[~wide].log().mean()) == pytest.approx(
+        math.log(NEAR[0] * NEAR[1]) / 2, abs=0.1
+    )
 
 
 def test_rotated_digits_loss_draws_from_its_generator_alone() -> None:

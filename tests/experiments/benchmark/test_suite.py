@@ -23,7 +23,9 @@ def test_a_unit_is_computed_once_for_its_settings(tmp_path: Path) -> None:
         calls.append(1)
         return {"x": float("inf"), "n": len(calls)}
 
-    assert store.unit("part/one", {"a": (1, 2)}, compute) == store.unit("part/one", {"a": (1, 2)}, compute)
+    assert store.unit("part/one", {"a": (1, 2)}, compute) == store.unit(
+        "part/one", {"a": (1, 2)}, compute
+    )
     assert len(calls) == 1
     assert store.unit("part/one", {"a": (1, 3)}, compute)["n"] == 2
     assert store.unit("part/one", {"a": (1, 3)}, compute)["x"] is None
@@ -32,19 +34,27 @@ def test_a_unit_is_computed_once_for_its_settings(tmp_path: Path) -> None:
 
 
 def test_race_rows_and_figure(tmp_path: Path) -> None:
-    settings = RaceSettings("sphere", 2, 17, rates=(1e-3, 1e-2), iterations=20, max_iterations=20, limit=1.0)
+    settings = RaceSettings(
+        "sphere", 2, 17, rates=(1e-3, 1e-2), iterations=20, max_iterations=20, limit=1.0
+    )
     found = Store(tmp_path).unit("u", {}, lambda: race(settings, 30.0, 0))
     # Of two rates on twenty steps the one that comes further down is kept.
     assert found["rate"] == 1e-2
     (caption, rows), *rest = race_tables({"sphere-lam30": found}).items()
-    assert not rest and caption.endswith("sphere") and [row.labels["lam"] for row in rows] == ["30"] * 6
+    assert (
+        not rest
+        and caption.endswith("sphere")
+        and [row.labels["lam"] for row in rows] == ["30"] * 6
+    )
     for row in rows:
         name = row.labels["solver"].split(",")[0].split(" ")[0]
         run = found["solvers"][name]
         arrived = [count / 17 for count in run["evaluations"] if count is not None]
         cell = row.cells["evaluations"]
         if arrived:
-            assert isinstance(cell, Estimate) and cell.mean == pytest.approx(sum(arrived) / len(arrived))
+            assert isinstance(cell, Estimate) and cell.mean == pytest.approx(
+                sum(arrived) / len(arrived)
+            )
         else:
             assert isinstance(cell, NotAvailable)
     assert "gauss_newton" in markdown_table(rows)
@@ -73,7 +83,9 @@ def test_library_rows_take_the_first_try_that_is_accurate_enough() -> None:
         and met.labels["sigma"] == "0.3"
         and met.cells["evaluations of the score"] == Estimate(30)
     )
-    assert missed.cells["seconds"] == NotAvailable("gave up; greatest distance to the reference 0.005")
+    assert missed.cells["seconds"] == NotAvailable(
+        "gave up; greatest distance to the reference 0.005"
+    )
 
 
 def test_a_random_network_is_the_same_for_a_seed_and_is_timed() -> None:

@@ -32,8 +32,13 @@ def test_the_last_step_is_the_solution(case: Problem, solver: AbstractSolver) ->
     metric = case.metric(LAM)
     torch.testing.assert_close(run.energy[0], metric.energy(case.start, COMMON), rtol=1e-12, atol=0)
     assert run.evaluations[0].tolist() == [0, 0] and float(run.seconds[0]) == 0
-    torch.testing.assert_close(run.energy[-1], metric.energy(solution.path, COMMON), rtol=1e-9, atol=0)
-    assert torch.equal(run.evaluations[-1], solution.score_evaluations) and run.status == solution.status
+    torch.testing.assert_close(
+        run.energy[-1], metric.energy(solution.path, COMMON), rtol=1e-9, atol=0
+    )
+    assert (
+        torch.equal(run.evaluations[-1], solution.score_evaluations)
+        and run.status == solution.status
+    )
     assert (run.seconds.diff() > 0).all() and (run.evaluations.diff(dim=0) >= 0).all()
 
 
@@ -42,7 +47,11 @@ def test_first_arrival_is_found_by_hand(case: Problem) -> None:
     best = run.energy.min(0).values
     summary = run.summary(best, 0.01)
     for pair in range(2):
-        steps = [s for s in range(len(run.energy)) if float(run.energy[s, pair]) <= 1.01 * float(best[pair])]
+        steps = [
+            s
+            for s in range(len(run.energy))
+            if float(run.energy[s, pair]) <= 1.01 * float(best[pair])
+        ]
         assert summary["evaluations"][pair] == int(run.evaluations[steps[0], pair])  # type: ignore[index]
     assert run.reached(best / 2) == [None, None]
     assert run.summary(best / 2, 0.01)["evaluations"] == [None, None]
@@ -61,5 +70,10 @@ def test_the_best_is_pair_by_pair(case: Problem) -> None:
     for pair in range(2):
         ratios = [run["ratio"][pair] for run in stored["solvers"].values()]
         assert min(ratios) == 1 and all(math.isfinite(r) and r >= 1 for r in ratios)
-    # Gauss-Newton and L-BFGS have one minimum, which both come to; at 17 points the left-point rule is another.
-    assert None not in stored["solvers"]["gauss_newton"]["evaluations"] + stored["solvers"]["lbfgs"]["evaluations"]
+    # Gauss-Newton and L-BFGS have one minimum, which both come to; at 17 points the left-point rule
+    # is another.
+    assert (
+        None
+        not in stored["solvers"]["gauss_newton"]["evaluations"]
+        + stored["solvers"]["lbfgs"]["evaluations"]
+    )

@@ -10,10 +10,10 @@ import torch
 
 from experiments.noise_level.levels import Cell, grid, read_cells, verdict
 from experiments.noise_level.page import Done, Size, write_noise_level
-from scoregeo.build import make
-from scoregeo.command import compose
-from scoregeo.core.files import read_json
+from scoregeo._utils.files import read_json
 from scoregeo.dataset.sphere import Sphere
+from scoregeo.run.build import make
+from scoregeo.run.command import compose
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.noise_level import POINTS, choose_noise_level
 from tests.commands import run_here
@@ -32,17 +32,27 @@ def cases() -> list[Mapping[str, Any]]:
 
 
 def test_verdict() -> None:
-    levels = [Cell("a", "stein", "", s, g, e, 1.0) for s, g, e in ((0.1, 0.4, 0.1), (0.2, 0.2, 0.3), (0.4, 0.5, 0.2))]
+    levels = [
+        Cell("a", "stein", "", s, g, e, 1.0)
+        for s, g, e in ((0.1, 0.4, 0.1), (0.2, 0.2, 0.3), (0.4, 0.5, 0.2))
+    ]
     other = Cell("a", "conformal", "", 0.1, 0.01, 0.01, 1.0)
     line = Cell("a", "straight", "", 0.0, 0.6, 0.5, 0.0)
-    found = verdict([*levels, other, line, Cell("a", "stein", "auto", 0.25, 0.3, 0.15, 1.0)], "stein")
+    found = verdict(
+        [*levels, other, line, Cell("a", "stein", "auto", 0.25, 0.3, 0.15, 1.0)], "stein"
+    )
     assert found.ratio == pytest.approx(1.5) and found.length_ratio == pytest.approx(1.5)
-    assert found.best.sigma == 0.2 and found.best_length.sigma == 0.1 and found.straight.greatest == 0.6
+    assert (
+        found.best.sigma == 0.2
+        and found.best_length.sigma == 0.1
+        and found.straight.greatest == 0.6
+    )
 
 
 def test_the_grid_scales_with_the_data() -> None:
     levels = torch.tensor(grid(Sphere(), 5))
-    # Points of the unit sphere are one from its centre, and a few percent less from the mean of 256 of them.
+    # Points of the unit sphere are one from its centre, and a few percent less from the mean of 256
+    # of them.
     assert 0.95 < float(levels[0]) <= 1
     torch.testing.assert_close(levels[:-2] / levels[2:], torch.full((3,), 2.0))
 

@@ -1,4 +1,6 @@
-"""The study of starts: what counts as reached, the cells kept and taken again, and the pages, on a problem of known answer."""
+"""The study of starts: what counts as reached, the cells kept and taken again, and the pages, on a
+problem of known answer.
+"""
 
 import json
 from dataclasses import replace
@@ -10,12 +12,12 @@ import torch
 from experiments.starts.cells import Case, Cell, Joining, run_case, shares
 from experiments.starts.page import Done, write_starts
 from experiments.starts.torus import TorusAtAngles
-from scoregeo.build import make
-from scoregeo.command import compose
-from scoregeo.core.errors import ConfigError
-from scoregeo.core.files import read_json
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.files import read_json
 from scoregeo.dataset.torus import Torus
 from scoregeo.initializer.lerp import LerpInitializer
+from scoregeo.run.build import make
+from scoregeo.run.command import compose
 from scoregeo.score.base import AbstractScore
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import command, run_here
@@ -48,7 +50,9 @@ STARTS = ("lerp", "slerp", "perturbed", "graph_data", "continued", "high_noise")
 def cell(start: str, energy: tuple[float | None, ...]) -> Cell:
     costs = (1.0,) * len(energy)
     groups = ("30 deg", "30 deg", "60 deg")
-    return Cell("made", start, groups, energy, energy, costs, costs, ("converged",) * 3, (False,) * 3, 0.0)
+    return Cell(
+        "made", start, groups, energy, energy, costs, costs, ("converged",) * 3, (False,) * 3, 0.0
+    )
 
 
 def ring_case(num_points: int = 17) -> Case:
@@ -63,7 +67,10 @@ def ring_case(num_points: int = 17) -> Case:
 
 def test_shares_are_counted_by_hand() -> None:
     """Best energies 1, 2, 4: the first start has them within 5 %, 6 % above, and none."""
-    found = {(s.start, s.group): s for s in shares([cell("a", (1.04, 2.12, None)), cell("b", (1.0, 2.0, 4.0))])}
+    found = {
+        (s.start, s.group): s
+        for s in shares([cell("a", (1.04, 2.12, None)), cell("b", (1.0, 2.0, 4.0))])
+    }
     a30, a60, whole = found["a", "30 deg"], found["a", "60 deg"], found["a", None]
     assert (a30.reached, a30.pairs, a60.reached, a60.pairs, whole.reached, whole.pairs) == (
         1,
@@ -73,7 +80,11 @@ def test_shares_are_counted_by_hand() -> None:
         1,
         3,
     )
-    assert a30.ratio == pytest.approx(1.04) and a60.ratio == float("inf") and whole.ratio == pytest.approx(1.06)
+    assert (
+        a30.ratio == pytest.approx(1.04)
+        and a60.ratio == float("inf")
+        and whole.ratio == pytest.approx(1.06)
+    )
     assert found["b", None].reached == 3 and found["b", None].ratio == 1.0
 
 
@@ -81,7 +92,10 @@ def test_the_gap_s_answer_is_found(tmp_path: Path) -> None:
     found = {(s.start, s.group): s for s in shares(list(run_case(ring_case(), tmp_path)))}
     assert found["lerp", "72 deg"].reached == 1 and found["lerp", "258 deg"].reached == 0
     assert found["round", "258 deg"].reached == 1 and found["lerp", "258 deg"].ratio > 100
-    assert found["round", "72 deg"].start_evaluations == 0 and found["round", "72 deg"].solver_evaluations > 0
+    assert (
+        found["round", "72 deg"].start_evaluations == 0
+        and found["round", "72 deg"].solver_evaluations > 0
+    )
 
 
 def test_cells_are_taken_again(tmp_path: Path) -> None:
@@ -141,7 +155,11 @@ def test_page_table_and_figure(tmp_path: Path) -> None:
     out = tmp_path / "results" / "starts"
     page, numbers, figure = write_starts(out, "Starts", done, "make starts", ["Other"])
     text = page.read_text(encoding="utf-8")
-    assert "## Torus in R^3" in text and "make starts" in text and "| start | 30 deg | 90 deg | all |" in text
+    assert (
+        "## Torus in R^3" in text
+        and "make starts" in text
+        and "| start | 30 deg | 90 deg | all |" in text
+    )
     assert all(f"| {start} |" in text for start in STARTS) and "it failed: Other." in text
     lines = numbers.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len(STARTS) * 3 * 5  # angles and all of them, five measures

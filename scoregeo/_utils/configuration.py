@@ -1,0 +1,33 @@
+"""Where the configs are, and what identifies a resolved configuration."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# What says where results go, how they are told and in which parts they are computed, not what they
+# are.
+_NOT_HASHED = ("output", "overwrite", "results", "profile", "page", "shards", "shard")
+
+
+def config_dir() -> Path:
+    """The folder of the configs: inside an installed package, at the top of a clone."""
+    package = Path(__file__).parent.parent
+    inside = package / "configs"
+    return inside if (inside / "config.yaml").is_file() else package.parent / "configs"
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved configuration that says what is computed."""
+    return {key: value for key, value in config.items() if key not in (*_NOT_HASHED, "hydra")}
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Ten hexadecimal digits of a resolved configuration's identity."""
+    return digest(json.dumps(identity(config), sort_keys=True, default=str))
+
+
+def digest(text: str) -> str:
+    """Ten hexadecimal digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

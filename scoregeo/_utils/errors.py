@@ -1,0 +1,68 @@
+"""The project's errors, and checks that name the key, the value and what is allowed."""
+
+import math
+import numbers
+from collections.abc import Collection
+from typing import Any
+
+
+class ScoregeoError(Exception):
+    """Base of every error the project raises on purpose; the command line prints it without a
+    traceback.
+    """
+
+
+class ConfigError(ScoregeoError, ValueError):
+    """A setting that cannot be used. The message names the key, the value and what is allowed."""
+
+
+class DataError(ScoregeoError, ValueError):
+    """A file or tensor from outside that is missing, damaged or of the wrong shape."""
+
+
+class ScoreError(ScoregeoError, ArithmeticError):
+    """A score model that returned NaN, infinity or a wrong shape."""
+
+
+def bad_value(key: str, value: object, allowed: str) -> ConfigError:
+    """The error for `key = value` where `allowed` says, in words, what it may be."""
+    return ConfigError(f"{key} = {value!r} is not allowed: {key} must be {allowed}.")
+
+
+def check_number(
+    key: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    integer: bool = False,
+) -> None:
+    """Raise ConfigError unless `value` is a finite real (or whole) number within the given bounds.
+
+    Strings, booleans, NaN and infinities are refused.
+    """
+    words = ["a whole number" if integer else "a finite number"]
+    words += [f"above {above}"] if above is not None else []
+    words += [f"at least {at_least}"] if at_least is not None else []
+    words += [f"below {below}"] if below is not None else []
+    words += [f"at most {at_most}"] if at_most is not None else []
+    allowed = words[0] + (" " if len(words) > 1 else "") + " and ".join(words[1:])
+    kind = numbers.Integral if integer else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
+        raise bad_value(key, value, allowed)
+    number = float(value)
+    if (
+        (above is not None and not number > above)
+        or (at_least is not None and not number >= at_least)
+        or (below is not None and not number < below)
+        or (at_most is not None and not number <= at_most)
+    ):
+        raise bad_value(key, value, allowed)
+
+
+def check_choice(key: str, value: object, choices: Collection[object]) -> None:
+    """Raise ConfigError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise bad_value(key, value, "one of " + ", ".join(repr(c) for c in choices))

@@ -1,0 +1,111 @@
+"""Files that appear whole or not at all: written beside their place, flushed, then
+renamed over it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scoregeo._utils.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write` with a temporary path in the same folder, then rename the result to `path`.
+
+    A kill at any moment leaves either the old file, the new one, or a stray `.partial` that nobody
+    reads.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last, for writers that choose a format by it.
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        write(partial)
+        partial.chmod(0o644)  # safetensors makes files that only their owner can read
+        with partial.open("rb") as handle:
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    write_whole(path, lambda partial: _write_text(partial, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, whole or not at all. NaN is written as null, for strict
+    readers.
+    """
+    write_text(path, json.dumps(finite_or_null(value), indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON file. Raises DataError that names the file where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, 64 hexadecimal digits. Raises DataError that names the file
+    where it cannot be read.
+    """
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def finite_or_null(value: Any) -> Any:
+    """`value` with every NaN and infinity in it replaced by None, at any depth."""
+    if isinstance(value, Mapping):
+        return {str(key): finite_or_null(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite_or_null(item) for item in value]
+    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
+        return None
+    return value
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as one safetensors file, whole or not at all."""
+    from safetensors.torch import save_file
+
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda partial: save_file(contiguous, partial, dict(metadata or {})))
+
+
+def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:
+    """Read a safetensors file. Raises DataError naming the file where it is missing, truncated or
+    not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix in {".pt", ".pth", ".ckpt", ".bin", ".pkl"}:
+        raise DataError(
+            f"{path} is a pickle, which can run code when loaded, and is refused. Convert it once:"
+            " safetensors.torch.save_file(torch.load(path, weights_only=True),"
+            " 'weights.safetensors')."
+        )
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: a safetensors file is expected there.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error

@@ -1,0 +1,81 @@
+"""What is measured, and on how much. Imports no torch."""
+
+from dataclasses import dataclass, field
+
+from scoregeo._utils.errors import bad_value, check_choice, check_number
+
+METRICS = ("stein", "pullback", "conformal", "euclidean")  # of `evaluation.metrics`
+
+
+@dataclass
+class EvaluationSettings:
+    """What is measured, and on how much.
+
+    Attributes:
+        decode: decode noisy paths to clean frames before comparing them with the truth.
+        certify_subnodes: parts of a segment on which all methods' energies are measured alike;
+            finer than the solver's.
+        bootstrap: resamples of the 95 % intervals of means. fid_resamples: likewise for FID and
+            KID.
+        network: feature network of FID and KID, "digit_classifier", "inception" or
+            "efficientnet_lite0"; null leaves both out.
+        metrics: further metrics, "stein", "pullback", "conformal" or "euclidean", in which every
+            path's energy and length are measured, on the quadrature of `certify_subnodes`. The
+            run's own keeps its parameters, others have their defaults. What that costs in score
+            evaluations has a column of its own.
+        departure: whether to measure how far each path departs from its chord, and along what;
+            costs one score evaluation an inner point, not counted in any row.
+        lpips: backbone of LPIPS, "alex", "vgg" or "squeeze"; null leaves LPIPS out.
+        feature_distance: whether picture paths without a known truth also get the distance on
+            EfficientNet-Lite0's features.
+        even_frames: whether frames of picture paths are moved along their path to equal perceptual
+            distances (LPIPS, or else the feature distance), by decoding three times; measures of
+            frames are then of these.
+        download: whether backbones may be fetched.
+        reference_frames, kid_subset_size, kid_subsets: of FID and KID.
+        saved_pairs: pairs of each group whose frames are written as pictures. figures: whether any
+            picture is.
+    """
+
+    decode: bool = True
+    certify_subnodes: int = 8
+    bootstrap: int = 9999
+    fid_resamples: int = 100
+    network: str | None = "digit_classifier"
+    metrics: list[str] = field(default_factory=list)
+    departure: bool = False
+    lpips: str | None = "alex"
+    feature_distance: bool = False
+    even_frames: bool = False
+    download: bool = True
+    reference_frames: int = 2000
+    kid_subset_size: int = 100
+    kid_subsets: int = 100
+    saved_pairs: int = 2
+    figures: bool = True
+
+    def check(self) -> None:
+        """Raise ConfigError for a value out of range."""
+        for name in ("certify_subnodes", "bootstrap", "kid_subsets"):
+            check_number(f"evaluation.{name}", getattr(self, name), at_least=1, integer=True)
+        for name in ("fid_resamples", "reference_frames", "kid_subset_size"):
+            check_number(f"evaluation.{name}", getattr(self, name), at_least=2, integer=True)
+        check_number("evaluation.saved_pairs", self.saved_pairs, at_least=0, integer=True)
+        check_choice(
+            "evaluation.network",
+            self.network,
+            ("digit_classifier", "inception", "efficientnet_lite0", None),
+        )
+        for name in ("departure", "feature_distance", "even_frames"):
+            check_choice(f"evaluation.{name}", getattr(self, name), (True, False))
+        if not isinstance(self.metrics, (list, tuple)) or len(set(self.metrics)) < len(
+            self.metrics
+        ):
+            raise bad_value(
+                "evaluation.metrics",
+                self.metrics,
+                f"a list without repetitions of {', '.join(METRICS)}",
+            )
+        for i, name in enumerate(self.metrics):
+            check_choice(f"evaluation.metrics[{i}]", name, METRICS)
+        check_choice("evaluation.lpips", self.lpips, ("alex", "vgg", "squeeze", None))

@@ -1,0 +1,170 @@
+"""Pictures of a run: frames, strips, animations, paths on the surface, energy curves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_json, write_whole
+from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.sphere import Sphere
+from scoregeo.dataset.torus import Torus
+from scoregeo.report.animation import animation
+from scoregeo.report.curves import energy_curves
+from scoregeo.report.figures import frame_strips, surface_paths
+from scoregeo.report.style import as_pictures
+
+_GRID = 48
+_TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
+_PATHS_SHOWN = 4  # pairs on one surface; more hide each other
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """What pictures are made of: `pairs`, and of each its clean path by method, `frames` [pairs,
+    points, *shape].
+    """
+
+    pairs: Pairs
+    frames: Mapping[str, torch.Tensor]
+
+    def needed(self, dataset: AbstractDataset, saved_pairs: int) -> "Pictured":
+        """Those pairs alone that pictures show, in the same order."""
+        index = sorted(_chosen(dataset, self.pairs, saved_pairs))
+        pairs = Pairs(
+            self.pairs.first[index],
+            self.pairs.second[index],
+            tuple(self.pairs.names[i] for i in index),
+            tuple(self.pairs.groups[i] for i in index),
+        )
+        return Pictured(pairs, {method: path[index] for method, path in self.frames.items()})
+
+    def save(self, folder: Path) -> None:
+        """Keep it in `folder`."""
+        save_tensors(
+            folder / _TENSORS,
+            {"first": self.pairs.first, "second": self.pairs.second, **_prefixed(self.frames)},
+        )
+        write_json(
+            folder / _NAMES,
+            {"names": self.pairs.names, "groups": self.pairs.groups, "methods": list(self.frames)},
+        )
+
+    @classmethod
+    def load(cls, folders: Sequence[Path]) -> "Pictured":
+        """What was kept in each of `folders`, one after the other. Raises DataError where a file
+        cannot be read.
+        """
+        tensors = [load_tensors(folder / _TENSORS) for folder in folders]
+        names = [read_json(folder / _NAMES) for folder in folders]
+
+        def joined(key: str) -> torch.Tensor:
+            return torch.cat([one[key] for one in tensors])
+
+        def words(key: str) -> tuple[str, ...]:
+            return tuple(word for one in names for word in one[key])
+
+        pairs = Pairs(joined("first"), joined("second"), words("names"), words("groups"))
+        return cls(pairs, {method: joined(f"{_FRAMES}{method}") for method in names[0]["methods"]})
+
+
+def write_pictures(
+    folder: Path,
+    dataset: AbstractDataset,
+    shown: Pictured,
+    histories: Mapping[str, Mapping[str, Any]],
+    saved_pairs: int,
+) -> list[Path]:
+    """Everything a person looks at: `frames/METHOD/PAIR/` and `figures/`. Gives the PNG figures.
+
+    `shown`: the truth's paths among them where it is known; `histories`: energy and
+    score_evaluations [steps, pairs] by solver method.
+    """
+    pairs, frames = shown.pairs, shown.frames
+    figures = folder / "figures"
+    written: list[Path] = []
+    curves = {
+        name: (history["score_evaluations"], history["energy"])
+        for name, history in histories.items()
+        if history["energy"]
+    }
+    if curves:
+        written += energy_curves(figures / "energy", curves)
+    if len(dataset.shape) == 3:
+        for index in _chosen(dataset, pairs, saved_pairs):
+            pair = pairs.names[index]
+            for method, all_frames in frames.items():
+                _write_frames(folder / "frames" / method / pair, all_frames[index])
+            rows = {method: all_frames[index] for method, all_frames in frames.items()}
+            written += frame_strips(
+                figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})"
+            )
+    elif (surface := surface_of(dataset)) is not None:
+        longest = _chosen(dataset, pairs, saved_pairs)
+        tracks = _different(
+            {method: path[longest, :, :3].double() for method, path in frames.items()}
+        )
+        written += surface_paths(figures / "paths", surface, tracks)
+    return [path for path in written if path.suffix == ".png"]
+
+
+def surface_of(dataset: AbstractDataset) -> tuple[Any, Any, Any] | None:
+    """x, y, z grids of a surface in its first three coordinates, or None for what is not one."""
+    u = np.linspace(0, 2 * np.pi, _GRID)
+    if isinstance(dataset, Sphere) and dataset.dimension == 2:
+        v = np.linspace(0, np.pi, _GRID // 2)[:, None]
+        r = dataset.radius
+        return r * np.sin(v) * np.cos(u), r * np.sin(v) * np.sin(u), r * np.cos(v) * np.ones_like(u)
+    if isinstance(dataset, Torus):
+        theta, phi = torch.meshgrid(torch.from_numpy(u), torch.from_numpy(u), indexing="ij")
+        x, y, z = dataset.embed(torch.stack([theta, phi], -1)).numpy().transpose(2, 0, 1)
+        return x, y, z
+    return None
+
+
+def _different(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the methods whose paths are an earlier one's: the second would hide the first."""
+    kept: dict[str, torch.Tensor] = {}
+    for method, path in frames.items():
+        if not any(torch.equal(path, other) for other in kept.values()):
+            kept[method] = path
+    return kept
+
+
+def _write_frames(folder: Path, frames: torch.Tensor) -> None:
+    """`000.png` and so on, all in a row as `strip.png`, `animation.gif` and `.mp4`; frames [points,
+    channels, height, width].
+    """
+    pictures = as_pictures(frames, str(folder.name))
+    for number, picture in enumerate(pictures):
+        _write_png(folder / f"{number:03d}.png", picture)
+    _write_png(folder / "strip.png", np.concatenate(list(pictures), axis=1))
+    animation(folder / "animation", frames)
+
+
+def _write_png(path: Path, picture: Any) -> None:
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    write_whole(path, lambda partial: image.save(partial, format="PNG"))
+
+
+def _prefixed(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{_FRAMES}{method}": path for method, path in frames.items()}
+
+
+def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[int]:
+    """Which pairs are shown: as pictures the first of each group, on a surface those with the
+    longest chords.
+    """
+    if len(dataset.shape) == 3:
+        return _first_of_each_group(pairs.groups, saved_pairs)
+    longest = (pairs.second - pairs.first).norm(dim=1).argsort(descending=True, stable=True)
+    return longest[:_PATHS_SHOWN].tolist()
+
+
+def _first_of_each_group(groups: Sequence[str], count: int) -> list[int]:
+    return [i for i, group in enumerate(groups) if groups[:i].count(group) < count]

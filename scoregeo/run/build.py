@@ -1,0 +1,299 @@
+"""From a composed configuration to built objects: the only user of Hydra's instantiate."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+
+from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo.dataset.prompts import Prompts
+from scoregeo.evaluation.settings import EvaluationSettings
+from scoregeo.extrapolation.base import AbstractExtrapolation
+from scoregeo.initializer.several import Initializer
+from scoregeo.inversion.base import AbstractInversion
+from scoregeo.metric.base import AbstractMetric
+from scoregeo.run.experiment import Experiment
+from scoregeo.run.settings import RunSettings, Settings
+from scoregeo.score.base import AbstractScore, CountingScore
+from scoregeo.score.field import ScoreField
+from scoregeo.score.text_model import TextModel
+from scoregeo.solver.base import AbstractSolver
+from scoregeo.tracker.base import AbstractTracker
+from scoregeo.tracker.jsonl import JsonlTracker
+
+Config = Mapping[str, Any]
+
+GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
+# Groups of which several options stand side by side, by name, and what each holds.
+MAPPINGS = {
+    "rivals": "solver",
+    "baseline": "baseline",
+    "extrapolation": "extrapolation",
+    "tracker": "tracker",
+}
+# What this module passes to an option's target, on top of its YAML.
+PASSED = {
+    "dataset": ("painter",),
+    "score": ("dataset", "seed"),
+    "metric": ("field",),
+    "runner": ("path", "config"),
+}
+
+
+def build(config: Config) -> Experiment:
+    """The experiment of a resolved configuration, as plain dicts.
+
+    Cheap parts come first: every setting is checked before a model is loaded.
+    Raises ConfigError, naming the key, for settings that cannot be used.
+    """
+    settings = settings_of(config)
+    check_device(settings.device)
+    check_nodes(config)
+    dataset = make("dataset", config["dataset"])
+    inversion: AbstractInversion = make("inversion", config["inversion"])
+    initializer: Initializer = make("initializer", config["initializer"])
+    solvers: dict[str, AbstractSolver] = {
+        option_name(config["solver"]): make("solver", config["solver"])
+    }
+    for name, node in config["rivals"].items():
+        if name not in solvers:
+            solvers[name] = make("solver", node, where=f"rivals.{name}")
+    baselines = {
+        name: make("baseline", node, where=f"baseline.{name}")
+        for name, node in config["baseline"].items()
+    }
+    extrapolations: dict[str, AbstractExtrapolation] = {
+        name: make("extrapolation", node, where=f"extrapolation.{name}")
+        for name, node in config["extrapolation"].items()
+    }
+    if extrapolations and config["rivals"]:
+        raise bad_value(
+            "rivals",
+            list(config["rivals"]),
+            "empty where extrapolation is not: one solver makes the geodesics",
+        )
+    trackers = trackers_of(config)
+    _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
+
+    made = make("score", config["score"], dataset=dataset, seed=settings.seed)
+    text_model = made.to(settings.device) if isinstance(made, TextModel) else None
+    if text_model is not None and extrapolations:
+        raise bad_value(
+            "extrapolation",
+            list(extrapolations),
+            "empty for a text-to-image model: no true continuation is known",
+        )
+    if isinstance(dataset, Prompts) and text_model is not None:
+        dataset = dataset.painted_by(text_model.paint)
+    field = made if text_model is None else text_model.field()
+    assert isinstance(field, ScoreField)
+    if text_model is None and field.shape != dataset.shape:
+        raise ConfigError(
+            f"score ({config['score']['_target_']}) takes points of shape {field.shape}, "
+            f"those of dataset = {option_name(config['dataset'])!r} have {dataset.shape}."
+        )
+    if text_model is None:
+        move(field.score, settings.device)
+        field = replace(field, score=CountingScore(field.score))
+    metric_of = partial(_metric_of, config["metric"])
+    metric = metric_of(field)
+    initializer.check(metric)
+    return Experiment(
+        settings=settings,
+        dataset=dataset,
+        field=field,
+        inversion=inversion,
+        initializer=initializer,
+        initializer_name=option_name(config["initializer"]),
+        metric=metric,
+        solvers=solvers,
+        baselines=baselines,
+        extrapolations=extrapolations,
+        trackers=trackers,
+        metric_of=metric_of,
+        text_model=text_model,
+    )
+
+
+def own_runner(config: Config) -> Callable[[Path], None]:
+    """The function that takes the runner's place, to be called with the run's folder.
+
+    It is given the whole configuration where it has a parameter `config`. Raises ConfigError for
+    one that is no function."""
+    node = config["runner"]
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise bad_value("runner", node, "null, or a function by its _target_")
+    check_keys("runner", node, PASSED["runner"])
+    if config["threads"]:
+        torch.set_num_threads(config["threads"])
+    settings = {key: value for key, value in node.items() if not key.startswith("_")}
+    function = get_object(node["_target_"])
+    passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
+    return partial(function, **passed, **settings)
+
+
+def settings_of(config: Config) -> RunSettings:
+    """The checked scalars. Raises ConfigError, naming the key, for one that cannot be used."""
+    return RunSettings(
+        name=config["name"],
+        seed=config["seed"],
+        device=config["device"],
+        threads=config["threads"],
+        evaluation=EvaluationSettings(**config["evaluation"]),
+        reach=config["reach"],
+        shards=config["shards"],
+        shard=config["shard"],
+    )
+
+
+def trackers_of(config: Config) -> list[AbstractTracker]:
+    """Those asked for, and a local log in any case. A shard has that alone: its results are told
+    when all are merged.
+    """
+    found: list[AbstractTracker] = [
+        make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()
+    ]
+    if not any(isinstance(tracker, JsonlTracker) for tracker in found):
+        found.insert(0, JsonlTracker())
+    return (
+        found
+        if config["shard"] is None
+        else [tracker for tracker in found if isinstance(tracker, JsonlTracker)]
+    )
+
+
+def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:
+    metric: AbstractMetric = make("metric", node, field=field)
+    return metric
+
+
+def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:
+    """The object of one node. Errors of the project come through as they are; `where` is added for
+    a node outside its group.
+    """
+    note = f" (at {where})" if where else ""
+    try:
+        # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
+        return instantiate({**node, "_partial_": True})(**passed)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{note}") from error
+    except (InstantiationException, TypeError) as error:
+        if isinstance(error.__cause__, ConfigError):  # of a node within this one
+            inner = re.search(r"full_key: (\S+)", str(error))
+            place = ".".join(filter(None, [where or group, inner and inner[1]]))
+            raise ConfigError(f"{error.__cause__} (at {place})") from error
+        reason = str(error.__cause__ or error).split("\n")[0]
+        raise ConfigError(
+            f"{where or group} = {option_name(node)!r} cannot be built: {reason}"
+        ) from error
+
+
+def option_name(node: Config) -> str:
+    """The option a node came from, known by its target's module: `scoregeo.solver.adam.Adam` is
+    option adam.
+    """
+    return str(node["_target_"]).rsplit(".", 2)[-2]
+
+
+def check_nodes(config: Config) -> None:
+    """Raise ConfigError for a key that its option's target does not take, or that the configuration
+    does not have.
+    """
+    allowed = [item.name for item in fields(Settings)]
+    for key in config:
+        if key not in allowed:
+            raise ConfigError(
+                f"{key} is not a key of this configuration; its keys are {', '.join(allowed)}."
+            )
+    for group in GROUPS:
+        node = config.get(group)
+        if not isinstance(node, Mapping) or "_target_" not in node:
+            raise ConfigError(
+                f"{group} = {node!r} is not allowed: {group} must be one of its options, such as"
+                f" {group}=NAME."
+            )
+        check_keys(group, node, PASSED.get(group, ()))
+    for group, kind in MAPPINGS.items():
+        for name, node in config[group].items():
+            if not isinstance(node, Mapping) or "_target_" not in node:
+                raise ConfigError(
+                    f"{group}.{name} = {node!r} is not allowed: it must be a {kind} with a"
+                    " _target_."
+                )
+            check_keys(f"{group}.{name}", node, ())
+
+
+def check_keys(where: str, node: Config, passed: tuple[str, ...]) -> None:
+    """Raise ConfigError where a node, or one within it, has a key that its target's signature does
+    not know.
+    """
+    known = target_keys(node["_target_"], passed)
+    for key in node:
+        if key.startswith("_") or key in known:
+            _check_inner(f"{where}.{key}", node[key])
+            continue
+        near = difflib.get_close_matches(str(key), known, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ConfigError(
+            f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
+            f" {', '.join(known)}."
+        )
+
+
+def _check_inner(where: str, value: object) -> None:
+    """Check the nodes within a setting, at any depth."""
+    if not isinstance(value, Mapping):
+        return
+    if "_target_" in value:
+        check_keys(where, value, ())
+        return
+    for key, inner in value.items():
+        _check_inner(f"{where}.{key}", inner)
+
+
+def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
+    """The settings a target takes from YAML."""
+    try:
+        found = get_object(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"_target_ = {target!r} cannot be imported: {str(error).splitlines()[0]}"
+        ) from error
+    return [name for name in inspect.signature(found).parameters if name not in passed]
+
+
+def check_device(device: str) -> None:
+    """Raise ConfigError where a GPU is asked for that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "device = 'cuda' is not allowed: no GPU that torch can use is there; device must be"
+            " 'cpu'."
+        )
+
+
+def move(score: AbstractScore, device: str) -> None:
+    """Move a score's tensors and networks, which it holds as plain attributes, to `device`."""
+    for name, value in vars(score).items():
+        if isinstance(value, (torch.Tensor, torch.nn.Module)):
+            setattr(score, name, value.to(device))
+        elif isinstance(value, AbstractScore):
+            move(value, device)
+
+
+def _check_metric(
+    metric: AbstractMetric,
+    solvers: Mapping[str, AbstractSolver],
+    extrapolations: Mapping[str, AbstractExtrapolation],
+) -> None:
+    for solver in solvers.values():
+        solver.check(metric)
+    for extrapolation in extrapolations.values():
+        extrapolation.check(metric)

@@ -1,0 +1,164 @@
+"""A command line as a configuration, and its run: composing, and carrying out in a run's folder."""
+
+import logging
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scoregeo._utils.configuration import config_dir, config_hash, digest
+from scoregeo._utils.errors import ScoregeoError
+from scoregeo.run.settings import Settings
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+# Of a sweep's overrides, those that do not say what is computed.
+_WHERE = ("output=", "results=", "overwrite=", "hydra.", "hydra/")
+_LISTS = ("rivals", "baseline", "extrapolation", "tracker")
+
+
+def register() -> None:
+    """Tell Hydra of the schema and the resolvers that the configs use.
+
+    `${quick_or_full:8,64}`: the value for the profile chosen. `${config_hash:}`: of what is
+    computed. `${sweep_folder:...}`: the folder of a multirun, named by its overrides; it is
+    evaluated once, in the process that starts the multirun, and Hydra hands the value to every job,
+    whichever launcher runs it. `${job_label:}`: the number of a multirun's job, for its log lines.
+    """
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    ConfigStore.instance().store(name="settings", node=Settings)
+    OmegaConf.register_new_resolver("quick_or_full", _quick_or_full, replace=True)
+    OmegaConf.register_new_resolver("config_hash", _hash_of_root, replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("job_label", _job_label, replace=True)
+
+
+def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
+    """The resolved configuration of a command line, and the folder its run belongs in."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        config = hydra_compose("config", overrides=list(overrides), return_hydra_config=True)
+    return plain(config), Path(config.hydra.run.dir)
+
+
+def plain(config: "DictConfig") -> dict[str, Any]:
+    """A composed configuration without Hydra's part, resolved, as plain dicts, lists and scalars.
+
+    A method that is null, as in `rivals.adam=null`, is left out.
+    """
+    from omegaconf import OmegaConf, SCMode
+
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    found = OmegaConf.to_container(
+        own, resolve=True, throw_on_missing=True, structured_config_mode=SCMode.DICT
+    )
+    assert isinstance(found, dict)
+    for key in _LISTS:
+        if isinstance(found.get(key), dict):
+            found[key] = {name: node for name, node in found[key].items() if node is not None}
+    found["profile"] = found["profile"].value
+    return {str(key): value for key, value in found.items()}
+
+
+def execute(
+    config: Mapping[str, Any], path: Path, command: Sequence[str], group: str | None = None
+) -> str | None:
+    """Run one resolved configuration in the folder `path`; what is done already is left as it is.
+    Gives the reason of a failure.
+
+    With `shard=k` it is that shard's pairs, in a folder within `path`; with `shards=N` alone it
+    merges the shards that lie there. `group`: the name of the multirun it is a job of; such a job
+    waits where another one works in the same folder. The reason is also in the folder's manifest,
+    the traceback in its error.txt.
+    """
+    from scoregeo._utils.heap import keep_freed_memory
+    from scoregeo.run.build import build, own_runner
+    from scoregeo.run.inputs import inputs_of
+    from scoregeo.run.run_folder import RunFolder
+    from scoregeo.run.runner import run
+    from scoregeo.run.shards import folder_of, merge_shards, merges
+
+    try:
+        where = folder_of(config, path)
+        if merges(config):
+            merge_shards(config, path, command, group)
+            log.info("done: %s", path)
+            return None
+        folder = RunFolder(
+            where,
+            config,
+            bool(config["overwrite"]),
+            command,
+            inputs_of(config),
+            wait=group is not None,
+        )
+    except ScoregeoError as error:
+        return str(error)
+    if folder.done:
+        log.info(
+            "%s holds this configuration's results already: nothing to do (overwrite=true computes"
+            " them anew)",
+            where,
+        )
+        return None
+    trackers: Sequence[Any] = ()
+    keep_freed_memory()
+    try:
+        if config["runner"] is not None:
+            own_runner(config)(where)
+            folder.finish()
+        else:
+            experiment = build(config)
+            trackers = experiment.trackers
+            run(experiment, folder, group)
+    except KeyboardInterrupt:
+        _fail(folder, trackers, "interrupted", "")
+        raise
+    except Exception as error:
+        known = isinstance(error, ScoregeoError)
+        reason = (
+            " ".join(str(error).split())
+            if known
+            else f"{type(error).__name__}: {' '.join(str(error).split())}"
+        )
+        _fail(folder, trackers, reason, traceback.format_exc())
+        return reason if known else f"{reason} (traceback in {where / 'error.txt'})"
+    log.info("done: %s", where)
+    return None
+
+
+def _fail(folder: Any, trackers: Sequence[Any], reason: str, trace: str) -> None:
+    folder.fail(reason, trace)
+    for tracker in trackers:
+        tracker.fail(reason)
+
+
+def _quick_or_full(quick: Any, full: Any, *, _root_: Any) -> Any:
+    return full if _root_.profile.value == "full" else quick
+
+
+def _hash_of_root(*, _root_: Any) -> str:
+    return config_hash(plain(_root_))
+
+
+def _sweep_folder(
+    output: str, name: str, overrides: Sequence[str], params: Mapping[str, str] | None
+) -> str:
+    given = sorted(str(one) for one in overrides if not str(one).startswith(_WHERE))
+    swept = [f"{key}={value}" for key, value in (params or {}).items()]
+    return f"{output}/{name}/sweep_{digest(' '.join([*given, *swept]))}"
+
+
+def _job_label(*, _root_: Any) -> str:
+    from omegaconf import OmegaConf
+
+    number = None if OmegaConf.is_missing(_root_.hydra.job, "num") else _root_.hydra.job.num
+    return "" if number is None else f"job {number}: "

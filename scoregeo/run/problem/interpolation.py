@@ -1,0 +1,254 @@
+"""Interpolation as a run: the pairs' ends lifted once, and the methods that join them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import torch
+
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.part import Part
+from scoregeo._utils.seed import generator
+from scoregeo.baseline.base import NOISE, AbstractBaseline, Ends
+from scoregeo.dataset.base import Pairs
+from scoregeo.initializer.base import AbstractInitializer, Starter
+from scoregeo.initializer.several import parts, solve_all
+from scoregeo.run.experiment import Experiment
+from scoregeo.run.problem.base import BASELINE, OURS, START, TRUTH, AbstractProblem, OnStep
+from scoregeo.run.problem.outcome import Outcome, Shared, closed_form
+from scoregeo.solver.base import AbstractSolver
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Starting paths [pairs, starts, points, *shape], the name of each start, and what all starts
+    cost together.
+
+    `prepared`: score evaluations spent once for all pairs of the run; `spent`: for these pairs.
+    `seconds`: the batch's."""
+
+    paths: torch.Tensor
+    names: tuple[str, ...]
+    prepared: int
+    spent: int
+    seconds: float
+
+    @property
+    def score_evaluations(self) -> torch.Tensor:
+        """Each pair's share, [pairs] float64."""
+        share = (self.prepared + self.spent) / len(self.paths)
+        return torch.full((len(self.paths),), share, dtype=torch.float64)
+
+    def shared(self, of: str) -> Shared:
+        """The same as all there is of the measure `of`."""
+        pairs = len(self.paths)
+        return Shared(of, torch.zeros(pairs, dtype=torch.int64), self.prepared, self.spent, pairs)
+
+    def at(self, kept: torch.Tensor) -> torch.Tensor:
+        """The path of start `kept` [pairs] of each pair, [pairs, points, *shape]."""
+        return self.paths[torch.arange(len(kept)), kept]
+
+    def names_at(self, kept: torch.Tensor) -> tuple[str, ...]:
+        """The name of start `kept` [pairs] of each pair."""
+        return tuple(self.names[index] for index in kept.tolist())
+
+
+class InterpolationProblem(AbstractProblem):
+    """The pairs of a run, lifted once, and the methods that join them."""
+
+    end_given = True
+
+    def __init__(self, experiment: Experiment, lifted: torch.Tensor | None = None) -> None:
+        """`lifted` [pairs, 2, *shape]: the ends at the noise level, where the caller has lifted
+        them; else the inversion does.
+        """
+        self.experiment = experiment
+        every = experiment.dataset.pairs(experiment.settings.seed)
+        self.part = experiment.settings.part(len(every))
+        self.pairs: Pairs = every.part(self.part)
+        device = experiment.settings.device
+        self.clean = self.pairs.ends.to(device)
+        if lifted is not None:
+            self._every_lifted = self.lifted = lifted
+        elif any(initializer.joint for initializer in self._initializers.values()):
+            self._every_lifted = self._lift(every.ends.to(device), "noise")
+            self.lifted = self._every_lifted[self.part.rows]
+        else:
+            self.lifted = self._lift(self.clean, "noise", self.part)
+        self.noisy = not torch.equal(self.clean, self.lifted)
+        self._kept: torch.Tensor | None = (
+            None  # which start the first solver's path was kept from, [pairs]
+        )
+
+    def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
+        """The truth where it is known, baselines, the start, solvers.
+
+        Raises ConfigError where a baseline needs ends at a noise level and the inversion left them
+        clean.
+        """
+        experiment = self.experiment
+        for name, baseline in experiment.baselines.items():
+            if baseline.needs_noise and not self.noisy:
+                raise ConfigError(
+                    f"baseline = {name!r} needs ends at a noise level, and inversion ="
+                    f" {type(experiment.inversion).__name__} leaves them clean: inversion must be"
+                    " shared_noise or ddim, or the baseline left out."
+                )
+        found: dict[str, Callable[[OnStep | None], Outcome]] = {}
+        if self.true_path is not None:
+            found[TRUTH] = self._truth
+        for name, baseline in experiment.baselines.items():
+            found[name] = partial(self._baseline, name, baseline)
+        start = {f"start_{experiment.initializer_name}": self._start}
+        solvers = {
+            f"{experiment.metric.name}_{name}": partial(self._solve, s)
+            for name, s in experiment.solvers.items()
+        }
+        # Of several starts, the row is that of the path the first solver kept: known once it has
+        # run.
+        first = dict([next(iter(solvers.items()))]) if len(self._initializers) > 1 else {}
+        return found | first | start | solvers
+
+    def role(self, method: str) -> str:
+        if method in (TRUTH, f"start_{self.experiment.initializer_name}"):
+            return TRUTH if method == TRUTH else START
+        return BASELINE if method in self.experiment.baselines else OURS
+
+    def budget(self, method: str) -> int | None:
+        solver = self.experiment.solvers.get(method.removeprefix(f"{self.experiment.metric.name}_"))
+        return getattr(solver, "max_iterations", getattr(solver, "iterations", None))
+
+    def truth(self, num_points: int) -> torch.Tensor | None:
+        return self.experiment.dataset.true_path(self.pairs, num_points)
+
+    def other_truth(self, num_points: int) -> torch.Tensor | None:
+        return self.experiment.dataset.other_true_path(self.pairs, num_points)
+
+    def true_length(self) -> torch.Tensor | None:
+        return self.experiment.dataset.true_length(self.pairs)
+
+    def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
+        return self.pairs, dict(frames)
+
+    def decode(self, path: torch.Tensor) -> torch.Tensor:
+        """Noisy paths [pairs, points, *shape] to clean frames, same shape; the ends, every method's
+        own, are decoded once.
+        """
+        if path.shape[1] < 3 or not torch.equal(path[:, [0, -1]], self.lifted):
+            return super().decode(path)
+        ends = self._decoded_ends
+        return torch.cat([ends[:, :1], super().decode(path[:, 1:-1]), ends[:, 1:]], 1)
+
+    @cached_property
+    def _decoded_ends(self) -> torch.Tensor:
+        return super().decode(self.lifted)
+
+    def geodesic(self) -> Outcome:
+        """The first solver's paths."""
+        return self._solve(self._first_solver, None)
+
+    def _truth(self, _: OnStep | None) -> Outcome:
+        assert self.true_path is not None
+        return closed_form(self.true_path.to(self.clean), noisy=False, seconds=0.0)
+
+    def _baseline(self, name: str, baseline: AbstractBaseline, _: OnStep | None) -> Outcome:
+        experiment = self.experiment
+        ends = Ends(self.clean, self.lifted, experiment.field)
+        began = time.perf_counter()
+        source = generator(experiment.settings.seed, f"baseline {name}", self.part)
+        found = baseline.path(ends, experiment.num_points, source)
+        return Outcome(
+            path=found.path,
+            noisy=baseline.space == NOISE and self.decodes,
+            status=found.status,
+            iterations=found.iterations,
+            score_evaluations=found.score_evaluations,
+            start_evaluations=torch.zeros_like(found.score_evaluations),
+            seconds=time.perf_counter() - began,
+        )
+
+    def _start(self, _: OnStep | None) -> Outcome:
+        starts = self._make_starts(self.experiment.num_points)
+        if (
+            self._kept is None and len(starts.names) > 1
+        ):  # the solver's row was taken from an interrupted run
+            self._solve(self._first_solver, None)
+        kept = (
+            torch.zeros(len(starts.paths), dtype=torch.int64) if self._kept is None else self._kept
+        )
+        outcome = closed_form(
+            starts.at(kept), self.decodes, starts.seconds, starts.score_evaluations
+        )
+        return replace(
+            outcome, start=starts.names_at(kept), shared=starts.shared("score_evaluations")
+        )
+
+    @property
+    def decodes(self) -> bool:
+        """Whether points on a solver's path are not yet clean frames."""
+        return self.noisy or self.experiment.inversion.decode_evaluations > 0
+
+    def _solve(self, solver: AbstractSolver, on_step: OnStep | None) -> Outcome:
+        starts = self._make_starts(solver.num_points)
+        solution, kept = solve_all(solver, self.experiment.metric, starts.paths, on_step)
+        if solver is self._first_solver:
+            self._kept = kept
+        return Outcome(
+            path=solution.path.detach(),
+            noisy=self.decodes,
+            status=solution.status,
+            iterations=solution.iterations,
+            score_evaluations=solution.score_evaluations,
+            start_evaluations=starts.score_evaluations,
+            seconds=solution.seconds,
+            stationarity=solution.stationarity,
+            history=solution.history,
+            more={"tunnelled": solution.tunnelled.double()},
+            start=starts.names_at(kept),
+            reason=solution.reason,
+            shared=starts.shared("start_evaluations"),
+        )
+
+    @torch.no_grad()
+    def _make_starts(self, num_points: int) -> Starts:
+        starters, prepared, seconds = self._starters
+        began, spent, paths = time.perf_counter(), 0, []
+        for name, starter in starters.items():
+            before = self.experiment.evaluations()
+            if self._initializers[name].joint:
+                paths.append(starter(self._every_lifted, num_points)[self.part.rows])
+                prepared += self.experiment.evaluations() - before
+            else:
+                paths.append(starter(self.lifted, num_points))
+                spent += self.experiment.evaluations() - before
+        seconds += time.perf_counter() - began
+        return Starts(torch.stack(paths, 1), tuple(starters), prepared, spent, seconds)
+
+    @cached_property
+    def _starters(self) -> tuple[dict[str, Starter], int, float]:
+        experiment = self.experiment
+        before, began = experiment.evaluations(), time.perf_counter()
+        with torch.no_grad():
+            starters = {
+                name: initializer.prepare(experiment.metric, self._references, self.noisy)
+                for name, initializer in self._initializers.items()
+            }
+        return starters, experiment.evaluations() - before, time.perf_counter() - began
+
+    @property
+    def _initializers(self) -> Mapping[str, AbstractInitializer]:
+        return parts(self.experiment.initializer_name, self.experiment.initializer)
+
+    @property
+    def _first_solver(self) -> AbstractSolver:
+        return next(iter(self.experiment.solvers.values()))
+
+    def _references(self, count: int) -> torch.Tensor:
+        points = self.experiment.dataset.sample(count, self.experiment.settings.seed).to(self.clean)
+        return self._lift(points[:, None], "reference noise")[:, 0]
+
+    def _lift(self, points: torch.Tensor, purpose: str, part: Part | None = None) -> torch.Tensor:
+        source = generator(self.experiment.settings.seed, purpose, part)
+        with torch.no_grad():
+            return self.experiment.inversion.lift(points, self.experiment.field, source)

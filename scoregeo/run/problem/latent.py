@@ -1,0 +1,192 @@
+"""Pairs of pictures joined in a text-to-image model's latent space: each pair under its own
+prompts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.seed import generator
+from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.metric.base import PathMeasure
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.run.experiment import Experiment
+from scoregeo.run.problem.base import AbstractProblem, MetricOf, OnStep
+from scoregeo.run.problem.interpolation import InterpolationProblem
+from scoregeo.run.problem.outcome import Outcome, joined
+from scoregeo.score.text_model import TextModel
+
+
+class LatentPairs(AbstractDataset):
+    """One pair of pictures, and all the references, as a model's latents."""
+
+    def __init__(self, pictures: AbstractDataset, model: TextModel, pairs: Pairs) -> None:
+        """`pairs`: of latents."""
+        self.pictures, self.model, self._pairs = pictures, model, pairs
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.model.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.pictures.dtype
+
+    def pairs(self, seed: int) -> Pairs:
+        return self._pairs
+
+    def sample(self, count: int, seed: int) -> torch.Tensor:
+        images = self.pictures.sample(count, seed)
+        device = self.model.prompts.text_encoder.device
+        return torch.cat([self.model.encode(part.to(device)).cpu() for part in images.split(64)])
+
+
+class LatentProblem(AbstractProblem):
+    """Every pair as a problem of its own, in latent space, for its score depends on its prompts;
+    paths are shown as pictures.
+
+    A pair's ends are coded by the autoencoder and lifted each under its own prompt; between them
+    the condition follows the chord (`AlongChord`). A frame of a noisy path is decoded under the
+    prompts mixed in the proportion of its place in the path."""
+
+    end_given = True
+
+    def __init__(self, experiment: Experiment) -> None:
+        """Raises ConfigError, before anything is computed, for a prompt that the
+        model cannot take.
+        """
+        assert experiment.text_model is not None and experiment.metric_of is not None
+        self.experiment, self.model, self.metric_of = (
+            experiment,
+            experiment.text_model,
+            experiment.metric_of,
+        )
+        every = experiment.dataset.pairs(experiment.settings.seed)
+        self.part = experiment.settings.part(len(every))
+        self.pairs: Pairs = every.part(self.part)
+        self.prompts = self.pairs.prompts or (("", ""),) * len(self.pairs)
+        for name, prompts in zip(self.pairs.names, self.prompts, strict=True):
+            for prompt in prompts:
+                self.model.prompts.check(prompt, f"the prompt of {name}")
+        self.parts = [self._part(i) for i in range(len(self.pairs))]
+        self.noisy = any(part.noisy for part in self.parts)
+        self._ends: dict[int, torch.Tensor] = {}
+
+    def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
+        """Baselines, the start, solvers: those of the pairs, together."""
+        every = [part.methods() for part in self.parts]
+        return {name: partial(self._run, [methods[name] for methods in every]) for name in every[0]}
+
+    def role(self, method: str) -> str:
+        return self.parts[0].role(method)
+
+    def budget(self, method: str) -> int | None:
+        one = self.parts[0].budget(method)
+        return None if one is None else one * len(self.parts)
+
+    def truth(self, num_points: int) -> torch.Tensor | None:
+        return self.experiment.dataset.true_path(self.pairs, num_points)
+
+    def true_length(self) -> torch.Tensor | None:
+        return None
+
+    def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
+        return self.pairs, dict(frames)
+
+    def decode(self, path: torch.Tensor) -> torch.Tensor:
+        """Paths of latents at the noise level [pairs, points, *shape] to pictures [pairs, points,
+        3, H, W].
+        """
+        return torch.stack([self._pictures(i, points, noisy=True) for i, points in enumerate(path)])
+
+    def frames(
+        self, outcome: Outcome, decode: bool, at: torch.Tensor | None = None
+    ) -> torch.Tensor | None:
+        if outcome.noisy and not decode:
+            return None
+        places = [None] * len(outcome.path) if at is None else list(at)
+        rows = zip(outcome.path, places, strict=True)
+        return torch.stack(
+            [
+                self._pictures(i, points, outcome.noisy, place)
+                for i, (points, place) in enumerate(rows)
+            ]
+        )
+
+    def measure(
+        self, path: torch.Tensor, rule: Quadrature, metric_of: MetricOf | None = None
+    ) -> PathMeasure:
+        """Each path in the metric of its own pair."""
+        found = [
+            part.measure(one[None], rule, metric_of)
+            for part, one in zip(self.parts, path, strict=True)
+        ]
+        return PathMeasure(
+            *(torch.cat(values) for values in zip(*(vars(m).values() for m in found), strict=True))
+        )
+
+    def scores(self, points: torch.Tensor) -> torch.Tensor:
+        """The score of each pair under its own prompts."""
+        return torch.cat(
+            [part.scores(one[None]) for part, one in zip(self.parts, points, strict=True)]
+        )
+
+    @torch.no_grad()
+    def _part(self, index: int) -> InterpolationProblem:
+        experiment, prompts = self.experiment, self.prompts[index]
+        images = self.pairs.ends[index].to(experiment.settings.device)
+        clean = self.model.encode(images)
+        if torch.equal(clean[0], clean[1]):
+            raise DataError(
+                f"the two pictures of {self.pairs.names[index]} are the same: there is nothing"
+                " between them."
+            )
+        source = generator(experiment.settings.seed, "noise")
+        lifted = experiment.inversion.lift(
+            clean[None], self.model.field(self.model.of_ends(prompts)), source
+        )
+        field = self.model.field(self.model.along(prompts, lifted[0, 0], lifted[0, 1]))
+        pair = Pairs(
+            clean[:1].cpu(),
+            clean[1:].cpu(),
+            self.pairs.names[index : index + 1],
+            self.pairs.groups[index : index + 1],
+        )
+        own = replace(
+            experiment,
+            settings=replace(experiment.settings, shards=1, shard=None),
+            dataset=LatentPairs(experiment.dataset, self.model, pair),
+            field=field,
+            metric=self.metric_of(field),
+            text_model=None,
+        )
+        return InterpolationProblem(own, lifted=lifted)
+
+    def _run(
+        self, methods: Sequence[Callable[[OnStep | None], Outcome]], on_step: OnStep | None
+    ) -> Outcome:
+        return joined([method(on_step) for method in methods])
+
+    @torch.no_grad()
+    def _pictures(
+        self, index: int, points: torch.Tensor, noisy: bool, at: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The pictures of a path; its ends, the same of every noisy method, are decoded once."""
+        if not noisy:
+            return self.model.decode(points)
+        u = (torch.linspace(0, 1, len(points)) if at is None else at).to(points.device)
+        lifted = self.parts[index].lifted[0]
+        if len(points) < 3 or not torch.equal(points[[0, -1]], lifted):
+            return self._decoded(index, points, u)
+        if index not in self._ends:
+            self._ends[index] = self._decoded(index, lifted, u[[0, -1]])
+        ends = self._ends[index]
+        return torch.cat([ends[:1], self._decoded(index, points[1:-1], u[1:-1]), ends[1:]])
+
+    def _decoded(self, index: int, points: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+        """Pictures of latents at the noise level that lie `u` of the way along pair `index`."""
+        field = self.model.field(self.model.at(self.prompts[index], u))
+        return self.model.decode(self.experiment.inversion.decode(points, field))

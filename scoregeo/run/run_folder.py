@@ -1,0 +1,292 @@
+"""The folder of one run: what is in it, what may be taken from it, and its manifest."""
+
+import json
+import logging
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scoregeo import __version__
+from scoregeo._utils.configuration import identity
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import (
+    finite_or_null,
+    load_tensors,
+    read_json,
+    save_tensors,
+    write_json,
+    write_text,
+)
+from scoregeo._utils.lock import FolderLock
+from scoregeo._utils.results import FORMAT, check_format
+
+log = logging.getLogger(__name__)
+
+RUNNING, DONE, FAILED = "running", "done", "failed"
+KEPT = "kept"  # folder of what a shard keeps for the merge
+# What lies there has another format, or was computed with other weights: computed anew
+OUTDATED = "outdated"
+_OURS = (
+    *("methods", "paths", "frames", "figures", KEPT),
+    *("results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt"),
+)
+_LIBRARIES = (
+    "torch",
+    "diffusers",
+    "hydra-core",
+    "numpy",
+    "safetensors",
+    "scipy",
+    "torchmetrics",
+    "torch-fidelity",
+    "lpips",
+)
+
+
+class RunFolder:
+    """One run's folder. `done` says whether all of this configuration's results lie there already.
+
+    A folder that is not done is this object's alone until `finish`, `fail` or `close`, or until the
+    process ends, killed or not."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        overwrite: bool = False,
+        command: Sequence[str] = (),
+        inputs: Mapping[str, str] | None = None,
+        wait: bool = False,
+    ) -> None:
+        """Open or make the folder `path` for the resolved configuration `config` (plain dicts,
+        lists and scalars).
+
+        `inputs`: digests of the trained weights it reads (`inputs_of`); results of others are not
+        taken for its own. `wait`: whether to wait for another process that works in it, rather than
+        to refuse.
+        Raises ConfigError where it cannot be written, where another process works in it (named),
+        and where it holds results of another configuration and `overwrite` is false.
+        """
+        self.path = path
+        self.config = dict(config)
+        self._inputs = dict(inputs or {})
+        self._began = time.perf_counter()
+        self._before = (
+            0.0  # seconds of earlier, interrupted runs, up to the last method that they finished
+        )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_text(path / ".writable", "")
+            (path / ".writable").unlink(missing_ok=True)  # another process may try the same
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(
+                f"output: {path} cannot be written ({reason}): output must be a folder that can."
+            ) from None
+        self._lock: FolderLock | None = None
+        self.done = self._state() == DONE and not overwrite
+        if self.done:
+            return
+        try:
+            self._lock = FolderLock(path, wait)
+        except DataError as error:
+            raise ConfigError(
+                f"output: the folder {path} cannot be used: {error}; wait for it, or give another"
+                " output."
+            ) from None
+        state = self._state()  # another process may have finished it since
+        self.done = state == DONE and not overwrite
+        if self.done:
+            self.close()
+            return
+        if state is None and not overwrite and self._methods_done():
+            self.close()
+            raise ConfigError(
+                f"output: the folder {path} holds results of another configuration; give another"
+                " output, or overwrite=true to replace them."
+            )
+        if state in (RUNNING, FAILED) and not overwrite:
+            self._before = float(read_json(path / "manifest.json").get("seconds", 0.0))
+        self._manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "status": RUNNING,
+            "seconds": self._before,
+            "command": " ".join(["scoregeo", *command]),
+            "seed": config.get("seed"),
+            "device": config.get("device"),
+            "inputs": self._inputs,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git_revision": _git_revision(),
+            "versions": _versions(),
+        }
+        # first, so that what is left of a kill in the next lines is not taken for done
+        self._write_manifest()
+        if state == OUTDATED:
+            log.info(
+                "%s holds results of other weights or of another format; they are computed anew",
+                path,
+            )
+        if state in (None, OUTDATED) or overwrite:
+            self._clear()
+        write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
+
+    def load_method(self, name: str) -> dict[str, Any] | None:
+        """What `save_method` wrote in an earlier, interrupted run of this configuration: the record
+        with its tensors, or None.
+        """
+        try:
+            return read_method(self.path, name)
+        except DataError:
+            return None
+
+    def save_method(self, name: str, record: Mapping[str, Any]) -> None:
+        """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`,
+        then the rest as `methods/NAME.json`."""
+        save_tensors(
+            self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)}
+        )
+        rest = {key: value for key, value in record.items() if key != "tensors"}
+        write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **rest})
+        self._manifest["seconds"] = self.seconds
+        self._write_manifest()
+
+    def write_results(
+        self,
+        lines: Sequence[Mapping[str, Any]],
+        summary: Sequence[Mapping[str, Any]],
+        comparisons: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Write `results.jsonl`, one object per method and pair, and `summary.json`.
+
+        That holds "rows", one object per method, group and measure (`summary_entry`), and
+        "comparisons", one per group, measure and compared method (`comparison_entry`).
+        """
+        text = "".join(
+            json.dumps(finite_or_null({"format": FORMAT, **line})) + "\n" for line in lines
+        )
+        write_text(self.path / "results.jsonl", text)
+        write_json(
+            self.path / "summary.json",
+            {"format": FORMAT, "rows": list(summary), "comparisons": list(comparisons)},
+        )
+
+    def finish(self, **facts: Any) -> None:
+        """Mark the run done; `facts` go into the manifest, and the seconds of all its parts. The
+        folder is let go.
+        """
+        self._manifest |= {"status": DONE, "seconds": self.seconds, **facts}
+        self._write_manifest()
+        self.close()
+
+    def fail(self, error: str, trace: str = "") -> None:
+        """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let
+        go.
+        """
+        self._manifest |= {"status": FAILED, "seconds": self.seconds, "error": error}
+        if trace:
+            write_text(self.path / "error.txt", trace)
+        self._write_manifest()
+        self.close()
+
+    def close(self) -> None:
+        """Let another process have the folder; the status in its manifest stays as it is."""
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def seconds(self) -> float:
+        """Spent on what lies here, in this and earlier, interrupted runs."""
+        return round(self._before + time.perf_counter() - self._began, 3)
+
+    def _write_manifest(self) -> None:
+        write_json(self.path / "manifest.json", self._manifest)
+
+    def _state(self) -> str | None:
+        return state_of(self.path, self.config, self._inputs)
+
+    def _methods_done(self) -> bool:
+        return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()
+
+    def _clear(self) -> None:
+        """Remove what earlier runs wrote here, and nothing else."""
+        for name in _OURS:
+            target = self.path / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+
+def read_method(folder: Path, name: str) -> dict[str, Any]:
+    """The record of a finished method in a run's folder, with its tensors.
+
+    Raises DataError where a file is missing or damaged, or of another format.
+    """
+    place = folder / "methods" / f"{name}.json"
+    record = dict(check_format(read_json(place), str(place)))
+    return {**record, "tensors": load_tensors(folder / "paths" / f"{name}.safetensors")}
+
+
+def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str | None:
+    """Status of what lies in a folder of this configuration, "outdated" where it is of other
+    weights or of another format.
+
+    None where nothing does that can be read.
+    """
+    try:
+        manifest = read_json(path / "manifest.json")
+        found = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (DataError, OSError, yaml.YAMLError):
+        return None
+    if (
+        not isinstance(found, dict)
+        or not isinstance(manifest, dict)
+        or identity(found) != identity(_plain(config))
+    ):
+        return None
+    current = manifest.get("format") == FORMAT and manifest.get("inputs") == dict(inputs)
+    return str(manifest.get("status")) if current else OUTDATED
+
+
+def _plain(config: Any) -> Any:
+    """As read back from YAML: tuples are lists."""
+    return yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False))
+
+
+def _versions() -> dict[str, str]:
+    found = {"scoregeo": __version__, "python": platform.python_version()}
+    return found | {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def _git_revision() -> str | None:
+    """The commit of the code, "-dirty" where it was changed since, or None outside a clone."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        run = [
+            "git",
+            "-C",
+            str(root),
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ]
+        return (
+            subprocess.run(
+                run, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            or None
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None

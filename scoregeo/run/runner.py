@@ -1,0 +1,189 @@
+"""One experiment, from built objects to its folder: plain Python, no Hydra, no OmegaConf."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from scoregeo.dataset.base import AbstractDataset
+from scoregeo.evaluation.set_measures import SetComparison
+from scoregeo.run.artifacts import Pictured, write_pictures
+from scoregeo.run.experiment import Experiment
+from scoregeo.run.measures import Measures
+from scoregeo.run.problem.base import TRUTH, AbstractProblem, OnStep
+from scoregeo.run.problem.extrapolation import ExtrapolationProblem
+from scoregeo.run.problem.interpolation import InterpolationProblem
+from scoregeo.run.problem.latent import LatentProblem
+from scoregeo.run.problem.outcome import Outcome
+from scoregeo.run.record import FRAMES, POINTS, Record, frames_of, part_record, whole_record
+from scoregeo.run.run_folder import KEPT, RunFolder
+from scoregeo.run.settings import RunSettings
+from scoregeo.run.summary import compare_methods, summarise
+from scoregeo.solver.base import Step
+from scoregeo.tracker.base import AbstractTracker
+
+log = logging.getLogger(__name__)
+
+
+def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> None:
+    """Run every method on the same pairs and write the folder. Methods an earlier, interrupted run
+    finished are taken from it.
+
+    `group`: the sweep this is a job of, for the trackers. A shard runs its part of the pairs, and
+    keeps what `merge` needs. Raises ScoregeoError for what cannot be run; the caller marks the
+    folder as failed.
+    """
+    settings = experiment.settings
+    begin(settings, experiment.trackers, folder, group)
+    problem = _problem(experiment)
+    measures = Measures(experiment, problem)
+    comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
+    methods = problem.methods()
+    log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
+    records: list[Record] = []
+    with (
+        logging_redirect_tqdm(),
+        tqdm(total=len(methods), desc=settings.name, unit="method", disable=None) as bar,
+    ):
+        for name, method in methods.items():
+            record = folder.load_method(name)
+            if record is None:
+                outcome = _solve(experiment, name, method, problem.budget(name))
+                frames = _decoded_before(outcome, records)
+                frames = measures.frames(outcome) if frames is None else frames
+                part = _measured(problem, measures, name, outcome, frames)
+                record = part if settings.shard is not None else whole_record([part], comparison)
+                folder.save_method(name, record)
+            else:
+                log.info("%s: taken from the interrupted run", name)
+            for tracker in experiment.trackers:
+                tracker.method(name, record["pairs"], record["history"])
+            records.append(record)
+            bar.update()
+    pictured = _pictured(problem, records) if settings.evaluation.figures else None
+    facts = {
+        "methods": list(methods),
+        "pairs": len(problem.pairs),
+        "weights": measures.weights,
+        "notes": measures.notes(),
+    }
+    if settings.shard is None:
+        conclude(
+            experiment.dataset, settings, experiment.trackers, folder, records, pictured, facts
+        )
+    else:
+        comparison.save(folder.path / KEPT)
+        if pictured is not None:
+            pictured.save(folder.path / KEPT)
+        folder.finish(**facts, shard=settings.shard, shards=settings.shards)
+
+
+def begin(
+    settings: RunSettings, trackers: Sequence[AbstractTracker], folder: RunFolder, group: str | None
+) -> None:
+    """What comes before a run's first method, and before a merge."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    for tracker in trackers:
+        tracker.start(folder.path, folder.config, group)
+
+
+def conclude(
+    dataset: AbstractDataset,
+    settings: RunSettings,
+    trackers: Sequence[AbstractTracker],
+    folder: RunFolder,
+    records: Sequence[Mapping[str, Any]],
+    pictured: Pictured | None,
+    facts: Mapping[str, Any],
+) -> None:
+    """From the records of all pairs to the tables, pictures and the manifest;
+    `facts` go into that.
+    """
+    evaluation = settings.evaluation
+    summary = summarise(records, evaluation.bootstrap, settings.seed)
+    pictures: list[Path] = []
+    if pictured is not None:
+        histories = {record["method"]: record["history"] for record in records if record["history"]}
+        pictures = write_pictures(folder.path, dataset, pictured, histories, evaluation.saved_pairs)
+    comparisons = compare_methods(records, evaluation.bootstrap, settings.seed)
+    folder.write_results(
+        [line for record in records for line in record["pairs"]], summary, comparisons
+    )
+    for tracker in trackers:
+        tracker.finish(summary, pictures)
+    folder.finish(**facts)
+
+
+def _problem(experiment: Experiment) -> AbstractProblem:
+    if experiment.extrapolations:
+        return ExtrapolationProblem(experiment)
+    return (
+        InterpolationProblem(experiment)
+        if experiment.text_model is None
+        else LatentProblem(experiment)
+    )
+
+
+def _solve(
+    experiment: Experiment,
+    name: str,
+    method: Callable[[OnStep | None], Outcome],
+    budget: int | None,
+) -> Outcome:
+    """Run one method with its own progress bar, and tell the trackers of its steps."""
+    if budget is None:
+        return method(None)
+    with tqdm(total=budget, desc=name, unit="step", leave=False, disable=None) as bar:
+
+        def on_step(step: Step) -> None:
+            bar.update()
+            bar.set_postfix(energy=f"{float(step.energy.median()):.4g}", refresh=False)
+            for tracker in experiment.trackers:
+                tracker.step(name, step)
+
+        return method(on_step)
+
+
+def _decoded_before(outcome: Outcome, records: Sequence[Mapping[str, Any]]) -> torch.Tensor | None:
+    """The frames of an earlier method whose noisy paths were the same, as a baseline's and the
+    solver's start are; else None.
+    """
+    if not outcome.noisy:
+        return None
+    same = (
+        r["tensors"]
+        for r in records
+        if r["decoded"] and torch.equal(r["tensors"][POINTS].cpu(), outcome.path.cpu())
+    )
+    return next((tensors.get(FRAMES) for tensors in same), None)
+
+
+def _measured(
+    problem: AbstractProblem,
+    measures: Measures,
+    name: str,
+    outcome: Outcome,
+    frames: torch.Tensor | None,
+) -> Record:
+    """Measure one method's paths and their decoded `frames`: the record of these pairs."""
+    values = measures.of_pairs(name, outcome, frames)
+    if name != TRUTH:
+        states = ", ".join(
+            f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status)
+        )
+        log.info("%s: %s; %.2f s", name, states, outcome.seconds)
+    return part_record(problem, name, outcome, frames, values, measures.features(frames))
+
+
+def _pictured(problem: AbstractProblem, records: Sequence[Mapping[str, Any]]) -> Pictured:
+    """What a person looks at, from the methods' records."""
+    pairs, frames = problem.pictured({r["method"]: frames_of(r) for r in records if r["decoded"]})
+    experiment = problem.experiment
+    return Pictured(pairs, frames).needed(
+        experiment.dataset, experiment.settings.evaluation.saved_pairs
+    )

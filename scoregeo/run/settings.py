@@ -1,0 +1,123 @@
+"""The root of the configuration. Imports no torch: the command line must answer at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from scoregeo._utils.errors import bad_value, check_choice, check_number
+from scoregeo._utils.part import Part, part_of
+from scoregeo.evaluation.settings import EvaluationSettings
+from scoregeo.report.page_settings import PageSettings
+
+DEVICES = ("cpu", "cuda")
+REACH = (0.25, 0.5, 1.0)
+
+
+class Profile(Enum):
+    """The two sizes of an experiment: the one that `make reproduce-paper` runs by default, and the
+    paper's.
+    """
+
+    quick = "quick"
+    full = "full"
+
+
+@dataclass
+class Settings:
+    """The root of the configuration: scalars here, one node for each group.
+
+    Attributes:
+        name: of the experiment; names its folder.
+        seed: everything random follows from it.
+        device: "cpu" or "cuda". threads: of torch; 0 leaves torch's choice.
+        profile: which of two counts is taken where a configuration has both, as
+            `${quick_or_full:8,64}`.
+        output: folder of all runs. overwrite: compute anew in a folder that holds results.
+        results: folder that the pages of a multirun are written to; null: the multirun's own.
+        page: title, question and measures of the page.
+        runner: a function of one's own, by `_target_`, in place of the runner: called with the
+            run's folder and its settings, it writes `NAME.md` and `NAME.csv` there, or what the
+            study's `page.writer` reads. What it lists as `models` are shipped models that it reads.
+        rivals: further solvers on the same pairs and starts, by name.
+        extrapolation: where it names methods, the run continues the solver's geodesics past their
+            second ends by these, instead of comparing paths between the ends: baselines have no
+                row, and rivals are refused.
+        reach: how far, as shares of the geodesic's length; each above 0, each with its own rows.
+        shards: jobs that the run's pairs are divided among. shard: which of them this is, from 0;
+            null, with several shards, merges them (`scoregeo.run.shards`).
+    """
+
+    name: str = "custom"
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 0
+    profile: Profile = Profile.quick
+    output: str = "outputs"
+    overwrite: bool = False
+    results: str | None = None
+    page: PageSettings = field(default_factory=PageSettings)
+    runner: Any = None
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    dataset: Any = None
+    score: Any = None
+    inversion: Any = None
+    initializer: Any = None
+    metric: Any = None
+    solver: Any = None
+    rivals: Any = field(default_factory=dict)
+    baseline: Any = field(default_factory=dict)
+    extrapolation: Any = field(default_factory=dict)
+    reach: Any = field(default_factory=lambda: list(REACH))
+    shards: int = 1
+    shard: int | None = None
+    tracker: Any = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The checked scalars a run needs, plain."""
+
+    name: str
+    seed: int
+    device: str
+    threads: int
+    evaluation: EvaluationSettings
+    reach: Sequence[float] = REACH
+    shards: int = 1
+    shard: int | None = None
+
+    def __post_init__(self) -> None:
+        check_shards(self.shards, self.shard)
+        check_number("seed", self.seed, at_least=0, integer=True)
+        check_number("threads", self.threads, at_least=0, integer=True)
+        check_choice("device", self.device, DEVICES)
+        if (
+            not isinstance(self.reach, (list, tuple))
+            or len(self.reach) == 0
+            or len(set(self.reach)) < len(self.reach)
+        ):
+            raise bad_value(
+                "reach",
+                self.reach,
+                "a list of one or more numbers above 0 without repetitions, such as [0.5, 1.0]",
+            )
+        for i, reach in enumerate(self.reach):
+            check_number(f"reach[{i}]", reach, above=0.0)
+        self.evaluation.check()
+
+    def part(self, pairs: int) -> Part:
+        """Which of the run's `pairs` are computed. Raises ConfigError where there are fewer pairs
+        than shards.
+        """
+        return part_of(pairs, self.shard, self.shards)
+
+
+def check_shards(shards: Any, shard: Any) -> None:
+    """Raise ConfigError for fewer than one shard, and for a shard that is none of them."""
+    check_number("shards", shards, at_least=1, integer=True)
+    if shard is None:
+        return
+    if shards == 1:
+        raise bad_value("shard", shard, "null where shards = 1: one job computes all pairs")
+    check_number("shard", shard, at_least=0, at_most=shards - 1, integer=True)

@@ -1,0 +1,144 @@
+"""From the methods' records to `summary.json`: means with intervals, and every method against the
+best baseline.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from scoregeo.evaluation.columns import NEARER_ZERO, TITLES, direction
+from scoregeo.evaluation.comparison import (
+    Difference,
+    compare,
+    paired_difference,
+    resampled_difference,
+)
+from scoregeo.evaluation.statistics import NotAvailable, bootstrap_mean
+from scoregeo.report.comparison import comparison_entry
+from scoregeo.report.table import summary_entry
+from scoregeo.run.problem.base import BASELINE, OURS
+
+ALL = "all"  # the group of every pair
+
+Record = Mapping[str, Any]
+
+
+def summarise(records: Sequence[Record], resamples: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of `summary.json`: every measure's mean over each group of pairs, and over all of them.
+
+    A pair with several rows in a group counts once, with their mean; it is left out where one of
+    them is not finite."""
+    rows = []
+    for record in records:
+        for group in _groups(record):
+            for name in record["pairs"][0]["measures"]:
+                estimate = bootstrap_mean(
+                    _by_unit(record, group, name), resamples=resamples, seed=seed
+                )
+                rows.append(summary_entry(record["method"], group, name, estimate))
+            for name, reason in record["not_available"].items():
+                rows.append(summary_entry(record["method"], group, name, NotAvailable(reason)))
+            if group == ALL:
+                rows += record["distribution"]
+    return rows
+
+
+def compare_methods(records: Sequence[Record], resamples: int, seed: int) -> list[dict[str, Any]]:
+    """Entries "comparisons" of `summary.json`, for each group and each measure with a better
+    direction.
+
+    Candidates are baselines and the run's own methods, not the truth nor a start. Values of pairs
+    first; then, for all pairs, FID, KID and recall by the resamples that the records hold.
+    """
+    known = [record for record in records if record["role"] in (BASELINE, OURS)]
+    baselines = [record["method"] for record in known if record["role"] == BASELINE]
+    entries = []
+    for group in _groups(known[0]) if known else []:
+        for measure in TITLES:
+            way = direction(measure)
+            if way is None:
+                continue
+            found = dict(_values(known, group, measure, absolute=way == NEARER_ZERO))
+            if found:
+                means = _common_means(found)
+                between = partial(_between, found, resamples, seed)
+            elif group == ALL:
+                means, between = _of_sets(known, measure)
+            else:
+                continue
+            entries += [
+                comparison_entry(group, measure, one)
+                for one in compare(means, baselines, way, between)
+            ]
+    return entries
+
+
+def _groups(record: Record) -> list[str]:
+    """All pairs first, then each group where there are several."""
+    groups = list(dict.fromkeys(line["group"] for line in record["pairs"]))
+    return [ALL] + [group for group in groups if len(groups) > 1 and group != ALL]
+
+
+def _by_unit(record: Record, group: str, measure: str) -> torch.Tensor:
+    """One value for each pair of a group, [units]: the mean over its rows, NaN where one of them
+    is.
+    """
+    values: dict[str, list[float]] = {}
+    for line in record["pairs"]:
+        if group in (ALL, line["group"]):
+            value = line["measures"][measure]
+            values.setdefault(line["unit"], []).append(
+                float("nan") if value is None else float(value)
+            )
+    return torch.tensor([sum(found) / len(found) for found in values.values()], dtype=torch.float64)
+
+
+def _values(
+    records: Sequence[Record], group: str, measure: str, absolute: bool
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each method's values, [units], of those that have the measure and a finite value of it."""
+    for record in records:
+        if measure in record["pairs"][0]["measures"]:
+            values = _by_unit(record, group, measure)
+            if bool(values.isfinite().any()):
+                yield record["method"], values.abs() if absolute else values
+
+
+def _common_means(values: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Means over the pairs of which every method has a finite value; NaN, which excludes all, where
+    there is none.
+    """
+    common = torch.stack([found.isfinite() for found in values.values()]).all(0)
+    return {method: float(found[common].mean()) for method, found in values.items()}
+
+
+def _between(
+    values: Mapping[str, torch.Tensor], resamples: int, seed: int, method: str, reference: str
+) -> Difference:
+    return paired_difference(values[method], values[reference], resamples=resamples, seed=seed)
+
+
+def _of_sets(records: Sequence[Record], measure: str) -> tuple[dict[str, float], Any]:
+    """Values of a measure of all frames together, and the function that compares two methods by
+    them.
+    """
+    cells = {
+        record["method"]: (
+            entry["mean"],
+            torch.tensor(record["resampled"][measure], dtype=torch.float64),
+            entry["n"],
+        )
+        for record in records
+        for entry in record["distribution"]
+        if entry["measure"] == measure
+        and entry["mean"] is not None
+        and measure in record["resampled"]
+    }
+
+    def between(method: str, reference: str) -> Difference:
+        (value, resampled, pairs), (other, others, _) = cells[method], cells[reference]
+        return resampled_difference(value, other, resampled, others, pairs)
+
+    return {method: value for method, (value, _, _) in cells.items()}, between

@@ -1,0 +1,224 @@
+"""Pairs of pictures in a model's latent space, on a tiny Stable Diffusion: each pair is what it
+would be by itself.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.inversion.ddim import DDIMInversion
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.run.build import build
+from scoregeo.run.command import compose
+from scoregeo.run.problem.latent import LatentProblem
+from scoregeo.score.condition import AlongChord, Fixed
+from scoregeo.score.field import ScoreField
+from tests.commands import PLAIN
+from tests.score.tiny_sd import IMAGE, KINDS, LATENT, save_tiny_sd
+
+SMALL = (
+    "experiment=morph",
+    f"dataset.size={IMAGE}",
+    "solver.num_points=5",
+    "inversion.decode_steps=8",
+    "inversion.rounds=20",
+    *PLAIN,
+)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_sd(tmp_path_factory.mktemp(request.param), request.param)
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three pairs of pictures with prompts; the third pair has one prompt."""
+    place = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(rng.integers(0, 256, (IMAGE, IMAGE, 3), dtype=np.uint8)).save(
+            place / f"{i}.png"
+        )
+    lines = ["0.png,1.png,cat,dog", "2.png,3.png,red cat,dog", "4.png,5.png,dog,dog"]
+    (place / "pairs.csv").write_text("\n".join(["first,second,first_prompt,second_prompt", *lines]))
+    return place / "pairs.csv"
+
+
+def problem(folder: Path, listed: Path, *overrides: str) -> LatentProblem:
+    config, _ = compose([*SMALL, f"score.model={folder}", f"dataset.list={listed}", *overrides])
+    return LatentProblem(build(config))
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path, listed: Path) -> LatentProblem:
+    return problem(folder, listed)
+
+
+def test_ends_come_back_as_the_given_pictures(folder: Path, listed: Path) -> None:
+    # At a noise level where a network of random weights can be inverted at all.
+    made = problem(folder, listed, "score.timestep=100", "inversion.rounds=30")
+    outcome = made.methods()["lerp_noise"](None)
+    frames = made.frames(outcome, True)
+    assert frames is not None and frames.shape == (3, 5, 3, IMAGE, IMAGE)
+    for side, index in ((0, 0), (1, -1)):
+        given = made.model.decode(made.model.encode(made.pairs.ends[:, side]))
+        # What the autoencoder makes of them. A step of a byte's 256 is 0.008; without rounds the
+        # difference is above 0.1.
+        assert float((frames[:, index] - given).abs().max()) < 0.004
+    once = problem(folder, listed, "score.timestep=100", "inversion.rounds=0", "inversion.steps=8")
+    rough = once.frames(once.methods()["lerp_noise"](None), True)
+    assert (
+        rough is not None
+        and float(
+            (rough[:, 0] - once.model.decode(once.model.encode(once.pairs.first))).abs().max()
+        )
+        > 0.1
+    )
+
+
+def test_every_pair_is_what_it_is_by_itself(
+    made: LatentProblem, folder: Path, listed: Path
+) -> None:
+    outcome = made.methods()["stein_gauss_newton"](None)
+    frames = made.frames(outcome, True)
+    measured = made.measure(outcome.path, Quadrature("trapezoid", 4))
+    alone = problem(folder, listed, "dataset.pairs=1")
+    single = alone.methods()["stein_gauss_newton"](None)
+    assert torch.equal(outcome.path[:1], single.path)
+    assert outcome.status[0] == single.status[0] and int(outcome.score_evaluations[0]) == int(
+        single.score_evaluations[0]
+    )
+    assert frames is not None and torch.equal(frames[:1], alone.frames(single, True))  # type: ignore[arg-type]
+    assert torch.equal(
+        measured.energy[:1], alone.measure(single.path, Quadrature("trapezoid", 4)).energy
+    )
+    assert len(outcome.history) == max(
+        len(part.methods()["stein_gauss_newton"](None).history) for part in made.parts
+    )
+    assert outcome.history[-1].energy.shape == (3,)
+
+
+def test_prompts_follow_the_chord_of_the_lifted_ends(made: LatentProblem) -> None:
+    for part, prompts in zip(made.parts, made.prompts, strict=True):
+        condition = part.experiment.field.score.inner.condition  # type: ignore[attr-defined]
+        if prompts[0] == prompts[1]:
+            assert isinstance(condition, Fixed)
+            continue
+        assert isinstance(condition, AlongChord)
+        assert torch.equal(condition.a, part.lifted[0, 0]) and torch.equal(
+            condition.b, part.lifted[0, 1]
+        )
+        for u, prompt in enumerate(prompts):
+            found = condition.at(part.lifted[0, u : u + 1])[0]
+            assert torch.allclose(found, made.model.prompts.encode(prompt), atol=1e-5)
+
+
+def test_a_prompt_changes_the_path(
+    made: LatentProblem, folder: Path, listed: Path, tmp_path: Path
+) -> None:
+    other = listed.parent / "other.csv"
+    other.write_text(listed.read_text().replace("red cat,dog", "dog,cat"))
+    changed = problem(folder, other)
+    first, second = (p.methods()["start_lerp"](None).path for p in (made, changed))
+    assert torch.equal(first[0], second[0]) and torch.equal(first[2], second[2])
+    assert not torch.allclose(first[1], second[1], atol=1e-3)
+
+
+def test_clean_latents_are_decoded_by_the_autoencoder_alone(folder: Path, listed: Path) -> None:
+    clean = problem(
+        folder,
+        listed,
+        "inversion=none",
+        "~inversion.decode_steps",
+        "~inversion.rounds",
+        "baseline=[lerp]",
+    )
+    outcome = clean.methods()["lerp"](None)
+    assert not outcome.noisy and outcome.path.shape[2:] == LATENT
+    frames = clean.frames(outcome, True)
+    middle = (clean.parts[1].clean[0, 0] + clean.parts[1].clean[0, 1]) / 2
+    assert frames is not None and torch.allclose(
+        frames[1, 2], clean.model.decode(middle[None])[0], atol=1e-5
+    )
+
+
+def test_noisy_paths_without_decoding_have_no_frames(made: LatentProblem) -> None:
+    assert made.frames(made.methods()["lerp_noise"](None), False) is None
+
+
+def test_the_ends_of_noisy_paths_are_decoded_once(
+    folder: Path, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = problem(folder, listed)
+    methods = made.methods()
+    decode, counts = DDIMInversion.decode, list[int]()
+
+    def counted(self: DDIMInversion, points: torch.Tensor, field: ScoreField) -> torch.Tensor:
+        counts.append(len(points))
+        return decode(self, points, field)
+
+    for name, ends in (("lerp_noise", 2), ("slerp_noise", 0)):
+        path = methods[name](None).path
+        with monkeypatch.context() as patch:
+            patch.setattr(DDIMInversion, "decode", counted)
+            counts.clear()
+            found = made.decode(path)
+        assert sum(counts) == len(path) * (path.shape[1] - 2 + ends)
+        u = torch.linspace(0, 1, path.shape[1])
+        for i, points in enumerate(path):
+            clean = made.experiment.inversion.decode(
+                points, made.model.field(made.model.at(made.prompts[i], u))
+            )
+            # Single precision, and other pictures beside them in the batch.
+            assert torch.allclose(found[i], made.model.decode(clean), atol=1e-3)
+
+
+def test_what_cannot_be_joined_is_refused(folder: Path, listed: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the prompt of 001_0-1 = 'cat cat.* tokens"):
+        long = listed.parent / "long.csv"
+        long.write_text(listed.read_text().replace("cat,dog", " ".join(["cat"] * 20) + ",dog", 1))
+        problem(folder, long)
+    with pytest.raises(DataError, match="two pictures of 001_0-0 are the same"):
+        same = listed.parent / "same.csv"
+        same.write_text("first,second\n0.png,0.png\n")
+        problem(folder, same)
+    config, _ = compose(
+        [*SMALL, f"score.model={folder}", f"dataset.list={listed}", "extrapolation=[straight]"]
+    )
+    with pytest.raises(ConfigError, match="extrapolation .*text-to-image"):
+        build(config)
+    config, _ = compose(
+        [
+            "experiment=sphere",
+            "score=emoji_sd",
+            f"score.model={folder}",
+            "score.timestep=400",
+            *PLAIN,
+        ]
+    )
+    with pytest.raises(ConfigError, match="takes colour pictures"):
+        build(config)
+
+
+def test_two_prompts_are_painted_first(folder: Path) -> None:
+    chosen = (
+        "dataset=prompts",
+        "dataset.first=cat",
+        "dataset.second=dog",
+        "dataset.steps=5",
+        "dataset.guidance=2",
+    )
+    config, _ = compose([*SMALL, *chosen, f"score.model={folder}"])
+    experiment = build(config)
+    made = LatentProblem(experiment)
+    assert made.prompts == (("cat", "dog"),)
+    painted = made.model.paint(("cat", "dog"), 0, 5, 2.0)
+    assert torch.allclose(made.pairs.first[0], painted[0], atol=1e-5)
+    other = replace(experiment, settings=replace(experiment.settings, seed=1))
+    assert not torch.allclose(LatentProblem(other).pairs.first, made.pairs.first, atol=1e-2)

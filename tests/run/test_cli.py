@@ -1,0 +1,206 @@
+"""The command line: help at once, and bad input told in one line that names the key, the value and
+what is allowed.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scoregeo._utils.configuration import config_dir
+from scoregeo._utils.files import read_json
+from scoregeo._utils.jobs import read_jobs
+from scoregeo.run.explain import known_keys
+from tests.commands import PLAIN, command
+
+HELP = """
+import sys
+sys.argv = ["scoregeo", "--help"]
+from scoregeo.run.cli import main
+try:
+    main()
+finally:
+    heavy = sorted({"torch", "matplotlib", "diffusers", "wandb", "scipy"} & set(sys.modules))
+    print("HEAVY", heavy)
+"""
+
+
+def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", HELP], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (
+        "scoregeo -m experiment=sphere metric.lam=1,10,100,1000 solver.num_points=8,16,32,64"
+        in shown.stdout
+    )
+    assert (
+        re.search(r"^experiment: .*\bextrapolation\b", shown.stdout, re.MULTILINE)
+        and "HEAVY []" in shown.stdout
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        # Told while the configuration is composed.
+        (["metric.lamb=3"], ["metric.lamb", "'metric.lam'", "keys of metric"]),
+        (["metrik=stein"], ["metrik", "'metric'"]),
+        (
+            ["metric=steinn"],
+            ["metric = 'steinn'", "did you mean 'stein'", "conformal, euclidean, pullback, stein"],
+        ),
+        (["experiment=spher"], ["experiment = 'spher'", "sphere"]),
+        (["baseline=[lerp,foo]"], ["baseline = 'foo'", "slerp_noise"]),
+        (["solver=adam", "solver.subnodes=3"], ["solver.subnodes", "gauss_newton"]),
+        (["evaluation.bootstrapp=3"], ["evaluation.bootstrapp", "evaluation.bootstrap"]),
+        (["seed=abc"], ["seed = 'abc'", "whole number"]),
+        (["profile=fast"], ["profile = 'fast'", "quick, full"]),
+        (["study=ablation"], ["study = 'ablation'", "ablation_lambda", "codimension"]),
+        (
+            ["study=codimension", "case/codimension=sphere"],
+            ["case/codimension = 'sphere'", "sphere_r3"],
+        ),
+        (["overwrite=maybe"], ["overwrite = 'maybe'", "true or false"]),
+        (["metric.lam"], ["'metric.lam'", "key=value"]),
+        # Told by the parts, before any long work.
+        (["metric.lam=0"], ["metric.lam = 0 ", "above 0"]),
+        (["metric.lam=nan"], ["metric.lam = nan", "finite number"]),
+        (["metric.lam=much"], ["metric.lam = 'much'", "finite number"]),
+        (["solver.num_points=1"], ["solver.num_points = 1 ", "at least 2"]),
+        (["score.sigma=-1"], ["score.sigma = -1", "above 0"]),
+        (["dataset.dimension=3"], ["dataset.dimension = 3", "dataset.ambient = 3"]),
+        (
+            ["dataset=torus", "score=torus", "dataset.minor=1"],
+            ["dataset.minor = 1", "dataset.major = 1.0"],
+        ),
+        (["dataset.endpoints=[[[1,0,0],[1,0,0]]]"], ["dataset.endpoints[0]", "identical"]),
+        (["dataset=torus"], ["score = 'sphere'", "Torus"]),
+        (["dataset=rotated_mnist", "score=mlp"], ["score = 'mlp'", "(1, 28, 28)"]),
+        (
+            ["dataset=rotated_mnist", "score=digits_unet", "score.model=nowhere"],
+            ["score.model = 'nowhere'"],
+        ),
+        (["score.sigma=null"], ["score.sigma = None", "exactly one"]),
+        (
+            ["experiment=sphere", "rivals.adam.learning_rate=-1"],
+            ["learning_rate = -1", "rivals.adam"],
+        ),
+        (
+            ["metric=pullback"],
+            ["'gauss_newton'", "'pullback'", "solver=lbfgs with metric=stein, pullback"],
+        ),
+        (["device=tpu"], ["device = 'tpu'", "'cpu', 'cuda'"]),
+        (["seed=-1"], ["seed = -1", "at least 0"]),
+        (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
+        (["evaluation.metrics=[stein,fisher]"], ["evaluation.metrics[1] = 'fisher'", "'pullback'"]),
+        (["evaluation.metrics=[stein,stein]"], ["evaluation.metrics", "without repetitions"]),
+        (["evaluation.reference_frames=1"], ["evaluation.reference_frames = 1", "at least 2"]),
+        (["evaluation.kid_subset_size=1"], ["evaluation.kid_subset_size = 1", "at least 2"]),
+        (["+foo=1"], ["foo", "dataset"]),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], words: list[str], tmp_path: Path
+) -> None:
+    said = command(*arguments, f"output={tmp_path}")
+    assert isinstance(said, str) and said.startswith("scoregeo: error: ") and "\n" not in said
+    assert all(word in said for word in words), said
+
+
+def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    said = command("device=cuda", f"output={tmp_path}")
+    assert isinstance(said, str) and "device = 'cuda'" in said and "must be 'cpu'" in said
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said = command(f"output={tmp_path / 'file'}")
+    assert isinstance(said, str) and "output" in said and "cannot be written" in said
+
+
+def test_antipodal_ends_are_told_and_joined(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (
+        command(
+            "dataset.endpoints=[[[1,0,0],[-1,0,0]]]",
+            *PLAIN,
+            "solver.num_points=8",
+            f"output={tmp_path}",
+        )
+        is None
+    )
+    log = next(tmp_path.rglob("scoregeo.log")).read_text(encoding="utf-8")
+    assert "not unique" in log
+    assert next(tmp_path.rglob("summary.json")).is_file()
+
+
+@pytest.mark.slow
+def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(tmp_path: Path) -> None:
+    line = [
+        "-m",
+        "experiment=sphere",
+        "metric.lam=-1,10",
+        "solver.num_points=8,16",
+        *PLAIN,
+        "dataset.num_pairs=2",
+        "rivals.adam.iterations=2",
+    ]
+    said = command(*line, f"output={tmp_path}")
+    assert isinstance(said, str) and said.startswith("scoregeo: 2 job(s) failed:")
+    assert said.count("metric.lam = -1 is not allowed") == 2
+    (folder,) = tmp_path.glob("sphere/sweep_*")
+    jobs = read_jobs(folder)
+    assert [job.status for job in jobs] == [
+        "failed",
+        "failed",
+        "done",
+        "done",
+    ] and "metric.lam = -1" in jobs[0].reason
+    assert [read_json(job.run / "manifest.json")["status"] for job in jobs] == [
+        "failed",
+        "failed",
+        "done",
+        "done",
+    ]
+    assert {"sweep.md", "sweep.csv", "sweep.png", "sweep.pdf"} <= {
+        path.name for path in folder.iterdir()
+    }
+    table = (folder / "sweep.md").read_text(encoding="utf-8")
+    assert "2 of 4 jobs" in table and "| 10 | 16 | stein_gauss_newton |" in table
+
+    # Again: what is done stays as it is.
+    before = (jobs[2].run / "results.jsonl").stat().st_mtime_ns
+    assert isinstance(command(*line, f"output={tmp_path}"), str)
+    assert (jobs[2].run / "results.jsonl").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_a_sweep_takes_what_another_command_has_computed(tmp_path: Path) -> None:
+    small = [*PLAIN, "dataset.num_pairs=2", f"output={tmp_path}"]
+    assert command("solver.num_points=8", *small) is None
+    (results,) = tmp_path.glob("custom/*/results.jsonl")
+    before = results.stat().st_mtime_ns
+    assert command("-m", "solver.num_points=8,9", *small) is None
+    assert (
+        results.stat().st_mtime_ns == before
+        and len([*tmp_path.glob("custom/*/results.jsonl")]) == 2
+    )
+    assert command("-m", "solver.num_points=8,9", *small, "overwrite=true") is None
+    assert results.stat().st_mtime_ns != before
+
+
+def test_known_keys_hold_every_group() -> None:
+    keys = known_keys(config_dir())
+    assert {
+        "metric.lam",
+        "solver.subnodes",
+        "solver.iterations",
+        "baseline.lerp.space",
+        "evaluation.lpips",
+        "seed",
+    } <= set(keys)

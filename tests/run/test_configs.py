@@ -1,0 +1,139 @@
+"""Every option of every group composes, and its keys are settings of its target."""
+
+import inspect
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.utils import get_object
+
+from scoregeo._utils.configuration import config_dir, config_hash
+from scoregeo._utils.errors import ConfigError
+from scoregeo.evaluation.settings import EvaluationSettings
+from scoregeo.run.build import GROUPS, MAPPINGS, PASSED, check_nodes, target_keys
+from scoregeo.run.command import compose
+from tests.commands import TINY
+
+OPTIONS = sorted(
+    path.relative_to(config_dir()).with_suffix("").as_posix()
+    for path in config_dir().glob("*/*.yaml")
+)
+EXPERIMENTS = [
+    option.removeprefix("experiment/") for option in OPTIONS if option.startswith("experiment/")
+]
+COMPONENTS = [option for option in OPTIONS if not option.startswith(("experiment/", "study/"))]
+
+
+def nodes(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every node with a target, by its dotted place."""
+    found = [(group, config[group]) for group in GROUPS]
+    return found + [(f"{g}.{name}", node) for g in MAPPINGS for name, node in config[g].items()]
+
+
+def test_the_default_composes() -> None:
+    config, folder = compose([])
+    check_nodes(config)
+    assert config["solver"]["num_points"] == 64 and folder.parts[:2] == ("outputs", "custom")
+
+
+@pytest.mark.parametrize("option", COMPONENTS)
+def test_option_fits_its_target(option: str) -> None:
+    group, name = option.split("/")
+    config, _ = compose([f"{group}=[{name}]" if group in MAPPINGS else f"{group}={name}"])
+    check_nodes(config)
+    node = config[group][name] if group in MAPPINGS else config[group]
+    passed = PASSED.get(group, ())
+    parameters = inspect.signature(get_object(node["_target_"])).parameters
+    given = {key for key in node if not key.startswith("_")}
+    assert given <= set(target_keys(node["_target_"], passed))
+    needed = {key for key, p in parameters.items() if p.default is inspect.Parameter.empty} - set(
+        passed
+    )
+    assert needed <= given
+    assert node["_convert_"] == "all"
+
+
+@pytest.mark.parametrize(
+    "group", ["dataset", "initializer", "inversion", "metric", "solver", *MAPPINGS]
+)
+def test_options_show_every_setting(group: str) -> None:
+    """A setting that the YAML leaves out could not be changed on the command line."""
+    for option in (o for o in COMPONENTS if o.startswith(f"{group}/")):
+        name = option.split("/")[1]
+        listed = group in MAPPINGS
+        config, _ = compose([f"{group}=[{name}]" if listed else f"{group}={name}"])
+        node = config[group][name] if listed else config[group]
+        assert set(target_keys(node["_target_"], PASSED.get(group, ()))) == {
+            key for key in node if not key.startswith("_")
+        }
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiment_composes(experiment: str) -> None:
+    config, folder = compose([f"experiment={experiment}"])
+    check_nodes(config)
+    assert config["name"] == experiment == folder.parts[1]
+    for place, node in nodes(config):
+        assert "_target_" in node, place
+
+
+def test_every_experiment_has_a_small_profile() -> None:
+    assert sorted(TINY) == sorted(EXPERIMENTS)
+
+
+def test_the_issue_s_own_command_composes() -> None:
+    line = (
+        "experiment=rotated_mnist dataset.identities=1 score=empirical score.sigma=1 inversion=none"
+    )
+    more = "initializer=graph solver.subnodes=4 solver.continuation=false"
+    for overrides in (line.split(), f"{line} {more}".split()):
+        config, _ = compose(overrides)
+        check_nodes(config)
+        assert config["score"]["sigma"] == 1 and "timestep" not in config["score"]
+        assert config["inversion"]["decode_steps"] == 0
+
+
+def test_schema_and_settings_have_one_default() -> None:
+    config, _ = compose([])
+    assert EvaluationSettings(**config["evaluation"]) == EvaluationSettings()
+
+
+def test_the_hash_names_what_is_computed_only() -> None:
+    first, _ = compose(["output=a"])
+    second, _ = compose(["output=b", "overwrite=true"])
+    third, _ = compose(["seed=1"])
+    assert config_hash(first) == config_hash(second) != config_hash(third)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("+solver.iteration=3", ["solver.iteration", "max_iterations"]),
+        ("+metric.lamb=3", ["metric.lamb", "did you mean 'lam'"]),
+        ("+rivals.x=3", ["rivals.x"]),
+        (
+            "solver._target_=scoregeo.solver.nowhere.Solver",
+            ["scoregeo.solver.nowhere.Solver", "cannot be imported"],
+        ),
+        ("+colour=blue", ["colour", "dataset"]),
+    ],
+)
+def test_what_no_target_takes_is_refused(override: str, words: list[str]) -> None:
+    config, _ = compose([override])
+    with pytest.raises(ConfigError) as caught:
+        check_nodes(config)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_the_wheel_lists_every_package() -> None:
+    root = Path(__file__).parents[2]
+    listed = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]["packages"]
+    found = {
+        ".".join(path.parent.relative_to(root).parts)
+        for path in (root / "scoregeo").rglob("__init__.py")
+    }
+    assert set(listed) == found | {"scoregeo.configs"}

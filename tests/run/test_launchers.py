@@ -1,0 +1,367 @@
+"""Multiruns on Hydra's launchers: the same table, the failed job named, nothing lost when the
+parent is killed.
+"""
+
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scoregeo._utils.jobs import DONE, FAILED, read_jobs
+from tests.commands import PLAIN, command
+from tests.tables import same_paths, tables
+
+pytestmark = pytest.mark.slow
+
+LAMS, POINTS = (1, 10, 100, 1000), (8, 9, 10, 11)
+REASON = "the score is not finite at point 3 of 9"
+SWEEP = (
+    "-m",
+    "experiment=sphere",
+    f"metric.lam={','.join(map(str, LAMS))}",
+    f"solver.num_points={','.join(map(str, POINTS))}",
+    "~rivals.adam",
+    "~rivals.gauss_newton_mended",
+    "+rivals.fails._target_=tests.broken.FailsAt",
+    "+rivals.fails.num_points=${solver.num_points}",
+    "+rivals.fails.lam=100",
+    "+rivals.fails.points=9",
+    "dataset.num_pairs=2",
+    *PLAIN,
+)
+BAD = [(lam, points) for lam in LAMS for points in POINTS].index((100, 9))
+ENTRY = "import sys; sys.argv[0] = 'scoregeo'; from scoregeo.run.cli import main; main()"
+
+
+def sweep_folder(output: Path) -> Path:
+    (folder,) = output.glob("*/sweep_*")
+    return folder
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """Every number of the sweep's table, seconds aside."""
+    with (folder / "sweep.csv").open(encoding="utf-8") as handle:
+        return [row for row in csv.DictReader(handle) if row["measure"] != "seconds"]
+
+
+def check_sweep(said: object, output: Path, basic: Path) -> None:
+    """Fifteen jobs in the table, as in the one made without a launcher, and the sixteenth named."""
+    assert isinstance(said, str) and said.startswith("scoregeo: 1 job(s) failed:")
+    assert f"job {BAD} (metric.lam = 100, solver.num_points = 9): {REASON}" in said
+    jobs = read_jobs(sweep_folder(output))
+    assert [job.status for job in jobs] == [FAILED if n == BAD else DONE for n in range(16)]
+    assert sweep_folder(output).name == sweep_folder(basic).name
+    assert table(sweep_folder(output)) == table(sweep_folder(basic)) and len(jobs) == 16
+
+
+@pytest.fixture(scope="module")
+def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sweep by Hydra's basic launcher, job after job in this process."""
+    output = tmp_path_factory.mktemp("basic")
+    check_sweep(command(*SWEEP, f"output={output}"), output, output)
+    return output
+
+
+@pytest.mark.parametrize("launcher", ["local", "submitit_local"])
+def test_a_launcher_gives_the_table_of_the_basic_one(
+    launcher: str, basic: Path, tmp_path: Path
+) -> None:
+    said = command(*SWEEP, f"output={tmp_path}", f"hydra/launcher={launcher}")
+    check_sweep(said, tmp_path, basic)
+
+
+def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_path: Path) -> None:
+    line = [
+        "-m",
+        "metric.lam=1,2",
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        *PLAIN,
+        f"output={tmp_path}",
+    ]
+    kill = [
+        "+rivals.kills._target_=tests.broken.KillsOnce",
+        "+rivals.kills.num_points=8",
+        f"+rivals.kills.marker={tmp_path}/m",
+    ]
+    said = command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    assert isinstance(said, str) and "job(s) failed" in said and "metric.lam = " in said
+    assert command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2") is None
+    assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers end with their parent on Linux")
+def test_workers_end_with_a_killed_parent_and_the_command_resumes(tmp_path: Path) -> None:
+    slow = ["rivals.adam.iterations=200000", "rivals.adam.tolerance=0"]
+    line = [
+        "-m",
+        "experiment=sphere",
+        "seed=0,1,2",
+        "dataset.num_pairs=2",
+        *PLAIN,
+        f"output={tmp_path}",
+    ]
+    asked = [
+        sys.executable,
+        "-c",
+        ENTRY,
+        *line,
+        *slow,
+        "hydra/launcher=local",
+        "hydra.launcher.n_jobs=2",
+    ]
+    parent = subprocess.Popen(asked, cwd=Path(__file__).parents[2])
+    try:
+        eventually(lambda: len([*tmp_path.glob("sphere/*/methods/stein_gauss_newton.json")]) == 2)
+        workers = children(parent.pid)
+        assert len(workers) >= 2
+    finally:
+        parent.kill()
+        parent.wait()
+    eventually(lambda: not any(alive(pid) for pid in workers), 30)
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in tmp_path.glob("sphere/*/methods/stein_gauss_newton.json")
+    }
+    # The same jobs of fewer iterations are other runs; those begun are taken up where they stopped.
+    resumed = subprocess.Popen(asked, cwd=Path(__file__).parents[2])
+    try:
+        eventually(
+            lambda: (
+                len([job for job in read_jobs(sweep_folder(tmp_path)) if job.status == "running"])
+                == 2
+            )
+        )
+    finally:
+        resumed.kill()
+        resumed.wait()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> None:
+    small = [
+        "experiment=sphere",
+        "dataset.num_pairs=5",
+        "solver.num_points=8",
+        "rivals.adam=null",
+        *PLAIN,
+    ]
+    assert command(*small, f"output={tmp_path / 'whole'}") is None
+    assert (
+        command(*small, "shards=2", "hydra/launcher=local", f"output={tmp_path / 'parts'}") is None
+    )
+    (whole,), (merged,) = (
+        tmp_path.glob(f"{name}/sphere/*/summary.json") for name in ("whole", "parts")
+    )
+    assert tables(whole.parent) == tables(merged.parent) and same_paths(whole.parent, merged.parent)
+    assert whole.parent.name == merged.parent.name
+    with (sweep_folder(tmp_path / "parts") / "sweep.csv").open(encoding="utf-8") as handle:
+        rows = [
+            row
+            for row in csv.DictReader(handle)
+            if row["method"] == "lerp" and row["measure"] == "length"
+        ]
+    assert [row["n"] for row in rows] == ["5"]
+
+
+def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> None:
+    small = [
+        "experiment=sphere",
+        "dataset.num_pairs=4",
+        "solver.num_points=8",
+        "rivals.adam=null",
+        *PLAIN,
+    ]
+    fails = [
+        "+rivals.fails._target_=tests.broken.FailsOnce",
+        "+rivals.fails.num_points=8",
+        f"+rivals.fails.marker={tmp_path}/m",
+    ]
+    line = [*small, *fails, "shards=2", f"output={tmp_path / 'parts'}"]
+    said = command(*line)
+    assert isinstance(said, str) and "shard 0: fails once" in said
+    (second,) = tmp_path.glob("parts/sphere/*/shards/1_of_2/manifest.json")
+    before = second.stat().st_mtime_ns
+    assert command(*line) is None
+    assert second.stat().st_mtime_ns == before
+    assert len([*tmp_path.glob("parts/sphere/*/summary.json")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("shards", "words"),
+    [("0", "at least 1"), ("9", "number of pairs of the run, 4"), ("two", "whole number")],
+)
+def test_bad_numbers_of_shards_are_refused(shards: str, words: str, tmp_path: Path) -> None:
+    said = command("dataset.num_pairs=4", *PLAIN, f"shards={shards}", f"output={tmp_path}")
+    assert isinstance(said, str) and "shards = " in said and words in said
+
+
+def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "study").mkdir(parents=True)
+    (tmp_path / "mine" / "study" / "weights.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /experiment: sphere\n"
+        "page:\n  title: How much weight\n  measures: [length_error]\n"
+        "rivals:\n  adam: null\n  gauss_newton_mended: null\n"
+        "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      metric.lam: 1,100\n"
+    )
+    small = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8")
+    where = (f"output={tmp_path}", f"results={tmp_path / 'results'}")
+    assert command("--config-dir", str(tmp_path / "mine"), "study=weights", *small, *where) is None
+    page = (tmp_path / "results" / "weights.md").read_text(encoding="utf-8")
+    assert (
+        page.startswith("# How much weight\n")
+        and "| metric.lam | method | pairs | length error |" in page
+    )
+    assert "scoregeo study=weights" in page and "| 100 | stein_gauss_newton | 2 |" in page
+    assert (
+        "figures/weights.png" in page
+        and (tmp_path / "results" / "figures" / "weights.png").is_file()
+    )
+    rows = list(csv.DictReader((tmp_path / "results" / "weights.csv").open(encoding="utf-8")))
+    assert {row["metric.lam"] for row in rows} == {"1", "100"}
+    assert not {row["method"] for row in rows} & {"stein_adam", "stein_gauss_newton_mended"}
+
+
+def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None:
+    (tmp_path / "results" / "ablation_lambda.md").mkdir(parents=True)  # a folder in the way
+    small = (
+        *PLAIN,
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        "metric.lam=1,10",
+        f"output={tmp_path}",
+    )
+    said = command("study=ablation_lambda", *small, f"results={tmp_path / 'results'}")
+    assert isinstance(said, str) and "could not be gathered" in said
+    (tmp_path / "file").write_text("a file in the way")
+    said = command("-m", "seed=0,1", f"results={tmp_path / 'file'}", f"output={tmp_path}")
+    assert isinstance(said, str) and "results = " in said and "not a folder" in said
+    said = command("-m", "study=codimension,noise_level", f"output={tmp_path}")
+    assert isinstance(said, str) and "runs one study" in said
+    said = command("runner=3", f"output={tmp_path}")
+    assert isinstance(said, str) and "runner = 3" in said
+    said = command("-m", "seed=0,1", f"output={tmp_path / 'file'}")
+    assert isinstance(said, str) and "output" in said and "cannot be written" in said
+
+
+def test_a_sweep_over_experiments_has_one_folder(tmp_path: Path) -> None:
+    small = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
+    assert (
+        command(
+            "-m",
+            "experiment=codimension,noise_level",
+            "baseline=[lerp]",
+            *small,
+            f"output={tmp_path}",
+        )
+        is None
+    )
+    assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
+
+
+def test_a_damaged_summary_is_named_and_the_others_are_shown(tmp_path: Path) -> None:
+    line = (
+        "-m",
+        "seed=0,1",
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        *PLAIN,
+        f"output={tmp_path}",
+    )
+    assert command(*line) is None
+    (read_jobs(sweep_folder(tmp_path))[1].run / "summary.json").write_text("{")
+    said = command(*line)
+    assert isinstance(said, str) and "job 1 (seed = 1)" in said and "summary.json" in said
+    assert {row["seed"] for row in table(sweep_folder(tmp_path))} == {"0"}
+
+
+def test_a_study_without_parameters_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "empty.yaml").write_text(
+        "# @package _global_\nhydra:\n  mode: MULTIRUN\n"
+    )
+    said = command("--config-dir", str(tmp_path), "study=empty", f"output={tmp_path}")
+    assert isinstance(said, str) and "study = 'empty'" in said and "hydra.sweeper.params" in said
+
+
+def test_a_ray_cluster_that_does_not_answer_is_named_within_seconds(tmp_path: Path) -> None:
+    began = time.monotonic()
+    said = command(
+        "-m",
+        "seed=0,1",
+        "hydra/launcher=ray",
+        "hydra.launcher.ray.init.address=127.0.0.1:1",
+        f"output={tmp_path}",
+    )
+    assert (
+        isinstance(said, str)
+        and "hydra.launcher.ray.init.address = '127.0.0.1:1'" in said
+        and "null" in said
+    )
+    assert time.monotonic() - began < 30 and not list(tmp_path.iterdir())  # imports included
+
+
+@pytest.mark.parametrize(
+    ("launcher", "package"), [("local", "hydra_joblib_launcher"), ("ray", "hydra_ray_launcher")]
+)
+def test_a_launcher_that_is_not_installed_names_its_extra(
+    launcher: str, package: str, tmp_path: Path
+) -> None:
+    """In a process whose Hydra finds no plugin of that name."""
+    hidden = (
+        f"import sys, hydra_plugins; sys.modules['hydra_plugins.{package}'] = None; import pkgutil;"
+        " walk = pkgutil.walk_packages"
+    )
+    hidden += (
+        f"; pkgutil.walk_packages = lambda *a, **k: (m for m in walk(*a, **k) if '{package}' not in"
+        " m.name)"
+    )
+    line = [
+        sys.executable,
+        "-c",
+        f"{hidden}; {ENTRY}",
+        "-m",
+        "seed=0,1",
+        f"hydra/launcher={launcher}",
+        f"output={tmp_path}",
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"pip install 'scoregeo[{launcher}]'" in done.stderr, (
+        done.stderr
+    )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that do its work, from Linux's table."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found += (
+                    [int(folder.name)]
+                    if b"LokyProcess" in (folder / "cmdline").read_bytes()
+                    else []
+                )
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def eventually(found: Callable[[], bool], seconds: float = 240) -> None:
+    """Wait until it is true."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.2)

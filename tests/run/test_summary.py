@@ -1,0 +1,154 @@
+"""From records to means and comparisons: pairs are the unit, the best baseline the reference."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from scoregeo.evaluation.columns import COLUMNS, direction
+from scoregeo.evaluation.settings import METRICS
+from scoregeo.evaluation.statistics import Estimate
+from scoregeo.report.table import summary_entry
+from scoregeo.run.summary import compare_methods, summarise
+
+PAIRS = 8
+
+
+def record(
+    method: str, role: str, values: dict[str, list[float]], group: str = "all", units: int = PAIRS
+) -> dict[str, Any]:
+    count = len(next(iter(values.values())))
+    lines = [
+        {
+            "unit": f"p{i % units}",
+            "group": group,
+            "measures": {name: found[i] for name, found in values.items()},
+        }
+        for i in range(count)
+    ]
+    return {
+        "method": method,
+        "role": role,
+        "pairs": lines,
+        "not_available": {},
+        "distribution": [],
+        "resampled": {},
+    }
+
+
+def noise(seed: int, scale: float = 0.1) -> list[float]:
+    return (torch.randn(PAIRS, generator=torch.Generator().manual_seed(seed)) * scale).tolist()
+
+
+def around(value: float, seed: int) -> list[float]:
+    return [value + x for x in noise(seed)]
+
+
+def test_every_method_against_the_best_baseline() -> None:
+    records = [
+        record("truth", "truth", {"psnr": around(99, 0)}),
+        record("lerp", "baseline", {"psnr": around(15, 1)}),
+        record("slerp", "baseline", {"psnr": around(16, 2)}),
+        record("start_graph", "start", {"psnr": around(50, 3)}),
+        record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
+        record("stein_adam", "ours", {"psnr": around(10, 5)}),
+    ]
+    found = {entry["method"]: entry for entry in compare_methods(records, 99, 0)}
+    assert set(found) == {"lerp", "stein_gauss_newton", "stein_adam"}
+    assert {entry["reference"] for entry in found.values()} == {"slerp"} and {
+        entry["n"] for entry in found.values()
+    } == {PAIRS}
+    assert {name: entry["better"] for name, entry in found.items()} == {
+        "lerp": False,
+        "stein_gauss_newton": True,
+        "stein_adam": False,
+    }
+    # Eight pairs all one way: 2 / 2^8, times three methods.
+    assert found["stein_adam"]["p"] == pytest.approx(2 / 2**8) and found["stein_adam"][
+        "p_corrected"
+    ] == pytest.approx(6 / 2**8)
+    assert found["stein_gauss_newton"]["difference"] == pytest.approx(14, abs=0.2)
+
+
+def test_length_errors_are_compared_without_their_sign() -> None:
+    records = [
+        record("lerp", "baseline", {"length_error": around(-2, 1)}),
+        record("ours", "ours", {"length_error": around(1, 2)}),
+    ]
+    (entry,) = compare_methods(records, 99, 0)
+    assert entry["better"] is True and entry["difference"] == pytest.approx(-1, abs=0.2)
+    assert summarise(records, 99, 0)[0]["mean"] == pytest.approx(-2, abs=0.1)  # the table keeps it
+
+
+def test_costs_and_unknown_measures_are_not_compared() -> None:
+    for name in ("seconds", "score_evaluations", "straightness", "something"):
+        assert direction(name) is None
+        records = [
+            record("lerp", "baseline", {name: around(1, 1)}),
+            record("ours", "ours", {name: around(9, 2)}),
+        ]
+        assert compare_methods(records, 99, 0) == []
+    assert all(f"{what}_{name}" in COLUMNS for what in ("energy", "length") for name in METRICS)
+
+
+def test_rows_of_one_pair_count_once() -> None:
+    # Three reaches of eight pairs, the same values at each: no more is known than from eight.
+    values = around(5, 1)
+    once, thrice = (
+        summarise([record("ours", "ours", {"psnr": values * k})], 999, 0)[0] for k in (1, 3)
+    )
+    assert thrice["n"] == PAIRS
+    for key in ("mean", "low", "high"):
+        assert thrice[key] == pytest.approx(once[key], abs=1e-12)
+    others = [
+        record("lerp", "baseline", {"psnr": noise(2) * 3}),
+        record("ours", "ours", {"psnr": values * 3}),
+    ]
+    assert compare_methods(others, 99, 0)[0]["n"] == PAIRS
+    broken = record("ours", "ours", {"psnr": [math.nan, *values[1:], *values]})
+    assert (summarise([broken], 99, 0)[0]["n"], summarise([broken], 99, 0)[0]["left_out"]) == (
+        PAIRS - 1,
+        1,
+    )
+
+
+def test_the_best_baseline_is_the_best_on_common_pairs() -> None:
+    # Where slerp failed lerp happened to be good, so that their own means would choose wrongly.
+    lerp, slerp, ours = around(1, 1), around(2, 2), around(3, 3)
+    lerp[0], slerp[0] = 100.0, math.nan
+    records = [
+        record(n, r, {"psnr": v})
+        for n, r, v in (
+            ("lerp", "baseline", lerp),
+            ("slerp", "baseline", slerp),
+            ("o", "ours", ours),
+        )
+    ]
+    assert {entry["reference"] for entry in compare_methods(records, 99, 0)} == {"slerp"}
+
+
+def test_numbers_of_all_frames_are_compared_by_their_resamples() -> None:
+    draws = torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 30
+    records = []
+    for method, role, fid in (("lerp", "baseline", 240.0), ("ours", "ours", 120.0)):
+        one = record(method, role, {"seconds": noise(1)})
+        one["distribution"] = [
+            summary_entry(method, "all", "fid", Estimate(fid, fid - 60, fid + 60, PAIRS))
+        ]
+        one["resampled"] = {"fid": (fid + draws * (1 if role == "ours" else 1.1)).tolist()}
+        records.append(one)
+    (entry,) = compare_methods(records, 99, 0)
+    # Each moves by 60 either way; together, by 6.
+    assert (entry["measure"], entry["method"], entry["better"], entry["n"]) == (
+        "fid",
+        "ours",
+        True,
+        PAIRS,
+    )
+    assert -130 < entry["low"] < -120 < entry["high"] < -110 and math.isnan(entry["effect"])
+
+
+def test_nothing_to_compare() -> None:
+    assert compare_methods([record("truth", "truth", {"psnr": noise(1)})], 99, 0) == []
+    assert compare_methods([record("ours", "ours", {"psnr": noise(1)})], 99, 0) == []
