@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -17,9 +18,14 @@ from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 
 LAM = 1000.0  # of a Stein metric that is not the run's own, as in configs/metric/stein.yaml
-_PARAMETERS = ("lam", "eps", "alpha")
 
 MetricOf = Callable[[ScoreField], AbstractMetric]
+_DEFAULTS: dict[str, MetricOf] = {
+    "stein": partial(SteinMetric, lam=LAM),
+    "pullback": PullbackMetric,
+    "conformal": ConformalMetric,
+    "euclidean": EuclideanMetric,
+}
 MeasureIn = Callable[[torch.Tensor, Quadrature, MetricOf], PathMeasure]
 
 
@@ -38,16 +44,12 @@ def default_metric(name: str, field: ScoreField) -> AbstractMetric:
     1.
     """
     check_choice("evaluation.metrics", name, METRICS)
-    if name == "stein":
-        return SteinMetric(field, LAM)
-    if name == "pullback":
-        return PullbackMetric(field)
-    return ConformalMetric(field) if name == "conformal" else EuclideanMetric(field)
+    return _DEFAULTS[name](field)
 
 
 def describe(name: str, metric: AbstractMetric) -> str:
     """A metric's name and parameters, such as "stein (lam 1000)"."""
-    values = [f"{key} {getattr(metric, key):.4g}" for key in _PARAMETERS if hasattr(metric, key)]
+    values = [f"{key} {getattr(metric, key):.4g}" for key in metric.parameters]
     return f"{name} ({', '.join(values)})" if values else name
 
 

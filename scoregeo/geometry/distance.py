@@ -7,7 +7,7 @@ import torch
 from tqdm import tqdm
 
 from scoregeo._utils.errors import DataError, check_choice, check_number
-from scoregeo.geometry.support import check_like, check_points, path_unit, rule_of
+from scoregeo.geometry.support import check_like, check_points, rule_of
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -54,7 +54,7 @@ def distance(
     if certify:
         finer = Quadrature("trapezoid", REFINEMENT * rule_of(solver).subnodes)
         found = torch.cat([metric.length(one, finer).cpu() for one in solution.path.split(1)])
-    found = found.double() * path_unit(metric, x[apart]).cpu()
+    found = found.double() * metric.unit(x[apart]).cpu()
     failed = torch.tensor([status == FAILED for status in solution.status])
     lengths[apart.cpu()] = found.where(~failed, torch.nan)
     others = Counter(status for status in solution.status if status != CONVERGED)

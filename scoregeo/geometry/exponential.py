@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import ScoreError, check_number
 from scoregeo.geometry.integrator import integrate
-from scoregeo.geometry.support import check_like, check_points, cost_of, require_closed_form
+from scoregeo.geometry.support import check_like, check_points, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.solver.base import CONVERGED
 
@@ -107,8 +107,8 @@ def geodesic_flow(
     status, evaluations = [CONVERGED] * batch, torch.zeros(batch, dtype=torch.int64)
     reached, drift = torch.ones(batch, dtype=torch.float64), torch.zeros(batch, dtype=torch.float64)
     if len(moving):
-        cost = cost_of(metric)
-        per_call = cost.quadratic + (0 if carried is None else cost.bilinear)
+        per_call = metric.cost.christoffel
+        per_call += 0 if carried is None else metric.cost.christoffel_pair
         found = integrate(
             partial(_derivative, metric, x, len(parts)),
             start[moving.to(x.device)].flatten(1),
@@ -128,7 +128,7 @@ def geodesic_flow(
     if len(moving):
         known = (~path[moving].flatten(2).isnan().any(2)).cpu()
         drift[moving] = _drift(metric, path[moving], velocity[moving], known)
-        evaluations[moving] += cost_of(metric).product * known.sum(1)
+        evaluations[moving] += metric.cost.product * known.sum(1)
     flow = GeodesicFlow(
         path, velocity, tuple(status), reached, drift, evaluations, time.perf_counter() - began
     )

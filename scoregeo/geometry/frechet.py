@@ -8,20 +8,13 @@ import torch
 from scoregeo._utils.errors import DataError, check_number
 from scoregeo.geometry.exponential import exponential
 from scoregeo.geometry.logarithm import Logarithm, logarithm
-from scoregeo.geometry.support import (
-    check_like,
-    check_points,
-    cost_of,
-    path_unit,
-    require_closed_form,
-)
+from scoregeo.geometry.support import check_like, check_points, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.path.interpolation import parameter
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver
 
-_SHORTEST_STEP = (
-    1e-2  # share of the mean logarithm below which a step that lowers nothing ends the descent
-)
+# Share of the mean logarithm below which a step that lowers nothing ends the descent
+_SHORTEST_STEP = 1e-2
 _LEAST_STEP, _LONGEST_STEP = 0.1, 2.0  # bounds of the step that follows from the last one
 
 
@@ -118,7 +111,7 @@ def frechet_mean(
         evaluations += there.evaluations
         if not there.failed and (there.variance < here.variance or there.gradient < here.gradient):
             here, tau = there, _next_step(served, there, flow.velocity[0, -1], tau)
-            evaluations += 2 * cost_of(served).product
+            evaluations += 2 * served.cost.product
         else:
             tau /= 2
     return FrechetMean(
@@ -159,10 +152,10 @@ class _Stand:
         self.direction = torch.einsum("n,n...->...", share, logs.velocity.double()).to(points)
         self.failed = FAILED in logs.status or not bool(self.direction.isfinite().all())
         self.gradient = float(metric.norm(x[None], self.direction[None]))
-        unit = path_unit(metric, x[None]).cpu()
+        unit = metric.unit(x[None]).cpu()
         # Twice the energy of a path of constant speed over unit time is its squared length.
         self.variance = float((2 * logs.solution.energy * unit.square() * share.cpu()).sum())
-        self.evaluations = int(logs.score_evaluations.sum()) + cost_of(metric).product
+        self.evaluations = int(logs.score_evaluations.sum()) + metric.cost.product
 
     def moved_to(self, x: torch.Tensor, solver: AbstractSolver, shoot: bool) -> "_Stand":
         """The same at x, its geodesics solved from these with the displacement faded out along

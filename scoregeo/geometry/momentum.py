@@ -20,9 +20,8 @@ the one wanted.
 
 import torch
 
-from scoregeo.geometry.support import cost_of, rule_cost
 from scoregeo.metric.base import AbstractClosedFormMetric
-from scoregeo.metric.conformal import ConformalMetric
+from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
 
 
@@ -35,9 +34,7 @@ def initial_velocity(
     n = path.shape[1] - 1
     doubled = torch.stack([path[:, 0], path[:, 0], path[:, 1]], 1)
     momentum = (metric.gradient(doubled, rule)[:, 0] * (-n / 2)).to(path)
-    # A conformal energy is in units of its path's first point, where the metric is then the
-    # identity.
-    return momentum if isinstance(metric, ConformalMetric) else metric.inverse(path[:, 0], momentum)
+    return metric.initial_velocity(path[:, 0], momentum)
 
 
 def final_velocity(
@@ -53,5 +50,5 @@ def velocity_cost(metric: AbstractClosedFormMetric, rule: Quadrature) -> int:
     """Score evaluations of one end's velocity: the energy of two segments, a backward pass at
     midpoints, and one inverse.
     """
-    inverse = 0 if isinstance(metric, ConformalMetric) else cost_of(metric).product
-    return rule_cost(metric, rule, 3) * (1 if rule.shares_ends else 3) + inverse
+    passes = 1 if rule.shares_ends else 1 + BACKWARD
+    return metric.evaluations(3, rule) * passes + metric.cost.initial_velocity

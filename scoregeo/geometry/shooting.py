@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import ScoreError
+from scoregeo.geometry.anderson import Shot, extrapolated
 from scoregeo.geometry.exponential import exponential
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
-from scoregeo.geometry.support import cost_of
 from scoregeo.geometry.transport import transport_along_geodesic
 from scoregeo.metric.base import AbstractClosedFormMetric
 from scoregeo.path.quadrature import Quadrature
@@ -18,10 +18,8 @@ _WINDOW = 8  # earlier shots an extrapolated step is made of
 _FIRST_RADIUS = 0.1  # length of the first step at most, as a share of the velocity's own
 _FALL = 0.99  # a shot counts as progress where it lowers `|w|` by a hundredth
 _MISSES = 6  # shots without progress, one after another, that make a stall
-_TRANSPORT_RTOL, _TRANSPORT_ATOL = (
-    1e-5,
-    1e-9,
-)  # the transport only preconditions: it bounds the speed, not the accuracy
+# The transport only preconditions: it bounds the speed, not the accuracy
+_TRANSPORT_RTOL, _TRANSPORT_ATOL = 1e-5, 1e-9
 
 
 @dataclass(frozen=True)
@@ -85,20 +83,6 @@ def shoot_at(
     )
 
 
-@dataclass(frozen=True)
-class _Shot:
-    """One element's velocity [*shape]; flat float64 its correction f at x, the miss w at y and
-    `g w`; `|w|`, and `|exp - y|`.
-    """
-
-    velocity: torch.Tensor
-    correction: torch.Tensor
-    miss: torch.Tensor
-    lowered: torch.Tensor
-    size: float
-    residual: float
-
-
 class _Run:
     """The state of one batch of shootings."""
 
@@ -112,13 +96,13 @@ class _Run:
         self.metric, self.x, self.y = metric, x, y
         self.trial = velocity.clone()
         nothing = x.new_zeros(0)
-        self.best = [_Shot(v, nothing, nothing, nothing, torch.inf, torch.nan) for v in velocity]
-        self.history: list[list[_Shot]] = [[] for _ in velocity]
+        self.best = [Shot(v, nothing, nothing, nothing, torch.inf, torch.nan) for v in velocity]
+        self.history: list[list[Shot]] = [[] for _ in velocity]
         self.radius = (_FIRST_RADIUS * metric.norm(x, velocity).double()).tolist()
         self.last = list(self.radius)  # length of the step to the trial
         self.misses = [0] * len(x)
         self.status = [BUDGET] * len(x)
-        self.evaluations = torch.full((len(x),), cost_of(metric).product)
+        self.evaluations = torch.full((len(x),), metric.cost.product)
 
     def residual(self) -> torch.Tensor:
         return torch.tensor([best.residual for best in self.best], dtype=torch.float64)
@@ -132,7 +116,7 @@ class _Run:
         self.evaluations[rows] += flow.score_evaluations
         residual = (y - flow.end).double().flatten(1).norm(dim=1)
         hit = residual <= goal[rows.to(goal.device)]
-        shots: dict[int, _Shot] = {}
+        shots: dict[int, Shot] = {}
         missed = (residual.isfinite() & ~hit).nonzero()[:, 0].tolist()
         if missed:
             self._correct(
@@ -148,7 +132,7 @@ class _Run:
             if hit[element]:
                 nothing = v.new_zeros(0)
                 self.status[row] = CONVERGED
-                self.best[row] = _Shot(
+                self.best[row] = Shot(
                     v[element], nothing, nothing, nothing, 0.0, float(residual[element])
                 )
             else:
@@ -162,7 +146,7 @@ class _Run:
         arrival: torch.Tensor,
         residual: torch.Tensor,
         max_evaluations: int,
-        shots: dict[int, _Shot],
+        shots: dict[int, Shot],
     ) -> None:
         """Add the shots of `rows` whose way back from `end` can be walked."""
         x, y = (t[rows.to(t.device)] for t in (self.x, self.y))
@@ -196,18 +180,18 @@ class _Run:
         self.evaluations[rows] += (
             back.score_evaluations
             + 2 * velocity_cost(self.metric, _CHORD)
-            + cost_of(self.metric).product
+            + self.metric.cost.product
         )
         for i, row in enumerate(rows.tolist()):
             if back.status[i] != CONVERGED:
                 continue
             w, g = miss[i].double().flatten(), lowered[i].double().flatten()
             size = float((w * g).sum().clamp_min(0).sqrt())
-            shots[row] = _Shot(
+            shots[row] = Shot(
                 velocity[i], carried[i, -1].double().flatten(), w, g, size, float(residual[i])
             )
 
-    def _judge(self, row: int, shot: _Shot | None) -> None:
+    def _judge(self, row: int, shot: Shot | None) -> None:
         """Keep a shot that is better than the best, shorten the step after one that is not, and aim
         the next.
         """
@@ -226,39 +210,10 @@ class _Run:
         elif self.misses[row] == _MISSES:
             self.status[row] = STALLED
         else:
-            step = (
-                _extrapolated(self.best[row], self.history[row]).view(self.x.shape[1:]).to(self.x)
-            )
+            step = extrapolated(self.best[row], self.history[row]).view(self.x.shape[1:]).to(self.x)
             length = float(self.metric.norm(self.x[row : row + 1], step[None]))
-            self.evaluations[row] += cost_of(self.metric).product
+            self.evaluations[row] += self.metric.cost.product
             self.last[row] = min(length, self.radius[row])
             self.trial[row] = self.best[row].velocity + step * (
                 self.last[row] / length if length > 0 else 0.0
             )
-
-
-def _extrapolated(best: _Shot, history: list[_Shot]) -> torch.Tensor:
-    """`f - (dV + dF) c`, the full step from the best shot, flat: c minimises `|w - dW c|` in the
-    metric at y.
-    """
-    others = [shot for shot in history if shot is not best]
-    if not others:
-        return best.correction
-    # The nearest shots tell the derivative at the best one; more of them than dimensions would tell
-    # of the curvature.
-    others.sort(key=lambda shot: float((shot.miss - best.miss) @ (shot.lowered - best.lowered)))
-    others = others[: best.correction.numel()]
-    moved = torch.stack([(shot.velocity - best.velocity).double().flatten() for shot in others])
-    corrected = torch.stack([shot.correction - best.correction for shot in others])
-    changed = torch.stack([shot.miss - best.miss for shot in others])
-    lowered = torch.stack([shot.lowered - best.lowered for shot in others])
-    gram = changed @ lowered.T
-    # Unit diagonal: differences shrink by orders of magnitude from shot to shot. Almost parallel
-    # ones tell nothing but noise.
-    scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
-    system = (gram * scale[:, None] * scale).cpu()
-    target = (scale * (lowered @ best.miss))[:, None].cpu()
-    weights = (
-        torch.linalg.lstsq(system, target, rcond=1e-6, driver="gelsd").solution[:, 0].to(scale)
-    )
-    return best.correction - (weights * scale) @ (moved + corrected)

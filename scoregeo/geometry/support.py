@@ -2,43 +2,14 @@
 given.
 """
 
-from dataclasses import dataclass
-
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
-from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import AbstractSolver
 
 CLOSED_FORM = ("stein", "conformal", "euclidean")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Score evaluations a point, a JVP or VJP counted as two.
-
-    `quadratic`: Christoffel action on one vector, `Gamma(v, v)`. `bilinear`: on two. `product`:
-    inner product, `g v`, `g^-1 v`."""
-
-    quadratic: int
-    bilinear: int
-    product: int
-
-
-def cost_of(metric: AbstractMetric) -> Cost:
-    """What one call of the metric's closed forms costs; that of `stein` where the metric is not one
-    of the package's.
-    """
-    if isinstance(metric, ConformalMetric):
-        return Cost(1, 1, metric.nodes)
-    return Cost(0, 0, 0) if metric.name == "euclidean" else Cost(3, 6, 1)
-
-
-def rule_cost(metric: AbstractMetric, rule: Quadrature, num_points: int) -> int:
-    """Score evaluations of the energy of one path of `num_points` points."""
-    return 0 if metric.name == "euclidean" else rule.evaluations(num_points)
 
 
 def require_closed_form(metric: AbstractMetric, operation: str) -> AbstractClosedFormMetric:
@@ -107,19 +78,6 @@ def rule_of(solver: AbstractSolver) -> Quadrature:
     where it names none.
     """
     return Quadrature(getattr(solver, "quadrature", "trapezoid"), getattr(solver, "subnodes", 1))
-
-
-def path_unit(metric: AbstractMetric, x: torch.Tensor) -> torch.Tensor:
-    """Unit of length, at a point, of paths that start at `x` [batch, *shape], [batch] float64.
-
-    `conformal` measures a path in units of its own first point; times this its length is in units
-    of the metric's anchor, and lengths of different paths compare. 1 for every other metric. Costs
-    one product of `conformal`, else nothing.
-    """
-    if not isinstance(metric, ConformalMetric):
-        return torch.ones(len(x), dtype=torch.float64, device=x.device)
-    one = torch.ones_like(x)
-    return metric.norm(x, one).double() / x[0].numel() ** 0.5
 
 
 def expand(weight: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

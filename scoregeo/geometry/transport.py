@@ -15,7 +15,7 @@ from scoregeo.geometry.exponential import (
     tolerances,
 )
 from scoregeo.geometry.integrator import integrate
-from scoregeo.geometry.support import check_like, check_path, cost_of, require_closed_form
+from scoregeo.geometry.support import check_like, check_path, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 
 
@@ -67,7 +67,7 @@ def parallel_transport(
     check_like("vector", vector, "the path's first points", path[:, 0])
     check_number("max_evaluations", max_evaluations, at_least=1, integer=True)
     rtol, atol = tolerances(path, rtol, atol)
-    per_call = cost_of(served).bilinear
+    per_call = served.cost.christoffel_pair
     curve = _Curve(served, path)
     found = integrate(
         curve.derivative,

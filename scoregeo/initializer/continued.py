@@ -52,23 +52,24 @@ class ContinuedInitializer(AbstractInitializer):
         check_number("initializer.max_iterations", self.max_iterations, at_least=1, integer=True)
 
     def check(self, metric: AbstractMetric) -> None:
-        if not isinstance(metric, SteinMetric):
+        if metric.least_squares is None:
             raise ConfigError(
-                f"initializer = 'continued' needs metric = 'stein', not {metric.name!r}."
+                "initializer = 'continued' needs a metric whose energy is a sum of squares, such as"
+                f" metric = 'stein', not {metric.name!r}."
             )
-        sigma = metric.field.sigma
-        if self.sigma_start <= sigma:
+        field = metric.least_squares.field
+        if self.sigma_start <= field.sigma:
             raise bad_value(
-                "initializer.sigma_start", self.sigma_start, f"above score.sigma = {sigma:g}"
+                "initializer.sigma_start", self.sigma_start, f"above score.sigma = {field.sigma:g}"
             )
-        metric.field.score.check_sigma(self.sigma_start, "initializer.sigma_start")
+        field.score.check_sigma(self.sigma_start, "initializer.sigma_start")
 
     def prepare(
         self, metric: AbstractMetric, references: References, noisy: bool = False
     ) -> Starter:
         self.check(metric)
-        assert isinstance(metric, SteinMetric)
-        field, lam = metric.field, metric.lam
+        assert metric.least_squares is not None
+        field, lam = metric.least_squares.field, metric.least_squares.lam
 
         def paths(ends: torch.Tensor, num_points: int) -> torch.Tensor:
             path = linear(ends, num_points)

@@ -41,15 +41,12 @@ def graph_key(
     """The name of a graph's edge lengths: points and edges bit by bit, the metric with its
     settings, sigma and the rule.
     """
-    settings = sorted(
-        (k, v) for k, v in vars(metric).items() if isinstance(v, (bool, int, float, str))
-    )
     sigma = None if metric.field is None else metric.field.sigma
     text = json.dumps(
         [
             _VERSION,
             metric.name,
-            settings,
+            sorted(metric.settings.items()),
             sigma,
             rule.rule,
             rule.subnodes,

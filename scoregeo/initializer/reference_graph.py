@@ -64,9 +64,7 @@ class ReferenceGraph:
         if not cache:
             self.weights = self._edge_lengths(np.arange(len(edges)))
             return
-        with priced(
-            metric.field, 0 if metric.name == "euclidean" else len(edges) * rule.evaluations(2)
-        ):
+        with priced(metric.field, len(edges) * metric.evaluations(2, rule)):
             self.weights = self._cached_lengths()
 
     def _cached_lengths(self) -> np.ndarray:
@@ -86,15 +84,12 @@ class ReferenceGraph:
             lengths = self._edge_lengths(np.arange(len(self.edges)))
             keep(key, {"lengths": torch.from_numpy(lengths)})
             return lengths
-        if self.metric.name != "euclidean":
-            saved, spent = (
-                count * self.rule.evaluations(2) for count in (len(self.edges), len(probes))
-            )
+        if cost := self.metric.evaluations(2, self.rule):
             log.info(
                 "reference graph: lengths from the cache, %d score evaluations saved, %d spent on a"
                 " check.",
-                saved,
-                spent,
+                cost * len(self.edges),
+                cost * len(probes),
             )
         return found["lengths"].double().numpy()
 

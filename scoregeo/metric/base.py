@@ -3,41 +3,40 @@ solver.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
 from scoregeo._utils.errors import ConfigError
+from scoregeo.metric.cost import FREE, Cost
+from scoregeo.metric.inverse_sum import AbstractNodeInverse
+from scoregeo.metric.least_squares import LeastSquares
+from scoregeo.metric.path_measure import PathMeasure as PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
 LARGEST_MATRIX = 512  # dimension up to which `matrix` may be asked for
 
 
-@dataclass(frozen=True)
-class PathMeasure:
-    """What one pass over a batch of paths gives; float64 [pairs] each.
-
-    `energy` tends to `1/2 integral |x'|_x^2 du`, u in [0, 1], as points are added; `length` to
-    `integral |x'|_x du`. `lower_bound` lies below the energy of every path between the same ends,
-    as far as the metric knows one (0 where it does not)."""
-
-    energy: torch.Tensor
-    length: torch.Tensor
-    lower_bound: torch.Tensor
-
-    @property
-    def excess(self) -> torch.Tensor:
-        """Energy above the lower bound, [pairs], never negative."""
-        return self.energy - self.lower_bound
-
-
 class AbstractMetric(ABC):
     """A Riemannian metric on the ambient space. Paths are [pairs, points, *shape]; vectors and
     points [batch, *shape].
+
+    A subclass gives the abstract methods. The rest of the package asks a metric for what it needs
+    to know of it and never for its name or class; what a subclass does not declare has the default
+    stated here.
+
+    Attributes:
+        name: what rows and tables call the metric.
+        parameters: names of the attributes that tables show with it, such as ("lam",).
+        is_flat: whether `g = I` everywhere, so that geodesics are straight lines.
+        has_node_inverse: whether `linearise` is there, which `georce` needs.
     """
 
     name: str
+    parameters: ClassVar[tuple[str, ...]] = ()
+    is_flat: ClassVar[bool] = False
+    has_node_inverse: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -54,15 +53,63 @@ class AbstractMetric(ABC):
 
     @abstractmethod
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
-        """Energy, length and lower bound of each path; `quadrature.evaluations(points)` score
-        evaluations a path.
-        """
+        """Energy, length and lower bound of each path; `evaluations` score evaluations a path."""
 
     @abstractmethod
     def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
         """dE/dx_j of `measure(path, quadrature).energy` in the inner points, float64 [pairs, points
         - 2, *shape].
         """
+
+    @property
+    def cost(self) -> Cost:
+        """Score evaluations of the operations at a point: by default those of a metric made of the
+        score there (`Cost`), none where `field` is None.
+        """
+        return FREE if self.field is None else Cost()
+
+    def evaluations(self, num_points: int, quadrature: Quadrature) -> int:
+        """Score evaluations of `measure`, for one path of `num_points` points: by default one at
+        each node of the quadrature, none where `field` is None.
+        """
+        return 0 if self.field is None else quadrature.evaluations(num_points)
+
+    @property
+    def least_squares(self) -> LeastSquares | None:
+        """The energy as a sum of squares, which `gauss_newton` minimises; None, the default, where
+        it is none. Solvers ask before the field is known, too.
+        """
+        return None
+
+    def linearise(
+        self, x: torch.Tensor, u: torch.Tensor
+    ) -> tuple[torch.Tensor, AbstractNodeInverse]:
+        """`d/dx [u . g(x) u]`, [pairs, n, D] float64, and g's inverse, at the nodes `x` [pairs, n,
+        *shape]; `u` has their shape, D = prod(shape).
+
+        Costs one `inner` and a backward pass through it a node. Raises ConfigError for a metric
+        whose inverse is not matrix-free, the default (`has_node_inverse`).
+        """
+        raise ConfigError(
+            f"metric = {self.name!r} has no matrix-free inverse: metric must be one that has, such"
+            " as stein, conformal, euclidean."
+        )
+
+    @property
+    def settings(self) -> dict[str, bool | int | float | str]:
+        """What tells this metric from others of its name and field, for the keys of caches: by
+        default its attributes that are flags, numbers or words.
+        """
+        kinds = (bool, int, float, str)
+        return {key: value for key, value in vars(self).items() if isinstance(value, kinds)}
+
+    def unit(self, x: torch.Tensor) -> torch.Tensor:
+        """Unit of length, at a point, of paths that start at `x` [batch, *shape]: [batch] float64.
+
+        Times this the `length` of such a path is in units that compare between paths. 1 and without
+        cost by default, for a metric that measures all paths alike.
+        """
+        return torch.ones(len(x), dtype=torch.float64, device=x.device)
 
     def norm(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`|v|_x = sqrt(<v, v>_x)`, [batch]."""
@@ -103,6 +150,13 @@ class AbstractClosedFormMetric(AbstractMetric):
     @abstractmethod
     def inverse(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`g(x)^-1 v`, the velocity of momentum v, [batch, *shape]."""
+
+    def initial_velocity(self, x: torch.Tensor, momentum: torch.Tensor) -> torch.Tensor:
+        """The velocity of the `momentum` that the energy of a path from x has there, [batch,
+        *shape]: `inverse`, by default. It differs where paths are measured in units of their first
+        point (`unit`).
+        """
+        return self.inverse(x, momentum)
 
     @abstractmethod
     def log_volume(self, x: torch.Tensor) -> torch.Tensor:

@@ -5,12 +5,12 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
+from scoregeo.metric.cost import BACKWARD, Cost
+from scoregeo.metric.density_factor import DensityFactor, cumulative, mean_of_ends
 from scoregeo.metric.graph import log_density_differences, node_scores
+from scoregeo.metric.inverse_sum import AbstractNodeInverse, ScalarInverse
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
-
-# |2 alpha log p ratio| up to which the factor is exponential; its square still fits a float64
-LARGEST_EXPONENT = 300.0
 
 
 class ConformalMetric(AbstractClosedFormMetric):
@@ -37,6 +37,8 @@ class ConformalMetric(AbstractClosedFormMetric):
     """
 
     name = "conformal"
+    parameters = ("alpha",)
+    has_node_inverse = True
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class ConformalMetric(AbstractClosedFormMetric):
                 f" {field.shape}."
             )
         self.alpha = float(alpha)
+        self._factor = DensityFactor(self.alpha)
         self.anchor = anchor
         self.nodes = int(nodes)
         self._field = field
@@ -66,6 +69,18 @@ class ConformalMetric(AbstractClosedFormMetric):
     @property
     def field(self) -> ScoreField:
         return self._field
+
+    @property
+    def cost(self) -> Cost:
+        """`nodes` wherever the factor at a point is asked for."""
+        return Cost(
+            inner=self.nodes,
+            product=self.nodes,
+            initial_velocity=0,
+            christoffel=1,
+            christoffel_pair=1,
+            curvature=self.nodes + 2 * (1 + BACKWARD),
+        )
 
     def log_density_ratio(self, x: torch.Tensor) -> torch.Tensor:
         """`log p(x) - log p(anchor)`, [batch] float64; `nodes` score evaluations a point.
@@ -137,12 +152,12 @@ class ConformalMetric(AbstractClosedFormMetric):
         flat = path.flatten(2)
         segments = flat.diff(dim=1)
         scores = node_scores(self._field, path, quadrature)
-        log_factor = self._log_factor(
-            _cumulative(log_density_differences(scores, segments, quadrature))
+        log_factor = self._factor.logarithm(
+            cumulative(log_density_differences(scores, segments, quadrature))
         )
         squares = segments.double().square().sum(2)
-        energy = 0.5 * squares.shape[1] * (squares * _mean_of_ends(log_factor.exp())).sum(1)
-        length = (squares.sqrt() * _mean_of_ends((log_factor / 2).exp())).sum(1)
+        energy = 0.5 * squares.shape[1] * (squares * mean_of_ends(log_factor.exp())).sum(1)
+        length = (squares.sqrt() * mean_of_ends((log_factor / 2).exp())).sum(1)
         return PathMeasure(energy=energy, length=length, lower_bound=torch.zeros_like(energy))
 
     def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
@@ -168,53 +183,48 @@ class ConformalMetric(AbstractClosedFormMetric):
         parts = quadrature.subnodes
         n = segments.shape[1]
         stride = (len(quadrature.fractions) - 1) // parts
-        exponent = _cumulative(log_density_differences(scores, segments, quadrature))
-        factor = self._log_factor(exponent).exp()
-        slope = factor * self._log_factor_slope(exponent)
+        exponent = cumulative(log_density_differences(scores, segments, quadrature))
+        factor = self._factor.logarithm(exponent).exp()
+        slope = factor * self._factor.slope(exponent)
         weight = torch.full((parts + 1,), 1 / parts, dtype=torch.float64, device=path.device)
         weight[[0, -1]] = 0.5 / parts
         u = quadrature.fractions[::stride].to(weight)
         d = segments.double()
         pull = 0.5 * d.square().sum(2, keepdim=True) * weight * slope
         ends = scores[:, :, ::stride].double()
-        to_right = _mean_of_ends(factor)[..., None] * d + ((pull * u)[..., None] * ends).sum(2)
-        to_left = -_mean_of_ends(factor)[..., None] * d + ((pull * (1 - u))[..., None] * ends).sum(
-            2
-        )
+        to_right = mean_of_ends(factor)[..., None] * d + ((pull * u)[..., None] * ends).sum(2)
+        to_left = -mean_of_ends(factor)[..., None] * d + ((pull * (1 - u))[..., None] * ends).sum(2)
         return n * (to_right[:, :-1] + to_left[:, 1:]).view(len(path), n - 1, *path.shape[2:])
 
-    def _log_factor_at(self, x: torch.Tensor) -> torch.Tensor:
-        """2f at x, from the anchor, [batch] float64."""
-        return self._log_factor(self.log_density_ratio(x))
+    def linearise(
+        self, x: torch.Tensor, u: torch.Tensor
+    ) -> tuple[torch.Tensor, AbstractNodeInverse]:
+        """`3 nodes` evaluations a node: the line integral, and a backward pass through it."""
+        velocity = u.detach().double().flatten(2)
+        with torch.enable_grad():
+            points = x.detach().flatten(0, 1).requires_grad_(True)
+            unit = torch.full_like(points, points[0].numel() ** -0.5).detach()
+            weight = self.inner(points, unit, unit).double()  # g = w I, and the vector has length 1
+            (gradient,) = torch.autograd.grad(weight.sum(), points)
+        slope = gradient.double().reshape(velocity.shape)
+        return (
+            velocity.square().sum(2, keepdim=True) * slope,
+            ScalarInverse(weight.detach().view(velocity.shape[:2])),
+        )
 
-    def _log_factor(self, log_ratio: torch.Tensor) -> torch.Tensor:
-        """2f from `log p - log p(ref)`, any shape, float64: `t = -2 alpha log_ratio`, its far ends
-        bent to a logarithm.
+    def initial_velocity(self, x: torch.Tensor, momentum: torch.Tensor) -> torch.Tensor:
+        """The momentum itself: in a path's own unit the metric at its first point is I."""
+        return momentum
+
+    def unit(self, x: torch.Tensor) -> torch.Tensor:
+        """`e^f` at x: times this a path's length is in units of the anchor, not of its own first
+        point. `nodes` score evaluations a point.
         """
-        t = -2 * self.alpha * log_ratio
-        excess = (t.abs() - LARGEST_EXPONENT).clamp_min(0)
-        return t.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT) + t.sign() * excess.log1p()
+        return self.norm(x, torch.ones_like(x)).double() / x[0].numel() ** 0.5
 
-    def _log_factor_slope(self, log_ratio: torch.Tensor) -> torch.Tensor:
-        """Derivative of `_log_factor` in `log_ratio`, same shape."""
-        excess = (2 * self.alpha * log_ratio.abs() - LARGEST_EXPONENT).clamp_min(0)
-        return -2 * self.alpha / (1 + excess)
-
-
-def _cumulative(delta: torch.Tensor) -> torch.Tensor:
-    """log p at the ends of all parts, 0 at the path's first point, [pairs, n, m + 1], from
-    differences [pairs, n, m].
-    """
-    pairs, n, parts = delta.shape
-    along = torch.nn.functional.pad(delta.double().flatten(1).cumsum(1), (1, 0))
-    return along.unfold(1, parts + 1, parts).reshape(pairs, n, parts + 1)
-
-
-def _mean_of_ends(values: torch.Tensor) -> torch.Tensor:
-    """Mean over a segment's parts of the mean at a part's two ends, [pairs, n] from [pairs, n, m +
-    1].
-    """
-    return ((values[..., :-1] + values[..., 1:]) / 2).mean(-1)
+    def _log_factor_at(self, x: torch.Tensor) -> torch.Tensor:
+        """2f at x, from the anchor, [batch] float64; `nodes` score evaluations a point."""
+        return self._factor.logarithm(self.log_density_ratio(x))
 
 
 def _orthonormal(

@@ -3,6 +3,8 @@
 import torch
 
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure
+from scoregeo.metric.cost import FREE, Cost
+from scoregeo.metric.inverse_sum import AbstractNodeInverse, ScalarInverse
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
@@ -13,6 +15,8 @@ class EuclideanMetric(AbstractClosedFormMetric):
     """
 
     name = "euclidean"
+    is_flat = True
+    has_node_inverse = True
 
     def __init__(self, field: ScoreField | None = None) -> None:
         self._field = field
@@ -20,6 +24,13 @@ class EuclideanMetric(AbstractClosedFormMetric):
     @property
     def field(self) -> ScoreField | None:
         return self._field
+
+    @property
+    def cost(self) -> Cost:
+        return FREE
+
+    def evaluations(self, num_points: int, quadrature: Quadrature) -> int:
+        return 0
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         return (u * v).flatten(1).sum(1)
@@ -60,3 +71,9 @@ class EuclideanMetric(AbstractClosedFormMetric):
             length=squares.sqrt().sum(1),
             lower_bound=0.5 * chord,
         )
+
+    def linearise(
+        self, x: torch.Tensor, u: torch.Tensor
+    ) -> tuple[torch.Tensor, AbstractNodeInverse]:
+        velocity = u.detach().double().flatten(2)
+        return torch.zeros_like(velocity), ScalarInverse(velocity.new_ones(velocity.shape[:2]))

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import torch
 
-from scoregeo.metric.base import PathMeasure
+from scoregeo.metric.path_measure import PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 

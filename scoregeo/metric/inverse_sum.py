@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo._utils.errors import ConfigError
-from scoregeo.metric.base import AbstractMetric
-from scoregeo.metric.stein import SteinMetric
-
 
 class AbstractNodeInverse(ABC):
     """`g_i = g(x_i)` at the n nodes of each of a batch of paths; vectors [pairs, n, D] float64, D =
@@ -80,42 +76,3 @@ class RankOneInverse(AbstractNodeInverse):
         """H, [pairs, n, D]."""
         square = self.scores.square().sum(2, keepdim=True)
         return self.scores * (self.lam / (1 + self.lam * square)).sqrt()
-
-
-def linearise(
-    metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor
-) -> tuple[torch.Tensor, AbstractNodeInverse]:
-    """`d/dx [u . g(x) u]`, [pairs, n, D] float64, and g's inverse, at the nodes `x` [pairs, n,
-    *shape]; `u` has their shape.
-
-    `stein` costs one score evaluation and one backward pass a node (3 evaluations), `conformal` one
-    `inner` and a backward pass through it (`3 nodes`), `euclidean` nothing. Raises ConfigError for
-    a metric whose inverse is not matrix-free.
-    """
-    pairs, nodes = x.shape[:2]
-    velocity = u.detach().double().flatten(2)
-    if metric.name == "euclidean":
-        return torch.zeros_like(velocity), ScalarInverse(velocity.new_ones(pairs, nodes))
-    with torch.enable_grad():
-        points = x.detach().flatten(0, 1).requires_grad_(True)
-        if isinstance(metric, SteinMetric):
-            scores = metric.field(points).double().reshape(velocity.shape)
-            speed = velocity.square().sum(2) + metric.lam * (scores * velocity).sum(2).square()
-            (gradient,) = torch.autograd.grad(speed.sum(), points)
-            return gradient.double().reshape(velocity.shape), RankOneInverse(
-                scores.detach(), metric.lam
-            )
-        if metric.name == "conformal":
-            unit = torch.full_like(points, points[0].numel() ** -0.5).detach()
-            weight = metric.inner(
-                points, unit, unit
-            ).double()  # g = w I, and the vector's length is one
-            (gradient,) = torch.autograd.grad(weight.sum(), points)
-            slope = velocity.square().sum(2, keepdim=True) * gradient.double().reshape(
-                velocity.shape
-            )
-            return slope, ScalarInverse(weight.detach().view(pairs, nodes))
-    raise ConfigError(
-        f"metric = {metric.name!r} has no matrix-free inverse: metric must be one of stein,"
-        " conformal, euclidean."
-    )

@@ -4,14 +4,14 @@ import torch
 
 from scoregeo._utils.errors import check_number
 from scoregeo.metric.base import AbstractMetric, PathMeasure
+from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.graph import node_scores
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
 RELATIVE_EPS = 1e-3  # the default eps, in units of sigma^-4
-GRAPH_NUMBERS = (
-    2**16
-)  # numbers (nodes times dimension) that one backward pass of `gradient` keeps a graph for
+# Numbers (nodes times dimension) that one backward pass of `gradient` keeps a graph for
+GRAPH_NUMBERS = 2**16
 
 
 class PullbackMetric(AbstractMetric):
@@ -33,6 +33,7 @@ class PullbackMetric(AbstractMetric):
     """
 
     name = "pullback"
+    parameters = ("eps",)
 
     def __init__(self, field: ScoreField, eps: float | None = None) -> None:
         if eps is not None:
@@ -48,6 +49,15 @@ class PullbackMetric(AbstractMetric):
     def eps(self) -> float:
         """The weight of the Euclidean part, in 1 / data units^4."""
         return RELATIVE_EPS / self._field.sigma**4 if self._eps is None else float(self._eps)
+
+    @property
+    def cost(self) -> Cost:
+        """Of `inner` and `apply`; there are no closed forms."""
+        return Cost(inner=1 + BACKWARD, product=2 * (1 + BACKWARD))
+
+    def evaluations(self, num_points: int, quadrature: Quadrature) -> int:
+        """`subnodes (num_points - 1) + 1`: the ends of all parts, whatever the rule."""
+        return Quadrature("trapezoid", quadrature.subnodes).evaluations(num_points)
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`eps u.v + (J u).(J v)`; one JVP a point (3 score evaluations) where u is v, two

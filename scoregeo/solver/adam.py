@@ -8,14 +8,13 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
+from scoregeo.metric.cost import BACKWARD
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import RULES, Quadrature
 from scoregeo.score.base import DetachedScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
-from scoregeo.solver.cost import energy_evaluations, gradient_evaluations
-from scoregeo.solver.serving import check_served
 
 _WINDOW = 50  # iterations over which the energy must have stopped falling
 
@@ -62,11 +61,11 @@ class Adam(AbstractSolver):
         check_choice("solver.quadrature", self.quadrature, RULES)
 
     def check(self, metric: AbstractMetric) -> None:
-        check_served("adam", metric.name)
-        if not self.differentiate_score and metric.name != "stein":
+        if not self.differentiate_score and metric.least_squares is None:
             raise ConfigError(
-                "solver.differentiate_score = False holds the score constant, which only metric ="
-                f" 'stein' allows, not {metric.name!r}: solver.differentiate_score must be True."
+                "solver.differentiate_score = False holds the score constant, which only an energy"
+                " that is a sum of squares allows, such as that of metric = 'stein', not"
+                f" {metric.name!r}: solver.differentiate_score must be True."
             )
 
     def solve(
@@ -83,11 +82,9 @@ class Adam(AbstractSolver):
         began = time.perf_counter()
         rule = Quadrature(self.quadrature)
         working = metric if self.differentiate_score else _held(metric)
-        cost = (gradient_evaluations if self.differentiate_score else energy_evaluations)(
-            metric, rule, self.num_points
-        )
-        if self.num_points == 2:  # nothing to move: the ends are the path
-            cost = energy_evaluations(metric, rule, self.num_points)
+        cost = metric.evaluations(self.num_points, rule)
+        if self.differentiate_score and self.num_points > 2:  # between two ends nothing moves
+            cost *= 1 + BACKWARD
         pairs = len(start)
         inner = start[:, 1:-1].detach().clone().requires_grad_(True)
         optimizer = torch.optim.Adam([inner], lr=self.learning_rate)
@@ -150,8 +147,7 @@ def _joined(start: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
 
 
 def _held(metric: AbstractMetric) -> SteinMetric:
-    """The same metric with a score that no gradient flows through."""
-    assert isinstance(metric, SteinMetric) and metric.field is not None
-    return SteinMetric(
-        ScoreField(DetachedScore(metric.field.score), metric.field.sigma), metric.lam
-    )
+    """The metric of the same energy with a score that no gradient flows through."""
+    assert metric.least_squares is not None
+    field, lam = metric.least_squares.field, metric.least_squares.lam
+    return SteinMetric(ScoreField(DetachedScore(field.score), field.sigma), lam)

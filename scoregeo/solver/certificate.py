@@ -39,7 +39,7 @@ def certify(
     `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair."""
     finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
     energy = torch.cat([_energy(metric, one, finer) for one in path.split(1)])
-    spent = 0 if metric.name == "euclidean" else finer.evaluations(path.shape[1])
+    spent = metric.evaluations(path.shape[1], finer)
     return Certificate(energy, spent, energy > LEAP * own_energy.cpu())
 
 

@@ -8,12 +8,11 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, ScoreError, check_number
 from scoregeo.metric.base import AbstractMetric
-from scoregeo.metric.inverse_sum import linearise
+from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
-from scoregeo.solver.cost import BACKWARD, inner_evaluations
-from scoregeo.solver.serving import check_served
+from scoregeo.solver.serving import refusal
 
 _ARMIJO = 1e-4  # share of the slope that a step must gain
 _SHORTEST = 1e-9  # the line search gives up below this share of the step
@@ -64,7 +63,8 @@ class Georce(AbstractSolver):
         check_number("solver.shrink", self.shrink, above=0.0, below=1.0)
 
     def check(self, metric: AbstractMetric) -> None:
-        check_served("georce", metric.name)
+        if not metric.has_node_inverse:
+            raise refusal("georce", metric.name, "matrix-free inverse")
 
     def solve(
         self,
@@ -99,7 +99,7 @@ class _Run:
     def __init__(self, solver: Georce, metric: AbstractMetric, start: torch.Tensor) -> None:
         pairs = len(start)
         self.solver, self.metric = solver, metric
-        self.cost = (solver.num_points - 1) * inner_evaluations(metric)
+        self.cost = (solver.num_points - 1) * metric.cost.inner
         self.path = start.detach().clone()
         self.energy = left_point_energy(metric, self.path)
         self.evaluations = torch.full((pairs,), self.cost)
@@ -163,7 +163,7 @@ class _Run:
         at most 0.
         """
         nodes = self.path[index][:, :-1]
-        nu, inverse = linearise(self.metric, nodes, velocity.view(nodes.shape))
+        nu, inverse = self.metric.linearise(nodes, velocity.view(nodes.shape))
         pull = nu.flip(1).cumsum(1).flip(1) - nu
         along = inverse.apply(pull)
         mu = -inverse.solve_sum(2 * velocity.sum(1) + along.sum(1))

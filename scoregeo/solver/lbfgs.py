@@ -10,11 +10,11 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
+from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
-from scoregeo.solver.cost import energy_evaluations, gradient_evaluations
-from scoregeo.solver.serving import check_served
+from scoregeo.solver.laplacian import from_path, to_path
 
 _TRIALS = 25  # energies that one line search may try
 
@@ -61,7 +61,7 @@ class LBFGS(AbstractSolver):
         check_number("solver.tolerance", self.tolerance, above=0.0, below=1.0)
 
     def check(self, metric: AbstractMetric) -> None:
-        check_served("lbfgs", metric.name)
+        """Every metric will do: it has an energy."""
 
     def solve(
         self,
@@ -124,8 +124,8 @@ class _Pair:
         self, solver: LBFGS, metric: AbstractMetric, rule: Quadrature, start: torch.Tensor
     ) -> None:
         self.tolerance, self.metric, self.rule, self.start = solver.tolerance, metric, rule, start
-        self.forward_cost = energy_evaluations(metric, rule, solver.num_points)
-        self.cost = gradient_evaluations(metric, rule, solver.num_points)
+        self.forward_cost = metric.evaluations(solver.num_points, rule)
+        self.cost = (1 + BACKWARD) * self.forward_cost
         self.history_size = solver.history_size
         self.evaluations = self.iterations = 0
         self.status, self.reason = BUDGET, ""
@@ -229,25 +229,3 @@ class _Pair:
     def _path(self, y: torch.Tensor) -> torch.Tensor:
         moved = self.start[:, 1:-1].double() + to_path(y).view(1, *self.start[0, 1:-1].shape)
         return torch.cat([self.start[:, :1], moved.to(self.start), self.start[:, -1:]], 1)
-
-
-def to_path(y: torch.Tensor) -> torch.Tensor:
-    """`L^-T y / sqrt(n)`, the move of the inner points, for y [n - 1, D].
-
-    `T = L L^T` has the closed form `(L^-1)_ij = j / sqrt(i (i + 1))`, j <= i, so a sum from the
-    right does it.
-    """
-    i, root = _weights(y)
-    return i * (y / root).flip(0).cumsum(0).flip(0)
-
-
-def from_path(gradient: torch.Tensor) -> torch.Tensor:
-    """`L^-1 g / sqrt(n)`: a gradient in the inner points [n - 1, D] as one in y."""
-    i, root = _weights(gradient)
-    return (i * gradient).cumsum(0) / root
-
-
-def _weights(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """i and `sqrt(n i (i + 1))` for i = 1 .. n - 1, [n - 1, 1]."""
-    i = torch.arange(1, len(like) + 1, dtype=torch.float64, device=like.device)[:, None]
-    return i, ((len(like) + 1) * i * (i + 1)).sqrt()

@@ -1,9 +1,9 @@
-"""Which solver serves which metric, in one table."""
+"""Which solver serves which metric: what each needs, and the refusal that says so."""
 
 from scoregeo._utils.errors import ConfigError
 
-# gauss_newton needs an energy whose residuals are log-density differences; georce an inverse
-# metric; the others an energy.
+# The package's own metrics, for the message. The solvers decide by what a metric declares:
+# gauss_newton needs `least_squares` (or a flat metric), georce `linearise`, the others an energy.
 SERVES: dict[str, tuple[str, ...]] = {
     "gauss_newton": ("stein", "euclidean"),
     "georce": ("stein", "conformal", "euclidean"),
@@ -12,12 +12,14 @@ SERVES: dict[str, tuple[str, ...]] = {
 }
 
 
-def check_served(solver: str, metric: str) -> None:
-    """Raise ConfigError, naming every couple that works, where `solver` cannot serve `metric`."""
-    if metric not in SERVES[solver]:
-        couples = "; ".join(
-            f"solver={name} with metric={', '.join(metrics)}" for name, metrics in SERVES.items()
-        )
-        raise ConfigError(
-            f"solver = {solver!r} does not serve metric = {metric!r}; what works: {couples}."
-        )
+def refusal(solver: str, metric: str, needed: str) -> ConfigError:
+    """The error of a solver that needs what the metric does not have, naming every couple that
+    works.
+    """
+    couples = "; ".join(
+        f"solver={name} with metric={', '.join(metrics)}" for name, metrics in SERVES.items()
+    )
+    return ConfigError(
+        f"solver = {solver!r} does not serve metric = {metric!r}, which has no {needed}; what"
+        f" works: {couples}."
+    )

@@ -1,0 +1,148 @@
+"""Gauss-Newton on one grid and one quadrature."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from scoregeo.solver.base import Step
+from scoregeo.solver.gauss_newton.continuation import Continuation
+from scoregeo.solver.gauss_newton.descent import GaussNewtonDescent, Proposal
+from scoregeo.solver.gauss_newton.evaluation import AbstractEvaluation, assign, select
+from scoregeo.solver.gauss_newton.search import LevenbergMarquardt
+from scoregeo.solver.gauss_newton.termination import OUT_OF_BUDGET, SETTLED, Stop, Termination
+from scoregeo.solver.laplacian import stationarity
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """The parts of an iteration. `damping`: Levenberg-Marquardt's at the start."""
+
+    descent: GaussNewtonDescent
+    search: LevenbergMarquardt
+    continuation: Continuation
+    termination: Termination
+    damping: float
+    max_iterations: int
+
+
+class Iteration:
+    """State of every pair, each with its own lam, damping and stop; lives as long as one stage.
+
+    After `run`: `path` [pairs, points, *shape], `residuals` and `stops` of all pairs, and
+    `iterations` [pairs], rejected steps counted.
+    """
+
+    def __init__(
+        self, evaluation: AbstractEvaluation, start: torch.Tensor, method: Method, on_step: OnStep
+    ) -> None:
+        pairs, points, device = *start.shape[:2], start.device
+        self.evaluation, self.method, self.on_step = evaluation, method, on_step
+        self.path = start.detach().clone()
+        with torch.no_grad():
+            self.residuals, cost = evaluation.start(self.path)
+        self.evaluations = torch.full((pairs,), cost)
+        self.iterations = torch.zeros(pairs, dtype=torch.int64)
+        self.stops: list[Stop] = [OUT_OF_BUDGET] * pairs
+        self.active = torch.ones(pairs, dtype=torch.bool)
+        self.lam = method.continuation.first(self.residuals)
+        self.final = torch.full_like(self.lam, method.continuation.final)
+        self.damping = torch.full_like(self.lam, method.damping)
+        size = start[0, 0].numel()
+        self.last_step = torch.zeros(pairs, points - 2, size, dtype=torch.float64, device=device)
+        # Whether the last step was accepted whole, undamped and at the present lam
+        self.comparable = torch.zeros(pairs, dtype=torch.bool, device=device)
+
+    @torch.no_grad()
+    def run(self) -> None:
+        """Iterate until every pair has stopped; `on_step` is given the start (iteration 0) and
+        every iteration.
+        """
+        self._report(0)
+        for iteration in range(1, self.method.max_iterations + 1):
+            self._iterate()
+            self._report(iteration)
+            if not self.active.any():
+                return
+
+    def _report(self, iteration: int) -> None:
+        energy = self.residuals.energy(self.final).cpu()
+        self.on_step(Step(iteration, energy, self.evaluations.clone(), self.path))
+
+    def _iterate(self) -> None:
+        """One step of each active pair."""
+        index = self.active.nonzero()[:, 0].to(self.path.device)
+        damping = self.damping[index]
+        proposal = self._propose(index, damping)
+        settled = self.method.termination.negligible(proposal, damping)
+        for pair in index[settled].tolist():
+            self._stop(pair, SETTLED)
+        if not settled.all():
+            self._try(index[~settled], proposal.at(~settled), damping[~settled])
+
+    def _propose(self, index: torch.Tensor, damping: torch.Tensor) -> Proposal:
+        """Steps of the pairs `index`, each at the first lam at which there is something to gain; no
+        evaluation.
+        """
+        now, continuation = select(self.residuals, index), self.method.continuation
+        while True:
+            lam = self.lam[index]
+            proposal = self.method.descent.propose(now, lam, damping)
+            done = self.method.termination.negligible(proposal, damping)
+            done &= lam < continuation.final
+            if not done.any():
+                return proposal
+            self.lam[index] = torch.where(done, continuation.raised(lam), lam)
+            self.comparable[index[done]] = False
+
+    def _try(self, index: torch.Tensor, proposal: Proposal, damping: torch.Tensor) -> None:
+        """Evaluate the steps of the pairs `index`, take those that are accepted, and set what the
+        next ones start from.
+        """
+        search, termination, lam = self.method.search, self.method.termination, self.lam[index]
+        factor = self.method.descent.factor(
+            proposal.step, damping, self.last_step[index], self.comparable[index]
+        )
+        plain = factor == 1
+        path = self._moved(index, factor[:, None, None] * proposal.step)
+        trial = self.evaluation.trial(path, index, self.residuals, lam, search.bound(proposal))
+        verdict = search.judge(proposal, trial.residuals.energy(lam), trial.finite)
+        self.iterations[index.cpu()] += 1
+        self.evaluations[index.cpu()] += trial.evaluations
+
+        taken = index[verdict.accepted]
+        self.path[taken] = path[verdict.accepted]
+        assign(self.residuals, taken, select(trial.residuals, verdict.accepted))
+        raised = torch.where(verdict.accepted, self.method.continuation.raised(lam), lam)
+        self.last_step[index] = proposal.step
+        self.comparable[index] = verdict.accepted & plain & (damping == 0) & (raised == lam)
+        self.damping[index] = search.damping(damping, verdict, plain)
+        small = termination.small(proposal, verdict, damping, lam)
+        stuck = termination.stuck(proposal, verdict, plain, self.damping[index]) & ~small
+        self.lam[index] = torch.where(small, lam, raised)
+        for row in (small | stuck).nonzero()[:, 0].tolist():
+            pair = int(index[row])
+            if small[row]:
+                gradient = partial(self._gradient, pair)
+                self._stop(pair, termination.of_small(float(damping[row]), gradient))
+            else:
+                self._stop(pair, termination.of_stuck(bool(verdict.finite[row])))
+
+    def _moved(self, index: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        """Paths of the pairs `index` after a step of their inner points, [rows, n - 1, D]."""
+        moved = torch.nn.functional.pad(step, (0, 0, 1, 1)).reshape(
+            len(index), *self.path.shape[1:]
+        )
+        return self.path[index] + moved.to(self.path)
+
+    def _gradient(self, pair: int) -> torch.Tensor:
+        """The relative size of one pair's gradient, [1]."""
+        now = select(self.residuals, torch.tensor([pair], device=self.path.device))
+        lam = self.lam[pair : pair + 1]
+        return stationarity(now.gradient(lam), now.energy(lam))
+
+    def _stop(self, pair: int, stop: Stop) -> None:
+        self.stops[pair], self.active[pair] = stop, False

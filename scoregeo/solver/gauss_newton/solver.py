@@ -1,0 +1,155 @@
+"""The project's solver: damped Gauss-Newton on the graph energy, by default without a backward pass
+through the score.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
+from scoregeo.metric.base import AbstractMetric
+from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
+from scoregeo.solver.conclude import conclude
+from scoregeo.solver.gauss_newton.continuation import Continuation
+from scoregeo.solver.gauss_newton.descent import GaussNewtonDescent
+from scoregeo.solver.gauss_newton.iteration import Method
+from scoregeo.solver.gauss_newton.search import LevenbergMarquardt
+from scoregeo.solver.gauss_newton.stages import Settings, Stages
+from scoregeo.solver.gauss_newton.termination import Termination
+from scoregeo.solver.serving import refusal
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class GaussNewton(AbstractSolver):
+    """Minimises an energy that is a sum of squares, such as that of `stein`, by Gauss-Newton with
+    Levenberg-Marquardt damping of the path Laplacian. Serves metrics that declare such an energy
+    (`AbstractMetric.least_squares`) and flat ones.
+
+    An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch
+    for all pairs; a rejected step costs the same. Each pair has its own damping, continuation and
+    stop. Arithmetic is float64 whatever the score's type. Without a network's help nothing larger
+    than `[n m, n m]` and a few copies of the path is kept; the batch of a score call is cut to fit
+    memory by the score itself (`score.chunk`, `score.chunk_mb`).
+
+    Attributes:
+        num_points: points of a path, both ends counted, at least 2.
+        quadrature: "trapezoid" or "simpson".
+        subnodes: equal parts a segment is split into for the quadrature; more of them keep the path
+            from tunnelling through valleys of the density.
+        max_subnodes: adaptive refinement: where the certificate finds that a path tunnels, double
+            the parts and solve on from there, up to this many; None: never.
+        coarsest: solve first with this many points at least, on a grid coarse by powers of two, and
+            double; None: never. Two to three times cheaper from 128 points on; but on a coarse grid
+            a path may tunnel, and stay so on a fine one: use it together with `max_subnodes`.
+        max_iterations: steps tried on one grid and quadrature, rejected ones counted.
+        continuation: raise lam tenfold each step from where both parts of the start's energy weigh
+            the same. Good from a straight line; it may leave a good start, for which False solves
+            at the final lam from the first step. "auto": continue where the start's score part
+            outweighs the other a hundred times.
+        tolerance: a pair stops when the step's predicted and actual decrease are both below this
+            share of the energy. It is converged at a damping below 1, or where `stationarity^2` is
+            below it too; else it is stalled.
+        damping: initial Levenberg-Marquardt parameter, 0 for a pure Gauss-Newton step.
+        differentiate_score: for learned scores, which are no gradient fields: the energy's exact
+            gradient, by one backward pass through the score each accepted step, and Gauss-Newton
+            rows from an estimate of its Jacobian that these passes improve
+            (`score_jacobian`, adjoint Broyden). The start and an accepted step then cost
+            three times as much, a rejected one the same. Pairs are evaluated one after another, the
+            score's graph held for one at a time. "auto"
+            continuation is off: measured on digits, lam raised in steps cost more than it saved.
+    """
+
+    num_points: int = 64
+    quadrature: str = "trapezoid"
+    subnodes: int = 1
+    max_subnodes: int | None = None
+    coarsest: int | None = None
+    max_iterations: int = 50
+    continuation: bool | str = AUTO
+    tolerance: float = 1e-3
+    damping: float = 5.0
+    differentiate_score: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("solver.num_points", self.num_points, at_least=2, integer=True)
+        check_choice("solver.quadrature", self.quadrature, ("trapezoid", "simpson"))
+        check_number("solver.subnodes", self.subnodes, at_least=1, integer=True)
+        if self.max_subnodes is not None:
+            check_number(
+                "solver.max_subnodes", self.max_subnodes, at_least=self.subnodes, integer=True
+            )
+        if self.coarsest is not None:
+            check_number("solver.coarsest", self.coarsest, at_least=3, integer=True)
+        check_number("solver.max_iterations", self.max_iterations, at_least=1, integer=True)
+        if self.continuation not in (True, False, AUTO) or not isinstance(
+            self.continuation, (bool, str)
+        ):
+            raise bad_value("solver.continuation", self.continuation, "true, false or 'auto'")
+        check_number("solver.tolerance", self.tolerance, above=0.0, below=1.0)
+        check_number("solver.damping", self.damping, at_least=0.0)
+        check_choice("solver.differentiate_score", self.differentiate_score, (True, False))
+
+    def check(self, metric: AbstractMetric) -> None:
+        if metric.least_squares is None and not metric.is_flat:
+            raise refusal("gauss_newton", metric.name, "energy that is a sum of squares")
+
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
+        self.check(metric)
+        if start.ndim < 3 or len(start) == 0 or start.shape[1] != self.num_points:
+            raise ConfigError(
+                f"the start has shape {list(start.shape)}: it must be [pairs, points, *shape], with"
+                f" at least one pair and as many points as solver.num_points = {self.num_points}."
+            )
+        energy = metric.least_squares
+        if energy is None:
+            return _straight(metric, start)
+        settings = Settings(
+            Quadrature(self.quadrature, self.subnodes),
+            self.max_subnodes or self.subnodes,
+            self.coarsest,
+            self.differentiate_score,
+        )
+        stages = Stages(metric, energy, self._method(energy.lam), settings, start, on_step)
+        stages.run()
+        return stages.solution()
+
+    def _method(self, lam: float) -> Method:
+        """The parts of an iteration that ends at `lam`."""
+        estimated = self.differentiate_score
+        auto = self.continuation == AUTO and not estimated
+        return Method(
+            descent=GaussNewtonDescent(extrapolates=not estimated),
+            search=LevenbergMarquardt(estimated),
+            continuation=Continuation(lam, None if auto else self.continuation is True),
+            termination=Termination(self.tolerance, lam, estimated),
+            damping=self.damping,
+            max_iterations=self.max_iterations,
+        )
+
+
+def _straight(metric: AbstractMetric, start: torch.Tensor) -> Solution:
+    """In a flat metric every start relaxes to the straight line between its ends."""
+    began, pairs = time.perf_counter(), len(start)
+    zero = torch.zeros(pairs, dtype=torch.int64)
+    return conclude(
+        metric,
+        linear(start[:, [0, -1]], start.shape[1]),
+        Quadrature(),
+        status=[CONVERGED] * pairs,
+        iterations=zero,
+        score_evaluations=zero,
+        reason=[""] * pairs,
+        history=[],
+        began=began,
+    )
