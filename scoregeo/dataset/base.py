@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from scoregeo._utils.errors import bad_value
@@ -60,6 +61,9 @@ def reach_of(reach: float | torch.Tensor, pairs: Pairs) -> torch.Tensor:
             "reach", reach, f"a finite number above 0, or {len(pairs)} of them, one for each pair"
         )
     return values.expand(len(pairs))
+
+
+GRID = 48  # points each way of a surface's grid
 
 
 class AbstractDataset(ABC):
@@ -137,6 +141,12 @@ class AbstractDataset(ABC):
     def curvature(self, points: torch.Tensor) -> torch.Tensor | None:
         """Gaussian curvature of a surface at points of it [batch, *shape], [batch], one over data
         units squared; else None.
+        """
+        return None
+
+    def surface_grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """x, y and z [rows, columns] of a grid on a surface in its first three coordinates, for
+        pictures of paths on it; None for what is no surface, or is not shown.
         """
         return None
 

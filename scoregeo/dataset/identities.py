@@ -3,7 +3,7 @@
 import torch
 
 from scoregeo._utils.errors import DataError, check_number
-from scoregeo.dataset.digits import EMBEDDED_COUNT, Digits
+from scoregeo.dataset.digits import EMBEDDED_COUNT, Digits, load_digits
 from scoregeo.dataset.rotation import rotate
 
 # A lone digit must not be a nearly symmetric one, so 1, 8 and 0 come last.
@@ -32,6 +32,19 @@ def identities(digits: Digits, count: int) -> torch.Tensor:
 def pixels(images: torch.Tensor) -> torch.Tensor:
     """Bytes [count, 28, 28], 0 to 255, as float32 [count, 1, 28, 28] in [-1, 1]."""
     return images[:, None].float() / 127.5 - 1
+
+
+def shared_pixels(split: str, source: str, root: str | None) -> torch.Tensor:
+    """The digits of `split` that every source shares, [count, 1, 28, 28]; arguments as
+    `load_digits`. Raises DataError where the source has fewer.
+    """
+    digits = load_digits(split, source, root)
+    shared = EMBEDDED_COUNT[split]
+    if len(digits.images) < shared:
+        raise DataError(
+            f"{digits.source}: {len(digits.images)} {split} digits, at least {shared} are needed."
+        )
+    return pixels(digits.images[:shared])
 
 
 def rotation_sample(images: torch.Tensor, count: int = 720) -> torch.Tensor:

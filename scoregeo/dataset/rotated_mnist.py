@@ -13,15 +13,13 @@ from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES, load_digits
 from scoregeo.dataset.identities import identities as choose_identities
-from scoregeo.dataset.identities import pixels
-from scoregeo.dataset.rotation import rotate
+from scoregeo.dataset.identities import pixels, shared_pixels
+from scoregeo.dataset.rotation import random_rotations, rotate, rotations
 
 IDENTITIES = (1, 10, 100, "all")
 
-_BATCH = 2048  # images rotated at a time; bounds memory
-_LENGTH_STEP = (
-    0.25  # largest angle, in degrees, between the images whose distances add up to a length
-)
+# Largest angle, in degrees, between the images whose distances add up to a length
+_LENGTH_STEP = 0.25
 
 
 class RotatedMNIST(AbstractDataset):
@@ -106,12 +104,12 @@ class RotatedMNIST(AbstractDataset):
     @cached_property
     def _train_images(self) -> torch.Tensor:
         """The training digits that every source shares, [10000, 1, 28, 28]."""
-        return self._shared_images("train")
+        return shared_pixels("train", self.source, self.root)
 
     @cached_property
     def _test_images(self) -> torch.Tensor:
         """The test digits that every source shares, [3000, 1, 28, 28]."""
-        return self._shared_images("test")
+        return shared_pixels("test", self.source, self.root)
 
     @property
     def _pair_images(self) -> torch.Tensor:
@@ -127,14 +125,10 @@ class RotatedMNIST(AbstractDataset):
             self.pairs_per_angle
         )
         if isinstance(self.identities, int):
-            index = (
-                torch.arange(self.pairs_per_angle)
-                .remainder(self.identities)
-                .repeat(len(self.angles))
-            )
-            start = self._off_grid(
-                between, torch.randint(self.sample_angles, (count,), generator=source)
-            )
+            identity = torch.arange(self.pairs_per_angle).remainder(self.identities)
+            index = identity.repeat(len(self.angles))
+            steps = torch.randint(self.sample_angles, (count,), generator=source)
+            start = self._off_grid(between, steps)
         else:
             index = torch.randperm(EMBEDDED_COUNT["test"], generator=source)[:count]
             start = 360 * torch.rand(count, generator=source, dtype=torch.float64)
@@ -157,14 +151,14 @@ class RotatedMNIST(AbstractDataset):
         """
         source = generator(seed, "sample")
         if self.sample_size is None:
-            return self._random_rotations(self._train_images, count, source)
+            return random_rotations(self._train_images, count, source)
         offset = torch.rand(1, generator=source, dtype=torch.float64)
         index = torch.arange(self.sample_size)
         if count < self.sample_size:
             spread = (torch.arange(count) + offset) * (self.sample_size / count)
             index = spread.long().clamp_max(self.sample_size - 1)
         degrees = (index % self.sample_angles).double() * (360 / self.sample_angles)
-        return self._rotations(self._identity_images, index // self.sample_angles, degrees)
+        return rotations(self._identity_images, index // self.sample_angles, degrees)
 
     def held_out(self, count: int, seed: int) -> torch.Tensor:
         """`count` images of the same distribution that are not in `sample`, [count, 1, 28, 28];
@@ -174,10 +168,10 @@ class RotatedMNIST(AbstractDataset):
         digits at random angles."""
         source = generator(seed, "held out")
         if self.sample_size is None:
-            return self._random_rotations(self._test_images, count, source)
+            return random_rotations(self._test_images, count, source)
         index = torch.randint(len(self._identity_images), (count,), generator=source)
         steps = torch.randint(self.sample_angles, (count,), generator=source).double() + 0.5
-        return self._rotations(self._identity_images, index, steps * (360 / self.sample_angles))
+        return rotations(self._identity_images, index, steps * (360 / self.sample_angles))
 
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
         """The digit at equal steps of the angle.
@@ -216,7 +210,7 @@ class RotatedMNIST(AbstractDataset):
         for index, start, between in zip(*self._truth(pairs), strict=True):
             steps = math.ceil(float(between) / _LENGTH_STEP)
             degrees = start + between * torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-            images = self._rotations(self._pair_images, index.expand(steps + 1), degrees)
+            images = rotations(self._pair_images, index.expand(steps + 1), degrees)
             lengths.append(images.double().diff(dim=0).flatten(1).norm(dim=1).sum())
         return torch.stack(lengths)
 
@@ -226,7 +220,7 @@ class RotatedMNIST(AbstractDataset):
         """
         index, start, between = self._truth(pairs)
         degrees = start[:, None] + fractions * between[:, None]
-        path = self._rotations(
+        path = rotations(
             self._pair_images, index.repeat_interleave(fractions.shape[1]), degrees.flatten()
         )
         return path.view(*fractions.shape, *self.shape)
@@ -246,28 +240,3 @@ class RotatedMNIST(AbstractDataset):
         step = 360 / self.sample_angles
         rest = between / step - (between / step).round()
         return (steps + 0.5 - rest / 2) * step
-
-    def _shared_images(self, split: str) -> torch.Tensor:
-        digits = load_digits(split, self.source, self.root)
-        shared = EMBEDDED_COUNT[split]
-        if len(digits.images) < shared:
-            raise DataError(
-                f"{digits.source}: {len(digits.images)} {split} digits, at least {shared} are"
-                " needed."
-            )
-        return pixels(digits.images[:shared])
-
-    def _random_rotations(
-        self, images: torch.Tensor, count: int, source: torch.Generator
-    ) -> torch.Tensor:
-        index = torch.randint(len(images), (count,), generator=source)
-        return self._rotations(
-            images, index, 360 * torch.rand(count, generator=source, dtype=torch.float64)
-        )
-
-    @staticmethod
-    def _rotations(
-        images: torch.Tensor, index: torch.Tensor, degrees: torch.Tensor
-    ) -> torch.Tensor:
-        parts = zip(index.split(_BATCH), degrees.split(_BATCH), strict=True)
-        return torch.cat([rotate(images[i], d) for i, d in parts])

@@ -5,6 +5,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+_BATCH = 2048  # images rotated at a time; bounds memory
+
 
 def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
     """Rotate images counter-clockwise about their centre, bicubically.
@@ -29,3 +31,16 @@ def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
         images + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False
     )
     return (turned - 1).clamp(-1, 1)
+
+
+def rotations(images: torch.Tensor, index: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
+    """`rotate` of `images[index]`, index and degrees [count], a part at a time."""
+    parts = zip(index.split(_BATCH), degrees.split(_BATCH), strict=True)
+    return torch.cat([rotate(images[i], d) for i, d in parts])
+
+
+def random_rotations(images: torch.Tensor, count: int, source: torch.Generator) -> torch.Tensor:
+    """`count` of the images, drawn with replacement, at uniform angles."""
+    index = torch.randint(len(images), (count,), generator=source)
+    degrees = 360 * torch.rand(count, generator=source, dtype=torch.float64)
+    return rotations(images, index, degrees)

@@ -5,18 +5,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
+from scoregeo.dataset.base import GRID, AbstractDataset, Pairs, reach_of
 
 log = logging.getLogger(__name__)
 
 _ON_SPHERE = 1e-6  # largest distance of a given endpoint to the sphere, in units of the radius
-_ANTIPODAL = (
-    1e-9  # radians short of pi below which the shortest way is not told from its mirror image
-)
+# Radians short of pi below which the shortest way is not told from its mirror image
+_ANTIPODAL = 1e-9
 # Two points that pass the first tolerance cannot be told apart closer than this.
 _IDENTICAL = 1e-6
 
@@ -119,6 +119,13 @@ class Sphere(AbstractDataset):
 
     def curvature(self, points: torch.Tensor) -> torch.Tensor | None:
         return points.new_full((len(points),), self.radius**-2) if self.dimension == 2 else None
+
+    def surface_grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        if self.dimension != 2:
+            return None
+        r, u = self.radius, np.linspace(0, 2 * np.pi, GRID)
+        v = np.linspace(0, np.pi, GRID // 2)[:, None]
+        return r * np.sin(v) * np.cos(u), r * np.sin(v) * np.sin(u), r * np.cos(v) * np.ones_like(u)
 
     def _truth(self, pairs: Pairs) -> torch.Tensor:
         return self._velocity(pairs.ends) if pairs.truth is None else pairs.truth

@@ -10,14 +10,11 @@ import torch
 
 from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_json, write_whole
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.dataset.sphere import Sphere
-from scoregeo.dataset.torus import Torus
 from scoregeo.report.animation import animation
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.style import as_pictures
 
-_GRID = 48
 _TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
 _PATHS_SHOWN = 4  # pairs on one surface; more hide each other
 
@@ -102,27 +99,13 @@ def write_pictures(
             written += frame_strips(
                 figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})"
             )
-    elif (surface := surface_of(dataset)) is not None:
+    elif (surface := dataset.surface_grid()) is not None:
         longest = _chosen(dataset, pairs, saved_pairs)
         tracks = _different(
             {method: path[longest, :, :3].double() for method, path in frames.items()}
         )
         written += surface_paths(figures / "paths", surface, tracks)
     return [path for path in written if path.suffix == ".png"]
-
-
-def surface_of(dataset: AbstractDataset) -> tuple[Any, Any, Any] | None:
-    """x, y, z grids of a surface in its first three coordinates, or None for what is not one."""
-    u = np.linspace(0, 2 * np.pi, _GRID)
-    if isinstance(dataset, Sphere) and dataset.dimension == 2:
-        v = np.linspace(0, np.pi, _GRID // 2)[:, None]
-        r = dataset.radius
-        return r * np.sin(v) * np.cos(u), r * np.sin(v) * np.sin(u), r * np.cos(v) * np.ones_like(u)
-    if isinstance(dataset, Torus):
-        theta, phi = torch.meshgrid(torch.from_numpy(u), torch.from_numpy(u), indexing="ij")
-        x, y, z = dataset.embed(torch.stack([theta, phi], -1)).numpy().transpose(2, 0, 1)
-        return x, y, z
-    return None
 
 
 def _different(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -14,7 +14,8 @@ from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPo
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.sd_loading import SD15, load_stable_diffusion
-from scoregeo.score.stable_diffusion import StableDiffusion, StableDiffusionScore, generate
+from scoregeo.score.sd_model import StableDiffusion, generate
+from scoregeo.score.stable_diffusion import StableDiffusionScore
 
 
 @dataclass(frozen=True, eq=False)

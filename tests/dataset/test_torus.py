@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.base import Pairs
-from scoregeo.dataset.torus import Torus, shoot, shortest_geodesic
+from scoregeo.dataset.torus import Torus
+from scoregeo.dataset.torus_geodesic import shoot, shortest_geodesic
 
 SHAPES = [(1.0, 0.4), (1.0, 0.9), (3.0, 0.2)]
 

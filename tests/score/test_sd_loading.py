@@ -12,7 +12,8 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo._utils.seed import generator
-from scoregeo.score.sd_loading import PARTS, load_stable_diffusion
+from scoregeo.score.sd_folder import PARTS
+from scoregeo.score.sd_loading import load_stable_diffusion
 from tests.score.tiny_sd import TOKENS, save_tiny_sd, scheduler, tiny_unet
 
 Damage = Callable[[Path], None]

@@ -16,7 +16,7 @@ from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AlongChord, Fixed, PerPoint
 from scoregeo.score.prediction import PREDICTIONS
 from scoregeo.score.sd_loading import load_stable_diffusion
-from scoregeo.score.stable_diffusion import StableDiffusion, generate
+from scoregeo.score.sd_model import StableDiffusion, generate
 from tests.score.mixture_unet import CAT, DOG, SHAPE, SIGMA, MixtureUNet, log_density, mixture
 from tests.score.tiny_sd import (
     IMAGE,

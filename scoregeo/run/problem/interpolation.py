@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 import torch
@@ -12,46 +12,13 @@ from scoregeo._utils.part import Part
 from scoregeo._utils.seed import generator
 from scoregeo.baseline.base import NOISE, AbstractBaseline, Ends
 from scoregeo.dataset.base import Pairs
-from scoregeo.initializer.base import AbstractInitializer, Starter
-from scoregeo.initializer.several import parts, solve_all
+from scoregeo.initializer.several import parts
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import BASELINE, OURS, START, TRUTH, AbstractProblem, OnStep
-from scoregeo.run.problem.outcome import Outcome, Shared, closed_form
+from scoregeo.run.problem.outcome import Outcome, closed_form
+from scoregeo.run.problem.starts import StartMaker
 from scoregeo.solver.base import AbstractSolver
-
-
-@dataclass(frozen=True)
-class Starts:
-    """Starting paths [pairs, starts, points, *shape], the name of each start, and what all starts
-    cost together.
-
-    `prepared`: score evaluations spent once for all pairs of the run; `spent`: for these pairs.
-    `seconds`: the batch's."""
-
-    paths: torch.Tensor
-    names: tuple[str, ...]
-    prepared: int
-    spent: int
-    seconds: float
-
-    @property
-    def score_evaluations(self) -> torch.Tensor:
-        """Each pair's share, [pairs] float64."""
-        share = (self.prepared + self.spent) / len(self.paths)
-        return torch.full((len(self.paths),), share, dtype=torch.float64)
-
-    def shared(self, of: str) -> Shared:
-        """The same as all there is of the measure `of`."""
-        pairs = len(self.paths)
-        return Shared(of, torch.zeros(pairs, dtype=torch.int64), self.prepared, self.spent, pairs)
-
-    def at(self, kept: torch.Tensor) -> torch.Tensor:
-        """The path of start `kept` [pairs] of each pair, [pairs, points, *shape]."""
-        return self.paths[torch.arange(len(kept)), kept]
-
-    def names_at(self, kept: torch.Tensor) -> tuple[str, ...]:
-        """The name of start `kept` [pairs] of each pair."""
-        return tuple(self.names[index] for index in kept.tolist())
+from scoregeo.solver.multistart import solve_multistart
 
 
 class InterpolationProblem(AbstractProblem):
@@ -69,17 +36,27 @@ class InterpolationProblem(AbstractProblem):
         self.pairs: Pairs = every.part(self.part)
         device = experiment.settings.device
         self.clean = self.pairs.ends.to(device)
+        initializers = parts(experiment.initializer_name, experiment.initializer)
+        every_lifted = lifted
         if lifted is not None:
-            self._every_lifted = self.lifted = lifted
-        elif any(initializer.joint for initializer in self._initializers.values()):
-            self._every_lifted = self._lift(every.ends.to(device), "noise")
-            self.lifted = self._every_lifted[self.part.rows]
+            self.lifted = lifted
+        elif any(initializer.joint for initializer in initializers.values()):
+            every_lifted = self._lift(every.ends.to(device), "noise")
+            self.lifted = every_lifted[self.part.rows]
         else:
             self.lifted = self._lift(self.clean, "noise", self.part)
         self.noisy = not torch.equal(self.clean, self.lifted)
-        self._kept: torch.Tensor | None = (
-            None  # which start the first solver's path was kept from, [pairs]
+        self.starts = StartMaker(
+            experiment,
+            initializers,
+            self._references,
+            ends=self.lifted,
+            every_end=every_lifted,
+            part=self.part,
+            noisy=self.noisy,
         )
+        # Which start the first solver's path was kept from, [pairs]
+        self._kept: torch.Tensor | None = None
 
     def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
         """The truth where it is known, baselines, the start, solvers.
@@ -107,7 +84,8 @@ class InterpolationProblem(AbstractProblem):
         }
         # Of several starts, the row is that of the path the first solver kept: known once it has
         # run.
-        first = dict([next(iter(solvers.items()))]) if len(self._initializers) > 1 else {}
+        several = len(self.starts.initializers) > 1
+        first = dict([next(iter(solvers.items()))]) if several else {}
         return found | first | start | solvers
 
     def role(self, method: str) -> str:
@@ -169,14 +147,12 @@ class InterpolationProblem(AbstractProblem):
         )
 
     def _start(self, _: OnStep | None) -> Outcome:
-        starts = self._make_starts(self.experiment.num_points)
-        if (
-            self._kept is None and len(starts.names) > 1
-        ):  # the solver's row was taken from an interrupted run
-            self._solve(self._first_solver, None)
-        kept = (
-            torch.zeros(len(starts.paths), dtype=torch.int64) if self._kept is None else self._kept
-        )
+        starts = self.starts.make(self.experiment.num_points)
+        if self._kept is None and len(starts.names) > 1:
+            self._solve(self._first_solver, None)  # its row was taken from an interrupted run
+        kept = self._kept
+        if kept is None:
+            kept = torch.zeros(len(starts.paths), dtype=torch.int64)
         outcome = closed_form(
             starts.at(kept), self.decodes, starts.seconds, starts.score_evaluations
         )
@@ -190,8 +166,12 @@ class InterpolationProblem(AbstractProblem):
         return self.noisy or self.experiment.inversion.decode_evaluations > 0
 
     def _solve(self, solver: AbstractSolver, on_step: OnStep | None) -> Outcome:
-        starts = self._make_starts(solver.num_points)
-        solution, kept = solve_all(solver, self.experiment.metric, starts.paths, on_step)
+        starts, metric = self.starts.make(solver.num_points), self.experiment.metric
+        if len(starts.names) == 1:
+            solution = solver.solve(metric, starts.paths[:, 0], on_step)
+            kept = torch.zeros(len(starts.paths), dtype=torch.int64)
+        else:
+            solution, kept = solve_multistart(solver, metric, starts.paths, on_step)
         if solver is self._first_solver:
             self._kept = kept
         return Outcome(
@@ -209,36 +189,6 @@ class InterpolationProblem(AbstractProblem):
             reason=solution.reason,
             shared=starts.shared("start_evaluations"),
         )
-
-    @torch.no_grad()
-    def _make_starts(self, num_points: int) -> Starts:
-        starters, prepared, seconds = self._starters
-        began, spent, paths = time.perf_counter(), 0, []
-        for name, starter in starters.items():
-            before = self.experiment.evaluations()
-            if self._initializers[name].joint:
-                paths.append(starter(self._every_lifted, num_points)[self.part.rows])
-                prepared += self.experiment.evaluations() - before
-            else:
-                paths.append(starter(self.lifted, num_points))
-                spent += self.experiment.evaluations() - before
-        seconds += time.perf_counter() - began
-        return Starts(torch.stack(paths, 1), tuple(starters), prepared, spent, seconds)
-
-    @cached_property
-    def _starters(self) -> tuple[dict[str, Starter], int, float]:
-        experiment = self.experiment
-        before, began = experiment.evaluations(), time.perf_counter()
-        with torch.no_grad():
-            starters = {
-                name: initializer.prepare(experiment.metric, self._references, self.noisy)
-                for name, initializer in self._initializers.items()
-            }
-        return starters, experiment.evaluations() - before, time.perf_counter() - began
-
-    @property
-    def _initializers(self) -> Mapping[str, AbstractInitializer]:
-        return parts(self.experiment.initializer_name, self.experiment.initializer)
 
     @property
     def _first_solver(self) -> AbstractSolver:
