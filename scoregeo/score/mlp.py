@@ -4,86 +4,26 @@ import hashlib
 import json
 import logging
 import math
-from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from scoregeo._utils.cache import cache_folder
 from scoregeo._utils.errors import ConfigError, DataError, check_choice, check_number
 from scoregeo._utils.files import load_tensors, save_tensors
-from scoregeo._utils.seed import generator
+from scoregeo._utils.lock import FolderLock
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.mlp_network import DenoisingLoss, Network, initialise
 from scoregeo.score.noise_level import POINTS, auto_field
 from scoregeo.training.loop import CHECKPOINT, TrainingSettings, train
 
 log = logging.getLogger(__name__)
 
-# Changes with the code below; weights made by another version are not used.
+# Changes with what is trained and how; weights made by another version are not used.
 _VERSION = "1"
 _WEIGHTS = "weights.safetensors"
-_OCTAVES = 4
-_BATCH = 1024
-
-
-class Network(nn.Module):
-    """F(x, sigma) of the preconditioned denoiser (Karras et al. 2022, "Elucidating the design space
-    of diffusion models"):
-
-    D = c_skip x + c_out F(c_in x, log sigma), with v = sigma^2 + scale^2: c_skip = scale^2 / v,
-    c_out = sigma scale / sqrt(v), c_in = 1 / sqrt(v). SiLU layers; sigma enters as sines and
-    cosines of log sigma.
-    """
-
-    def __init__(
-        self, size: int, width: int, depth: int, scale: float, sigma_min: float, sigma_max: float
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.sigma_min = sigma_min
-        self.sigma_max = sigma_max
-        widths = [size + 2 * _OCTAVES] + [width] * depth
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.SiLU()]
-        self.layers = nn.Sequential(*layers, nn.Linear(width, size))
-
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """F at x [batch, D] and sigma [batch, 1]."""
-        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
-        level = (sigma.log() - low) / (high - low)
-        phases = (
-            math.pi * level * 2.0 ** torch.arange(-1, _OCTAVES - 1, device=x.device, dtype=x.dtype)
-        )
-        c_in = (sigma**2 + self.scale**2).rsqrt()
-        value: torch.Tensor = self.layers(torch.cat([c_in * x, phases.sin(), phases.cos()], 1))
-        return value
-
-
-class DenoisingLoss:
-    """`E |F - (y - c_skip x) / c_out|^2 / D`, `x = y + sigma z`, y fresh points of the data, sigma
-    log-uniform in its range.
-
-    This is denoising score matching with Karras's weights, under which every noise level counts
-    about the same.
-    """
-
-    def __init__(self, dataset: AbstractDataset, batch: int = _BATCH) -> None:
-        self.dataset = dataset
-        self.batch = batch
-
-    def __call__(self, model: Network, step: int, rng: torch.Generator) -> torch.Tensor:
-        seed = int(torch.randint(2**62, (1,), generator=rng))
-        clean = self.dataset.sample(self.batch, seed).float()
-        low, high = math.log(model.sigma_min), math.log(model.sigma_max)
-        sigma = (low + (high - low) * torch.rand(len(clean), 1, generator=rng)).exp()
-        x = clean + sigma * torch.randn(clean.shape, generator=rng)
-        variance = sigma**2 + model.scale**2
-        target = (clean - model.scale**2 / variance * x) * variance.sqrt() / (sigma * model.scale)
-        return (model(x, sigma) - target).square().mean()
 
 
 class MLPScore(AbstractScore):
@@ -135,7 +75,7 @@ def mlp_score(
     points of `dataset.held_out` (`scoregeo.score.noise_level`).
 
     Raises: ConfigError for images or a setting out of range, before training; DataError for a
-    damaged weights file."""
+    damaged weights file or a cache folder that cannot be written."""
     if len(dataset.shape) != 1:
         raise ConfigError(
             f"score = 'mlp' takes points of shape (D,), those of {type(dataset).__name__} have"
@@ -155,7 +95,7 @@ def mlp_score(
         check_choice("score.sigma", sigma, RULES)
     else:
         field_at(MLPScore(network, dataset.shape[0]), sigma, timestep)
-    _initialise(network.float(), seed)
+    initialise(network.float(), seed)
     settings = TrainingSettings(
         steps, lr=lr, cooldown=0.5, ema=0.995, seed=seed, checkpoint_every=500, log_every=100
     )
@@ -178,17 +118,44 @@ def _trained(
     folder: Path,
     progress: bool,
 ) -> Network:
-    """The network with weights from `folder`, trained first where there are none."""
+    """The network with weights from `folder`, trained first where there are none: by one process,
+    while others that need them wait for them.
+    """
     path = folder / _WEIGHTS
     if path.exists():
-        try:
-            network.load_state_dict(load_tensors(path))
-        except RuntimeError as error:
-            raise DataError(
-                f"{path} does not hold the weights of this network: {error}. Delete it to train"
-                " again."
-            ) from error
-        return network
+        return _read(network, path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(folder, wait=True)
+    except (DataError, OSError) as error:
+        raise DataError(f"the folder {folder} cannot be used to train in: {error}") from error
+    try:
+        if path.exists():  # another process has trained the network meanwhile
+            return _read(network, path)
+        return _train(network, dataset, settings, folder, progress)
+    finally:
+        lock.release()
+
+
+def _read(network: Network, path: Path) -> Network:
+    """The network with the weights of a file."""
+    try:
+        network.load_state_dict(load_tensors(path))
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} does not hold the weights of this network: {error}. Delete it to train again."
+        ) from error
+    return network
+
+
+def _train(
+    network: Network,
+    dataset: AbstractDataset,
+    settings: TrainingSettings,
+    folder: Path,
+    progress: bool,
+) -> Network:
+    """The average of the network's weights after training, kept in `folder`."""
     log.info(
         "training a score network for %s, %d steps, in %s",
         type(dataset).__name__,
@@ -197,24 +164,9 @@ def _trained(
     )
     network.requires_grad_(True).train()
     average = train(network, DenoisingLoss(dataset), settings, folder, progress)
-    save_tensors(path, average.state_dict())
+    save_tensors(folder / _WEIGHTS, average.state_dict())
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return average
-
-
-def _initialise(network: Network, seed: int) -> None:
-    """Draw the weights from the seed: normal with variance 1 / inputs, zero biases, a last layer of
-    zeros.
-    """
-    source = generator(seed, "weights")
-    linear = [layer for layer in network.layers if isinstance(layer, nn.Linear)]
-    with torch.no_grad():
-        for layer in linear:
-            layer.weight.copy_(
-                torch.randn(layer.weight.shape, generator=source) * (1.5 / layer.in_features) ** 0.5
-            )
-            layer.bias.zero_()
-        linear[-1].weight.zero_()
 
 
 def _key(dataset: str, probe: torch.Tensor, settings: str) -> str:

@@ -2,7 +2,6 @@
 survive a kill.
 """
 
-import copy
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 import torch
 from safetensors import safe_open
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from scoregeo._utils.errors import ConfigError, DataError, check_number
@@ -88,15 +88,17 @@ class TrainingSettings:
         return min(self.ema, (1 + step) / (10 + step))
 
 
-def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    """`average <- decay * average + (1 - decay) * model`, for every parameter;
-    buffers are copied.
+def moving_average(model: torch.nn.Module, settings: TrainingSettings) -> AveragedModel:
+    """The average of `model`'s weights, theirs at first; `update_parameters` after step 0, 1, ...
+    makes it `decay(step) * average + (1 - decay(step)) * model`. Buffers are copied.
     """
-    with torch.no_grad():
-        for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-        for copied, buffer in zip(average.buffers(), model.buffers(), strict=True):
-            copied.copy_(buffer)
+
+    def blend(mean: torch.Tensor, value: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+        return mean.lerp(value, 1 - settings.decay(int(count) - 1))
+
+    average = AveragedModel(model, avg_fn=blend).requires_grad_(False)
+    average.n_averaged.fill_(1)  # the model as it is; else the first update would copy it
+    return average
 
 
 def train(
@@ -116,11 +118,13 @@ def train(
     loss, lr, seconds); where it holds a checkpoint of this model and seed, training goes on from
     there. Raises DataError where the checkpoint does not fit, or where the loss stops being finite.
     """
-    average = copy.deepcopy(model).requires_grad_(False)
+    moving = moving_average(model, settings)
+    average: Model = moving.module
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
     first, seconds = load_checkpoint(folder, model, average, optimizer, settings.seed)
+    moving.n_averaged += first
     lines = _read_log(folder, first)
     start, losses = time.monotonic() - seconds, 0.0
     model.train()
@@ -140,7 +144,7 @@ def train(
                     " or look at the data."
                 )
             optimizer.step()
-            update_average(average, model, settings.decay(step))
+            moving.update_parameters(model)
             losses += loss.item()
             done = step + 1
             bar.update()

@@ -21,7 +21,7 @@ from scoregeo.training.denoising import (
     posterior_mean,
     v_of_clean,
 )
-from scoregeo.training.loop import CHECKPOINT, LOG, TrainingSettings, train, update_average
+from scoregeo.training.loop import CHECKPOINT, LOG, TrainingSettings, moving_average, train
 
 
 class Killed(Exception):
@@ -114,14 +114,15 @@ def test_moving_average_is_the_weighted_sum_of_all_weights() -> None:
     assert settings.decay(0) == pytest.approx(0.1)
     assert settings.decay(3) == pytest.approx(4 / 13)
     assert settings.decay(1000) == 0.5
-    average, model = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-    nn.init.constant_(average.weight, 1.0)
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1.0)
+    average = moving_average(model, settings)
     expected = 1.0
     for step, value in enumerate((2.0, -1.0, 4.0)):
         nn.init.constant_(model.weight, value)
-        update_average(average, model, settings.decay(step))
+        average.update_parameters(model)
         expected = settings.decay(step) * expected + (1 - settings.decay(step)) * value
-    assert average.weight.item() == pytest.approx(expected)
+    assert average.module.weight.item() == pytest.approx(expected)
 
 
 def test_checkpoints_of_another_seed_or_model_and_damaged_ones_are_refused(tmp_path: Path) -> None:
