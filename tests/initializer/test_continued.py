@@ -38,7 +38,7 @@ def test_cost_stays_within_what_is_stated() -> None:
 
 
 def test_what_it_cannot_serve_is_refused() -> None:
-    with pytest.raises(ConfigError, match="needs metric = 'stein', not 'euclidean'"):
+    with pytest.raises(ConfigError, match="such as metric = 'stein', not 'euclidean'"):
         ContinuedInitializer().check(EuclideanMetric())
     with pytest.raises(
         ConfigError, match=r"initializer\.sigma_start = 0.1 .* above score\.sigma = 0.1"

@@ -1,7 +1,6 @@
-"""Several starts: each pair keeps the better of two known ways, at the cost of both."""
+"""Several starts as a run's initializer: what its rows say, and what is refused."""
 
 import json
-import math
 from pathlib import Path
 
 import pytest
@@ -10,112 +9,11 @@ import torch
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import load_tensors
 from scoregeo.initializer.lerp import LerpInitializer
-from scoregeo.initializer.several import SeveralInitializer, parts, solve_all
+from scoregeo.initializer.several import SeveralInitializer
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.problem.interpolation import InterpolationProblem
-from scoregeo.solver.base import Step
-from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import PLAIN, run_here
-from tests.initializer.cases import (
-    RoundInitializer,
-    across_ends,
-    along_ends,
-    counted_gap_metric,
-    given,
-    open_ring,
-)
-
-STEP = 2 * math.pi / 60
-
-
-def starts(ends: torch.Tensor, num_points: int) -> torch.Tensor:
-    metric, _ = counted_gap_metric()
-    several = SeveralInitializer({"lerp": LerpInitializer(), "round": RoundInitializer()})
-    made = [
-        part.prepare(metric, given(open_ring()))(ends, num_points)
-        for part in parts("several", several).values()
-    ]
-    return torch.stack(made, 1)
-
-
-def test_each_pair_keeps_the_better_way() -> None:
-    """Across the gap LERP is caught and the arc is right; a start through its middle is wrong along
-    the data.
-    """
-    metric, score = counted_gap_metric()
-    both = starts(torch.cat([along_ends(), across_ends()]), 33)
-    through = both[0, 0].clone()
-    through[1:-1] += (
-        torch.tensor([-2.0, -1.5]) * torch.sin(torch.linspace(0, math.pi, 33))[1:-1, None]
-    )  # crosses the hole and the gap
-    both[0, 1] = through
-    solver = GaussNewton(33, subnodes=4, max_iterations=40)
-    before = score.count
-    solution, kept = solve_all(solver, metric, both)
-    assert kept.tolist() == [0, 1]
-    spent = solution.score_evaluations + solution.certificate_evaluations
-    assert int(spent.sum()) == score.count - before  # the batch's whole cost, none of it lost
-    alone = [solver.solve(metric, both[:, start]) for start in (0, 1)]
-    for pair, start in enumerate(kept.tolist()):
-        certified = [float(one.certified_energy[pair]) for one in alone]
-        assert certified[start] < 0.7 * certified[1 - start]
-        assert float(solution.certified_energy[pair]) == pytest.approx(certified[start], rel=1e-6)
-        torch.testing.assert_close(solution.path[pair], alone[start].path[pair])
-        evaluations = sum(int(one.score_evaluations[pair]) for one in alone)
-        assert int(solution.score_evaluations[pair]) == evaluations
-        assert solution.status[pair] == alone[start].status[pair]
-        assert float(solution.stationarity[pair]) == pytest.approx(
-            float(alone[start].stationarity[pair]), rel=1e-3
-        )
-    # Known lengths of the two ways, blurring aside.
-    assert float(solution.certified_energy[0]) == pytest.approx((12 * STEP) ** 2 / 2, rel=0.03)
-    assert float(solution.length[1]) == pytest.approx(43 * STEP, rel=0.3)
-    assert len(solution.history) > 1 and all(step.energy.shape == (2,) for step in solution.history)
-    assert solution.history[-1].score_evaluations.tolist() == solution.score_evaluations.tolist()
-
-
-def test_one_start_is_solved_as_before() -> None:
-    metric, _ = counted_gap_metric()
-    start = starts(along_ends(), 17)[:, :1]
-    solver = GaussNewton(17)
-    solution, kept = solve_all(solver, metric, start)
-    plain = solver.solve(metric, start[:, 0])
-    assert (
-        kept.tolist() == [0]
-        and torch.equal(solution.path, plain.path)
-        and solution.status == plain.status
-    )
-    assert torch.equal(solution.score_evaluations, plain.score_evaluations) and len(
-        solution.history
-    ) == len(plain.history)
-
-
-def test_steps_tell_the_best_so_far() -> None:
-    metric, _ = counted_gap_metric()
-    steps: list[Step] = []
-    solution, kept = solve_all(
-        GaussNewton(9, max_iterations=3), metric, starts(across_ends(), 9), steps.append
-    )
-    assert kept.tolist() == [1] and all(step.energy.shape == (1,) for step in steps)
-    assert float(steps[-1].energy) < 1000  # LERP stays above ten thousand
-    assert int(steps[-1].score_evaluations) <= int(solution.score_evaluations)
-
-
-def test_a_start_that_is_not_finite_is_not_kept() -> None:
-    metric, _ = counted_gap_metric()
-    both = starts(along_ends(), 9)
-
-    class OneBad:
-        """A solver whose last path has an energy of NaN."""
-
-        def solve(self, *arguments: object) -> object:
-            solution = GaussNewton(9).solve(*arguments)  # type: ignore[arg-type]
-            solution.certified_energy[0] = math.nan
-            return solution
-
-    _, kept = solve_all(OneBad(), metric, both)  # type: ignore[arg-type]
-    assert kept.tolist() == [1]
 
 
 def test_rows_name_the_start_and_show_its_path(tmp_path: Path) -> None:

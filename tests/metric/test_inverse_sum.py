@@ -9,7 +9,6 @@ from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
-from scoregeo.metric.inverse_sum import linearise
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.score.base import CountingScore
@@ -30,7 +29,7 @@ METRICS: list[AbstractMetric] = [
 def test_against_dense_matrices(metric: AbstractMetric, nodes: int) -> None:
     x = torch.cat([wavy(nodes), wavy(nodes) * 0.7 + 0.1])
     v = torch.randn(2, nodes, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    _, inverse = linearise(metric, x, v)
+    _, inverse = metric.linearise(x, v)
     matrix = metric.matrix(x.flatten(0, 1)).view(2, nodes, 4, 4)
     dense = torch.linalg.inv(matrix)
     torch.testing.assert_close(inverse.multiply(v), torch.einsum("pnij,pnj->pni", matrix, v))
@@ -45,7 +44,7 @@ def test_against_dense_matrices(metric: AbstractMetric, nodes: int) -> None:
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: f"{m.name}{getattr(m, 'lam', '')}")
 def test_derivative_against_central_differences(metric: AbstractMetric) -> None:
     x, u = wavy(5), wavy(6).diff(dim=1)
-    got, _ = linearise(metric, x, u)
+    got, _ = metric.linearise(x, u)
     step = 1e-5
     for coordinate in range(4):
         move = torch.zeros(4, dtype=torch.float64)
@@ -59,15 +58,15 @@ def test_derivative_against_central_differences(metric: AbstractMetric) -> None:
 
 def test_costs_one_evaluation_and_a_backward_pass_a_node() -> None:
     counted = CountingScore(mixture())
-    linearise(SteinMetric(ScoreField(counted, 0.5), 3.0), wavy(7), wavy(7))
+    SteinMetric(ScoreField(counted, 0.5), 3.0).linearise(wavy(7), wavy(7))
     assert counted.count == 7 * 3
     counted.count = 0
-    linearise(ConformalMetric(ScoreField(counted, 0.5), 0.2, nodes=8), wavy(7), wavy(7))
+    ConformalMetric(ScoreField(counted, 0.5), 0.2, nodes=8).linearise(wavy(7), wavy(7))
     assert counted.count == 7 * 8 * 3
-    linearise(EuclideanMetric(ScoreField(counted, 0.5)), wavy(7), wavy(7))
+    EuclideanMetric(ScoreField(counted, 0.5)).linearise(wavy(7), wavy(7))
     assert counted.count == 7 * 8 * 3
 
 
 def test_a_metric_without_a_matrix_free_inverse_is_refused() -> None:
     with pytest.raises(ConfigError, match="'pullback' has no matrix-free inverse"):
-        linearise(PullbackMetric(FIELD), wavy(4), wavy(4))
+        PullbackMetric(FIELD).linearise(wavy(4), wavy(4))

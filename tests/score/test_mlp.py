@@ -1,5 +1,10 @@
 """The trained network: its error against the exact score, its cache, and what is refused."""
 
+import json
+import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +51,38 @@ def test_weights_are_kept_and_found_again(cache: Path, monkeypatch: pytest.Monke
     mlp_score(Sphere(), 0, sigma=0.1, **{**SMALL, "width": 17})
     mlp_score(Sphere(), 0, sigma=0.1, **{**SMALL, "steps": 21})
     assert len(list(cache.glob("mlp/*/weights.safetensors"))) == 6
+
+
+TRAIN = """
+import sys, time
+from scoregeo.dataset.sphere import Sphere
+from scoregeo.score import mlp
+train = mlp.train
+def slow(*arguments):
+    print("training", flush=True)
+    time.sleep(1.5)
+    return train(*arguments)
+mlp.train = slow
+field = mlp.mlp_score(Sphere(), 0, sigma=0.1, steps=20, width=16, depth=2)
+print(field(Sphere().sample(8, 3)).tolist())
+"""
+
+
+def test_two_processes_train_a_network_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", TRAIN], stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert other.stdout is not None and other.stdout.readline() == "training\n"
+    monkeypatch.setattr(mlp, "train", lambda *arguments: pytest.fail("trained a second time"))
+    with caplog.at_level(logging.INFO):
+        found = mlp_score(Sphere(), 0, sigma=0.1, **SMALL)(Sphere().sample(8, 3))
+    assert f"in use by process {other.pid}" in caplog.text and "waiting" in caplog.text
+    theirs, _ = other.communicate(timeout=60)
+    assert found.tolist() == json.loads(theirs)
+    (weights,) = cache.glob("mlp/*/weights.safetensors")
+    assert {path.name for path in weights.parent.iterdir()} == {"weights.safetensors", "loss.jsonl"}
 
 
 def test_damaged_weights_are_named(cache: Path) -> None:

@@ -154,7 +154,8 @@ def test_bad_settings_and_metrics_are_refused() -> None:
         with pytest.raises(ConfigError, match=rf"solver\.{key} = "):
             Adam(**{key: value})  # type: ignore[arg-type]
     with pytest.raises(
-        ConfigError, match=r"solver\.differentiate_score = False .* only metric = 'stein'"
+        ConfigError,
+        match=r"solver\.differentiate_score = False .* such as that of metric = 'stein'",
     ):
         Adam(4, differentiate_score=False).check(EuclideanMetric())
     with pytest.raises(ConfigError, match="9 points, solver.num_points is 8"):

@@ -15,8 +15,8 @@ from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, Step
 from scoregeo.solver.gauss_newton import GaussNewton
-from scoregeo.solver.laplacian import smooth
-from scoregeo.solver.lbfgs import LBFGS, from_path, to_path
+from scoregeo.solver.laplacian import from_path, smooth, to_path
+from scoregeo.solver.lbfgs import LBFGS
 from tests.fields import ShellScore, arcs, mixture, shell_field, wavy
 
 FIELD = ScoreField(mixture(), 0.6)

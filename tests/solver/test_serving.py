@@ -18,7 +18,7 @@ from scoregeo.solver.base import AbstractSolver
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.georce import Georce
 from scoregeo.solver.lbfgs import LBFGS
-from scoregeo.solver.serving import SERVES, check_served
+from scoregeo.solver.serving import SERVES
 from tests.fields import mixture, wavy
 
 FIELD = ScoreField(mixture(), 1.0)
@@ -55,7 +55,7 @@ def test_a_couple_works_or_is_refused_before_any_work(solver: str, metric: str) 
 
 def test_the_refusal_names_every_couple_that_works() -> None:
     with pytest.raises(ConfigError) as caught:
-        check_served("georce", "pullback")
+        Georce().check(METRICS["pullback"])
     message = str(caught.value)
     for solver, metrics in SERVES.items():
         assert f"solver={solver} with metric={', '.join(metrics)}" in message

@@ -1,5 +1,6 @@
 """One process a folder: others are told who holds it, and whoever dies lets go."""
 
+import logging
 import os
 import signal
 import socket
@@ -79,7 +80,8 @@ def test_a_file_that_its_holder_removes_meanwhile_is_not_taken_for_the_lock(
 
     monkeypatch.setattr(fcntl, "flock", late)
     second = FolderLock(tmp_path)
-    assert len(seen) == 2  # the removed file's lock was given up
+    tries = [operation for operation in seen if operation & fcntl.LOCK_EX]
+    assert len(tries) == 2  # the removed file's lock was given up
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(DataError, match="in use"):
         FolderLock(tmp_path)
@@ -104,3 +106,27 @@ def test_where_there_are_no_locks_a_warning_is_logged(
     FolderLock(tmp_path)
     assert "cannot be locked here" in caplog.text and "Operation not supported" in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+def test_who_waits_says_so_once_and_has_the_folder_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD.replace("600", "2"), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    with caplog.at_level(logging.INFO):
+        lock = FolderLock(tmp_path, wait=True)
+    assert process.wait(60) == 0
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("scoregeo")]
+    assert len(told) == 1 and f"in use by process {process.pid}" in told[0] and "waiting" in told[0]
+    lock.release()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(DataError, match=r"its file \.lock cannot be opened"):
+        FolderLock(tmp_path)
