@@ -1,9 +1,11 @@
 """Interpolation as a run: what is decoded, and how often."""
 
+import pytest
 import torch
 
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
+from scoregeo.run.problem import interpolation
 from scoregeo.run.problem.interpolation import InterpolationProblem
 from tests.commands import PLAIN
 
@@ -50,3 +52,17 @@ def test_a_path_between_other_points_is_decoded_whole() -> None:
         field = made.experiment.field
         expected = made.experiment.inversion.decode(each.flatten(0, 1), field).reshape(each.shape)
         assert torch.allclose(made.decode(each), expected, rtol=0, atol=1e-12)
+
+
+def test_a_single_start_is_solved_by_the_solver_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        interpolation, "solve_multistart", lambda *arguments: pytest.fail("multi-start")
+    )
+    made = problem()
+    solver = made.experiment.solvers["gauss_newton"]
+    start = made.methods()["start_lerp"](None)
+    outcome = made.methods()["stein_gauss_newton"](None)
+    alone = solver.solve(made.experiment.metric, start.path)
+    assert torch.equal(outcome.path, alone.path) and outcome.status == alone.status
+    assert torch.equal(outcome.score_evaluations, alone.score_evaluations)
+    assert outcome.start == start.start == ("lerp",) * PAIRS
