@@ -91,8 +91,8 @@ def build(config: Config) -> Experiment:
     field = made if text_model is None else text_model.field()
     if not isinstance(field, ScoreField):
         raise ConfigError(
-            f"score ({config['score']['_target_']}) returned {type(field).__name__}: a score must be"
-            " an AbstractScore, or a function that returns a ScoreField."
+            f"score ({config['score']['_target_']}) returned {type(field).__name__}: a score must"
+            " be an AbstractScore, or a function that returns a ScoreField."
         )
     if text_model is None and field.shape != dataset.shape:
         raise ConfigError(
