@@ -53,7 +53,7 @@ def run_overrides(arguments: Sequence[str]) -> None:
 
 
 def launch_all(commands: Sequence[Sequence[str]], overrides: Sequence[str]) -> None:
-    """Run many commands as one multirun (`scoregeo.run.multirun.launch`); errors end the process as
+    """Run many commands as one multirun (`scoregeo.run.launch.launch`); errors end the process as
     those of `main` do.
     """
     with _told():
