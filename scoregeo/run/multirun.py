@@ -18,8 +18,10 @@ import yaml
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 
+from scoregeo._utils.errors import ConfigError, ScoregeoError
 from scoregeo._utils.files import write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
+from scoregeo._utils.part import part_of
 from scoregeo.run.launchers import check_launcher
 from scoregeo.run.points import expand
 
@@ -57,6 +59,8 @@ class Gather(Callback):
                 " one key or more, each with its values."
             )
         check_launcher(config)
+        if isinstance(config.shards, int) and config.shards > 1:
+            _check_shards(config)
         try:
             jobs = Gather.planned if self.pages else expand(config)
         except HydraException:
@@ -163,3 +167,21 @@ class Sweep:
 
 def _stop(reason: str) -> NoReturn:
     sys.exit(f"scoregeo: error: {reason}")
+
+
+def _check_shards(config: "DictConfig") -> None:
+    """End the command where a run has fewer pairs than shards; each job would say so after the
+    other.
+    """
+    from scoregeo.run.command import plain
+    from scoregeo.run.instantiate import make
+
+    found = plain(config)
+    try:
+        pairs = len(make("dataset", found["dataset"]).pairs(found["seed"]))
+    except (ScoregeoError, NotImplementedError):
+        return  # what is wrong with the dataset is for the jobs to say
+    try:
+        part_of(pairs, 0, config.shards)
+    except ConfigError as error:
+        _stop(str(error))
