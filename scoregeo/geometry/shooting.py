@@ -6,7 +6,7 @@ import torch
 
 from scoregeo._utils.errors import ScoreError
 from scoregeo.geometry.anderson import Shot, extrapolated
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.transport import transport_along_geodesic
 from scoregeo.metric.base import AbstractClosedFormMetric

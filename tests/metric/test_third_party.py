@@ -9,8 +9,8 @@ import torch
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.evaluation.metric_length import describe
-from scoregeo.geometry.distance import distance
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.distances import distance
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.momentum import velocity_cost
 from scoregeo.initializer.continued import ContinuedInitializer
 from scoregeo.initializer.graph import GraphInitializer

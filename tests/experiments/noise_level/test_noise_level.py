@@ -12,8 +12,8 @@ from experiments.noise_level.levels import Cell, grid, read_cells, verdict
 from experiments.noise_level.page import Done, Size, write_noise_level
 from scoregeo._utils.files import read_json
 from scoregeo.dataset.sphere import Sphere
-from scoregeo.run.build import make
 from scoregeo.run.command import compose
+from scoregeo.run.instantiate import make
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.noise_level import POINTS, choose_noise_level
 from tests.commands import run_here

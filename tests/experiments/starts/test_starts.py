@@ -16,8 +16,8 @@ from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import read_json
 from scoregeo.dataset.torus import Torus
 from scoregeo.initializer.lerp import LerpInitializer
-from scoregeo.run.build import make
 from scoregeo.run.command import compose
+from scoregeo.run.instantiate import make
 from scoregeo.score.base import AbstractScore
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import command, run_here

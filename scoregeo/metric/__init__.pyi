@@ -1,0 +1,9 @@
+from .base import AbstractClosedFormMetric as AbstractClosedFormMetric
+from .base import AbstractMetric as AbstractMetric
+from .base import PathMeasure as PathMeasure
+from .conformal import ConformalMetric as ConformalMetric
+from .cost import Cost as Cost
+from .euclidean import EuclideanMetric as EuclideanMetric
+from .least_squares import LeastSquares as LeastSquares
+from .pullback import PullbackMetric as PullbackMetric
+from .stein import SteinMetric as SteinMetric
