@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from safetensors import safe_open
@@ -119,7 +119,7 @@ def train(
     there. Raises DataError where the checkpoint does not fit, or where the loss stops being finite.
     """
     moving = moving_average(model, settings)
-    average: Model = moving.module
+    average = cast(Model, moving.module)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
