@@ -8,8 +8,8 @@ import torch
 from scoregeo.metric.graph import Rows, residuals
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.gauss_newton.normal_equations import gauss_newton_step, predicted_energy
 from scoregeo.solver.laplacian import inverse_laplacian, stationarity
+from scoregeo.solver.least_squares.normal_equations import gauss_newton_step, predicted_energy
 from tests.fields import mixture, wavy
 
 

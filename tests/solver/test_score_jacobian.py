@@ -10,7 +10,7 @@ from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.gauss_newton.score_jacobian import KEPT, ScoreJacobian
+from scoregeo.solver.least_squares.score_jacobian import KEPT, ScoreJacobian
 from tests.fields import Curl, mixture, wavy
 
 RULES = [

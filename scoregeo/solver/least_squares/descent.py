@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.metric.graph import Residuals
-from scoregeo.solver.gauss_newton.normal_equations import gauss_newton_step, predicted_energy
+from scoregeo.solver.least_squares.normal_equations import gauss_newton_step, predicted_energy
 
 _ALIGNED = 0.9  # cosine of two steps from which they are taken for the same slow mode
 _LARGEST_FACTOR = 3.0

@@ -13,12 +13,12 @@ from scoregeo.path.refine import refine
 from scoregeo.solver.base import Solution, Step
 from scoregeo.solver.certificate import certify
 from scoregeo.solver.conclude import conclude
-from scoregeo.solver.gauss_newton.evaluation import (
+from scoregeo.solver.least_squares.evaluation import (
     AbstractEvaluation,
     GradientFieldEvaluation,
     JacobianEvaluation,
 )
-from scoregeo.solver.gauss_newton.iteration import Iteration, Method
+from scoregeo.solver.least_squares.iteration import Iteration, Method
 
 _COARSE_TOLERANCE = 0.1  # a coarse grid's path is only a start
 

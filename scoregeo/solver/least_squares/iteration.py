@@ -7,12 +7,12 @@ from functools import partial
 import torch
 
 from scoregeo.solver.base import Step
-from scoregeo.solver.gauss_newton.continuation import Continuation
-from scoregeo.solver.gauss_newton.descent import GaussNewtonDescent, Proposal
-from scoregeo.solver.gauss_newton.evaluation import AbstractEvaluation, assign, select
-from scoregeo.solver.gauss_newton.search import LevenbergMarquardt
-from scoregeo.solver.gauss_newton.termination import OUT_OF_BUDGET, SETTLED, Stop, Termination
 from scoregeo.solver.laplacian import stationarity
+from scoregeo.solver.least_squares.continuation import Continuation
+from scoregeo.solver.least_squares.descent import GaussNewtonDescent, Proposal
+from scoregeo.solver.least_squares.evaluation import AbstractEvaluation, assign, select
+from scoregeo.solver.least_squares.search import LevenbergMarquardt
+from scoregeo.solver.least_squares.termination import OUT_OF_BUDGET, SETTLED, Stop, Termination
 
 OnStep = Callable[[Step], None]
 

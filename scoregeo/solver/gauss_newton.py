@@ -14,12 +14,12 @@ from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
-from scoregeo.solver.gauss_newton.continuation import Continuation
-from scoregeo.solver.gauss_newton.descent import GaussNewtonDescent
-from scoregeo.solver.gauss_newton.iteration import Method
-from scoregeo.solver.gauss_newton.search import LevenbergMarquardt
-from scoregeo.solver.gauss_newton.stages import Settings, Stages
-from scoregeo.solver.gauss_newton.termination import Termination
+from scoregeo.solver.least_squares.continuation import Continuation
+from scoregeo.solver.least_squares.descent import GaussNewtonDescent
+from scoregeo.solver.least_squares.iteration import Method
+from scoregeo.solver.least_squares.search import LevenbergMarquardt
+from scoregeo.solver.least_squares.stages import Settings, Stages
+from scoregeo.solver.least_squares.termination import Termination
 from scoregeo.solver.serving import refusal
 
 AUTO = "auto"

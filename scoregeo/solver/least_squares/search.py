@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.solver.gauss_newton.descent import Proposal
+from scoregeo.solver.least_squares.descent import Proposal
 
 _SUFFICIENT = 1e-4  # share of the predicted decrease from which a step is accepted
 _RAISED = (4.0, 16.0)  # least and greatest factor on the damping after a rejected step

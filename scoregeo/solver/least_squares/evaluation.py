@@ -11,7 +11,7 @@ from scoregeo.metric.cost import BACKWARD
 from scoregeo.metric.graph import Residuals, Rows
 from scoregeo.metric.least_squares import LeastSquares
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.gauss_newton.score_jacobian import ScoreJacobian
+from scoregeo.solver.least_squares.score_jacobian import ScoreJacobian
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED
-from scoregeo.solver.gauss_newton.descent import Proposal
-from scoregeo.solver.gauss_newton.search import Verdict
+from scoregeo.solver.least_squares.descent import Proposal
+from scoregeo.solver.least_squares.search import Verdict
 
 _NEGLIGIBLE = 1e-2  # of the tolerance
 _UNDAMPED = 1.0  # below it a step is as good as undamped
