@@ -154,7 +154,7 @@ def settings_of(config: Config) -> RunSettings:
 
 
 def trackers_of(config: Config) -> list[AbstractTracker]:
-    """Those asked for, and a local log in any case. A shard has that alone: its results are told
+    """Those asked for, and a local log in any case. A shard has that alone: its results are reported
     when all are merged.
     """
     found: list[AbstractTracker] = [

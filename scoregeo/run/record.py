@@ -220,7 +220,7 @@ def _history(outcome: Outcome) -> Record:
 
 
 def _joined_histories(histories: Sequence[Record], order: Sequence[int]) -> Record:
-    """As one; that of a part whose pairs have stopped goes on with its last step, as a pair's does
+    """As one; that of a part whose pairs have stopped continues with its last step, as a pair's does
     in one run.
     """
     if len(histories) == 1 or not histories[0]:
