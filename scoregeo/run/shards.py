@@ -97,7 +97,8 @@ def _check_done(
         for shard, reason in missing
     )
     raise DataError(
-        f"{len(missing)} of {len(parts)} shards are not done, and the run cannot be merged: {reasons}."
+        f"{len(missing)} of {len(parts)} shards are not done, and the run cannot be merged:"
+        f" {reasons}."
     )
 
 

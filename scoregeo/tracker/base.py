@@ -15,8 +15,8 @@ class AbstractTracker(ABC):
 
     @abstractmethod
     def start(self, folder: Path, config: Mapping[str, Any], group: str | None = None) -> None:
-        """A run begins in `folder`, or continues there, with the resolved configuration; `group`: the
-        sweep it is a job of.
+        """A run begins in `folder`, or continues there, with the resolved configuration; `group`:
+        the sweep it is a job of.
         """
 
     @abstractmethod

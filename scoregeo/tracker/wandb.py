@@ -38,8 +38,8 @@ class WandbTracker(AbstractTracker):
     the table of results, figures.
 
     Names are those of `scoregeo.tracker.naming`. While a method iterates its progress is logged;
-    its curves follow whole when it has finished, so that a killed run that continues, in the same run
-    there, has each curve once. Runs of a sweep are a group.
+    its curves follow whole when it has finished, so that a killed run that resumes, in the same
+    run there, has each curve once. Runs of a sweep are a group.
 
     `mode`: "auto" is "online" where a key is configured, else "offline". Where online fails,
     offline is used; whatever goes wrong is logged and tracking continues without.
