@@ -1,7 +1,8 @@
 """Energy and length of paths in metrics beside the run's own, and what measuring them costs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -20,7 +21,7 @@ LAM = 1000.0  # of a Stein metric that is not the run's own, as in configs/metri
 _PARAMETERS = ("lam", "eps", "alpha")
 
 MetricOf = Callable[[ScoreField], AbstractMetric]
-MeasureIn = Callable[[torch.Tensor, Quadrature, MetricOf], PathMeasure]
+MeasureIn = Callable[[torch.Tensor, Quadrature, MetricOf | None], PathMeasure]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ def default_metric(name: str, field: ScoreField) -> AbstractMetric:
     if name == "pullback":
         return PullbackMetric(field)
     return ConformalMetric(field) if name == "conformal" else EuclideanMetric(field)
+
+
+def further_metrics(
+    names: Sequence[str], own: AbstractMetric, own_of: MetricOf | None
+) -> dict[str, MetricOf]:
+    """The metrics of `evaluation.metrics`: the run's `own` with its parameters, made by `own_of`
+    where that is known, others with their defaults.
+    """
+    known = {} if own_of is None else {own.name: own_of}
+    return {name: known.get(name, partial(default_metric, name)) for name in names}
 
 
 def describe(name: str, metric: AbstractMetric) -> str:
