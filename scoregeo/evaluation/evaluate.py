@@ -67,12 +67,16 @@ class SetComparison:
 
     def of(self, found: FrameFeatures | None, units: Sequence[str]) -> SetMeasures:
         """Measures of the frames of all rows, `units` naming each row's pair; nothing where nothing
-        is asked for.
+        is asked for. Raises ConfigError for a name that its measure does not declare.
         """
         if found is None:
             return SetMeasures()
         sets = FrameSets(found, self.reference, tuple(units), self.settings, self.seed)
-        parts = [one.of_sets(sets) for one in MEASURES if one.of_sets is not None]
+        parts = []
+        for one in MEASURES:
+            if one.of_sets is not None:
+                parts.append(one.of_sets(sets))
+                _check_names(one, (*parts[-1].cells, *parts[-1].rows))
         return SetMeasures(
             cells=_merged(part.cells for part in parts),
             rows=_merged(part.rows for part in parts),
@@ -83,6 +87,8 @@ class SetComparison:
 def _note(context: Context, one: Measure) -> str | None:
     if not isinstance(one.note, str):
         return None if one.note is None else one.note(context)
+    if one.of_sets is not None and context.networks.features is None:
+        return None
     of_run = [need for need in one.needs if hasattr(context, need)]
     return one.note if all(_given(context, one, need) for need in of_run) else None
 
@@ -95,10 +101,15 @@ def _given(context: Context, one: Measure, need: str) -> bool:
     return isinstance(value, torch.Tensor) or bool(value)
 
 
-def _check(one: Measure, values: Values, pairs: int) -> None:
-    for name, value in values.items():
+def _check_names(one: Measure, names: Iterable[str]) -> None:
+    for name in names:
         if name not in one.columns:
             raise ConfigError(f"measure {_named(one)} gave {name!r}, which it does not declare.")
+
+
+def _check(one: Measure, values: Values, pairs: int) -> None:
+    _check_names(one, values)
+    for name, value in values.items():
         if not isinstance(value, NotAvailable) and value.shape != (pairs,):
             raise DataError(
                 f"measure {name!r} gave shape {list(value.shape)}; one value a pair is expected,"

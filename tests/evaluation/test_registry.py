@@ -1,4 +1,4 @@
-"""The registry: today's columns in today's order, and a measure of one's own declared in one place."""
+"""The registry: the columns in their order, and a measure of one's own declared in one place."""
 
 import json
 import math
@@ -136,7 +136,7 @@ def batch(**changes: Any) -> PathBatch:
     return PathBatch(**(facts | changes))
 
 
-def test_order_titles_and_directions_are_todays() -> None:
+def test_order_titles_and_directions_are_kept() -> None:
     found = [f"{n} | {c.title} | {c.direction or ''}".rstrip() for n, c in COLUMNS.items()]
     assert found == EXPECTED.strip().splitlines()
     assert {name: column.title for name, column in COLUMNS.items()} == TITLES
@@ -273,7 +273,7 @@ def own(batch: PathBatch) -> Values:
 
 
 def test_a_measure_of_sets(registry: None) -> None:
-    @set_measure({"spread": Column("spread of features", LOWER)})
+    @set_measure({"spread": Column("spread of features", LOWER)}, note="Spread.")
     def spread(sets: FrameSets) -> SetMeasures:
         assert isinstance(sets.frames.features, torch.Tensor)
         return SetMeasures(cells={"spread": Estimate(float(sets.frames.features.std()))})
@@ -285,6 +285,12 @@ def test_a_measure_of_sets(registry: None) -> None:
     assert list(found.cells) == ["fid", "kid", "recall", "spread"]
     assert found.cells["spread"] == Estimate(float(features.std()))
     assert comparison.of(None, ("a", "b")) == SetMeasures()
+    assert "Spread." not in notes_of(batch())
+    network = Networks(NotAvailable("no file"), None, None, ())
+    assert "Spread." in notes_of(batch(networks=network))
+    set_measure({"own": Column("own")})(lambda sets: SetMeasures(rows={"other": torch.ones(2)}))
+    with pytest.raises(ConfigError, match="'other', which it does not declare"):
+        comparison.of(FrameFeatures(features, "given"), ("a", "b"))
 
 
 def test_measures_of_a_module_that_is_not_imported_come_last() -> None:
