@@ -46,7 +46,7 @@ class Measure:
         needs: fields of `PathBatch` without which the measure is left out: those that are None,
             False or empty.
         note: what a reader of the tables must know, as text or made of the run's `Context` (None:
-            nothing). Text is shown in runs that have the fields of `needs` that belong to `Context`,
+            nothing). Text is shown in runs that have those of `needs` that are fields of `Context`,
             and of a measure of sets in those with a feature network.
     """
 
