@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import scoregeo.evaluation.measures  # noqa: F401  declares them
-from scoregeo.evaluation.registry import COLUMNS
+from scoregeo.evaluation.registry import COLUMNS, HIGHER, LOWER, NEARER_ZERO, TITLES
 
-__all__ = [
-    *("COLUMNS", "TITLES", "HIGHER", "LOWER", "NEARER_ZERO"),
-    *("direction", "headlines", "iterated", "present"),
-]
+__all__ = ["COLUMNS", "HIGHER", "LOWER", "NEARER_ZERO", "TITLES"]
+__all__ += ["direction", "headlines", "iterated", "present"]
 
 _HEADLINES = ("length_error", "psnr", "metric_length", "evaluations_per_point", "energy")
 _MOST_HEADLINES = 3
