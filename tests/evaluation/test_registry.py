@@ -179,8 +179,8 @@ def test_the_guides_example_in_a_run(
     )
     (tmp_path / "my_measures.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    pairs, points = 6, 8
-    small = ("~rivals", f"dataset.num_pairs={pairs}", f"solver.num_points={points}", *PLAIN)
+    pairs, points = 8, 8
+    small = ("~rivals.adam", f"dataset.num_pairs={pairs}", f"solver.num_points={points}", *PLAIN)
     folder, reason = run_here([*line.split()[1:], *small], tmp_path)
     monkeypatch.delitem(sys.modules, "my_measures")
     assert reason is None
