@@ -17,7 +17,16 @@ def sectional_curvature(
     parallel or one is zero. For `stein` one score evaluation and two JVPs a call of its field (6
     evaluations a point).
     Raises ConfigError where the metric has no closed curvature, DataError for bad tensors,
-    ScoreError for a bad score."""
+    ScoreError for a bad score.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> x, u, v = torch.eye(3, dtype=torch.float64)[:, None]
+        >>> scoregeo.sectional_curvature(metric, 1.05 * x, u, v).round(decimals=3)
+        tensor([0.9070], dtype=torch.float64)
+    """
     served = require_closed_form(metric, "sectional curvature")
     check_points(served, "x", x)
     check_like("u", u, "x", x)

@@ -21,5 +21,12 @@ def intrinsic_dimension(
     `probes`: random directions of signs a point, None: every axis, exact
     (`scoregeo.score.divergence`). Costs 3 score evaluations for each probe or axis. Raises
     ConfigError for a bad number of probes.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=5), sigma=0.05)
+        >>> x = torch.eye(5, dtype=torch.float64)[:1]
+        >>> scoregeo.intrinsic_dimension(field, x).round(decimals=2)
+        tensor([2.], dtype=torch.float64)
     """
     return x[0].numel() + field.sigma**2 * divergence(field, x, probes, seed)

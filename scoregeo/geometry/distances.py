@@ -39,7 +39,17 @@ def distance(
 
     0 where x is y, NaN where the solver failed; pairs that did not converge are named in the log.
     Raises ConfigError where the solver does not serve the metric, DataError for an empty batch,
-    mixed shapes or dtypes, and input that is not finite."""
+    mixed shapes or dtypes, and input that is not finite.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> a, b = torch.eye(3, dtype=torch.float64)[:2]
+        >>> solver = scoregeo.GaussNewton(num_points=32, max_subnodes=4)
+        >>> round(float(scoregeo.distance(metric, a[None], b[None], solver)), 3)
+        1.572
+    """
     check_points(metric, "x", x)
     check_like("y", y, "x", x)
     check_choice("certify", certify, (True, False))

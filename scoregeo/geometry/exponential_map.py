@@ -67,7 +67,19 @@ def exponential(
 
     Raises ConfigError where the metric has no Christoffel action, DataError for an empty batch,
     mixed shapes or dtypes, and input that is not finite. A bad score on the way raises nothing: the
-    part computed is returned, with its status."""
+    part computed is returned, with its status.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.2)
+        >>> metric = scoregeo.SteinMetric(field, lam=10.0)
+        >>> x, v = torch.eye(3, dtype=torch.float64)[:2, None]
+        >>> flow = scoregeo.exponential(metric, x, v, points=5)
+        >>> flow.status, flow.path.shape
+        (('converged',), torch.Size([1, 5, 3]))
+        >>> bool(flow.energy_drift.abs().max() < 1e-4)
+        True
+    """
     served = require_closed_form(metric, "the exponential map")
     flow, _ = geodesic_flow(
         served, x, v, None, points=points, rtol=rtol, atol=atol, max_evaluations=max_evaluations

@@ -78,6 +78,15 @@ def frechet_mean(
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
     DataError for an empty set, mixed shapes or dtypes, input that is not finite, and weights that
     are not.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.5)
+        >>> metric = scoregeo.SteinMetric(field, lam=1.0)
+        >>> points = torch.tensor([[0.8, 0.6, 0], [0.8, -0.6, 0]], dtype=torch.float64)
+        >>> mean = scoregeo.frechet_mean(metric, points, scoregeo.GaussNewton(num_points=9))
+        >>> bool(mean.point[1].abs() < 1e-3)  # halfway, by symmetry
+        True
     """
     began = time.perf_counter()
     served = require_closed_form(metric, "the Frechet mean")

@@ -67,6 +67,17 @@ def logarithm(
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
     DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
     does not join x and y; ScoreError where the score is bad on the start itself.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.2)
+        >>> metric = scoregeo.SteinMetric(field, lam=10.0)
+        >>> x, y = torch.tensor([[[1.0, 0, 0]], [[0.8, 0.6, 0]]], dtype=torch.float64)
+        >>> solver = scoregeo.GaussNewton(num_points=33)
+        >>> found = scoregeo.logarithm(metric, x, y, solver, shoot=False)
+        >>> reached = scoregeo.exponential(metric, x, found.velocity).path[:, -1]
+        >>> bool((reached - y).norm() < 0.01)
+        True
     """
     served = require_closed_form(metric, "the logarithm")
     began = time.perf_counter()

@@ -60,6 +60,19 @@ def parallel_transport(
     two vectors a stage, which for `stein` is two score evaluations and two JVPs (6 evaluations), 12
     to 15 stages a step, at least one step a segment. Tolerances, budget and errors as
     `scoregeo.geometry.exponential_map.exponential`. A path of no length leaves its vector as it is.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.2)
+        >>> metric = scoregeo.SteinMetric(field, lam=10.0)
+        >>> x, v, w = torch.eye(3, dtype=torch.float64)[:, None]
+        >>> path = scoregeo.exponential(metric, x, v, points=9).path
+        >>> carried = scoregeo.parallel_transport(metric, path, w)
+        >>> carried.status
+        ('converged',)
+        >>> there = metric.norm(path[:, -1], carried.end)
+        >>> bool((there - metric.norm(x, w)).abs() < 1e-6)  # lengths are kept
+        True
     """
     served = require_closed_form(metric, "parallel transport")
     began = time.perf_counter()

@@ -21,6 +21,14 @@ class SteinMetric(AbstractClosedFormMetric):
 
     A learned score is not quite a gradient: `u.J v` is then its symmetric part,
     `(u.J v + v.J u) / 2`.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=10.0)
+        >>> x, outward = torch.tensor([[1.1, 0, 0], [1.1, 0, 0]]), torch.eye(3)[:2]
+        >>> metric.norm(x.double(), outward.double())  # off the sphere, and along it
+        tensor([34.5121,  1.0000], dtype=torch.float64)
     """
 
     name = "stein"

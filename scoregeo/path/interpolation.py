@@ -14,6 +14,11 @@ def parameter(num_points: int, like: torch.Tensor) -> torch.Tensor:
 def linear(ends: torch.Tensor, num_points: int) -> torch.Tensor:
     """`(1 - u) a + u b`: ends [pairs, 2, *shape] to paths [pairs, num_points, *shape]. The ends are
     kept to the last bit.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> scoregeo.linear(torch.tensor([[[0.0], [1.0]]]), 3).flatten()
+        tensor([0.0000, 0.5000, 1.0000])
     """
     a, b = ends.double().flatten(2).unbind(1)
     u = parameter(num_points, ends)[None, :, None]

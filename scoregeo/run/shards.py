@@ -59,7 +59,9 @@ def merge_shards(
         return
     parts = [shard_folder(path, shard, config["shards"]) for shard in range(config["shards"])]
     _check_done(config, parts, command, inputs)
-    folder = RunFolder(path, config, bool(config["overwrite"]), command, inputs)
+    folder = RunFolder(
+        path, config, bool(config["overwrite"]), command, inputs, wait=group is not None
+    )
     if folder.done:  # by another process, in the meantime
         return
     trackers = trackers_of(config)

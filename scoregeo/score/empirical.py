@@ -31,6 +31,12 @@ class EmpiricalScore(AbstractScore):
     Distances come from float64 products of centred vectors whatever the sample's dtype: in float32
     `|x|^2 - 2 x.y + |y|^2` loses the digits that `/ (2 sigma^2)` then magnifies. The mean m is done
     in the sample's dtype.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> score = scoregeo.EmpiricalScore(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+        >>> score.score(torch.tensor([[0.5, 0.5]]), sigma=0.5)
+        tensor([[ 0., -2.]])
     """
 
     def __init__(

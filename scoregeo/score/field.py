@@ -14,7 +14,14 @@ class ScoreField:
     evaluation a point.
 
     `note`: what a run's notes must say of it: that a rule chose sigma, that the score is of a part
-    of the data; else empty."""
+    of the data; else empty.
+
+    Example:
+        >>> import scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> field.shape
+        (3,)
+    """
 
     score: AbstractScore
     sigma: float

@@ -17,7 +17,11 @@ class FunctionScore(AbstractScore):
     dtype. Where derivatives are asked for (`jvp`, `vjp`, solvers that differentiate the score) it
     must be differentiable by torch.
 
-        gaussian = FunctionScore(lambda x, sigma: -x / (1 + sigma**2), shape=(3,))
+    Example:
+        >>> import torch, scoregeo
+        >>> gaussian = scoregeo.FunctionScore(lambda x, sigma: -x / (1 + sigma**2), shape=(3,))
+        >>> gaussian.score(torch.ones(1, 3), sigma=1.0)
+        tensor([[-0.5000, -0.5000, -0.5000]])
     """
 
     def __init__(

@@ -21,6 +21,12 @@ class SphereScore(AbstractScore):
         s_h = (A(kappa) R / |h| - 1) h / sigma^2,  s_t = -t / sigma^2,  A = I_{nu+1} / I_nu
 
     (A on the 2-sphere: coth(kappa) - 1 / kappa). Finite and smooth everywhere, x = 0 included.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> score = scoregeo.SphereScore(dimension=2, ambient=3)
+        >>> score.score(torch.tensor([[1.1, 0.0, 0.0]], dtype=torch.float64), sigma=0.1)
+        tensor([[-10.9091,  -0.0000,  -0.0000]], dtype=torch.float64)
     """
 
     def __init__(

@@ -42,7 +42,7 @@ def minimum_of_the_sum(metric: AbstractMetric, start: torch.Tensor) -> float:
 @pytest.mark.parametrize(
     "metric",
     [SteinMetric(FIELD, 1.0), SteinMetric(FIELD, 10.0), ConformalMetric(FIELD, 0.3)],
-    ids=str,
+    ids=["stein_1", "stein_10", "conformal"],
 )
 def test_minimises_its_own_energy(metric: AbstractMetric) -> None:
     start = linear(wavy(2), 12)
