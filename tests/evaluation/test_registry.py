@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -181,7 +182,7 @@ def test_the_guides_example_in_a_run(
     monkeypatch.syspath_prepend(tmp_path)
     pairs, points = 8, 8
     small = ("~rivals.adam", f"dataset.num_pairs={pairs}", f"solver.num_points={points}", *PLAIN)
-    folder, reason = run_here([*line.split()[1:], *small], tmp_path)
+    folder, reason = run_here([*shlex.split(line)[1:], *small], tmp_path)
     monkeypatch.delitem(sys.modules, "my_measures")
     assert reason is None
     # The column, in its place and by its title.
