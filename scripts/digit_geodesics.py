@@ -89,7 +89,7 @@ def geodesics(model: str, count: int, first: int, seed: int) -> tuple[torch.Tens
             for a in ANGLES[0] + (ANGLES[1] - ANGLES[0]) * torch.rand(count, generator=rng)
         }
     )
-    # With the exact gradient the solver goes on to what the network's metric really prefers.
+    # With the exact gradient the solver continues to what the network's metric really prefers.
     solving = (
         f"solver.max_iterations={KEPT[-1]}",
         f"solver.num_points={POINTS}",

@@ -3,7 +3,7 @@ classifier.
 
     python scripts/train_digits.py --model all --steps 5000 --out outputs/train/all --export
 
-Killed and started again with the same folder, it goes on where it was; another --steps moves the
+Killed and started again with the same folder, it continues where it was; another --steps moves the
 cooldown.
 """
 

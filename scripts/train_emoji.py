@@ -4,7 +4,7 @@ it to scoregeo/assets/models.
     npm pack emoji-datasource-google@16.0.0 && tar xf emoji-datasource-google-16.0.0.tgz
     python scripts/train_emoji.py --emoji package --out outputs/train/emoji --compile --export
 
-Killed and started again with the same folder, it goes on where it was; another --steps moves the
+Killed and started again with the same folder, it continues where it was; another --steps moves the
 cooldown of the U-Net's rate. A finished autoencoder is not trained again: its weights are in
 vae.safetensors of the work folder, the latents beside it."""
 

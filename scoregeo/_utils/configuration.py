@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# What says where results go, how they are told and in which parts they are computed, not what they
+# What says where results go, how they are shown and in which parts they are computed, not what they
 # are.
 _NOT_HASHED = ("output", "overwrite", "results", "profile", "page", "shards", "shard")
 

@@ -1,4 +1,4 @@
-"""The C library's heap, told to keep what torch frees."""
+"""The C library's heap, set to keep what torch frees."""
 
 import ctypes
 import sys

@@ -43,11 +43,13 @@ def read_jobs(folder: Path) -> list[RecordedJob]:
     """The jobs of a multirun's folder, by number: those that have begun, and those that its record
     names and that have not.
     """
-    told = _read(folder / SWEEP).get("jobs") or []
+    planned = _read(folder / SWEEP).get("jobs") or []
     begun = [path.parent.name for path in folder.glob(f"*/{JOB}")]
-    names = sorted({*begun, *(str(number) for number in range(len(told)))}, key=_by_number)
+    names = sorted({*begun, *(str(number) for number in range(len(planned)))}, key=_by_number)
     return [
-        _job(folder / name, told[int(name)] if name.isdigit() and int(name) < len(told) else ())
+        _job(
+            folder / name, planned[int(name)] if name.isdigit() and int(name) < len(planned) else ()
+        )
         for name in names
     ]
 
@@ -77,10 +79,10 @@ def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
     return replace(first, overrides=overrides, status=FAILED if lost else DONE, reason=reason)
 
 
-def _job(folder: Path, told: Any) -> RecordedJob:
+def _job(folder: Path, planned: Any) -> RecordedJob:
     record = _read(folder / JOB)
     own = _yaml(folder / ".hydra" / "overrides.yaml")
-    overrides = tuple(str(one) for one in (own if isinstance(own, list) and record else told))
+    overrides = tuple(str(one) for one in (own if isinstance(own, list) and record else planned))
     config = _yaml(folder / ".hydra" / "config.yaml")
     page = config.get("page") if isinstance(config, dict) and record else None
     run = Path(os.path.normpath(folder / str(record.get("run") or ".")))

@@ -39,8 +39,8 @@ class Paper(AbstractExtrapolation):
     score evaluation a step, that is `ceil(reach * (points - 1))` a pair. The metric is not used,
     only the score it is made of.
 
-    The idea is the paper's: go on along the last velocity, keep part of the earlier direction, and
-    let a scaled score, rid of what it says about the speed, hold the point at the data. What it
+    The idea is the paper's: continue along the last velocity, keep part of the earlier direction,
+    and let a scaled score, rid of what it says about the speed, hold the point at the data. What it
     takes to run it is choice, and these choices are ours:
     - h is the spacing of the path, and the speed never changes (v and d are unit vectors);
     - the score is read at the predicted point x + h v, one step ahead, not at x;

@@ -20,7 +20,7 @@ class Straight(AbstractExtrapolation):
     """A straight line from the second end b; no score evaluation.
 
     Attributes:
-        direction: "tangent" goes on along the path's last segment, `reach` times the path's
+        direction: "tangent" continues along the path's last segment, `reach` times the path's
             Euclidean length; "chord" is LERP past u = 1, `b + reach u (b - a)`, and sees nothing of
             the path but its ends.
     """

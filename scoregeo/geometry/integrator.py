@@ -49,7 +49,7 @@ def integrate(
     The batch is one system, so its derivative is called once for all. scipy's error norm is a root
     mean square over that system: with both tolerances divided by sqrt(batch) each element meets
     them by itself. An element whose derivative is bad (ScoreError, or not finite) is taken out and
-    goes on alone from its last accepted state, in ever shorter steps; once these are below a
+    continues alone from its last accepted state, in ever shorter steps; once these are below a
     thousandth of the time it has failed and keeps what was reached. `max_calls` bounds the
     derivative's calls an element. `stops`: end a step at each of the `points` times, where the
     derivative is not smooth.
@@ -158,7 +158,7 @@ class _Run:
         return [], here
 
     def _split(self, here: _Group, bad: torch.Tensor, tried: float) -> list[_Group]:
-        """Healthy elements go on together, each bad one alone in steps a quarter of the one
+        """Healthy elements continue together, each bad one alone in steps a quarter of the one
         `tried`.
         """
         good = ~bad

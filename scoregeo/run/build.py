@@ -159,8 +159,8 @@ def settings_of(config: Config) -> RunSettings:
 
 
 def trackers_of(config: Config) -> list[AbstractTracker]:
-    """Those asked for, and a local log in any case. A shard has that alone: its results are told
-    when all are merged.
+    """Those asked for, and a local log in any case. A shard has that alone: results are reported
+    when all shards are merged.
     """
     found: list[AbstractTracker] = [
         make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()

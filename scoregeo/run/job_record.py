@@ -41,9 +41,9 @@ class JobRecord:
         self._write(DONE if reason is None else FAILED, reason)
         if reason is not None:
             log.error("failed: %s", reason)
-        told = read_jobs(self.folder.parent)
+        jobs = read_jobs(self.folder.parent)
         log.info(
-            "%d of %d jobs have ended", sum(one.status in (DONE, FAILED) for one in told), len(told)
+            "%d of %d jobs have ended", sum(one.status in (DONE, FAILED) for one in jobs), len(jobs)
         )
 
     def _write(self, status: str, reason: str | None) -> None:
@@ -53,7 +53,7 @@ class JobRecord:
 def _end_with_parent() -> None:
     """Ask Linux to end this process when the one that started it ends.
 
-    A killed parent tells a busy worker nothing: it would go on, and keep its folder from the next
+    A killed parent does not stop a busy worker, which would keep its folder from the next
     command.
     """
     if sys.platform == "linux":

@@ -221,8 +221,8 @@ def _history(outcome: Outcome) -> Record:
 
 
 def _joined_histories(histories: Sequence[Record], order: Sequence[int]) -> Record:
-    """As one; that of a part whose pairs have stopped goes on with its last step, as a pair's does
-    in one run.
+    """As one; that of a part whose pairs have stopped repeats its last step, as a pair's does in
+    one run.
     """
     if len(histories) == 1 or not histories[0]:
         return histories[0]

@@ -135,7 +135,7 @@ def _solve(
     method: Callable[[OnStep | None], Outcome],
     budget: int | None,
 ) -> Outcome:
-    """Run one method with its own progress bar, and tell the trackers of its steps."""
+    """Run one method with its own progress bar, and pass its steps to the trackers."""
     if budget is None:
         return method(None)
     with tqdm(total=budget, desc=name, unit="step", leave=False, disable=None) as bar:

@@ -92,12 +92,13 @@ def _check_done(
         return
     whole = [word for word in command if word.partition("=")[0] not in ("shards", "shard")]
     repeat = " ".join(["scoregeo", *whole, f"shards={len(parts)}"])
-    told = "; ".join(
+    reasons = "; ".join(
         f"shard {shard} ({parts[shard]}): {reason}, run {repeat} shard={shard}"
         for shard, reason in missing
     )
     raise DataError(
-        f"{len(missing)} of {len(parts)} shards are not done, and the run cannot be merged: {told}."
+        f"{len(missing)} of {len(parts)} shards are not done, and the run cannot be merged:"
+        f" {reasons}."
     )
 
 

@@ -131,7 +131,7 @@ def mlp_score(
 
     The first call trains, about a minute on two cores for the defaults, and keeps the weights in
     the cache folder under a hash of everything they depend on; later calls read them. A killed
-    training goes on where it stopped. `sigma`: a number, or the rule "auto" or "auto_ridge", on
+    training continues where it stopped. `sigma`: a number, or the rule "auto" or "auto_ridge", on
     points of `dataset.held_out` (`scoregeo.score.noise_level`).
 
     Raises: ConfigError for images or a setting out of range, before training; DataError for a

@@ -1,4 +1,4 @@
-"""The tracker interface: what a run tells the outside as it goes."""
+"""The tracker interface: what a run reports while it runs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ class AbstractTracker(ABC):
 
     @abstractmethod
     def start(self, folder: Path, config: Mapping[str, Any], group: str | None = None) -> None:
-        """A run begins in `folder`, or goes on there, with the resolved configuration; `group`: the
-        sweep it is a job of.
+        """A run begins in `folder`, or continues there, with the resolved configuration; `group`:
+        the sweep it is a job of.
         """
 
     @abstractmethod

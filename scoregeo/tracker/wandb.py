@@ -38,11 +38,11 @@ class WandbTracker(AbstractTracker):
     the table of results, figures.
 
     Names are those of `scoregeo.tracker.naming`. While a method iterates its progress is logged;
-    its curves follow whole when it has finished, so that a killed run that goes on, in the same run
-    there, has each curve once. Runs of a sweep are a group.
+    its curves follow whole when it has finished, so that a killed run that resumes, in the same
+    run there, has each curve once. Runs of a sweep are a group.
 
     `mode`: "auto" is "online" where a key is configured, else "offline". Where online fails,
-    offline is used; whatever goes wrong is logged and tracking goes on without.
+    offline is used; whatever goes wrong is logged and tracking continues without.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class WandbTracker(AbstractTracker):
         self._run = None
 
     def _guard(self, action: str, do: Callable[[], Any]) -> None:
-        """Do it if there is a run; log any trouble and go on without the tracker."""
+        """Do it if there is a run; log any trouble and continue without the tracker."""
         if self._run is None and not action.startswith("start"):
             return
         try:
@@ -150,7 +150,7 @@ class WandbTracker(AbstractTracker):
             Exception
         ) as error:  # whatever the service or the network raises, the run's results come first
             log.warning(
-                "wandb could not %s (%s: %s); the run goes on.",
+                "wandb could not %s (%s: %s); the run continues.",
                 action,
                 type(error).__name__,
                 str(error).split("\n")[0],

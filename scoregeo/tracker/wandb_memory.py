@@ -1,4 +1,4 @@
-"""What a run's folder remembers of its run in Weights & Biases, so that a killed one goes on in it
+"""What a run's folder remembers of its run in Weights & Biases, so that a killed one resumes in it
 and repeats nothing.
 """
 

@@ -113,7 +113,7 @@ def train(
     uninterrupted one, bit for bit.
 
     `folder` gets `checkpoint.safetensors` and `loss.jsonl` (one object per `log_every` steps: step,
-    loss, lr, seconds); where it holds a checkpoint of this model and seed, training goes on from
+    loss, lr, seconds); where it holds a checkpoint of this model and seed, training continues from
     there. Raises DataError where the checkpoint does not fit, or where the loss stops being finite.
     """
     average = copy.deepcopy(model).requires_grad_(False)

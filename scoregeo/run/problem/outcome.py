@@ -62,7 +62,7 @@ def closed_form(
 
 
 def joined(outcomes: Sequence[Outcome]) -> Outcome:
-    """Outcomes of one pair each as one. The history of a pair that stopped goes on with its last
+    """Outcomes of one pair each as one. The history of a pair that stopped continues with its last
     step.
     """
     steps = max(len(outcome.history) for outcome in outcomes)
