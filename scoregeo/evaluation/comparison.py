@@ -11,17 +11,24 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import check_choice
-from scoregeo.evaluation.columns import HIGHER, LOWER, NEARER_ZERO
+from scoregeo.evaluation.registry import HIGHER, LOWER, NEARER_ZERO
 from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
 
 LEVEL = 0.05
 FEWEST_PAIRS = 6  # 2 / 2^6 is the first exact two-sided p below 0.05
 _FLIPS = 9999  # sign patterns, all of them up to 13 pairs
-_ROUNDING = 1e-12  # differences below it are float64's
+# Measures are computed in float64 (epsilon 2.2e-16), as sums of up to some 10^6 terms: the order of
+# summation changes a result by at most 10^6 epsilon of its size, and terms of size one that cancel
+# leave some 10^3 epsilon. Tables show four digits.
+_RELATIVE, _ABSOLUTE = 1e-9, 1e-12
+# A quantity that is 0 by construction, such as a straight line's variation of speed, comes out as
+# the rounding of the points: some 1e-15 in float64, some 1e-7 in float32 (epsilon 1.2e-7).
+_ZERO = 1e-6
 RULE = (
     "Bold: better than the best baseline (of the methods without a metric of ours, the one whose"
     " mean is best on these pairs), or the best baseline itself where it is better than every"
-    " method with one. Better means that the 95 % bootstrap interval of the paired difference"
+    " method with one, unless another baseline equals it or its value is 0 by construction (both up"
+    " to rounding). Better means that the 95 % bootstrap interval of the paired difference"
     " leaves out 0, and that the two-sided p, Holm-corrected for all methods of one table and"
     f" measure, is below {LEVEL}: of a sign-flip test of the mean difference, for FID, KID and"
     " recall of a t test with the deviation of joint resamples of pairs. No p is below 2 /"
@@ -75,12 +82,14 @@ def paired_difference(
     methods are exchangeable within a pair. It takes the mean difference, the number that the table
     shows and the interval is of, and is exact up to 13 pairs (scipy.stats.permutation_test);
     Wilcoxon's test would answer for ranks instead. No p below `2 / 2^n` exists: with fewer than 6
-    pairs none is under 0.05. Effect: `rank_biserial`. Differences below 1e-12 count as none. Pairs
-    where either value is not finite are left out; NaN where none is left.
+    pairs none is under 0.05. Effect: `rank_biserial`. Differences up
+    to rounding count as none. Pairs where either value is not finite are left out; NaN where none
+    is left.
     """
-    both = values.double() - reference.double()
-    d = both[both.isfinite()]
-    d = d.where(d.abs() > _ROUNDING, 0.0)
+    values, reference = values.double(), reference.double()
+    both = values - reference
+    size = torch.maximum(values.abs(), reference.abs())
+    d = both.where(both.abs() > _ABSOLUTE + _RELATIVE * size, 0.0)[both.isfinite()]
     n = len(d)
     if n == 0:
         return Difference(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
@@ -128,6 +137,8 @@ def resampled_difference(
     from scipy.stats import t
 
     found = value - reference
+    if abs(found) <= _ABSOLUTE + _RELATIVE * max(abs(value), abs(reference)):
+        found = 0.0
     spread = resampled.double() - resampled_reference.double()
     if pairs < 2:
         return Difference(found, math.nan, math.nan, math.nan, math.nan, pairs)
@@ -167,8 +178,10 @@ def compare(
     gives absolute values); `difference(method, reference)`. Where every method with a metric is
     worse than the best baseline, the last entry is that baseline's: the mirror image of the one of
     the best of them, and `better`. It is no test of its own: the family of Holm's correction is the
-    methods before it. Empty without a baseline or without another method. The best baseline is
-    chosen on the same pairs, which makes it look a little better than it is, never worse.
+    methods before it. It is left out where another baseline equals the best up to rounding, and
+    where the best one's value is 0 by construction, which is no finding. Empty without a baseline
+    or without another method. The best baseline is chosen on the same pairs, which makes it look a
+    little better than it is, never worse.
     """
     check_choice("direction", direction, (HIGHER, LOWER, NEARER_ZERO))
     sign = 1.0 if direction == HIGHER else -1.0
@@ -191,7 +204,9 @@ def compare(
         for name in methods
     }
     ours = [name for name in methods if name not in baselines]
-    if not ours or any(found[name].better is not False for name in ours):
+    equalled = any(found[name].difference.mean == 0 for name in candidates if name != reference)
+    by_rounding = equalled or abs(known[reference]) <= _ZERO
+    if not ours or by_rounding or any(found[name].better is not False for name in ours):
         return list(found.values())
     best = found[max(ours, key=lambda name: known[name])]
     return [

@@ -8,7 +8,6 @@ features, so frame counts go with it.
 """
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +17,12 @@ from torch import nn
 from scoregeo._utils.errors import DataError, bad_value, check_number
 from scoregeo._utils.seed import generator
 from scoregeo.evaluation.feature_network import FeatureNetwork
+from scoregeo.evaluation.fid_kid import (
+    resampled_fid,
+    resampled_kid,
+    torchmetrics_fid,
+    torchmetrics_kid,
+)
 from scoregeo.evaluation.precision_recall import NEIGHBOURS, Coverage, coverage
 from scoregeo.evaluation.statistics import Estimate
 
@@ -121,8 +126,8 @@ def compare_features(
             nn.functional.one_hot(draws, pairs).sum(1).double()
         )  # how often each resample holds each pair
         resampled |= {
-            "fid": _resampled_fid(features, reference, weights),
-            "kid": _resampled_kid(features, reference, weights),
+            "fid": resampled_fid(features, reference, weights),
+            "kid": resampled_kid(features, reference, weights),
         }
         if found is not None:
             resampled["recall"] = _resampled_recall(found, pairs, weights)
@@ -145,124 +150,6 @@ def compare_features(
         subset_size=subset_size,
         subsets=subsets,
     )
-
-
-def torchmetrics_fid(features: torch.Tensor, reference: torch.Tensor) -> float:
-    """FID by torchmetrics, in float64, of features [n, d] and [m, d] already computed."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(feature=_given_features(features.shape[1]))
-    metric.update(reference, real=True)
-    metric.update(features, real=False)
-    return max(
-        float(metric.compute()), 0.0
-    )  # rounding may leave a distance of equal sets just below 0
-
-
-def torchmetrics_kid(
-    features: torch.Tensor, reference: torch.Tensor, *, subset_size: int, subsets: int, seed: int
-) -> tuple[float, float]:
-    """KID by torchmetrics (cubic kernel): mean and standard deviation over random subsets, of
-    features [n, d] and [m, d].
-    """
-    from torchmetrics.image.kid import KernelInceptionDistance
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns that it keeps the features, which we hold anyway
-        metric = KernelInceptionDistance(
-            feature=_given_features(features.shape[1]), subsets=subsets, subset_size=subset_size
-        )
-    metric.update(reference, real=True)
-    metric.update(features, real=False)
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # torchmetrics draws its subsets from the global generator
-        torch.manual_seed(seed)
-        mean, spread = metric.compute()
-    return float(mean), float(spread)
-
-
-def gaussian_frechet(
-    mean_a: torch.Tensor, cov_a: torch.Tensor, mean_b: torch.Tensor, cov_b: torch.Tensor
-) -> float:
-    """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`, the squared Frechet distance of two
-    Gaussians (float64).
-
-    Means [d], symmetric positive semidefinite covariances [d, d] (Dowson and Landau 1982).
-    """
-    cross = torch.linalg.svdvals(_factor(cov_a).T @ _factor(cov_b)).sum()
-    return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
-
-
-def frechet_distance(features: torch.Tensor, reference: torch.Tensor) -> float:
-    """FID of features [n, d] and [m, d], n, m >= 2, in closed form and float64; covariances divide
-    by n - 1.
-    """
-    return gaussian_frechet(
-        features.mean(0), features.T.cov(), reference.mean(0), reference.T.cov()
-    )
-
-
-def polynomial_mmd(features: torch.Tensor, reference: torch.Tensor) -> float:
-    """The unbiased squared maximum mean discrepancy of all images, kernel `(x.y / d + 1)^3`: KID
-    without subsets.
-    """
-    n, m = len(features), len(reference)
-    k_xx, k_yy, k_xy = (
-        _kernel(features, features),
-        _kernel(reference, reference),
-        _kernel(features, reference),
-    )
-    within = (k_xx.sum() - k_xx.trace()) / (n * (n - 1)) + (k_yy.sum() - k_yy.trace()) / (
-        m * (m - 1)
-    )
-    return float(within - 2 * k_xy.mean())
-
-
-def _resampled_fid(
-    features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """FID of each resample, [resamples], given how often it holds each pair, weights [resamples,
-    pairs].
-    """
-    frames = features.shape[1]
-    flat, count = features.flatten(0, 1), features.shape[0] * frames
-    ref_mean = reference.mean(0)
-    ref_factor = _reference_factor(reference)
-    ref_trace, projected = ref_factor.square().sum(), flat @ ref_factor
-    values = []
-    for weight in weights.repeat_interleave(frames, 1):
-        held = weight > 0
-        mean, share = weight @ flat / count, (weight[held] / (count - 1)).sqrt()[:, None]
-        rows = (flat[held] - mean) * share  # rows^T rows is the covariance
-        cross = torch.linalg.svdvals((projected[held] - mean @ ref_factor) * share).sum()
-        values.append(
-            (mean - ref_mean).square().sum() + rows.square().sum() + ref_trace - 2 * cross
-        )
-    return torch.stack(values)
-
-
-def _resampled_kid(
-    features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """KID of each resample over all its frames, [resamples], less the part the fixed reference has
-    with itself.
-
-    A frame is never compared with a copy of itself, or the repeats of a resample would raise the
-    value.
-    """
-    pairs, frames = features.shape[:2]
-    flat = features.flatten(0, 1)
-    k_xx = _kernel(flat, flat)
-    blocks = k_xx.reshape(pairs, frames, pairs, frames).sum((1, 3))
-    own = k_xx.diagonal().reshape(pairs, frames).sum(1)
-    cross = _kernel(flat, reference).mean(1).reshape(pairs, frames).sum(1)
-    total = weights.sum(1) * frames
-    comparisons = total.square() - weights.square().sum(1) * frames
-    within = ((weights @ blocks * weights).sum(1) - weights.square() @ own) / comparisons.clamp_min(
-        1
-    )
-    return within - 2 * weights @ cross / total
 
 
 def _resampled_recall(found: Coverage, pairs: int, weights: torch.Tensor) -> torch.Tensor:
@@ -292,28 +179,6 @@ def _around(
     return Estimate(value, low, high, pairs)
 
 
-def _kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return (a @ b.T / a.shape[1] + 1).pow(3)
-
-
-def _factor(covariance: torch.Tensor) -> torch.Tensor:
-    """F [d, d] with `F F^T` the covariance, also where that is singular."""
-    values, vectors = torch.linalg.eigh(covariance.double())
-    return vectors * values.clamp_min(0).sqrt()
-
-
-def _reference_factor(reference: torch.Tensor) -> torch.Tensor:
-    """F [d, at most d] with `F F^T` the covariance of `reference` [m, d]; of fewer images than d,
-    their own m columns.
-    """
-    count, size = reference.shape
-    return (
-        (reference - reference.mean(0)).T / (count - 1) ** 0.5
-        if count < size
-        else _factor(reference.T.cov())
-    )
-
-
 def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:
     if reference_frames < 2:
         raise DataError(
@@ -333,10 +198,3 @@ def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:
         )
         advice = f"set {SUBSET_KEY}={most} or less, or {more}" if most >= 2 else more
         raise bad_value(SUBSET_KEY, subset_size, f"{compared}: {advice}")
-
-
-def _given_features(count: int) -> nn.Module:
-    """A feature network for torchmetrics that passes features on as they are."""
-    module = nn.Identity()
-    module.num_features = count  # type: ignore[assignment]  # where torchmetrics looks for the feature count
-    return module

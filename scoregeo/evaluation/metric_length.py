@@ -1,6 +1,6 @@
 """Energy and length of paths in metrics beside the run's own, and what measuring them costs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,7 +26,7 @@ _DEFAULTS: dict[str, MetricOf] = {
     "conformal": ConformalMetric,
     "euclidean": EuclideanMetric,
 }
-MeasureIn = Callable[[torch.Tensor, Quadrature, MetricOf], PathMeasure]
+MeasureIn = Callable[[torch.Tensor, Quadrature, MetricOf | None], PathMeasure]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ def default_metric(name: str, field: ScoreField) -> AbstractMetric:
     """
     check_choice("evaluation.metrics", name, METRICS)
     return _DEFAULTS[name](field)
+
+
+def further_metrics(
+    names: Sequence[str], own: AbstractMetric, own_of: MetricOf | None
+) -> dict[str, MetricOf]:
+    """The metrics of `evaluation.metrics`: the run's `own` with its parameters, made by `own_of`
+    where that is known, others with their defaults.
+    """
+    known = {} if own_of is None else {own.name: own_of}
+    return {name: known.get(name, partial(default_metric, name)) for name in names}
 
 
 def describe(name: str, metric: AbstractMetric) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 from scoregeo import __version__
+from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import sha256
 from scoregeo.evaluation import digit_classifier, efficientnet
 from scoregeo.evaluation.efficientnet import FeatureDistance, load_feature_distance
 from scoregeo.evaluation.feature_network import INCEPTION, FeatureNetwork, load_feature_network
 from scoregeo.evaluation.lpips import BACKBONES, Lpips, load_lpips
+from scoregeo.evaluation.picture_path import PerceptualDistance
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.evaluation.statistics import NotAvailable
 
@@ -46,6 +48,21 @@ class Networks:
     lpips: Lpips | NotAvailable | None
     feature_distance: FeatureDistance | NotAvailable | None
     records: tuple[NetworkRecord, ...]
+
+    def perceptual(self) -> PerceptualDistance:
+        """LPIPS, or else the feature distance. Raises ConfigError, with the reasons, where neither
+        can be had.
+        """
+        reasons = []
+        for found in (self.lpips, self.feature_distance):
+            if isinstance(found, NotAvailable):
+                reasons.append(found.reason)
+            elif found is not None:
+                return found
+        raise ConfigError(
+            "evaluation.even_frames = true needs a perceptual distance: evaluation.lpips, or"
+            " evaluation.feature_distance=true. " + " ".join(reasons)
+        )
 
 
 def load_networks(settings: EvaluationSettings, device: torch.device | str = "cpu") -> Networks:

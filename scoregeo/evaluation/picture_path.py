@@ -2,19 +2,26 @@
 keeps its ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo.evaluation.image import psnr
-from scoregeo.evaluation.statistics import NotAvailable, deviation
+from scoregeo.evaluation.image import inner_frame_mean, psnr
+from scoregeo.evaluation.statistics import deviation
+from scoregeo.path.resample import resample_by
+
+EVENINGS = 2  # times that frames are moved to equal perceptual distances
 
 
 class PerceptualDistance(Protocol):
     """LPIPS, or a distance of its form."""
+
+    @property
+    def description(self) -> str:
+        """For the foot of a table."""
 
     def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Of two equal batches of images [batch, C, H, W] in [-1, 1]: [batch] float64."""
@@ -88,23 +95,61 @@ def end_distance(
     return measure.distance(both, ends.to(both).flatten(0, 1)).reshape(len(frames), 2).mean(1)
 
 
-def picture_measures(
+def distances_to_truth(
+    measure: PerceptualDistance,
     frames: torch.Tensor,
-    ends: torch.Tensor,
-    distances: Mapping[str, PerceptualDistance | NotAvailable],
-) -> dict[str, torch.Tensor | NotAvailable]:
-    """`psnr_ends`, and for each distance NAME: `NAME_sum`, `_spread`, `_greatest`, `_nearer_end`,
-    `_ends`; one value a pair.
+    truth: torch.Tensor,
+    *,
+    with_last: bool = False,
+) -> dict[str, torch.Tensor]:
+    """What a distance says of paths whose true frames are known, [pairs] each, float64, by suffix
+    of its name.
 
-    `frames` [pairs, points, C, H, W] in [-1, 1], `ends` [pairs, 2, C, H, W].
+    "": mean distance to `truth` of inner frames, and of the last `with_last`; "_sum", "_spread":
+    `evenness`. `frames`, `truth` [pairs, points, C, H, W] in [-1, 1].
     """
-    found: dict[str, torch.Tensor | NotAvailable] = {"psnr_ends": end_psnr(frames, ends)}
-    for name, measure in distances.items():
-        keys = [f"{name}_{what}" for what in ("sum", "spread", "greatest", "nearer_end", "ends")]
-        if isinstance(measure, NotAvailable):
-            found |= dict.fromkeys(keys, measure)
-            continue
-        even = evenness(measure.neighbours(frames))
-        apart, off = distance_to_ends(measure, frames, ends), end_distance(measure, frames, ends)
-        found |= dict(zip(keys, (even.total, even.spread, even.greatest, apart, off), strict=True))
-    return found
+    even = evenness(measure.neighbours(frames))
+    mean = inner_frame_mean(measure.distance, frames, truth, with_last=with_last)
+    return {"": mean, "_sum": even.total, "_spread": even.spread}
+
+
+def distances_along(
+    measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """What a distance says of paths whose true frames are not known, [pairs] each, float64, by
+    suffix of its name.
+
+    "_sum", "_spread", "_greatest": `evenness`; "_nearer_end": `distance_to_ends`; "_ends":
+    `end_distance`. `frames` [pairs, points, C, H, W] in [-1, 1], `ends` [pairs, 2, C, H, W].
+    """
+    even = evenness(measure.neighbours(frames))
+    return {
+        "_sum": even.total,
+        "_spread": even.spread,
+        "_greatest": even.greatest,
+        "_nearer_end": distance_to_ends(measure, frames, ends),
+        "_ends": end_distance(measure, frames, ends),
+    }
+
+
+def even_frames(
+    measure: PerceptualDistance,
+    path: torch.Tensor,
+    frames: torch.Tensor,
+    decode: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """The frames of `path` [pairs, points, *shape], moved along it to equal perceptual distances.
+
+    `frames` [pairs, points, C, H, W]: those of `path` as it is; `decode(path, at)`: those of
+    another, whose points lie at the fractions `at` [pairs, points] of the way. Decodes the path
+    `EVENINGS` times.
+    """
+    points = path.shape[1]
+    at = torch.linspace(0, 1, points, dtype=torch.float64).repeat(len(path), 1)
+    # Distances do not add up along a segment, so once is not enough.
+    for _ in range(EVENINGS):
+        steps = measure.neighbours(frames.cpu())
+        path = resample_by(path, steps, points)
+        at = resample_by(at[:, :, None], steps, points)[:, :, 0]
+        frames = decode(path, at)
+    return frames

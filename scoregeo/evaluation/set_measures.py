@@ -3,18 +3,19 @@ its shards.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from scoregeo._utils.files import load_tensors, save_tensors
-from scoregeo.evaluation.distribution import DistributionResult, compare_features
+from scoregeo.evaluation.distribution import (
+    DistributionResult,
+    compare_features,
+    inner_frame_features,
+)
+from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.precision_recall import NEIGHBOURS
 from scoregeo.evaluation.settings import EvaluationSettings
-from scoregeo.evaluation.statistics import Estimate, NotAvailable
-
-_REFERENCE = "reference.safetensors"
+from scoregeo.evaluation.statistics import NOT_DECODED, Estimate, NotAvailable
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,23 @@ class FrameFeatures:
 
 
 @dataclass(frozen=True)
+class FrameSets:
+    """All of a method's frames, and the images they are compared with. Frames may have no features
+    (`NotAvailable`), which a measure passes on.
+
+    `frames`: features of all rows; `reference` [count, d]: those of the images, None where `frames`
+    has no features; `units`: the pair of each row, which are drawn together; `settings`, `seed`: of
+    resamples.
+    """
+
+    frames: FrameFeatures
+    reference: torch.Tensor | None
+    units: tuple[str, ...]
+    settings: EvaluationSettings
+    seed: int
+
+
+@dataclass(frozen=True)
 class SetMeasures:
     """Measures of all of a method's frames together.
 
@@ -38,69 +56,56 @@ class SetMeasures:
     draws of pairs for every method, [resamples] each.
     """
 
-    cells: Mapping[str, Estimate | NotAvailable]
-    rows: Mapping[str, torch.Tensor | NotAvailable]
-    resampled: Mapping[str, torch.Tensor]
+    cells: Mapping[str, Estimate | NotAvailable] = field(default_factory=dict)
+    rows: Mapping[str, torch.Tensor | NotAvailable] = field(default_factory=dict)
+    resampled: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SetComparison:
-    """Compares features of frames with those of the references, `reference` [count, d], as the
-    settings ask.
+def frame_features(
+    network: FeatureNetwork | NotAvailable, name: str, frames: torch.Tensor | None
+) -> FrameFeatures:
+    """Features of the inner frames of `frames` [rows, points, C, H, W] by the network `name`, and
+    its classifier's mean confidence of each row; or why there are none. `frames`: None where paths
+    were not decoded.
     """
+    if isinstance(network, NotAvailable) or frames is None:
+        return FrameFeatures(network if isinstance(network, NotAvailable) else NOT_DECODED, name)
+    features = inner_frame_features(network, frames.cpu())
+    sure = network.confidence(features)
+    return FrameFeatures(features, network.name, None if sure is None else sure.mean(1))
 
-    reference: torch.Tensor | None
-    settings: EvaluationSettings
-    seed: int
 
-    def save(self, folder: Path) -> None:
-        """Keep the references' features in `folder`, where there are any."""
-        if self.reference is not None:
-            save_tensors(folder / _REFERENCE, {"features": self.reference})
-
-    @classmethod
-    def load(cls, folder: Path, settings: EvaluationSettings, seed: int) -> "SetComparison":
-        """With the features kept in `folder`. Raises DataError where the file is damaged."""
-        path = folder / _REFERENCE
-        return cls(load_tensors(path)["features"] if path.exists() else None, settings, seed)
-
-    def of(self, found: FrameFeatures | None, units: Sequence[str]) -> SetMeasures:
-        """Measures of the frames of all rows, `units` naming each row's pair; nothing where nothing
-        is asked for.
-        """
-        if found is None:
-            return SetMeasures({}, {}, {})
-        if isinstance(found.features, NotAvailable):
-            reason = found.features
-            return SetMeasures(
-                {"fid": reason, "kid": reason, "recall": reason}, {"precision": reason}, {}
-            )
-        assert self.reference is not None
-        rows, settings = _rows_of_units(units), self.settings
-        result = compare_features(
-            found.features[rows].flatten(1, 2),  # all rows of one pair are drawn together
-            self.reference,
-            found.network,
-            subset_size=settings.kid_subset_size,
-            subsets=settings.kid_subsets,
-            resamples=settings.fid_resamples,
-            seed=self.seed,
-        )
-        counts = f"{result.frames} / {result.reference_frames} frames"
-        few = NotAvailable(
-            f"precision and recall need more than {NEIGHBOURS} images in each set, not {counts}"
-        )
-        precision = _precision(result, rows, found.features.shape[1])
-        sure = {} if found.confidence is None else {"confidence": found.confidence}
-        return SetMeasures(
-            cells={
-                "fid": replace(result.fid, detail=counts),
-                "kid": replace(result.kid, detail=f"subsets' deviation {result.kid_spread:.2g}"),
-                "recall": few if result.recall is None else result.recall,
-            },
-            rows={"precision": few if precision is None else precision} | sure,
-            resampled=result.resampled,
-        )
+def distribution_measures(sets: FrameSets) -> SetMeasures:
+    """FID, KID and recall of all frames, with resamples of the pairs, and each row's precision."""
+    frames, settings = sets.frames, sets.settings
+    if isinstance(frames.features, NotAvailable):
+        reason = frames.features
+        return SetMeasures({"fid": reason, "kid": reason, "recall": reason}, {"precision": reason})
+    assert sets.reference is not None
+    rows = _rows_of_units(sets.units)
+    result = compare_features(
+        frames.features[rows].flatten(1, 2),  # all rows of one pair are drawn together
+        sets.reference,
+        frames.network,
+        subset_size=settings.kid_subset_size,
+        subsets=settings.kid_subsets,
+        resamples=settings.fid_resamples,
+        seed=sets.seed,
+    )
+    counts = f"{result.frames} / {result.reference_frames} frames"
+    few = NotAvailable(
+        f"precision and recall need more than {NEIGHBOURS} images in each set, not {counts}"
+    )
+    precision = _precision(result, rows, frames.features.shape[1])
+    return SetMeasures(
+        cells={
+            "fid": replace(result.fid, detail=counts),
+            "kid": replace(result.kid, detail=f"subsets' deviation {result.kid_spread:.2g}"),
+            "recall": few if result.recall is None else result.recall,
+        },
+        rows={"precision": few if precision is None else precision},
+        resampled=result.resampled,
+    )
 
 
 def _rows_of_units(units: Sequence[str]) -> torch.Tensor:

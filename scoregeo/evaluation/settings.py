@@ -33,6 +33,7 @@ class EvaluationSettings:
             frames are then of these.
         download: whether backbones may be fetched.
         reference_frames, kid_subset_size, kid_subsets: of FID and KID.
+        extra: modules of one's own that declare measures (`scoregeo.evaluation.measure`).
         saved_pairs: pairs of each group whose frames are written as pictures. figures: whether any
             picture is.
     """
@@ -51,6 +52,7 @@ class EvaluationSettings:
     reference_frames: int = 2000
     kid_subset_size: int = 100
     kid_subsets: int = 100
+    extra: list[str] = field(default_factory=list)
     saved_pairs: int = 2
     figures: bool = True
 
@@ -78,4 +80,8 @@ class EvaluationSettings:
             )
         for i, name in enumerate(self.metrics):
             check_choice(f"evaluation.metrics[{i}]", name, METRICS)
+        if not isinstance(self.extra, (list, tuple)) or not all(
+            isinstance(name, str) and name for name in self.extra
+        ):
+            raise bad_value("evaluation.extra", self.extra, "a list of names of modules")
         check_choice("evaluation.lpips", self.lpips, ("alex", "vgg", "squeeze", None))

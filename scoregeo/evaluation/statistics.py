@@ -19,6 +19,9 @@ class NotAvailable:
     reason: str
 
 
+NOT_DECODED = NotAvailable("paths were not decoded (evaluation.decode is false)")
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A value over `n` pairs with an interval [low, high]; the bounds are NaN where `n` is too

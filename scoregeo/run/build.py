@@ -11,6 +11,7 @@ import torch
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.targets import resolve
 from scoregeo.dataset.prompts import Prompts
+from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
@@ -140,8 +141,10 @@ def own_runner(config: Config) -> Callable[[Path], None]:
 
 
 def settings_of(config: Config) -> RunSettings:
-    """The checked scalars. Raises ConfigError, naming the key, for one that cannot be used."""
-    return RunSettings(
+    """The checked scalars; imports the measures of one's own. Raises ConfigError, naming the key,
+    for one that cannot be used.
+    """
+    settings = RunSettings(
         name=config["name"],
         seed=config["seed"],
         device=config["device"],
@@ -151,6 +154,8 @@ def settings_of(config: Config) -> RunSettings:
         shards=config["shards"],
         shard=config["shard"],
     )
+    load(settings.evaluation.extra)
+    return settings
 
 
 def trackers_of(config: Config) -> list[AbstractTracker]:

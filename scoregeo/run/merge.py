@@ -8,7 +8,7 @@ from typing import Any
 
 from scoregeo._utils.files import read_json
 from scoregeo.dataset.base import AbstractDataset
-from scoregeo.evaluation.set_measures import SetComparison
+from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.run.artifacts import Pictured
 from scoregeo.run.record import Record, whole_record
 from scoregeo.run.run_folder import KEPT, RunFolder, read_method

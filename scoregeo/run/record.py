@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo.evaluation.set_measures import FrameFeatures, SetComparison
+from scoregeo.evaluation.evaluate import SetComparison
+from scoregeo.evaluation.path_batch import Values
+from scoregeo.evaluation.set_measures import FrameFeatures
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.report.table import summary_entry
-from scoregeo.run.path_energy import Values
 from scoregeo.run.problem.base import AbstractProblem
 from scoregeo.run.problem.outcome import Outcome
 from scoregeo.run.summary import ALL

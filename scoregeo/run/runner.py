@@ -10,7 +10,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo.dataset.base import AbstractDataset
-from scoregeo.evaluation.set_measures import SetComparison
+from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.run.artifacts import Pictured, write_pictures
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.measures import Measures

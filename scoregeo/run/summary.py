@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from scoregeo.evaluation.columns import NEARER_ZERO, TITLES, direction
+from scoregeo.evaluation.columns import TITLES, direction
 from scoregeo.evaluation.comparison import (
     Difference,
     compare,
     paired_difference,
     resampled_difference,
 )
+from scoregeo.evaluation.registry import NEARER_ZERO
 from scoregeo.evaluation.statistics import NotAvailable, bootstrap_mean
 from scoregeo.report.comparison import comparison_entry
 from scoregeo.report.table import summary_entry

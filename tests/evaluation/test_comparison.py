@@ -11,7 +11,6 @@ import torch
 from scipy.stats import ttest_rel, wilcoxon
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo.evaluation.columns import HIGHER, LOWER
 from scoregeo.evaluation.comparison import (
     Comparison,
     Difference,
@@ -22,6 +21,7 @@ from scoregeo.evaluation.comparison import (
     resampled_difference,
 )
 from scoregeo.evaluation.distribution import compare_features
+from scoregeo.evaluation.registry import HIGHER, LOWER
 
 
 def draws(n: int, shift: float = 0.0, seed: int = 0) -> torch.Tensor:
@@ -143,6 +143,55 @@ def test_interval_corrected_test_and_count_must_all_say_so(change: dict[str, flo
     values = {"lerp": 1.0, "ours": 2.0, "other": 2.0}
     assert [one.better for one in fixed(values)] == [True, True]
     assert [one.better for one in fixed(values, **change)] == [None, None]  # type: ignore[arg-type]
+
+
+def test_differences_of_rounding_are_none() -> None:
+    large, small = 1e6 * (1 + draws(8).abs()), draws(8, seed=1).abs()
+    for values in (large, small):
+        # The size of a float64 sum's error, one way on every pair: the test alone would find it.
+        found = paired_difference(values * (1 + 1e-10), values)
+        assert (found.mean, found.p, found.effect) == (0.0, 1.0, 0.0)
+        found = paired_difference(values * (1 + 1e-6), values)
+        assert found.mean > 0 and found.p == pytest.approx(2 / 2**8) and found.effect == 1.0
+    zero = torch.full((8,), 4e-15)
+    assert paired_difference(zero, 2 * zero).p == 1.0
+    moved = torch.linspace(-1, 1, 9, dtype=torch.float64)
+    near = resampled_difference(100.0 + 1e-9, 100.0, moved + 1e-9, moved, 9)
+    assert (near.mean, near.p) == (0.0, 1.0)
+
+
+def test_a_baseline_that_is_best_by_rounding_is_not_marked() -> None:
+    n = 8
+    ours = 0.02 + 0.001 * draws(n)
+    constant = 4e-15 * (1 + draws(n, seed=1).abs())  # a straight line's variation of speed
+    other = 5e-15 * (1 + draws(n, seed=2).abs())
+    slow = 0.01 + 0.001 * draws(n, seed=3)
+
+    def of(**values: torch.Tensor) -> dict[tuple[str, str], bool | None]:
+        found = compare(
+            {name: float(value.mean()) for name, value in values.items()},
+            ["lerp", "slerp"],
+            LOWER,
+            lambda method, reference: paired_difference(values[method], values[reference]),
+        )
+        return {(one.method, one.reference): one.better for one in found}
+
+    # Worse than what is exact by construction, which is not marked for it; nor told from another.
+    assert of(lerp=constant, ours=ours) == {("ours", "lerp"): False}
+    assert of(lerp=constant, slerp=other, ours=ours) == {
+        ("slerp", "lerp"): None,
+        ("ours", "lerp"): False,
+    }
+    single = 1e-7 * (1 + draws(n, seed=1).abs())  # of float32 points
+    assert of(lerp=single, ours=ours) == {("ours", "lerp"): False}
+    # Of two equal baselines neither is the best; of two that differ the better one is.
+    assert of(lerp=slow, slerp=slow * (1 + 1e-13), ours=ours) == {
+        ("slerp", "lerp"): None,
+        ("ours", "lerp"): False,
+    }
+    assert of(lerp=slow, slerp=slow + 0.005, ours=ours)[("lerp", "ours")] is True
+    # A method with a metric that is exact where the best baseline is not has won.
+    assert of(lerp=slow, ours=constant) == {("ours", "lerp"): True}
 
 
 def test_lower_is_better_where_said() -> None:

@@ -9,18 +9,20 @@ from torch import nn
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.distribution import (
-    _resampled_fid,
-    _resampled_kid,
     check_frame_counts,
     compare_features,
+    inner_frame_features,
+)
+from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
+from scoregeo.evaluation.fid_kid import (
     frechet_distance,
     gaussian_frechet,
-    inner_frame_features,
     polynomial_mmd,
+    resampled_fid,
+    resampled_kid,
     torchmetrics_fid,
     torchmetrics_kid,
 )
-from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
 from scoregeo.evaluation.statistics import NotAvailable
 
 
@@ -123,12 +125,12 @@ def test_resampling_every_pair_once_gives_the_value_itself() -> None:
     features, reference = cloud(5, 8, 6), cloud(70, 6, seed=1, shift=0.2)
     once = torch.ones(1, 5, dtype=torch.float64)
     flat = features.flatten(0, 1)
-    assert float(_resampled_fid(features, reference, once)) == pytest.approx(
+    assert float(resampled_fid(features, reference, once)) == pytest.approx(
         frechet_distance(flat, reference), rel=1e-9
     )
     k_yy = (reference @ reference.T / 6 + 1) ** 3
     constant = float((k_yy.sum() - k_yy.trace()) / (70 * 69))
-    assert float(_resampled_kid(features, reference, once)) + constant == pytest.approx(
+    assert float(resampled_kid(features, reference, once)) + constant == pytest.approx(
         polynomial_mmd(flat, reference), rel=1e-9
     )
 
@@ -142,7 +144,7 @@ def test_resampling_with_repeats_gives_fid_of_the_repeated_frames(references: in
     expected = pytest.approx(
         frechet_distance(repeated, reference), rel=1e-9 if references > 6 else 1e-7
     )
-    assert float(_resampled_fid(features, reference, weights)) == expected
+    assert float(resampled_fid(features, reference, weights)) == expected
 
 
 def test_interval_surrounds_the_value_and_follows_the_seed() -> None:

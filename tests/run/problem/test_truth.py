@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo.evaluation.measure_notes import TWO_TRUTHS
+from scoregeo.evaluation.measures.pictures import TWO_TRUTHS
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.measures import Measures

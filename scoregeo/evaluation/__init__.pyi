@@ -1,0 +1,12 @@
+from .path_batch import Context as Context
+from .path_batch import PathBatch as PathBatch
+from .path_batch import Values as Values
+from .registry import HIGHER as HIGHER
+from .registry import LOWER as LOWER
+from .registry import NEARER_ZERO as NEARER_ZERO
+from .registry import Column as Column
+from .registry import measure as measure
+from .registry import set_measure as set_measure
+from .set_measures import FrameSets as FrameSets
+from .set_measures import SetMeasures as SetMeasures
+from .statistics import NotAvailable as NotAvailable

@@ -1,0 +1,63 @@
+"""Measures of all of a method's frames together, against images that no method has seen."""
+
+from typing import TYPE_CHECKING
+
+from scoregeo.evaluation.registry import HIGHER, LOWER, Column, set_measure
+
+if TYPE_CHECKING:
+    from scoregeo.evaluation.path_batch import Context
+    from scoregeo.evaluation.set_measures import FrameSets, SetMeasures
+
+
+def _note(context: "Context") -> str | None:
+    from scoregeo.evaluation.feature_network import FeatureNetwork
+    from scoregeo.evaluation.precision_recall import NEIGHBOURS
+
+    network, settings = context.networks.features, context.settings
+    if not isinstance(network, FeatureNetwork):
+        return None
+    return (
+        f"FID, KID, precision, recall: features of {network.description}, inner"
+        f" frames of all pairs against {context.references} images that no method has seen."
+        " Beside each FID stand both counts: FID of few frames is biased upwards, the more the"
+        " fewer they are, so only rows with equal counts compare, and none with other papers'."
+        f" KID, which is not biased, is the mean over {settings.kid_subsets} random subsets of"
+        f" {settings.kid_subset_size} images; beside it the deviation between subsets."
+        f" Precision and recall go by the distance to the {NEIGHBOURS} nearest neighbours."
+        f" Intervals of FID, KID and recall are of {settings.fid_resamples} resamples of pairs,"
+        " all frames of a pair together."
+    )
+
+
+@set_measure(
+    {
+        "fid": Column("FID", LOWER),
+        "kid": Column("KID", LOWER),
+        "precision": Column("precision", HIGHER),
+        "recall": Column("recall", HIGHER),
+    },
+    note=_note,
+)
+def distribution(sets: "FrameSets") -> "SetMeasures":
+    """FID, KID, precision and recall."""
+    from scoregeo.evaluation.set_measures import distribution_measures
+
+    return distribution_measures(sets)
+
+
+def _confidence_note(context: "Context") -> str | None:
+    if getattr(context.networks.features, "head", None) is None:
+        return None
+    return (
+        "The classifier's confidence is its greatest class probability, mean of inner"
+        " frames: how sure it is, not whether it is right."
+    )
+
+
+@set_measure({"confidence": Column("classifier's confidence", HIGHER)}, note=_confidence_note)
+def confidence(sets: "FrameSets") -> "SetMeasures":
+    """How sure the feature network's classifier is, where it has one."""
+    from scoregeo.evaluation.set_measures import SetMeasures
+
+    sure = sets.frames.confidence
+    return SetMeasures(rows={} if sure is None else {"confidence": sure})
