@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo._utils.errors import DataError
+from scoregeo.report.names import method_name
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
 
@@ -45,7 +46,7 @@ def energy_curves(
                 count,
                 visible[1],
                 where="post",
-                label=name,
+                label=method_name(name),
                 marker=marker(index),
                 markevery=_spread(count),
                 **look,
@@ -168,7 +169,13 @@ def sweep_lines(
                         np.maximum([y - np.asarray(line.low), np.asarray(line.high) - y], 0)
                     )
                 axes.errorbar(
-                    x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **styles[label]
+                    x,
+                    y,
+                    yerr=bars,
+                    label=method_name(label),
+                    capsize=2,
+                    elinewidth=0.8,
+                    **styles[label],
                 )
             axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
             if not numeric:
@@ -184,8 +191,8 @@ def sweep_lines(
                 handles, names_drawn = axes.get_legend_handles_labels()
                 drawn |= dict(zip(names_drawn, handles, strict=True))
             figure.legend(
-                [drawn[label] for label in labels],
-                labels,
+                [drawn[method_name(label)] for label in labels],
+                [method_name(label) for label in labels],
                 title=legend or None,
                 loc="outside right center",
             )
