@@ -133,11 +133,12 @@ def page_view(
 ) -> PageView:
     """What the HTML shows of a page whose figures lie in `folder`.
 
-    `sheets`: its frames; by default those that the page keeps as files. A further strip is left
+    `sheets`: its frames; by default those of the page whose files are kept. A further strip is left
     out where a sheet shows the same frames. Raises DataError where a file cannot be read.
     """
     if sheets is None:
-        sheets = [read_sheet(folder / FIGURES / name) for name in page.sheets]
+        kept = [path for name in page.sheets if (path := folder / FIGURES / name).is_file()]
+        sheets = [read_sheet(path) for path in kept]
     scrubbed = {f"strip_{sheet.pair}" for sheet in sheets}
     further = [one for one in page.figures[1:] if Path(one.file).stem not in scrubbed]
     shown = [*page.figures[:1], *further]
