@@ -51,15 +51,8 @@ def energy_curves(
                 markevery=_spread(count),
                 **look,
             )
-            axes.fill_between(
-                count,
-                visible[0],
-                visible[2],
-                step="post",
-                color=look["color"],
-                alpha=0.15,
-                linewidth=0,
-            )
+            band = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(count, visible[0], visible[2], step="post", **band)
             handles += line
         axes.set(
             xscale="log",
@@ -247,15 +240,8 @@ def sweep_heatmap(
             known = bool(np.isfinite(value))
             dark = known and float(norm(value)) < 0.5
             text = f"{value:.3g}" if known else "none"
-            axes.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if dark else "black",
-            )
+            ink = "white" if dark else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
         axes.set_xticks(range(len(x_values)), [str(value) for value in x_values])
         axes.set_yticks(range(len(y_values)), [str(value) for value in y_values])
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)

@@ -16,7 +16,8 @@ from scoregeo.report.names import method_name
 from scoregeo.report.picture import EmbeddedPicture, embed
 from scoregeo.report.sheet import Scrub, Sheet, read_sheet
 from scoregeo.report.table import Row
-from scoregeo.report.view import Grid, TableView, comparison_grids, table_views, verdict
+from scoregeo.report.verdict import comparison_grids, verdict
+from scoregeo.report.view import Grid, TableView, table_views
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -4,14 +4,13 @@ Both renderers draw these grids; nothing here is HTML or Markdown.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from scoregeo.evaluation.columns import HIGHER, TITLES, direction
+from scoregeo.evaluation.columns import TITLES
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.model import Page, Table
-from scoregeo.report.names import METRICS, method_name
+from scoregeo.report.names import method_name
 from scoregeo.report.table import Cell, Row, format_estimate
 
 MOST_COLUMNS = 8
@@ -21,7 +20,6 @@ _NAMED = ("table", "group")  # told by a caption where all rows have the same
 _METHODS = ("method", "solver")  # label columns that hold ids
 _ROUNDING = 1e-6  # a value below it is 0 up to rounding, and wins nothing
 _BOLD = "Bold: significantly better than the best baseline; the rule is under Notes."
-_VERDICTS = {True: "better", False: "worse", None: "no significant difference"}
 
 
 @dataclass(frozen=True)
@@ -204,69 +202,3 @@ def _empty(page: Page, rows: Sequence[Row], names: Sequence[str]) -> list[str]:
         f"Without a value in any row: {', '.join(titles)}" + (f" ({reason})." if reason else ".")
         for reason, titles in by_reason.items()
     ]
-
-
-def comparison_grids(page: Page) -> list[Grid]:
-    """Every paired comparison, a grid a group of pairs; measures in the order of their titles."""
-    head = ("measure", "method", "against", "difference", "p", "p, corrected", "effect", "")
-    places = {name: place for place, name in enumerate(TITLES)}
-    grids = []
-    for group in dict.fromkeys(str(entry["group"]) for entry in page.comparisons):
-        own = [entry for entry in page.comparisons if entry["group"] == group]
-        own.sort(key=lambda entry: places.get(str(entry["measure"]), len(places)))
-        counts = sorted({int(entry["n"]) for entry in own})
-        of_pairs = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-        name = "All pairs" if group in ("all", "") else group
-        rows = tuple(_comparison(page, entry) for entry in own)
-        grids.append(Grid(f"{name} ({of_pairs} pairs)", head, rows, 3))
-    return grids
-
-
-def _comparison(page: Page, entry: Mapping[str, Any]) -> tuple[Shown, ...]:
-    low, high = (math.nan if entry[key] is None else entry[key] for key in ("low", "high"))
-    words = [
-        title_of(page, str(entry["measure"])),
-        method_name(str(entry["method"])),
-        method_name(str(entry["reference"])),
-        format_estimate(Estimate(entry["difference"], low, high, entry["n"])),
-        *(
-            "" if entry[key] is None else f"{entry[key]:.2g}"
-            for key in ("p", "p_corrected", "effect")
-        ),
-        _VERDICTS[entry["better"]],
-    ]
-    return tuple(map(Shown, words))
-
-
-def verdict(page: Page) -> str:
-    """The page's first measure that was compared, in a sentence: the best geodesic against the best
-    baseline over all pairs; empty where nothing was compared.
-    """
-    for measure in page.measures:
-        entries = [
-            entry
-            for entry in page.comparisons
-            if entry["measure"] == measure
-            and entry["group"] == "all"
-            and str(entry["method"]).partition("_")[0] in METRICS
-            and "_" in str(entry["method"])
-        ]
-        if entries:
-            break
-    else:
-        return ""
-    sign = -1 if direction(measure) == HIGHER else 1
-    best = min(entries, key=lambda entry: sign * entry["difference"])
-    ours, theirs = (
-        page.cell(measure, method=str(best[key]), group="all") for key in ("method", "reference")
-    )
-    if not (isinstance(ours, Estimate) and isinstance(theirs, Estimate)):
-        return ""
-    said = {True: "significantly better than", False: "significantly worse than"}
-    how = said.get(best["better"], "not significantly different from")
-    p = "" if best["p_corrected"] is None else f"p = {best['p_corrected']:.2g}, "
-    return (
-        f"{title_of(page, measure)}: {method_name(str(best['method']))} has {ours.mean:.3g},"
-        f" {how} the best baseline, {method_name(str(best['reference']))}, with {theirs.mean:.3g}"
-        f" ({p}{best['n']} pairs)."
-    )

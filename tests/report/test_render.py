@@ -14,7 +14,8 @@ from scoregeo.report import render
 from scoregeo.report.model import Failure, Page, Table
 from scoregeo.report.render import Card, markdown, page_view, write_html, write_page
 from scoregeo.report.table import Row
-from scoregeo.report.view import MOST_COLUMNS, comparison_grids, table_views
+from scoregeo.report.verdict import comparison_grids
+from scoregeo.report.view import MOST_COLUMNS, table_views
 from tests.report.document import Document, check_page
 from tests.report.folders import COMMAND, NAME, a_page, plot, results_folder
 

@@ -14,7 +14,8 @@ from scoregeo.report.command import report
 from scoregeo.report.model import Page, read_pages
 from scoregeo.report.questions import read_questions
 from scoregeo.report.render import csv, markdown
-from scoregeo.report.view import MOST_COLUMNS, comparison_grids, table_views
+from scoregeo.report.verdict import comparison_grids
+from scoregeo.report.view import MOST_COLUMNS, table_views
 from tests.report.document import check_page
 
 ROOT = Path(__file__).parents[2]

@@ -5,14 +5,8 @@ import pytest
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.model import Table
 from scoregeo.report.table import Cell, Row, rows_from_summary
-from scoregeo.report.view import (
-    MOST_COLUMNS,
-    Grid,
-    TableView,
-    comparison_grids,
-    table_views,
-    verdict,
-)
+from scoregeo.report.verdict import comparison_grids, verdict
+from scoregeo.report.view import MOST_COLUMNS, Grid, TableView, table_views
 from tests.report.folders import COMPARISON, a_page, summary
 
 
