@@ -15,7 +15,8 @@ class PageSettings:
         key: of a study whose rows are named cases: the heading of the column that holds their
             names.
         case: the name of this job's case; null where the swept values name the rows.
-        figure: of a study: whether its measures are drawn against the swept values.
+        figure: of a study: whether its measures are drawn as lines against the swept values; else a
+            row a case, a dot a method.
         writer: of a study whose jobs have runners of their own: the function, as
             `package.module.function`, that is called with the study
             (`scoregeo.report.study.Study`) and the page's folder, draws its figures into

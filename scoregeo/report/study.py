@@ -1,6 +1,6 @@
 """The page of a study: a row for each of its cases and methods."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from scoregeo.evaluation.columns import TITLES
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.dots import case_dots
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.page_settings import PageSettings
 from scoregeo.report.picture import describe
@@ -18,6 +19,7 @@ from scoregeo.report.sweep import line_of, number_of
 from scoregeo.report.table import Row, rows_from_summary
 
 _FIGURE = "measures"
+_PANELS = 2  # of named cases; more would not stand side by side
 
 
 @dataclass(frozen=True)
@@ -72,30 +74,47 @@ def study_page(study: Study, folder: Path) -> Page | None:
         settings=settings | {"all runs": duration(seconds)},
         measures=tuple(study.page.measures),
         notes=tuple(notes),
-        figures=(Picture(f"{_FIGURE}.png", describe(_FIGURE)),) if study.page.figure else (),
+        figures=(Picture(f"{_FIGURE}.png", describe(_FIGURE)),),
         failures=study.failures,
     )
-    return page if draw(page, study.key, folder) else replace(page, figures=())
+    drawn = (draw_lines if study.page.figure else draw_cases)(page, study.key, folder)
+    return page if drawn else replace(page, figures=())
 
 
-def draw(page: Page, key: str, folder: Path) -> list[Path]:
+def draw_lines(page: Page, key: str, folder: Path) -> list[Path]:
     """A panel for each of the page's measures against the label `key`, a line for each method but
     the start.
     """
-    if not page.figures:
-        return []
     panels: dict[str, dict[str, Line]] = {}
     for measure in page.measures:
         points: dict[str, list[tuple[Any, Estimate]]] = {}
-        for row in page.tables[0].rows:
-            cell, method = row.cells.get(measure), row.labels["method"]
-            if isinstance(cell, Estimate) and not method.startswith("start_"):
-                points.setdefault(method, []).append((number_of(row.labels[key]), cell))
+        for case, method, cell in _values(page, key, measure):
+            points.setdefault(method, []).append((number_of(case), cell))
         if points:
             lines = {method: line_of(found) for method, found in points.items()}
             panels[TITLES.get(measure, measure)] = lines
     out = folder / FIGURES / _FIGURE
     return sweep_lines(out, panels, xlabel=key, ylabels=list(panels)) if panels else []
+
+
+def draw_cases(page: Page, key: str, folder: Path) -> list[Path]:
+    """A panel for each of the page's first measures, a row for each value of the label `key`."""
+    panels: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for measure in page.measures:
+        cases: dict[str, dict[str, Estimate]] = {}
+        for case, method, cell in _values(page, key, measure):
+            cases.setdefault(case, {})[method] = cell
+        if cases and len(panels) < _PANELS:
+            panels[TITLES.get(measure, measure)] = cases
+    return case_dots(folder / FIGURES / _FIGURE, panels) if panels else []
+
+
+def _values(page: Page, key: str, measure: str) -> Iterator[tuple[str, str, Estimate]]:
+    """Case, method and value of every row but the start's."""
+    for row in page.tables[0].rows:
+        cell, method = row.cells.get(measure), row.labels["method"]
+        if isinstance(cell, Estimate) and not method.startswith("start_"):
+            yield row.labels[key], method, cell
 
 
 def _without_group(row: Row) -> Row:
