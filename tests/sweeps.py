@@ -7,7 +7,7 @@ from hydra.types import RunMode
 
 from scoregeo._utils.configuration import config_dir
 from scoregeo.run.command import register
-from scoregeo.run.multirun import expand
+from scoregeo.run.points import expand
 
 
 def points(*overrides: str) -> list[list[str]]:

@@ -9,8 +9,7 @@ PACKAGE = ROOT / "scoregeo"
 USERS = {"experiments", "scripts", *(path.stem for path in (ROOT / "scripts").glob("*.py"))}
 # From the bottom up; parts on one line do not know each other.
 LAYERS = (
-    ("core",),
-    ("settings", "columns"),
+    ("_utils",),
     ("path",),
     ("dataset",),
     ("training", "score"),
@@ -22,33 +21,12 @@ LAYERS = (
     ("baseline", "extrapolation"),
     ("evaluation",),
     ("report", "tracker"),
-    ("experiment",),
-    ("problem",),
-    (
-        *(
-            "rundir",
-            "measures",
-            "path_energy",
-            "set_measures",
-            "measure_notes",
-            "record",
-            "summary",
-            "artifacts",
-        ),
-        *("runner", "merge"),
-    ),
-    ("build", "inputs"),
-    ("shards",),
-    ("command",),
-    ("multirun",),
-    ("explain",),
-    ("cli",),
+    ("run",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-# Where parts of one line may know each other, as long as no modules import in a circle: the runner
-# is one part in several files; a score may be trained on demand, and training needs the noise
-# levels of a score.
-TOGETHER = (LAYERS[RANK["runner"]], ("training", "score"))
+# Where parts of one line may know each other, as long as no modules import in a circle: a score may
+# be trained on demand, and training needs the noise levels of a score.
+TOGETHER = (("training", "score"),)
 
 
 def imports() -> dict[str, set[str]]:
@@ -129,8 +107,8 @@ def test_no_cycles() -> None:
         visit(module)
 
 
-def test_only_build_instantiates() -> None:
+def test_one_module_instantiates() -> None:
     users = [
         name_of(p) for p in PACKAGE.rglob("*.py") if "hydra.utils" in p.read_text(encoding="utf-8")
     ]
-    assert users == ["scoregeo.run.build"]
+    assert users == ["scoregeo.run.instantiate"]

@@ -19,7 +19,7 @@ from experiments.benchmark.outside import (
 )
 from experiments.benchmark.problem import Problem, sphere
 from scoregeo._utils.errors import DataError
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.score.base import AbstractScore, CountingScore

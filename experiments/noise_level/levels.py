@@ -16,7 +16,8 @@ from scoregeo._utils.results import FORMAT, check_format
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.manifold import distance_to_path, relative_length_error
 from scoregeo.path.interpolation import linear
-from scoregeo.run.build import check_nodes, make
+from scoregeo.run.build import check_nodes
+from scoregeo.run.instantiate import make
 from scoregeo.score.base import AUTO, AUTO_RIDGE, AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.noise_level import POINTS, choose_noise_level, data_scale

@@ -19,7 +19,8 @@ from scoregeo._utils.results import FORMAT
 from scoregeo.initializer.base import AbstractInitializer
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.run.build import build, make, option_name
+from scoregeo.run.build import build
+from scoregeo.run.instantiate import make, option_name
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.certificate import REFINEMENT

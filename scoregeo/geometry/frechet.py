@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError, check_number
-from scoregeo.geometry.exponential import exponential
-from scoregeo.geometry.logarithm import Logarithm, logarithm
+from scoregeo.geometry.exponential_map import exponential
+from scoregeo.geometry.logarithm_map import Logarithm, logarithm
 from scoregeo.geometry.support import (
     check_like,
     check_points,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import ScoreError
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.support import cost_of
 from scoregeo.geometry.transport import transport_along_geodesic

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import check_number
-from scoregeo.geometry.exponential import (
+from scoregeo.geometry.exponential_map import (
     ATOL,
     MAX_EVALUATIONS,
     RTOL,
@@ -59,7 +59,7 @@ def parallel_transport(
     third derivative jumping there, integrated from one to the next. Cost: one Christoffel action on
     two vectors a stage, which for `stein` is two score evaluations and two JVPs (6 evaluations), 12
     to 15 stages a step, at least one step a segment. Tolerances, budget and errors as
-    `scoregeo.geometry.exponential.exponential`. A path of no length leaves its vector as it is.
+    `scoregeo.geometry.exponential_map.exponential`. A path of no length leaves its vector as it is.
     """
     served = require_closed_form(metric, "parallel transport")
     began = time.perf_counter()
@@ -100,7 +100,7 @@ def transport_along_geodesic(
 
     Both equations are integrated together, so no interpolation comes between them. Cost: two
     Christoffel actions a stage, for `stein` 9 evaluations. All else as
-    `scoregeo.geometry.exponential.exponential`, whose result the first one is.
+    `scoregeo.geometry.exponential_map.exponential`, whose result the first one is.
     """
     served = require_closed_form(metric, "parallel transport along a geodesic")
     flow, moved = geodesic_flow(

@@ -1,0 +1,5 @@
+"""Clean points to the noise level of a score, and back."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Riemannian metrics made of a score: inner product, energy, length, connection, curvature."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

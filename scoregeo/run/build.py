@@ -1,19 +1,15 @@
-"""From a composed configuration to built objects: the only user of Hydra's instantiate."""
+"""From a composed configuration to built objects."""
 
-import difflib
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
 
 from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo._utils.targets import resolve
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.extrapolation.base import AbstractExtrapolation
@@ -21,6 +17,7 @@ from scoregeo.initializer.several import Initializer
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.experiment import Experiment
+from scoregeo.run.instantiate import Config, check_keys, level_keys, make, make_score, option_name
 from scoregeo.run.settings import RunSettings, Settings
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
@@ -28,8 +25,6 @@ from scoregeo.score.text_model import TextModel
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.jsonl import JsonlTracker
-
-Config = Mapping[str, Any]
 
 GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
 # Groups of which several options stand side by side, by name, and what each holds.
@@ -83,7 +78,7 @@ def build(config: Config) -> Experiment:
     trackers = trackers_of(config)
     _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
 
-    made = make("score", config["score"], dataset=dataset, seed=settings.seed)
+    made = make_score(config["score"], dataset=dataset, seed=settings.seed)
     text_model = made.to(settings.device) if isinstance(made, TextModel) else None
     if text_model is not None and extrapolations:
         raise bad_value(
@@ -94,7 +89,11 @@ def build(config: Config) -> Experiment:
     if isinstance(dataset, Prompts) and text_model is not None:
         dataset = dataset.painted_by(text_model.paint)
     field = made if text_model is None else text_model.field()
-    assert isinstance(field, ScoreField)
+    if not isinstance(field, ScoreField):
+        raise ConfigError(
+            f"score ({config['score']['_target_']}) returned {type(field).__name__}: a score must"
+            " be an AbstractScore, or a function that returns a ScoreField."
+        )
     if text_model is None and field.shape != dataset.shape:
         raise ConfigError(
             f"score ({config['score']['_target_']}) takes points of shape {field.shape}, "
@@ -135,7 +134,7 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = get_object(node["_target_"])
+    function = resolve(node["_target_"])
     passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
     return partial(function, **passed, **settings)
 
@@ -175,34 +174,6 @@ def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:
     return metric
 
 
-def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:
-    """The object of one node. Errors of the project come through as they are; `where` is added for
-    a node outside its group.
-    """
-    note = f" (at {where})" if where else ""
-    try:
-        # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
-        return instantiate({**node, "_partial_": True})(**passed)
-    except ConfigError as error:
-        raise ConfigError(f"{error}{note}") from error
-    except (InstantiationException, TypeError) as error:
-        if isinstance(error.__cause__, ConfigError):  # of a node within this one
-            inner = re.search(r"full_key: (\S+)", str(error))
-            place = ".".join(filter(None, [where or group, inner and inner[1]]))
-            raise ConfigError(f"{error.__cause__} (at {place})") from error
-        reason = str(error.__cause__ or error).split("\n")[0]
-        raise ConfigError(
-            f"{where or group} = {option_name(node)!r} cannot be built: {reason}"
-        ) from error
-
-
-def option_name(node: Config) -> str:
-    """The option a node came from, known by its target's module: `scoregeo.solver.adam.Adam` is
-    option adam.
-    """
-    return str(node["_target_"]).rsplit(".", 2)[-2]
-
-
 def check_nodes(config: Config) -> None:
     """Raise ConfigError for a key that its option's target does not take, or that the configuration
     does not have.
@@ -220,7 +191,8 @@ def check_nodes(config: Config) -> None:
                 f"{group} = {node!r} is not allowed: {group} must be one of its options, such as"
                 f" {group}=NAME."
             )
-        check_keys(group, node, PASSED.get(group, ()))
+        also = level_keys(node["_target_"]) if group == "score" else ()
+        check_keys(group, node, PASSED.get(group, ()), also)
     for group, kind in MAPPINGS.items():
         for name, node in config[group].items():
             if not isinstance(node, Mapping) or "_target_" not in node:
@@ -229,45 +201,6 @@ def check_nodes(config: Config) -> None:
                     " _target_."
                 )
             check_keys(f"{group}.{name}", node, ())
-
-
-def check_keys(where: str, node: Config, passed: tuple[str, ...]) -> None:
-    """Raise ConfigError where a node, or one within it, has a key that its target's signature does
-    not know.
-    """
-    known = target_keys(node["_target_"], passed)
-    for key in node:
-        if key.startswith("_") or key in known:
-            _check_inner(f"{where}.{key}", node[key])
-            continue
-        near = difflib.get_close_matches(str(key), known, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ConfigError(
-            f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
-            f" {', '.join(known)}."
-        )
-
-
-def _check_inner(where: str, value: object) -> None:
-    """Check the nodes within a setting, at any depth."""
-    if not isinstance(value, Mapping):
-        return
-    if "_target_" in value:
-        check_keys(where, value, ())
-        return
-    for key, inner in value.items():
-        _check_inner(f"{where}.{key}", inner)
-
-
-def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
-    """The settings a target takes from YAML."""
-    try:
-        found = get_object(target)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"_target_ = {target!r} cannot be imported: {str(error).splitlines()[0]}"
-        ) from error
-    return [name for name in inspect.signature(found).parameters if name not in passed]
 
 
 def check_device(device: str) -> None:

@@ -2,6 +2,7 @@
 begins.
 """
 
+import argparse
 import logging
 import math
 import os
@@ -12,30 +13,47 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scoregeo import __version__
 from scoregeo._utils.configuration import config_dir
+from scoregeo._utils.errors import ScoregeoError
 from scoregeo.run.command import execute, plain, register
-from scoregeo.run.multirun import Gather, JobRecord, at_home, launch, sharded
+from scoregeo.run.console import link_latest, list_runs, show_run
+from scoregeo.run.job_record import JobRecord
+from scoregeo.run.launch import launch
+from scoregeo.run.multirun import Gather
+from scoregeo.run.points import at_home, sharded
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
+_INTERRUPTED = 130  # exit status of what a SIGINT has ended, as shells give it
+
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script: a command of `COMMANDS`, or Hydra's overrides."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    if first in COMMANDS:
+        COMMANDS[first](sys.argv[2:])
+    else:
+        run_overrides(sys.argv[1:])
+
+
+def run_overrides(arguments: Sequence[str]) -> None:
+    """Run what Hydra makes of `arguments`: a run, a sweep, or one of Hydra's flags."""
     import hydra
 
-    arguments = sharded(sys.argv[1:])
-    if len(arguments) > len(sys.argv) - 1 and not {"-m", "--multirun"} & set(arguments):
-        arguments.insert(0, "-m")  # flags come first
-    sys.argv[1:] = at_home(arguments)
+    found = sharded(arguments)
+    if len(found) > len(arguments) and not {"-m", "--multirun"} & set(found):
+        found.insert(0, "-m")  # flags come first
+    sys.argv[1:] = at_home(found)
     with _told():
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(job)()
 
 
 def launch_all(commands: Sequence[Sequence[str]], overrides: Sequence[str]) -> None:
-    """Run many commands as one multirun (`scoregeo.run.multirun.launch`); errors end the process as
+    """Run many commands as one multirun (`scoregeo.run.launch.launch`); errors end the process as
     those of `main` do.
     """
     with _told():
@@ -68,7 +86,8 @@ def _told() -> Iterator[None]:
             raise
         sys.exit(f"scoregeo: error: {explain(error, config_dir())}")
     except KeyboardInterrupt:
-        sys.exit("scoregeo: interrupted; the same command resumes.")
+        print("scoregeo: interrupted; the same command resumes.", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         if debug or Gather.sweep is None:
             raise
@@ -92,8 +111,15 @@ def job(config: "DictConfig") -> float:
         reason = execute(plain(config), path, command)
         if reason is not None:
             sys.exit(f"scoregeo: error: {reason}")
+        link_latest(path)
+        show_run(path, list(config.page.measures))
         return 0.0
-    record = JobRecord.begin(Path(settings.runtime.output_dir), path, settings.launcher._target_)
+    record = JobRecord.begin(
+        Path(settings.runtime.output_dir),
+        path,
+        settings.launcher._target_,
+        in_parent=Gather.sweep is not None,
+    )
     reason = execute(plain(config), path, command, Path(settings.sweep.dir).name)
     record.end(reason)
     return 0.0 if reason is None else math.nan
@@ -103,6 +129,41 @@ def _shown(path: Path) -> Path:
     """Relative to the working folder where it lies inside."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _version(arguments: Sequence[str]) -> None:
+    print(f"scoregeo {__version__}")
+
+
+def _list(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="scoregeo list", description="The runs of a folder.")
+    parser.add_argument("output", nargs="?", type=Path, default=Path("outputs"))
+    try:
+        print(list_runs(parser.parse_args(arguments).output))
+    except ScoregeoError as error:
+        sys.exit(f"scoregeo: error: {error}")
+
+
+def _morph(arguments: Sequence[str]) -> None:
+    """`scoregeo morph A B key=value ...` is `scoregeo experiment=morph` of the two pictures."""
+    parser = argparse.ArgumentParser(
+        prog="scoregeo morph", description="A geodesic morph of two pictures (experiment=morph)."
+    )
+    parser.add_argument("first", type=Path, help="a picture")
+    parser.add_argument("second", type=Path, help="another")
+    parser.add_argument("overrides", nargs="*", help="key=value, as score=emoji_sd")
+    given = parser.parse_args(arguments)
+    pair = [f"dataset.first='{given.first}'", f"dataset.second='{given.second}'"]
+    run_overrides(["experiment=morph", *pair, *given.overrides])
+
+
+def _report(arguments: Sequence[str]) -> None:
+    from scoregeo.report.command import main as report
+
+    report(arguments)
+
+
+COMMANDS = {"--version": _version, "list": _list, "morph": _morph, "report": _report}
 
 
 if __name__ == "__main__":

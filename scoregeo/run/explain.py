@@ -11,7 +11,7 @@ from typing import Any
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from scoregeo.run.multirun import not_installed
+from scoregeo.run.launchers import not_installed
 
 _UNKNOWN = re.compile(
     r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'"

@@ -11,8 +11,9 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError, ScoregeoError
 from scoregeo._utils.files import read_json
-from scoregeo.run.build import make, settings_of, trackers_of
+from scoregeo.run.build import settings_of, trackers_of
 from scoregeo.run.inputs import inputs_of
+from scoregeo.run.instantiate import make
 from scoregeo.run.merge import merge
 from scoregeo.run.run_folder import DONE, FAILED, OUTDATED, RunFolder, state_of
 from scoregeo.run.settings import check_shards
@@ -58,7 +59,9 @@ def merge_shards(
         return
     parts = [shard_folder(path, shard, config["shards"]) for shard in range(config["shards"])]
     _check_done(config, parts, command, inputs)
-    folder = RunFolder(path, config, bool(config["overwrite"]), command, inputs)
+    folder = RunFolder(
+        path, config, bool(config["overwrite"]), command, inputs, wait=group is not None
+    )
     if folder.done:  # by another process, in the meantime
         return
     trackers = trackers_of(config)

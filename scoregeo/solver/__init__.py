@@ -1,0 +1,5 @@
+"""Boundary-value solvers: geodesics between fixed end points."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

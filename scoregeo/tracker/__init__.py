@@ -1,0 +1,5 @@
+"""Where a run's progress and results are logged."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -8,6 +8,8 @@ pair, and `SUMMARY`, the rows of `summary.json`."""
 from collections.abc import Mapping
 from typing import Any
 
+from scoregeo._utils.targets import option_of
+
 EVALUATIONS = "evaluations_per_point"  # the x axis of all curves
 CURVES, PROGRESS, PICTURES = "curve", "progress", "pictures"
 PAIRS, SUMMARY = "tables/pairs", "tables/summary"
@@ -46,8 +48,4 @@ def job_type(config: Mapping[str, Any]) -> str:
 def tags(config: Mapping[str, Any]) -> list[str]:
     """The options that make the problem, as "dataset:sphere"; each by its target's module."""
     nodes = {group: config.get(group) for group in ("dataset", "score", "metric", "solver")}
-    return [
-        f"{group}:{str(node['_target_']).rsplit('.', 2)[-2]}"[:64]
-        for group, node in nodes.items()
-        if node
-    ]
+    return [f"{group}:{option_of(node['_target_'])}"[:64] for group, node in nodes.items() if node]

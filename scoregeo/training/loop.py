@@ -125,7 +125,7 @@ def train(
     start, losses = time.monotonic() - seconds, 0.0
     model.train()
     with tqdm(
-        total=settings.steps, initial=first, disable=not progress, mininterval=10, desc=folder.name
+        total=settings.steps, initial=first, disable=None if progress else True, mininterval=10, desc=folder.name
     ) as bar:
         for step in range(first, settings.steps):
             for group in optimizer.param_groups:

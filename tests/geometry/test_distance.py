@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from scoregeo.geometry.distance import distance, distance_matrix
+from scoregeo.geometry.distances import distance, distance_matrix
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric

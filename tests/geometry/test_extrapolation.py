@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.extrapolation import extrapolate
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo.geometry.distance import distance
+from scoregeo.geometry.distances import distance
 from scoregeo.geometry.frechet import frechet_mean
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric

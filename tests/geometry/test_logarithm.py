@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.geometry.exponential import exponential
-from scoregeo.geometry.logarithm import logarithm
+from scoregeo.geometry.exponential_map import exponential
+from scoregeo.geometry.logarithm_map import logarithm
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric

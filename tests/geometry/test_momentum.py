@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.momentum import final_velocity, initial_velocity, velocity_cost
 from scoregeo.metric.base import AbstractClosedFormMetric
 from scoregeo.metric.conformal import ConformalMetric

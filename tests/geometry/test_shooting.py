@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric

@@ -7,11 +7,11 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.geometry.curvature import ricci, sectional_curvature
-from scoregeo.geometry.distance import distance, distance_matrix
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.distances import distance, distance_matrix
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.extrapolation import extrapolate
 from scoregeo.geometry.frechet import frechet_mean
-from scoregeo.geometry.logarithm import logarithm
+from scoregeo.geometry.logarithm_map import logarithm
 from scoregeo.geometry.transport import parallel_transport, transport_along_geodesic
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.pullback import PullbackMetric

@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo.geometry.exponential import exponential
+from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.transport import parallel_transport, transport_along_geodesic
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric

@@ -198,6 +198,7 @@ def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> Non
 def test_bad_numbers_of_shards_are_refused(shards: str, words: str, tmp_path: Path) -> None:
     said = command("dataset.num_pairs=4", *PLAIN, f"shards={shards}", f"output={tmp_path}")
     assert isinstance(said, str) and "shards = " in said and words in said
+    assert not (tmp_path / "sphere").exists()  # told before any job begins
 
 
 def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:

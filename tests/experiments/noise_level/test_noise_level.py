@@ -14,8 +14,8 @@ from scoregeo._utils.files import read_json
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.report.model import Failure
 from scoregeo.report.render import write_page
-from scoregeo.run.build import make
 from scoregeo.run.command import compose
+from scoregeo.run.instantiate import make
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.noise_level import POINTS, choose_noise_level
 from tests.commands import run_here

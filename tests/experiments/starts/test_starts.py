@@ -18,8 +18,8 @@ from scoregeo.dataset.torus import Torus
 from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.report.model import Failure
 from scoregeo.report.render import write_page
-from scoregeo.run.build import make
 from scoregeo.run.command import compose
+from scoregeo.run.instantiate import make
 from scoregeo.score.base import AbstractScore
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import command, run_here

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, check_number
-from scoregeo.geometry.exponential import ATOL, RTOL
+from scoregeo.geometry.exponential_map import ATOL, RTOL
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.geometry.support import check_like, check_points, require_closed_form, rule_of

@@ -1,0 +1,35 @@
+from ._utils.errors import ConfigError as ConfigError
+from ._utils.errors import DataError as DataError
+from ._utils.errors import ScoreError as ScoreError
+from ._utils.errors import ScoregeoError as ScoregeoError
+from .geometry.curvature import sectional_curvature as sectional_curvature
+from .geometry.dimension import intrinsic_dimension as intrinsic_dimension
+from .geometry.distances import distance as distance
+from .geometry.distances import distance_matrix as distance_matrix
+from .geometry.exponential_map import exponential as exponential
+from .geometry.extrapolation import extrapolate as extrapolate
+from .geometry.frechet import frechet_mean as frechet_mean
+from .geometry.geodesics import geodesic as geodesic
+from .geometry.logarithm_map import logarithm as logarithm
+from .geometry.transport import parallel_transport as parallel_transport
+from .metric.base import AbstractMetric as AbstractMetric
+from .metric.conformal import ConformalMetric as ConformalMetric
+from .metric.euclidean import EuclideanMetric as EuclideanMetric
+from .metric.pullback import PullbackMetric as PullbackMetric
+from .metric.stein import SteinMetric as SteinMetric
+from .path.interpolation import linear as linear
+from .path.interpolation import spherical as spherical
+from .score.base import AbstractScore as AbstractScore
+from .score.diffusers_unet import load_unet_score as load_unet_score
+from .score.empirical import EmpiricalScore as EmpiricalScore
+from .score.field import ScoreField as ScoreField
+from .score.function import FunctionScore as FunctionScore
+from .score.sphere import SphereScore as SphereScore
+from .score.torus import TorusScore as TorusScore
+from .solver.adam import Adam as Adam
+from .solver.base import Solution as Solution
+from .solver.gauss_newton import GaussNewton as GaussNewton
+from .solver.georce import Georce as Georce
+from .solver.lbfgs import LBFGS as LBFGS
+
+__version__: str

@@ -1,0 +1,23 @@
+"""What the `_target_` of a configuration names."""
+
+import pkgutil
+from typing import Any
+
+from scoregeo._utils.errors import ConfigError
+
+
+def resolve(target: str) -> Any:
+    """The class or function of a `_target_`. Raises ConfigError where it cannot be imported."""
+    try:
+        return pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"_target_ = {target!r} cannot be imported: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def option_of(target: str) -> str:
+    """The option that a target belongs to: the module that it is defined in, `adam` for
+    `scoregeo.solver.Adam`. Raises as `resolve`.
+    """
+    return str(resolve(target).__module__).rpartition(".")[2]

@@ -1,0 +1,9 @@
+from .base import AbstractBaseline as AbstractBaseline
+from .base import BaselinePath as BaselinePath
+from .base import Ends as Ends
+from .density_geodesic import DensityGeodesic as DensityGeodesic
+from .geodesic import MetricGeodesic as MetricGeodesic
+from .lerp import Lerp as Lerp
+from .nao import Nao as Nao
+from .noise_diffusion import NoiseDiffusion as NoiseDiffusion
+from .slerp import Slerp as Slerp

@@ -1,0 +1,17 @@
+from .curvature import ricci as ricci
+from .curvature import sectional_curvature as sectional_curvature
+from .dimension import intrinsic_dimension as intrinsic_dimension
+from .distances import distance as distance
+from .distances import distance_matrix as distance_matrix
+from .exponential_map import GeodesicFlow as GeodesicFlow
+from .exponential_map import exponential as exponential
+from .exponential_map import geodesic_flow as geodesic_flow
+from .extrapolation import extrapolate as extrapolate
+from .frechet import FrechetMean as FrechetMean
+from .frechet import frechet_mean as frechet_mean
+from .geodesics import geodesic as geodesic
+from .logarithm_map import Logarithm as Logarithm
+from .logarithm_map import logarithm as logarithm
+from .transport import Transport as Transport
+from .transport import parallel_transport as parallel_transport
+from .transport import transport_along_geodesic as transport_along_geodesic

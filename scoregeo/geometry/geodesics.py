@@ -1,0 +1,89 @@
+"""The geodesic between two points, in one call."""
+
+import torch
+
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.metric.stein import SteinMetric
+from scoregeo.path.interpolation import linear
+from scoregeo.score.base import AbstractScore
+from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.function import Function, FunctionScore
+from scoregeo.solver.base import AbstractSolver, Solution
+from scoregeo.solver.gauss_newton import GaussNewton
+
+_MAX_SUBNODES = (
+    4  # adaptive refinement: where the path tunnels, up to this many sub-nodes a segment
+)
+
+
+def geodesic(
+    score: AbstractScore | ScoreField | Function,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    sigma: float | None = None,
+    *,
+    lam: float = 1000.0,
+    num_points: int = 64,
+    solver: AbstractSolver | None = None,
+    start: torch.Tensor | None = None,
+) -> Solution:
+    """Geodesics of `g(x) = I + lam s(x) s(x)^T` between the points `a` and `b`.
+
+    Args:
+        score: a score, with `sigma`; a `ScoreField`, which has its noise level; or a function
+            `(x, sigma) -> s` of points [batch, *shape].
+        a, b: [*shape] for one pair, [pairs, *shape] for several; data units, of one dtype.
+        sigma: noise level in data units, above 0; None with a `ScoreField`.
+        lam: weight of the score, at least 0, in units of (data units)^2.
+        num_points: points of a path, both ends counted, at least 2.
+        solver: None: Gauss-Newton with adaptive refinement.
+        start: [pairs, num_points, *shape]; None: the straight line. It decides which local minimum
+            is found: see `scoregeo.initializer` for starts through data.
+
+    Returns:
+        A `Solution`: `path` [pairs, num_points, *shape], `length`, `energy` [pairs] in the metric,
+        `status` and `reason`, one a pair.
+
+    Cost: about 40 score evaluations a point on the unit sphere at lam 1000 and sigma 0.05, 6 to 10
+    where no segment needs refinement; `solution.score_evaluations` has the count.
+
+    Raises:
+        ConfigError: for a noise level out of range, or one beside a `ScoreField`.
+        DataError: for points of different shapes or dtypes.
+        ScoreError: where the score is not finite or has another shape than its points.
+
+    Source: the metric is that of Azeglio and Di Bernardo (arXiv 2505.11128); the discrete energy
+    and its Gauss-Newton solver are this project's (`scoregeo.solver.GaussNewton`).
+    """
+    if a.shape != b.shape or a.dtype != b.dtype:
+        raise DataError(
+            f"a has shape {tuple(a.shape)} and dtype {a.dtype}, b {tuple(b.shape)} and {b.dtype}:"
+            " they must be the same."
+        )
+    if not a.is_floating_point():
+        raise DataError(f"a and b have dtype {a.dtype}: they must be floating point.")
+    field = _field(score, a, sigma)
+    ends = torch.stack([a, b], -len(field.shape) - 1)
+    ends = ends[None] if a.ndim == len(field.shape) else ends
+    metric = SteinMetric(field, lam)
+    chosen = GaussNewton(num_points, max_subnodes=_MAX_SUBNODES) if solver is None else solver
+    path = linear(ends, chosen.num_points) if start is None else start
+    return chosen.solve(metric, path)
+
+
+def _field(
+    score: AbstractScore | ScoreField | Function, a: torch.Tensor, sigma: float | None
+) -> ScoreField:
+    if isinstance(score, ScoreField):
+        if sigma is not None:
+            raise ConfigError(
+                f"sigma = {sigma!r} is not allowed beside a ScoreField, which has sigma ="
+                f" {score.sigma:g}: leave it out."
+            )
+        return score
+    if isinstance(score, AbstractScore):
+        return field_at(score, sigma)
+    # Of a bare function the shape of a point is not known: one pair is taken to be [D], [C, H, W];
+    # a batch of them has one dimension more.
+    shape = a.shape[1:] if a.ndim in (2, 4) else a.shape
+    return field_at(FunctionScore(score, tuple(shape)), sigma)

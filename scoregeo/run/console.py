@@ -1,0 +1,133 @@
+"""What the command line shows of runs: the table at a run's end, and the list of runs."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
+from scoregeo.evaluation.columns import TITLES, headlines, present
+
+log = logging.getLogger(__name__)
+
+ALL, TRUTH = "all", "truth"
+LATEST = "latest"  # link in OUTPUT/NAME to the run that was started last
+_MOST = 5  # measures of the table, costs beside them
+_COSTS = ("evaluations_per_point", "seconds")
+_WIDTH = 28  # of a column's title
+_POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
+
+
+def show_run(folder: Path, first: Sequence[str] = ()) -> None:
+    """Print a finished run's table, its wall time and where its files are; warn of paths that
+    tunnel and of ends that do not come back.
+
+    `first`: the measures that come first, where the run has them.
+    """
+    rows = [row for row in _rows(folder) if row["group"] == ALL]
+    if not rows:
+        return
+    for warning in warnings_of(rows):
+        log.warning(warning)
+    shown = list(dict.fromkeys([*present(rows, tuple(first)), *headlines(rows)]))[:_MOST]
+    shown = [name for name in shown if name not in _COSTS] + present(rows, _COSTS)
+    print(table(rows, shown))
+    manifest = read_json(folder / "manifest.json")
+    print(f"\n{manifest['pairs']} pairs in {float(manifest['seconds']):.1f} s, decoding included")
+    for name in ("table.md", "report.html", "strip.png", "figures"):
+        if (folder / name).exists():
+            print(f"{folder / name}")
+    print(f"{folder / 'summary.json'}")
+
+
+def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
+    """A line a method, a column a measure: means over all pairs."""
+    cells = {(row["method"], row["measure"]): row["mean"] for row in rows}
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lines = [["method", *(_short(TITLES.get(name, name)) for name in measures)]]
+    lines += [[one, *(_number(cells.get((one, name))) for name in measures)] for one in methods]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def warnings_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each method whose paths tunnel, or whose ends do not come back."""
+    found = []
+    for row in rows:
+        mean = row["mean"]
+        if mean is None or row["method"] == TRUTH:
+            continue
+        if row["measure"] == "tunnelled" and mean > 0:
+            found.append(
+                f"{row['method']}: {mean:.0%} of the paths tunnel: their energy on a finer"
+                " quadrature is larger than on the solver's own. solver.max_subnodes=8 refines"
+                " them."
+            )
+        if row["measure"] == "psnr_ends" and mean < _POOR_END:
+            found.append(
+                f"{row['method']}: the ends come back at {mean:.1f} dB PSNR: inversion and decoding"
+                " lose them. More inversion.decode_steps, or a smaller noise level, may help."
+            )
+    return found
+
+
+def list_runs(output: Path) -> str:
+    """A line for each run below OUTPUT/NAME/HASH, newest first: folder, status, seconds, headline.
+
+    Raises DataError where `output` is not a folder.
+    """
+    if not output.is_dir():
+        raise DataError(f"{output} is not a folder: the folder of runs is expected.")
+    found = [path for path in output.glob("*/*/manifest.json") if not path.parent.is_symlink()]
+    lines = []
+    for path in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True):
+        manifest = read_json(path)
+        seconds = float(manifest.get("seconds") or 0.0)
+        lines.append(
+            f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s  {_headline(path.parent)}"
+        )
+    return "\n".join(lines) if lines else f"no runs in {output}"
+
+
+def link_latest(run: Path) -> None:
+    """Let OUTPUT/NAME/latest point to the run's folder, where the file system has links."""
+    link, fresh = run.parent / LATEST, run.parent / f".{LATEST}"
+    try:
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(run.name)
+        fresh.replace(link)
+    except OSError as error:
+        log.debug("no link to the latest run: %s", error)
+
+
+def _headline(folder: Path) -> str:
+    """The first headline measure of the last method."""
+    rows = [row for row in _rows(folder) if row["group"] == ALL and row["mean"] is not None]
+    for name in headlines(rows):
+        of = [row for row in rows if row["measure"] == name and row["method"] != TRUTH]
+        if of:
+            return f"{of[-1]['method']}: {TITLES[name]} {_number(of[-1]['mean'])}"
+    return ""
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    try:
+        found = read_json(folder / "summary.json").get("rows", [])
+    except DataError:
+        return []
+    return list(found)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= _WIDTH else f"{title[: _WIDTH - 1]}…"

@@ -1,0 +1,102 @@
+"""Objects from the nodes of a configuration: the only user of Hydra's instantiate."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.targets import option_of, resolve
+from scoregeo.score.base import AbstractScore
+from scoregeo.score.field import field_at
+
+Config = Mapping[str, Any]
+
+LEVEL = ("sigma", "timestep")  # keys that say at which noise level a score is taken
+
+
+def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:
+    """The object of one node. Errors of the project come through as they are; `where` is added for
+    a node outside its group.
+    """
+    note = f" (at {where})" if where else ""
+    try:
+        # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
+        return instantiate({**node, "_partial_": True})(**passed)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{note}") from error
+    except (InstantiationException, TypeError) as error:
+        if isinstance(error.__cause__, ConfigError):  # of a node within this one
+            inner = re.search(r"full_key: (\S+)", str(error))
+            place = ".".join(filter(None, [where or group, inner and inner[1]]))
+            raise ConfigError(f"{error.__cause__} (at {place})") from error
+        reason = str(error.__cause__ or error).split("\n")[0]
+        raise ConfigError(
+            f"{where or group} = {option_name(node)!r} cannot be built: {reason}"
+        ) from error
+
+
+def make_score(node: Config, **passed: Any) -> Any:
+    """The score of a node, at its noise level: what its target returns (a `ScoreField` or a
+    `TextModel`), or, where the target is an `AbstractScore`, its field at `sigma` or `timestep`.
+
+    `passed` (the dataset, the seed): those that the target has parameters for.
+    """
+    known, level = target_keys(node["_target_"]), level_keys(node["_target_"])
+    own = {key: value for key, value in node.items() if key not in level}
+    made = make("score", own, **{key: value for key, value in passed.items() if key in known})
+    return field_at(made, **{key: node.get(key) for key in LEVEL}) if level else made
+
+
+def level_keys(target: str) -> tuple[str, ...]:
+    """The keys of a score node that its target does not take itself: the noise level, where the
+    target is an `AbstractScore`.
+    """
+    found = resolve(target)
+    own = isinstance(found, type) and issubclass(found, AbstractScore)
+    return LEVEL if own else ()
+
+
+def option_name(node: Config) -> str:
+    """The option a node came from (`option_of`)."""
+    return option_of(node["_target_"])
+
+
+def check_keys(
+    where: str, node: Config, passed: tuple[str, ...], also: tuple[str, ...] = ()
+) -> None:
+    """Raise ConfigError where a node, or one within it, has a key that its target's signature does
+    not know. `passed`: parameters that are no settings; `also`: settings beside the signature's.
+    """
+    known = [*target_keys(node["_target_"], passed), *also]
+    for key in node:
+        if key.startswith("_") or key in known:
+            _check_inner(f"{where}.{key}", node[key])
+            continue
+        near = difflib.get_close_matches(str(key), known, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ConfigError(
+            f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
+            f" {', '.join(known)}."
+        )
+
+
+def _check_inner(where: str, value: object) -> None:
+    """Check the nodes within a setting, at any depth."""
+    if not isinstance(value, Mapping):
+        return
+    if "_target_" in value:
+        check_keys(where, value, ())
+        return
+    for key, inner in value.items():
+        _check_inner(f"{where}.{key}", inner)
+
+
+def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
+    """The settings a target takes from YAML."""
+    found = resolve(target)
+    return [name for name in inspect.signature(found).parameters if name not in passed]

@@ -1,0 +1,60 @@
+"""The record that each job of a multirun leaves."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoregeo._utils.files import write_json
+from scoregeo._utils.jobs import DONE, FAILED, JOB, RUNNING, read_jobs
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job's `job.json`, in its folder of the multirun; `run`: the folder of its results,
+    relative to that.
+    """
+
+    folder: Path
+    run: str
+
+    @classmethod
+    def begin(cls, folder: Path, run: Path, launcher: str, in_parent: bool) -> "JobRecord":
+        """The job begins, in the process that does its work; `in_parent`: the one that started the
+        multirun, as joblib's with one job at a time.
+        """
+        if "joblib" in launcher and not in_parent:
+            _end_with_parent()
+        record = cls(folder, os.path.relpath(run, folder))
+        record._write(RUNNING, None)
+        return record
+
+    def end(self, reason: str | None) -> None:
+        """The job ends: `reason` says why it failed, None that it did not."""
+        self._write(DONE if reason is None else FAILED, reason)
+        if reason is not None:
+            log.error("failed: %s", reason)
+        told = read_jobs(self.folder.parent)
+        log.info(
+            "%d of %d jobs have ended", sum(one.status in (DONE, FAILED) for one in told), len(told)
+        )
+
+    def _write(self, status: str, reason: str | None) -> None:
+        write_json(self.folder / JOB, {"run": self.run, "status": status, "reason": reason})
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when the one that started it ends.
+
+    A killed parent tells a busy worker nothing: it would go on, and keep its folder from the next
+    command.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

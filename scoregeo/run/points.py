@@ -1,0 +1,53 @@
+"""The jobs that a command line stands for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+_OUTPUT = "outputs"  # the default of `output`
+
+
+def sharded(arguments: Sequence[str]) -> list[str]:
+    """A command line with `shards=N` as the sweep over its N shards; any other as it is."""
+    given = [one.partition("=")[2] for one in arguments if one.startswith("shards=")]
+    if (
+        not given
+        or not given[-1].isdigit()
+        or int(given[-1]) < 2
+        or any(one.startswith("shard=") for one in arguments)
+    ):
+        return list(arguments)
+    return [*arguments, f"shard=range({given[-1]})"]
+
+
+def at_home(arguments: Sequence[str]) -> list[str]:
+    """A command line whose jobs may run elsewhere, with an absolute `output`: a cluster's workers
+    have folders of their own.
+    """
+    launchers = [one.partition("=")[2] for one in arguments if one.startswith("hydra/launcher=")]
+    if not launchers or launchers[-1] in ("basic", "local", "joblib"):
+        return list(arguments)
+    given = [one.partition("=")[2] for one in arguments if one.startswith("output=")]
+    rest = [one for one in arguments if not one.startswith("output=")]
+    return [*rest, f"output={Path(given[-1] if given else _OUTPUT).resolve()}"]
+
+
+def expand(config: "DictConfig") -> list[list[str]] | None:
+    """The overrides of each job that Hydra's basic sweeper will make of a multirun's configuration;
+    None for another sweeper.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+        return None
+    loader = (
+        GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
+    )
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    given = OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
+    return [list(job) for batch in BasicSweeper.split_arguments(given, None) for job in batch]

@@ -1,0 +1,72 @@
+"""What the command line prints of runs, and where it says they are."""
+
+from pathlib import Path
+
+import pytest
+
+from scoregeo import __version__
+from scoregeo._utils.files import write_json
+from scoregeo.run.console import LATEST, link_latest, list_runs, table, warnings_of
+from tests.commands import PLAIN, command
+
+ROW = {"group": "all", "low": None, "high": None, "n": 2}
+
+
+def row(method: str, measure: str, mean: float | None) -> dict[str, object]:
+    return {"method": method, "measure": measure, "mean": mean, **ROW}
+
+
+def test_table_has_a_line_a_method_and_a_column_a_measure() -> None:
+    rows = [row("lerp", "length", 1.0), row("mine", "length", 2.5), row("mine", "fid", None)]
+    lines = table(rows, ["length", "fid"]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["method", "length", "FID"],
+        ["lerp", "1"],
+        ["mine", "2.5"],
+    ]
+
+
+def test_warns_of_tunnelling_and_of_ends_that_do_not_come_back() -> None:
+    quiet = [row("a", "tunnelled", 0.0), row("a", "psnr_ends", 31.0), row("truth", "tunnelled", 1)]
+    assert warnings_of(quiet) == []
+    told = warnings_of([row("a", "tunnelled", 0.25), row("b", "psnr_ends", 12.0)])
+    assert "25%" in told[0] and "max_subnodes" in told[0]
+    assert "12.0 dB" in told[1] and "decode_steps" in told[1]
+
+
+def test_a_run_prints_its_table_and_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [*PLAIN, "dataset.num_pairs=2", "solver.num_points=6", f"output={tmp_path}"]
+    assert command("experiment=sphere", "rivals.adam=null", *small) is None
+    shown = capsys.readouterr().out
+    assert "stein_gauss_newton" in shown and "2 pairs in" in shown and "summary.json" in shown
+    (run,) = (path for path in (tmp_path / "sphere").iterdir() if not path.is_symlink())
+    assert (tmp_path / "sphere" / LATEST).resolve() == run.resolve()
+    assert command("list", str(tmp_path)) is None
+    listed = capsys.readouterr().out
+    assert str(run) in listed and "done" in listed and listed.count("\n") == 1
+
+
+def test_latest_follows_the_run_that_began_last(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        link_latest(tmp_path / name)
+    assert (tmp_path / LATEST).resolve() == (tmp_path / "two").resolve()
+
+
+def test_list_names_what_is_not_a_folder_and_what_is_empty(tmp_path: Path) -> None:
+    assert "is not a folder" in str(command("list", str(tmp_path / "none")))
+    assert list_runs(tmp_path) == f"no runs in {tmp_path}"
+    write_json(tmp_path / "sphere" / "abc" / "manifest.json", {"status": "failed", "seconds": 2})
+    assert "failed  2.0 s" in list_runs(tmp_path)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--version") is None
+    assert capsys.readouterr().out == f"scoregeo {__version__}\n"
+
+
+def test_morph_needs_two_pictures() -> None:
+    assert command("morph", "a.png") == 2
+    assert "a.png" in str(command("morph", "a.png", "b.png", "score=emoji_sd", "dataset.size=64"))

@@ -1,0 +1,102 @@
+"""The public names: there, lazy, documented; the geodesic in one call; a score of one's own."""
+
+import inspect
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import scoregeo
+from scoregeo._utils.errors import ConfigError, DataError, ScoreError
+from tests.commands import MANIFOLD, command
+
+RING = '''
+import torch
+from scoregeo import AbstractScore
+
+
+class Ring(AbstractScore):
+    """The unit circle in the plane, blurred radially."""
+
+    def __init__(self, radius: float = 1.0) -> None:
+        self.radius = radius
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (3,)
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        norm = x.norm(dim=1, keepdim=True)
+        return (self.radius - norm) / sigma**2 * x / norm
+'''
+
+
+def sphere() -> tuple[scoregeo.SphereScore, torch.Tensor, torch.Tensor]:
+    a, b = torch.eye(3, dtype=torch.float64)[:2]
+    return scoregeo.SphereScore(dimension=2, ambient=3), a, b
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for package in (scoregeo, scoregeo.metric, scoregeo.solver, scoregeo.score, scoregeo.geometry):
+        assert package.__all__
+        for name in package.__all__:
+            found = getattr(package, name)
+            assert len(inspect.getdoc(found) or "") > 40, f"{package.__name__}.{name}"
+
+
+def test_the_package_imports_without_torch() -> None:
+    code = "import sys, scoregeo; scoregeo.__version__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_geodesic_of_the_sphere_is_the_great_circle() -> None:
+    score, a, b = sphere()
+    solution = scoregeo.geodesic(score, a, b, sigma=0.05)
+    assert solution.path.shape == (1, 64, 3) and solution.status == ("converged",)
+    # Blurring moves the ridge of the density by sigma^2 / 2 a dimension, 0.0025 here.
+    assert float(solution.length) == pytest.approx(math.pi / 2, rel=5e-3)
+    truth = scoregeo.spherical(torch.stack([a, b])[None], 64)
+    assert float((solution.path - truth).norm(dim=-1).max()) < 0.01
+
+
+def test_geodesic_takes_a_field_a_function_and_several_pairs() -> None:
+    score, a, b = sphere()
+    one = scoregeo.geodesic(score, a, b, sigma=0.05, num_points=16)
+    field = scoregeo.geodesic(scoregeo.ScoreField(score, 0.05), a, b, num_points=16)
+    function = scoregeo.geodesic(score.score, a, b, sigma=0.05, num_points=16)
+    both = scoregeo.geodesic(
+        score, torch.stack([a, b]), torch.stack([b, a]), sigma=0.05, num_points=16
+    )
+    assert torch.equal(one.path, field.path) and torch.equal(one.path, function.path)
+    assert both.path.shape == (2, 16, 3)
+    # The other way round is the same path, as far as the solver's tolerance has it.
+    assert torch.allclose(both.path[0], both.path[1].flip(0), atol=1e-3)
+
+
+def test_geodesic_names_what_it_cannot_take() -> None:
+    score, a, b = sphere()
+    with pytest.raises(ConfigError, match="sigma"):
+        scoregeo.geodesic(score, a, b)
+    with pytest.raises(ConfigError, match="beside a ScoreField"):
+        scoregeo.geodesic(scoregeo.ScoreField(score, 0.05), a, b, sigma=0.1)
+    with pytest.raises(DataError, match="the same"):
+        scoregeo.geodesic(score, a, b[:2], sigma=0.05)
+    with pytest.raises(DataError, match="floating point"):
+        scoregeo.geodesic(score, a.long(), b.long(), sigma=0.05)
+    with pytest.raises(ScoreError, match="shape"):
+        scoregeo.geodesic(lambda x, sigma: x[:, :1], a, b, sigma=0.05)
+
+
+def test_a_score_of_one_s_own_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A class in a module of the working folder, at a noise level, in place of the sphere's."""
+    (tmp_path / "mine.py").write_text(RING, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    own = [*(one for one in MANIFOLD if "rivals" not in one), "score._target_=mine.Ring"]
+    assert command(*own, "score.sigma=0.05", "evaluation.figures=false") is None
+    assert "stein_gauss_newton" in capsys.readouterr().out
+    assert "score.sigma" in str(command(*own, "score.sigma=null"))
