@@ -14,7 +14,7 @@ from urllib.parse import quote
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
-from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, PageView, page_view, write_html
+from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
 from scoregeo.report.run_page import INTRO, run_card
 from scoregeo.report.sweep import find_jobs
 from scoregeo.report.sweep_page import write_sweep
@@ -62,7 +62,8 @@ def report(folder: Path, out: Path | None = None) -> Path:
     if _holds_jobs(folder):
         return _report_jobs(folder, out)
     if is_page(folder):
-        card = _card(Page.load(folder), folder, folded=False)
+        view = page_view(Page.load(folder), folder)
+        card = Card("page", view.page.title, "", "", [view], folded=False)
         return write_html(out, card.title, INTRO, [card])
     state = "is empty" if not any(folder.iterdir()) else "holds none"
     raise DataError(f"{folder} {state}: {_EXPECTED}.")
@@ -70,31 +71,26 @@ def report(folder: Path, out: Path | None = None) -> Path:
 
 def _cards(results: Path, pages: dict[str, Page], base: Path) -> list[Card]:
     """A card for each question, then one for pages of none; links are relative to `base`."""
-    cards, left = [], dict(pages)
+    views = {
+        name: page_view(page, results / name, prefix=name, links=_links(results / name, base))
+        for name, page in pages.items()
+    }
+    cards = []
     for asked in find_questions(results):
-        own = [left.pop(name) for name in asked.pages if name in left]
-        views = [_view(page, results, base) for page in own]
+        own = [views.pop(name) for name in asked.pages if name in views]
         links = [("More on this", _link(asked.folder / "README.md", base))]
         told = (asked.title, asked.question, asked.finding)
-        cards += [Card(asked.folder.name, *told, views, links)] if views else []
-    rest = [_view(page, results, base) for page in left.values()]
-    return cards + ([Card("further", _REST, "", "", rest)] if rest else [])
+        cards += [Card(f"question-{asked.folder.name}", *told, own, links)] if own else []
+    return cards + ([Card("question-further", _REST, "", "", list(views.values()))] if views else [])
 
 
-def _view(page: Page, results: Path, base: Path) -> PageView:
-    folder = results / page.name
-    links = [(name, _link(folder / name, base)) for name in (MARKDOWN, NUMBERS)]
-    return page_view(page, folder, links=links)
+def _links(folder: Path, base: Path) -> list[tuple[str, str]]:
+    return [(name, _link(folder / name, base)) for name in (MARKDOWN, NUMBERS)]
 
 
 def _link(path: Path, base: Path) -> str:
     """A relative address of a file, with forward slashes."""
     return quote(Path(os.path.relpath(path.resolve(), base.resolve())).as_posix())
-
-
-def _card(page: Page, folder: Path, *, folded: bool) -> Card:
-    view = page_view(page, folder)
-    return Card(page.name, page.title, page.question, page.finding, [view], folded=folded)
 
 
 def _report_jobs(folder: Path, out: Path) -> Path:

@@ -35,11 +35,12 @@ _COLUMNS = ("mean", "low", "high", "n", "left_out", "detail", "reason")
 
 @dataclass(frozen=True)
 class PageView:
-    """A page with all that its HTML shows of it.
+    """A page with all that its HTML shows of it, under an id of its own in the report.
 
-    `links`: (text, address), relative to the report. `prefix` makes ids unique in a report.
+    `links`: (text, address), relative to the report.
     """
 
+    id: str
     page: Page
     lead: str
     verdict: str
@@ -134,8 +135,9 @@ def page_view(
 ) -> PageView:
     """What the HTML shows of a page whose figures lie in `folder`.
 
-    `sheets`: its frames; by default those of the page whose files are kept. A further strip is left
-    out where a sheet shows the same frames. Raises DataError where a file cannot be read.
+    `prefix`: the view's id, and in front of those of its frames. `sheets`: its frames; by default
+    those of the page whose files are kept. A further strip is left out where a sheet shows the same
+    frames. Raises DataError where a file cannot be read.
     """
     if sheets is None:
         kept = [path for name in page.sheets if (path := folder / FIGURES / name).is_file()]
@@ -144,6 +146,7 @@ def page_view(
     further = [one for one in page.figures[1:] if Path(one.file).stem not in scrubbed]
     shown = [*page.figures[:1], *further]
     return PageView(
+        prefix or page.name,
         page,
         page.finding or page.question,
         verdict(page),

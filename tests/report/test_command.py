@@ -68,7 +68,7 @@ def test_results_open_on_questions_findings_and_a_figure(tmp_path: Path) -> None
     (experiments / "index.yaml").write_text(yaml.safe_dump({"digits": told, "none": told}))
     page = check_page(report(results).read_text(encoding="utf-8"))
     cards = [one["id"] for one in page.all("section") if one.get("class") == "card"]
-    assert cards == ["digits", "further"] and {NAME, "other"} <= page.ids
+    assert cards == ["question-digits", "question-further"] and {NAME, "other"} <= page.ids
     words = page.plain()
     assert words.index("Why < 3?") < words.index("So.") < words.index("36.0 [35.0, 37.0]")
     links = [one["href"] for one in page.all("a")]
