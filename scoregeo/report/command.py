@@ -71,26 +71,38 @@ def report(folder: Path, out: Path | None = None) -> Path:
 
 def _cards(results: Path, pages: dict[str, Page], base: Path) -> list[Card]:
     """A card for each question, then one for pages of none; links are relative to `base`."""
-    views = {
-        name: page_view(page, results / name, prefix=name, links=_links(results / name, base))
-        for name, page in pages.items()
-    }
+    views = {}
+    for name, page in pages.items():
+        links = _links([results / name / file for file in (MARKDOWN, NUMBERS)], base)
+        views[name] = page_view(page, results / name, prefix=name, links=links)
     cards = []
     for asked in find_questions(results):
         own = [views.pop(name) for name in asked.pages if name in views]
-        links = [("More on this", _link(asked.folder / "README.md", base))]
+        readme = asked.folder / "README.md"
+        links = _links([readme], base, within=asked.folder.parents[1], text="More on this")
         told = (asked.title, asked.question, asked.finding)
         cards += [Card(f"question-{asked.folder.name}", *told, own, links)] if own else []
-    return cards + ([Card("question-further", _REST, "", "", list(views.values()))] if views else [])
+    rest = list(views.values())
+    return cards + ([Card("question-further", _REST, "", "", rest)] if rest else [])
 
 
-def _links(folder: Path, base: Path) -> list[tuple[str, str]]:
-    return [(name, _link(folder / name, base)) for name in (MARKDOWN, NUMBERS)]
+def _links(
+    files: Sequence[Path], base: Path, *, within: Path | None = None, text: str = ""
+) -> list[tuple[str, str]]:
+    """Text (by default the file's name) and relative address of files, seen from the folder `base`.
 
-
-def _link(path: Path, base: Path) -> str:
-    """A relative address of a file, with forward slashes."""
-    return quote(Path(os.path.relpath(path.resolve(), base.resolve())).as_posix())
+    None where `base` is not inside the folder `within` (None: where the files are not inside
+    `base`): the address would tell where the report was made.
+    """
+    here = base.resolve()
+    known = [path.resolve() for path in files]
+    if within is not None and not here.is_relative_to(within.resolve()):
+        return []
+    return [
+        (text or path.name, quote(Path(os.path.relpath(path, here)).as_posix()))
+        for path in known
+        if within is not None or path.is_relative_to(here)
+    ]
 
 
 def _report_jobs(folder: Path, out: Path) -> Path:
