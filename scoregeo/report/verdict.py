@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.columns import HIGHER, TITLES, direction
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import Page
@@ -70,14 +71,18 @@ def verdict(page: Page) -> str:
         return ""
     sign = -1 if direction(measure) == HIGHER else 1
     best = min(entries, key=lambda entry: sign * entry["difference"])
-    ours, theirs = (
-        page.cell(measure, method=str(best[key]), group="all") for key in ("method", "reference")
-    )
+    pair = [str(best[key]) for key in ("method", "reference")]
+    try:
+        ours, theirs = (page.cell(measure, method=method, group="all") for method in pair)
+    except DataError:  # compared, but not in a table
+        return ""
     if not (isinstance(ours, Estimate) and isinstance(theirs, Estimate)):
         return ""
-    names = [method_name(str(best[key])) for key in ("method", "reference")]
+    names = [method_name(method) for method in pair]
     p = "" if best["p_corrected"] is None else f"p = {best['p_corrected']:.2g}, "
+    title = title_of(page, measure)
+    said = f"{title[:1].upper()}{title[1:]}: {names[0]} has {ours.mean:.3g}"
     return (
-        f"{title_of(page, measure)}: {names[0]} has {ours.mean:.3g}, {_AGAINST[best['better']]} the"
-        f" best baseline, {names[1]}, with {theirs.mean:.3g} ({p}{best['n']} pairs)."
+        f"{said}, {_AGAINST[best['better']]} the best baseline, {names[1]}, with {theirs.mean:.3g}"
+        f" ({p}{best['n']} pairs)."
     )

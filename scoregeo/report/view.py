@@ -18,7 +18,7 @@ _PICTURES = ("lpips", "fid", "kid")
 _COSTS = ("evaluations_per_point", "seconds")
 _NAMED = ("table", "group")  # told by a caption where all rows have the same
 _METHODS = ("method", "solver")  # label columns that hold ids
-_ROUNDING = 1e-6  # a value below it is 0 up to rounding, and wins nothing
+_ROUNDING = 1e-6  # a value below it is 0 up to rounding, and wins nothing; 0 itself may
 _BOLD = "Bold: significantly better than the best baseline; the rule is under Notes."
 
 
@@ -177,7 +177,8 @@ def _text(cell: Cell | None, reasons: _Reasons) -> str:
 
 
 def _is_bold(row: Row, name: str, cell: Cell | None) -> bool:
-    return name in row.marked and isinstance(cell, Estimate) and abs(cell.mean) >= _ROUNDING
+    rounding = isinstance(cell, Estimate) and 0 < abs(cell.mean) < _ROUNDING
+    return name in row.marked and isinstance(cell, Estimate) and not rounding
 
 
 def _what(rows: Sequence[Row], names: Sequence[str], counts: set[int], counted: bool) -> list[str]:
