@@ -85,8 +85,9 @@ def shown_in_sweep(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
         for row in rows
         for name, cell in row.cells.items()
     ]
-    measures = headlines(entries) or list(dict.fromkeys(e["measure"] for e in entries))[:3]
-    return measures, iterated(entries) or list(dict.fromkeys(e["method"] for e in entries))
+    known = list(dict.fromkeys(name for row in rows for name in row.cells))
+    methods = list(dict.fromkeys(row.labels["method"] for row in rows))
+    return headlines(entries) or known[:3], iterated(entries) or methods
 
 
 def _value(

@@ -198,9 +198,9 @@ def _table_to_json(table: Table) -> dict[str, Any]:
 
 
 def _table_from_json(content: Mapping[str, Any]) -> Table:
-    rows = {key: tuple(map(_row, content.get(key, ()))) for key in ("rows", "numbers")}
-    lists = {key: tuple(content.get(key, ())) for key in ("measures", "notes")}
-    return Table(caption=str(content.get("caption", "")), **rows, **lists)
+    rows, numbers = (tuple(map(_row, content.get(key, ()))) for key in ("rows", "numbers"))
+    measures, notes = (tuple(content.get(key, ())) for key in ("measures", "notes"))
+    return Table(rows, str(content.get("caption", "")), measures, notes, numbers)
 
 
 def _rows_to_json(rows: Iterable[Row]) -> list[dict[str, Any]]:

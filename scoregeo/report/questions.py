@@ -54,5 +54,6 @@ def _question(index: Path, folder: str, told: Any) -> Question:
     if missing or not isinstance(given["pages"], list):
         lacks = f"lacks {', '.join(missing)}" if missing else "has pages that are no list"
         raise DataError(f"{index}: {folder} {lacks}.")
-    words = (str(given[key]) for key in ("title", "question", "finding"))
-    return Question(index.parent / folder, *words, tuple(map(str, given["pages"])))
+    title, question, finding = (str(given[key]) for key in ("title", "question", "finding"))
+    pages = tuple(map(str, given["pages"]))
+    return Question(index.parent / folder, title, question, finding, pages)
