@@ -193,6 +193,7 @@ def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(
     page.close()
 
 
+@pytest.mark.slow
 def test_the_committed_results_open_short(chromium: Any, tmp_path: Path) -> None:
     """The report of the repository's results: verdicts and pictures, the rest folded."""
     page, told = visit(

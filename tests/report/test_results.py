@@ -98,6 +98,7 @@ def test_the_index_names_every_page_once() -> None:
         assert set(known.get(question.folder.name, question.pages)) == set(question.pages)
 
 
+@pytest.mark.slow
 def test_the_report_of_the_results(tmp_path: Path) -> None:
     """It needs no run, and stays under the size that mail and phones take."""
     page = check_page(report(RESULTS, tmp_path / "report.html").read_text(encoding="utf-8"))
