@@ -57,7 +57,7 @@ reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (res
 	  code=$$?; $(REPORT) && exit $$code
 
 REPRODUCE = $(BIN)/python scripts/reproduce.py --launcher $(LAUNCHER) --output $(OUTPUTS)/reproduce --results $(RESULTS)
-REPORT = $(BIN)/python scripts/report.py --results $(RESULTS) --runs $(OUTPUTS)/reproduce
+REPORT = $(BIN)/scoregeo-report $(RESULTS)
 
 # benchmark and memory have targets of their own.
 EXPERIMENTS := $(filter-out benchmark memory,$(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
@@ -65,10 +65,10 @@ EXPERIMENTS := $(filter-out benchmark memory,$(patsubst experiments/%/README.md,
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
 	$(REPRODUCE) --experiment $* --profile $(PROFILE)
 
-stable-diffusion: $(READY) ## The emoji experiment with its 20 pairs: results/stable_diffusion_twenty.md (half an hour or less on two cores; resumes)
+stable-diffusion: $(READY) ## The emoji experiment with its 20 pairs: results/stable_diffusion_twenty/ (half an hour or less on two cores; resumes)
 	$(REPRODUCE) --only stable_diffusion_twenty
 
-exact-gradient: $(READY) ## Ten digits' geodesics by the exact gradient of the U-Net's metric: results/rotated_mnist_unet_ten_exact_gradient.md (a quarter of an hour; resumes)
+exact-gradient: $(READY) ## Ten digits' geodesics by the exact gradient of the U-Net's metric: results/rotated_mnist_unet_ten_exact_gradient/ (a quarter of an hour; resumes)
 	$(REPRODUCE) --only rotated_mnist_unet_ten_exact_gradient
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
@@ -77,7 +77,7 @@ report: $(READY) ## Write results/report.html, one page of everything in results
 browser: $(READY) ## Fetch the Chromium that the report's tests open it in, where make setup could not
 	$(BIN)/python scripts/browser.py
 
-bench: $(READY) ## Compare the solvers: results/bench_solver.md (about 15 minutes on two cores; resumes)
+bench: $(READY) ## Compare the solvers: results/bench_solver/ (about 15 minutes on two cores; resumes)
 	$(BIN)/python -m experiments.benchmark --output $(RESULTS) --store $(OUTPUTS)/bench
 
 sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
@@ -86,13 +86,13 @@ sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphe
 sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
 
-starts: $(READY) ## How often each start leads to the best geodesic: results/starts.md (half an hour or more on two cores; resumes)
+starts: $(READY) ## How often each start leads to the best geodesic: results/starts/ (half an hour or more on two cores; resumes)
 	$(REPRODUCE) --only starts
 
-memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory.md (Linux; minutes)
+memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory/ (Linux; minutes)
 	$(BIN)/python -m experiments.memory --results $(RESULTS)
 
-sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto.md (half an hour or more on one core; resumes)
+sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto/ (half an hour or more on one core; resumes)
 	$(REPRODUCE) --only sigma_auto
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)

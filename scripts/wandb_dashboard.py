@@ -25,6 +25,7 @@ from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
 from scoregeo._utils.files import read_json, write_text
 from scoregeo._utils.jobs import read_jobs
 from scoregeo.evaluation.columns import TITLES, headlines, iterated, present
+from scoregeo.report.model import is_page
 from scoregeo.tracker.naming import (
     ENERGY,
     EVALUATIONS,
@@ -118,7 +119,8 @@ def read(folders: Sequence[Path]) -> Logged:
     runs: list[Path] = []
     for folder in folders:
         jobs = [job.run for job in read_jobs(folder)] or sorted(folder.glob("*"))
-        found = [one for one in (folder, *jobs) if (one / "summary.json").is_file()]
+        places = (one for one in (folder, *jobs) if (one / "summary.json").is_file())
+        found = [one for one in places if not is_page(one)]  # such as a sweep's own
         if not found:
             raise DataError(
                 f"{folder} holds no summary.json: the folder of a finished run, or of a sweep with"

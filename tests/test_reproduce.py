@@ -37,13 +37,15 @@ def test_every_folder_of_experiments_has_a_readme_and_its_pages(reproduce: Any) 
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
         assert f"make experiment-{folder}" in text
         for page in pages:
-            assert f"results/{page}.md" in text, (
-                f"experiments/{folder}/README.md does not link results/{page}.md"
+            assert f"results/{page}/table.md" in text, (
+                f"experiments/{folder}/README.md does not link results/{page}/table.md"
             )
 
     for folder, (command, page) in OWN_COMMANDS.items():
         text = (ROOT / "experiments" / folder / "README.md").read_text(encoding="utf-8")
-        assert command in text and f"results/{page}.md" in text, f"experiments/{folder}/README.md"
+        assert command in text and f"results/{page}/table.md" in text, (
+            f"experiments/{folder}/README.md"
+        )
 
 
 def test_every_link_in_the_readmes_leads_somewhere() -> None:

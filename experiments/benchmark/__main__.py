@@ -1,4 +1,4 @@
-"""Run the benchmark and write `results/bench_solver.md`, `.csv` and its figures.
+"""Run the benchmark and write its page, `results/bench_solver/`.
 
     python -m experiments.benchmark [--only PART ...] [--quick] [--seed N] [--output results]
 
@@ -21,12 +21,16 @@ from experiments.benchmark import tables
 from experiments.benchmark.figures import growth_figures, race_figures
 from experiments.benchmark.store import Store
 from experiments.benchmark.suite import PARTS, Results, Suite
-from scoregeo._utils.files import write_text
 from scoregeo._utils.logs import start_logging
-from scoregeo.report.table import Row, csv_table, page
+from scoregeo.report.model import FIGURES, Page, Picture, table_of
+from scoregeo.report.picture import describe
+from scoregeo.report.render import write_page
+from scoregeo.report.run_page import clear_figures
+from scoregeo.report.table import Row
 
 log = logging.getLogger("bench")
 
+NAME = "bench_solver"
 NOTES = (
     (
         "An evaluation is one of the score at one point; a backward pass through it, a VJP or a JVP"
@@ -72,22 +76,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store = Store(given.store / ("quick" if given.quick else "full"))
     began = time.monotonic()
     results = {part: suite.run(part, store, given.seed) for part in PARTS if part in given.only}
-    write_results(results, suite, given)
-    log.info("%s.md after %.0f s", given.output / "bench_solver", time.monotonic() - began)
+    written = write_results(results, suite, given)
+    log.info("%s after %.0f s", written, time.monotonic() - began)
     return 0
 
 
-def write_results(results: dict[str, Results], suite: Suite, given: argparse.Namespace) -> None:
-    """The page with the tables of all `results`, its CSV and its figures."""
+def write_results(results: dict[str, Results], suite: Suite, given: argparse.Namespace) -> Path:
+    """The page with the tables and figures of all `results`; gives its Markdown file."""
+    folder = given.output / NAME
+    clear_figures(folder)
     made: dict[str, list[Row]] = {}
     pictures: list[Path] = []
     for part, found in results.items():
         if part == "race":
             made |= tables.race_tables(found)
-            pictures += race_figures(found, given.output / "figures")
+            pictures += race_figures(found, folder / FIGURES)
         elif part == "growth":
             made |= tables.growth_tables(found)
-            pictures += growth_figures(found, given.output / "figures")
+            pictures += growth_figures(found, folder / FIGURES)
         elif part == "library":
             made |= tables.package_tables(found, suite.libraries[0].accuracy)
         elif part == "overhead":
@@ -95,31 +101,22 @@ def write_results(results: dict[str, Results], suite: Suite, given: argparse.Nam
         else:
             made |= tables.decoding_tables(found)
     chosen = [f"--only {' '.join(results)}"] if set(results) != set(PARTS) else []
-    command = " ".join(
-        ["python -m experiments.benchmark", *chosen, *(["--quick"] if given.quick else [])]
-    )
-    settings = {"torch": torch.__version__, "threads": torch.get_num_threads()} | _settings(
-        suite, results
-    )
-    text = page(
-        "Solvers, side by side",
-        made,
-        command=command,
+    command = ["python -m experiments.benchmark", *chosen, *(["--quick"] if given.quick else [])]
+    machine = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    page = Page(
+        name=NAME,
+        title="Solvers, side by side",
+        command=" ".join(command),
+        tables=tuple(table_of(caption, rows) for caption, rows in made.items()),
+        question="What does a geodesic cost, with which solver?",
         seed=given.seed,
-        settings=settings,
+        settings=machine | _settings(suite, results),
+        measures=("arrived", "evaluations", "clock", "certified", "spent"),
         titles=tables.TITLES,
         notes=NOTES,
+        figures=tuple(Picture(path.name, describe(path.stem)) for path in pictures),
     )
-    links = [path.relative_to(given.output).as_posix() for path in pictures]
-    if links:
-        text += "\n## Figures\n\n" + "\n\n".join(f"![{link}]({link})" for link in links) + "\n"
-    write_text(given.output / "bench_solver.md", text)
-    rows = [
-        Row({"table": caption, **row.labels}, row.cells)
-        for caption, some in made.items()
-        for row in some
-    ]
-    write_text(given.output / "bench_solver.csv", csv_table(rows))
+    return write_page(page, folder)
 
 
 def _settings(suite: Suite, results: dict[str, Results]) -> dict[str, Any]:

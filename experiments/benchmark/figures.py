@@ -21,7 +21,7 @@ def race_figures(results: Results, folder: Path) -> list[Path]:
             curves[solver] = (run["curve"]["evaluations"], np.minimum.accumulate(energy))
         label = "energy / best of all"
         written += energy_curves(
-            folder / f"bench-race-{unit}", curves, title=unit, ylabel=label, formats=("png",)
+            folder / f"race-{unit}", curves, title=unit, ylabel=label, formats=("png",)
         )
     return written
 
@@ -40,7 +40,7 @@ def growth_figures(results: Results, folder: Path) -> list[Path]:
         drawn = {solver: Line(x, y) for solver, (x, y) in lines.items()}
         label = "evaluations a point to 1 %"
         written += sweep_lines(
-            folder / f"bench-growth-{quantity}",
+            folder / f"growth-{quantity}",
             {"": drawn},
             xlabel=quantity,
             ylabels=label,

@@ -5,7 +5,7 @@ against split ones.
 
 Networks of that architecture with random weights, on the CPU, each measurement in a process of its
 own: the peak of resident memory above what it was with the network loaded, as Linux tells it.
-Writes `results/memory.{md,csv}`.
+Writes the page `results/memory/`.
 """
 
 import argparse
@@ -17,9 +17,10 @@ from pathlib import Path
 
 import torch
 
-from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate
-from scoregeo.report.table import Row, csv_table, markdown_table
+from scoregeo.report.model import Page, Table
+from scoregeo.report.render import write_page
+from scoregeo.report.table import Row
 from scoregeo.score.condition import Fixed
 from scoregeo.score.latent_codec import LatentCodec
 from scoregeo.score.schedule import NoiseSchedule
@@ -119,19 +120,22 @@ def main() -> None:
                 "seconds": Estimate(round(seconds, 1)),
             }
             rows.append(Row({"work": name, "chunk": str(chunk)}, cells))
-    text = f"""# Memory at Stable Diffusion 1.5's size: whole batches and split ones
-
-```bash
-python -m experiments.memory --frames {given.frames} --pixels {given.pixels}
-```
-
-{given.frames} frames of {given.pixels} x {given.pixels} pixels, float32 on the CPU, networks of
-random weights (seed 0), torch {torch.__version__}, {torch.get_num_threads()} thread(s). score: one
-evaluation of all frames without guidance; decode: the autoencoder's. The batch is `score.chunk`.
-
-{markdown_table(rows, titles=TITLES)}"""
-    write_text(given.results / "memory.md", text)
-    write_text(given.results / "memory.csv", csv_table(rows))
+    about = (
+        f"{given.frames} frames of {given.pixels} x {given.pixels} pixels, float32 on the CPU,"
+        f" networks of random weights (seed 0), torch {torch.__version__},"
+        f" {torch.get_num_threads()} thread(s). score: one evaluation of all frames without"
+        " guidance; decode: the autoencoder's. The batch is `score.chunk`."
+    )
+    page = Page(
+        name="memory",
+        title="Memory at Stable Diffusion 1.5's size: whole batches and split ones",
+        command=f"python -m experiments.memory --frames {given.frames} --pixels {given.pixels}",
+        tables=(Table(tuple(rows)),),
+        question="What does a batch cost in memory at Stable Diffusion's size?",
+        about=(about,),
+        titles=TITLES,
+    )
+    write_page(page, given.results / page.name)
 
 
 if __name__ == "__main__":

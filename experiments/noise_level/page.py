@@ -1,22 +1,24 @@
-"""The study of the rules for the noise level as a page, a CSV and a figure."""
+"""The study of the rules for the noise level as a page with its figure."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from experiments.noise_level.levels import RULE_OF, STRAIGHT, Cell, Verdict, read_cells, verdict
-from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
-from scoregeo.report.result_page import Study
+from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table, table_of
+from scoregeo.report.study import Study
 from scoregeo.report.table import Cell as TableCell
-from scoregeo.report.table import Row, write_page
+from scoregeo.report.table import Row
 
 WITHIN = 1.2  # of the best error on the grid
+FIGURE = "sigma_auto.png"
+_FIRST = ("sigma", "greatest", "best_greatest", "ratio", "straight", "evaluations")
 _TITLES = {
     "sigma": "sigma chosen",
     "greatest": "greatest distance to the truth / length",
@@ -85,49 +87,45 @@ def _config(run: Path) -> dict[str, Any]:
     return found
 
 
-def write(study: Study, results: Path) -> None:
-    """The study's page, CSV and figure; nothing where no case is done."""
+def write(study: Study, folder: Path) -> Page | None:
+    """The study's page, its figure drawn into `folder`; None where no case is done."""
     done = [Done.read(title, run) for title, run in study.done.items()]
-    if done:
-        size, title = Size.read(next(iter(study.done.values()))), study.page.title
-        write_noise_level(results / study.name, title, done, size, study.command, study.failed)
+    if not done:
+        return None
+    size = Size.read(next(iter(study.done.values())))
+    page = noise_level_page(study.page.title, done, size, study.command, study.failures)
+    page = replace(page, name=study.name, question=study.page.question)
+    return page if draw(folder, done) else replace(page, figures=())
 
 
-def write_noise_level(
-    out: Path,
-    title: str,
-    done: Sequence[Done],
-    size: Size,
-    command: str,
-    failed: Sequence[str] = (),
-) -> list[Path]:
-    """`out.md`, `out.csv` and `figures/OUT.png` beside them.
-
-    A table for each metric, and for manifolds of design and others apart. `failed`: titles of cases
-    that are not among `done`."""
-    tables: dict[str, list[Row]] = {}
+def noise_level_page(
+    title: str, done: Sequence[Done], size: Size, command: str, failures: Sequence[Failure] = ()
+) -> Page:
+    """A table for each metric, and for manifolds of design and others apart."""
+    tables: list[Table] = []
     counts = []
-    metrics = list(dict.fromkeys(cell.metric for cell in done[0].cells if cell.metric != STRAIGHT))
-    for metric in metrics:
+    for metric in _metrics(done):
         found = [(case, verdict(case.cells, metric)) for case in done]
         for design in (False, True):
             kind = "made on these" if design else "not made on these"
+            caption = f"{metric}, sigma={RULE_OF[metric]}, {kind}"
             rows = [_row(case, one, size.pairs) for case, one in found if case.design == design]
-            if rows:
-                tables[f"{metric}, sigma={RULE_OF[metric]}, {kind}"] = rows
+            tables += [table_of(caption, rows)] if rows else []
         tests = [one.ratio for case, one in found if not case.design]
         if tests:
             good = sum(ratio <= WITHIN for ratio in tests)
             counts.append(f"{metric} with {RULE_OF[metric]}: on {good} of {len(tests)}")
-    notes = [
+    finding = (
         "Within 20 % of the grid's best distance, on manifolds that the rules were not made on: "
         + "; ".join(counts)
-        + ".",
+        + "."
+    )
+    notes = (
         (
             f"Scores of finite samples. Mean over {size.samples} samples and {size.pairs} pairs"
             f" each; {size.num_points} points a path, from the straight line; Stein metric with lam"
-            f" = {size.lam:g}, Gauss-Newton, two to four parts a segment; conformal and pullback"
-            f" with their defaults, L-BFGS; at most {size.iterations} iterations."
+            f" = {size.lam:g}, Gauss-Newton, two to four sub-nodes a segment; conformal and"
+            f" pullback with their defaults, L-BFGS; at most {size.iterations} iterations."
         ),
         (
             f"The grid has {size.levels} levels, each the one before over sqrt(2), from the data's"
@@ -144,26 +142,25 @@ def write_noise_level(
             " set of its log p is a sphere: a property of symmetry that no other surface here has"
             " to that degree."
         ),
-        *(f"Not in the tables, it failed: {one}." for one in failed),
-    ]
-    settings = {"lam": size.lam, "samples": size.samples, "points": size.num_points}
-    written = [
-        *write_page(
-            out,
-            title,
-            tables,
-            command=command,
-            seed=size.seed,
-            settings=settings,
-            titles=_TITLES,
-            notes=notes,
-        )
-    ]
-    figures = _figure(out.parent / "figures" / out.name, metrics, done)
-    if figures:
-        text = written[0].read_text(encoding="utf-8")
-        write_text(written[0], text + f"\n## Figures\n\n![{title}](figures/{out.name}.png)\n")
-    return [*written, *figures]
+    )
+    return Page(
+        name="sigma_auto",
+        title=title,
+        command=command,
+        tables=tuple(tables),
+        finding=finding,
+        seed=size.seed,
+        settings={"lam": size.lam, "samples": size.samples, "points": size.num_points},
+        measures=_FIRST,
+        titles=_TITLES,
+        notes=notes,
+        figures=(Picture(FIGURE, "Distance to the truth at each level of the grid."),),
+        failures=tuple(failures),
+    )
+
+
+def _metrics(done: Sequence[Done]) -> list[str]:
+    return list(dict.fromkeys(cell.metric for cell in done[0].cells if cell.metric != STRAIGHT))
 
 
 def _row(case: Done, found: Verdict, pairs: int) -> Row:
@@ -184,10 +181,10 @@ def _row(case: Done, found: Verdict, pairs: int) -> Row:
     return Row({"manifold": case.title, "sample": str(case.count)}, cells)
 
 
-def _figure(out: Path, metrics: Sequence[str], done: Sequence[Done]) -> list[Path]:
+def draw(folder: Path, done: Sequence[Done]) -> list[Path]:
     """A panel a metric, a line a manifold that is no design: the grid's distances over the best."""
     panels: dict[str, dict[str, Line]] = {}
-    for metric in metrics:
+    for metric in _metrics(done):
         lines = {}
         for case in done:
             if case.design:
@@ -202,7 +199,7 @@ def _figure(out: Path, metrics: Sequence[str], done: Sequence[Done]) -> list[Pat
     label = "distance to the truth over the grid's best"
     return (
         sweep_lines(
-            out,
+            folder / FIGURES / Path(FIGURE).stem,
             panels,
             xlabel="log2 of sigma over the data's size",
             ylabels=[label] * len(panels),

@@ -17,7 +17,9 @@ from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.rotation_group import RotationGroup
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
-from scoregeo.report.table import Cell, Row, write_page
+from scoregeo.report.model import Page, table_of
+from scoregeo.report.render import write_page
+from scoregeo.report.table import Cell, Row
 from scoregeo.score.diffusers_unet import unet_score
 from scoregeo.score.empirical import empirical_score
 from scoregeo.score.field import ScoreField
@@ -215,7 +217,8 @@ NOTES = (
 
 
 def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None:
-    """The work of `experiment=properties`: write `properties.md` and `.csv` into `path`.
+    """The work of `experiment=properties`: write the page (`summary.json`, `table.md`, `table.csv`)
+    into `path`.
 
     `size`: "full", or "quick", which only proves that everything runs. `models`: the shipped models
     of ten digits and of all digits. Raises ConfigError for another size or number of models.
@@ -225,26 +228,25 @@ def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None
         raise bad_value(
             "runner.models", list(models), f"two shipped models, such as {', '.join(LEARNED)}"
         )
-    write_properties(
-        path / "properties", SIZES[size], "scoregeo experiment=properties", log.info, models
-    )
+    page = properties_page(SIZES[size], "scoregeo experiment=properties", log.info, models)
+    write_page(page, path)
 
 
-def write_properties(
-    out: Path, size: Size, command: str, on_row: OnRow, models: Sequence[str] = LEARNED
-) -> tuple[Path, Path]:
-    """Compute all tables and write `out.md` and `out.csv`."""
+def properties_page(
+    size: Size, command: str, on_row: OnRow, models: Sequence[str] = LEARNED
+) -> Page:
+    """Compute all tables."""
     tables = {
         "Sectional curvature": curvature_rows(size, on_row),
         "Intrinsic dimension": dimension_rows(size, on_row, models),
         "Descent on the manifold": descent_rows(size, on_row),
     }
-    title = "Curvature, dimension and projection, from the score"
-    return write_page(
-        out,
-        title,
-        tables,
+    return Page(
+        name="properties",
+        title="Curvature, dimension and projection, from the score",
         command=command,
+        tables=tuple(table_of(caption, rows) for caption, rows in tables.items()),
+        question="Which other properties of the manifold does the score know?",
         seed=SEED,
         settings={"lam": LAM},
         titles=_TITLES,

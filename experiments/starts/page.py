@@ -1,22 +1,23 @@
-"""The study of starts as a page, a CSV and a figure."""
+"""The study of starts as a page with its figure."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from experiments.starts.cells import CELLS, REACHED, Cell, Share, load_cell, shares
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.curves import sweep_heatmap
-from scoregeo.report.result_page import Study
+from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
+from scoregeo.report.study import Study
 from scoregeo.report.table import Cell as TableCell
-from scoregeo.report.table import Row, csv_table, markdown_table
+from scoregeo.report.table import Row
 from scoregeo.solver.certificate import REFINEMENT
 
+FIGURE = "starts.png"
 _TITLES = {
     "start": "start",
     "ratio": "energy / best",
@@ -61,76 +62,58 @@ class Done:
         )
 
 
-def write(study: Study, results: Path) -> None:
-    """The study's page, CSV and figure; nothing where no case is done."""
+def write(study: Study, folder: Path) -> Page | None:
+    """The study's page, its figure drawn into `folder`; None where no case is done."""
     done = [Done.read(title, run) for title, run in study.done.items()]
-    if done:
-        write_starts(results / study.name, study.page.title, done, study.command, study.failed)
+    if not done:
+        return None
+    page = starts_page(study.page.title, done, study.command, study.failures)
+    page = replace(page, name=study.name, question=study.page.question)
+    draw(folder, done)
+    return page
 
 
-def write_starts(
-    out: Path,
-    title: str,
-    done: Sequence[Done],
-    command: str,
-    failed: Sequence[str] = (),
-) -> list[Path]:
-    """`out.md`, `out.csv` and `figures/OUT.png` beside them.
-
-    `failed`: titles of cases that are not among `done`.
-    """
-    parts = [
-        f"# {title}",
-        f"```bash\n{command}\n```",
-        (
-            f"Each start is followed by Gauss-Newton (`metric.lam={done[0].lam:g}`), pairs of all"
-            f" angles as one batch. Energies are certified on a quadrature {REFINEMENT} times finer"
-            " than the solver's. The best known energy of a pair is the least that any start's"
-            f" geodesic has; a start reaches it within {100 * (REACHED - 1):.0f} %. A column of"
-            " degrees counts the pairs that reach it; ratios are medians over all pairs (the lower"
-            " one of two). Costs are score evaluations a pair, medians; what a start prepares for"
-            " all pairs is shared among them."
-        ),
-        *([f"Not on this page, it failed: {'; '.join(failed)}."] if failed else []),
-        f"![How often the best known energy is reached](figures/{out.name}.png)",
-    ]
-    rows: list[Row] = []
-    for case in done:
-        table = shares(case.cells)
-        parts += [
-            f"## {case.title}",
-            _settings(case),
-            _markdown(table, case.cells).rstrip(),
-            *_notes(case.cells),
-        ]
-        rows += [_csv_row(share) for share in table]
-    page, numbers = out.with_name(f"{out.name}.md"), out.with_name(f"{out.name}.csv")
-    write_text(page, "\n\n".join(parts) + "\n")
-    write_text(numbers, csv_table(rows))
-    return [page, numbers, *_figure(out.parent / "figures" / out.name, done)]
-
-
-def _settings(case: Done) -> str:
-    return (
-        f"{case.num_points} points, {case.subnodes} parts a segment, at most {case.max_iterations}"
-        " iterations."
+def starts_page(
+    title: str, done: Sequence[Done], command: str, failures: Sequence[Failure] = ()
+) -> Page:
+    """A table a case: of each start the share of pairs that reach the best energy, by angle."""
+    about = (
+        f"Each start is followed by Gauss-Newton (`metric.lam={done[0].lam:g}`), pairs of all"
+        f" angles as one batch. Energies are certified on a quadrature {REFINEMENT} times finer"
+        " than the solver's. The best known energy of a pair is the least that any start's"
+        f" geodesic has; a start reaches it within {100 * (REACHED - 1):.0f} %. A column of"
+        " degrees counts the pairs that reach it; ratios are medians over all pairs (the lower"
+        " one of two). Costs are score evaluations a pair, medians; what a start prepares for"
+        " all pairs is shared among them."
+    )
+    return Page(
+        name="starts",
+        title=title,
+        command=command,
+        tables=tuple(_table(case) for case in done),
+        about=(about,),
+        titles=_TITLES,
+        figures=(Picture(FIGURE, "How often each start reaches the best known energy."),),
+        failures=tuple(failures),
     )
 
 
-def _markdown(table: Sequence[Share], cells: Sequence[Cell]) -> str:
+def _table(case: Done) -> Table:
+    table = shares(case.cells)
     rows = []
-    for cell in cells:
+    for cell in case.cells:
         own = [share for share in table if share.start == cell.start]
-        labels = {"start": cell.start} | {
+        reached: dict[str, TableCell] = {
             share.group or "all": f"{share.reached}/{share.pairs}" for share in own
         }
-        rows.append(
-            Row(
-                labels,
-                _cells(own[-1]) | {"seconds": Estimate(round(cell.seconds, 1), n=own[-1].pairs)},
-            )
-        )
-    return markdown_table(rows, titles=_TITLES)
+        seconds = Estimate(round(cell.seconds, 1), n=own[-1].pairs)
+        rows.append(Row({"start": cell.start}, reached | _cells(own[-1]) | {"seconds": seconds}))
+    settings = (
+        f"{case.num_points} points, {case.subnodes} sub-nodes a segment, at most"
+        f" {case.max_iterations} iterations."
+    )
+    numbers = tuple(_csv_row(share) for share in table)
+    return Table(tuple(rows), case.title, notes=(settings, *_notes(case.cells)), numbers=numbers)
 
 
 def _cells(share: Share) -> dict[str, TableCell]:
@@ -162,14 +145,14 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
         ended = ", ".join(
             f"{cell.status.count(state)} {state}" for state in dict.fromkeys(cell.status)
         )
-        leaps = f", {sum(cell.tunnelled)} tunnelling" if any(cell.tunnelled) else ""
-        lines.append(
-            f"- {cell.start}: {ended}{leaps}" + (f" ({cell.failure})" if cell.failure else "") + "."
-        )
-    return ["\n".join(lines)]
+        tunnelling = f", {sum(cell.tunnelled)} tunnelling" if any(cell.tunnelled) else ""
+        failure = f" ({cell.failure})" if cell.failure else ""
+        lines.append(f"{cell.start}: {ended}{tunnelling}{failure}.")
+    return lines
 
 
-def _figure(out: Path, done: Sequence[Done]) -> list[Path]:
+def draw(folder: Path, done: Sequence[Done]) -> list[Path]:
+    """The share of pairs that reach the best energy: a row a case, a column a start."""
     starts = list(dict.fromkeys(cell.start for case in done for cell in case.cells))
     values = []
     for case in done:
@@ -178,6 +161,7 @@ def _figure(out: Path, done: Sequence[Done]) -> list[Path]:
         values.append([overall.get(start, math.nan) for start in starts])
     labels, names = [start.replace("_", "\n") for start in starts], [case.name for case in done]
     measure = "share that reaches the best energy"
+    out = folder / FIGURES / Path(FIGURE).stem
     return sweep_heatmap(
         out, labels, names, values, xlabel="start", ylabel="", measure=measure, formats=("png",)
     )

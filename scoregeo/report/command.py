@@ -1,32 +1,29 @@
 """The command `scoregeo-report`: one self-contained page of a run, of a multirun, or of a folder of
 results.
 
-scoregeo-report FOLDER [--out FILE] [--runs FOLDER]
+scoregeo-report FOLDER [--out FILE]
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
-from scoregeo.report.html import write_html
-from scoregeo.report.page import Page, Section
-from scoregeo.report.results_section import failed_runs, result_names, results_sections
-from scoregeo.report.run import read_run
-from scoregeo.report.run_section import run_section
+from scoregeo.report.model import Page, is_page, read_pages
+from scoregeo.report.questions import find_questions
+from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
+from scoregeo.report.run_page import INTRO, run_card
 from scoregeo.report.sweep import find_jobs
-from scoregeo.report.sweep_section import sweep_section
+from scoregeo.report.sweep_page import write_sweep
 
-NAME = "report.html"
 _EXPECTED = (
     "the folder of a run (manifest.json, config.yaml), of a multirun (a folder a job) or of results"
-    " (NAME.md and NAME.csv) is expected"
+    " (a folder a page, with its summary.json) is expected"
 )
-_INTRO = (
-    "Means over pairs with 95 % bootstrap intervals. "
-    "FID and KID are on few frames and cannot be compared with other papers' numbers."
-)
+_REST = "Further pages"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,61 +33,86 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("folder", type=Path, help="a run's folder, a multirun's, or one of results")
     parser.add_argument(
-        "--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{NAME})"
-    )
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=None,
-        help="for results: where their runs lie, as RUNS/NAME/HASH, to link them",
+        "--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{HTML})"
     )
     given = parser.parse_args(arguments)
     try:
-        print(report(given.folder, given.out, given.runs))
+        print(report(given.folder, given.out))
     except ScoregeoError as error:
         sys.exit(f"scoregeo-report: error: {error}")
 
 
-def report(folder: Path, out: Path | None = None, runs: Path | None = None) -> Path:
+def report(folder: Path, out: Path | None = None) -> Path:
     """Write the page of `folder` to `out` (default: into it); gives its path.
 
     Raises DataError for a folder that is missing, empty or none of the three kinds, and for files
     of another version; ConfigError for an `out` that is no HTML file.
     """
-    out = out or folder / NAME
+    out = out or folder / HTML
     if out.suffix not in (".html", ".htm"):
         raise bad_value("--out", str(out), "a file that ends in .html")
-    return write_html(out, page_of(folder, out.parent, runs))
-
-
-def page_of(folder: Path, base: Path, runs: Path | None = None) -> Page:
-    """The page of a folder of any of the three kinds; links are relative to the folder `base`."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: {_EXPECTED}.")
-    if (folder / "manifest.json").is_file():
-        section = run_section(read_run(folder), base)
-        return Page(f"scoregeo run: {section.title}", (_INTRO,), (section,))
+    if (folder / "manifest.json").is_file() and not is_page(folder):
+        card = run_card(folder, "run")
+        return write_html(out, card.title, INTRO, [card])
+    pages = read_pages(folder)
+    if pages:
+        return write_html(out, "scoregeo: results", INTRO, _cards(folder, pages, out.parent))
     if _holds_jobs(folder):
-        return _page_of_jobs(folder, base)
-    if result_names(folder):
-        intro = ("Every experiment's tables with their commands, figures and frames. " + _INTRO,)
-        failures = failed_runs(runs, base) if runs is not None else ()
-        return Page("scoregeo: results", intro, tuple(results_sections(folder, runs)), failures)
+        return _report_jobs(folder, out)
+    if is_page(folder):
+        view = page_view(Page.load(folder), folder)
+        card = Card("page", view.page.title, "", "", [view], folded=False)
+        return write_html(out, card.title, INTRO, [card])
     state = "is empty" if not any(folder.iterdir()) else "holds none"
     raise DataError(f"{folder} {state}: {_EXPECTED}.")
 
 
-def _page_of_jobs(folder: Path, base: Path) -> Page:
-    """A multirun's page, or one section a run where the runs in it were not made by one."""
+def _cards(results: Path, pages: dict[str, Page], base: Path) -> list[Card]:
+    """A card for each question, then one for pages of none; links are relative to `base`."""
+    views = {}
+    for name, page in pages.items():
+        links = _links([results / name / file for file in (MARKDOWN, NUMBERS)], base)
+        views[name] = page_view(page, results / name, prefix=name, links=links)
+    cards = []
+    for asked in find_questions(results):
+        own = [views.pop(name) for name in asked.pages if name in views]
+        readme = asked.folder / "README.md"
+        links = _links([readme], base, within=asked.folder.parents[1], text="More on this")
+        told = (asked.title, asked.question, asked.finding)
+        cards += [Card(f"question-{asked.folder.name}", *told, own, links)] if own else []
+    rest = list(views.values())
+    return cards + ([Card("question-further", _REST, "", "", rest)] if rest else [])
+
+
+def _links(
+    files: Sequence[Path], base: Path, *, within: Path | None = None, text: str = ""
+) -> list[tuple[str, str]]:
+    """Text (by default the file's name) and relative address of files, seen from the folder `base`.
+
+    None where `base` is not inside the folder `within` (None: where the files are not inside
+    `base`): the address would tell where the report was made.
+    """
+    here = base.resolve()
+    known = [path.resolve() for path in files]
+    if within is not None and not here.is_relative_to(within.resolve()):
+        return []
+    return [
+        (text or path.name, quote(Path(os.path.relpath(path, here)).as_posix()))
+        for path in known
+        if within is not None or path.is_relative_to(here)
+    ]
+
+
+def _report_jobs(folder: Path, out: Path) -> Path:
+    """A multirun's page, or a card a run where the runs in it were not made by one."""
     if any(folder.rglob(".hydra/overrides.yaml")):
-        section = sweep_section(folder, base)
-        return Page(f"scoregeo sweep: {section.title}", (_INTRO,), (section,))
-    sections: list[Section] = []
-    for number, job in enumerate(find_jobs(folder)):
-        if (job / "manifest.json").is_file():
-            title = str(job.relative_to(folder))
-            sections.append(run_section(read_run(job), base, id=f"run-{number}", title=title))
-    return Page(f"scoregeo runs: {folder.resolve().name}", (_INTRO,), tuple(sections))
+        write_sweep(folder, out=out)
+        return out
+    runs = [job for job in find_jobs(folder) if (job / "manifest.json").is_file()]
+    cards = [run_card(run, f"run-{number}") for number, run in enumerate(runs)]
+    return write_html(out, f"scoregeo runs: {folder.resolve().name}", INTRO, cards)
 
 
 def _holds_jobs(folder: Path) -> bool:

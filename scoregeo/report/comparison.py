@@ -1,6 +1,6 @@
-"""Comparisons as entries of `summary.json`, and the table and notes that show them."""
+"""Comparisons as entries of a run's `summary.json`, and the file's reader."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,6 @@ from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
 from scoregeo._utils.results import check_format
 from scoregeo.evaluation.comparison import Comparison
-from scoregeo.evaluation.statistics import Estimate
-from scoregeo.report.table import format_estimate
 
 COMPARISON_KEYS = (
     "group",
@@ -25,7 +23,6 @@ COMPARISON_KEYS = (
     "n",
     "better",
 )
-_WORDS = {True: "better", False: "worse", None: "not told apart"}
 
 
 def comparison_entry(group: str, measure: str, found: Comparison) -> dict[str, Any]:
@@ -71,57 +68,3 @@ def read_summary(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
                 " version."
             )
     return rows, comparisons
-
-
-def comparison_table(
-    entries: Iterable[Mapping[str, Any]], titles: Mapping[str, str], measures: Sequence[str]
-) -> str:
-    """A GitHub table of comparisons, by measure in the order of `measures`, with a column for the
-    group where there are several.
-
-    Empty for none.
-    """
-    known = sorted(
-        (e for e in entries if e["measure"] in measures), key=lambda e: measures.index(e["measure"])
-    )
-    if not known:
-        return ""
-    grouped = len({entry["group"] for entry in known}) > 1
-    head = [
-        *(["group"] if grouped else []),
-        "measure",
-        "method",
-        "against",
-        "pairs",
-        "difference",
-        "p",
-        "p, corrected",
-        "effect",
-        "",
-    ]
-    numeric = {"pairs", "difference", "p", "p, corrected", "effect"}
-    lines = [head, ["---:" if name in numeric else "---" for name in head]]
-    for entry in known:
-        low, high = (float("nan") if entry[key] is None else entry[key] for key in ("low", "high"))
-        text = format_estimate(Estimate(entry["difference"], low, high, entry["n"]))
-        lines.append(
-            [
-                *([entry["group"]] if grouped else []),
-                titles.get(entry["measure"], entry["measure"]),
-                entry["method"],
-                entry["reference"],
-                str(entry["n"]),
-                text,
-                *(
-                    "" if entry[key] is None else f"{entry[key]:.2g}"
-                    for key in ("p", "p_corrected", "effect")
-                ),
-                _WORDS[entry["better"]],
-            ]
-        )
-    return (
-        "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-        )
-        + "\n"
-    )

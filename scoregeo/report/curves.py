@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo._utils.errors import DataError
+from scoregeo.report.names import method_name
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
 
@@ -45,20 +46,13 @@ def energy_curves(
                 count,
                 visible[1],
                 where="post",
-                label=name,
+                label=method_name(name),
                 marker=marker(index),
                 markevery=_spread(count),
                 **look,
             )
-            axes.fill_between(
-                count,
-                visible[0],
-                visible[2],
-                step="post",
-                color=look["color"],
-                alpha=0.15,
-                linewidth=0,
-            )
+            band = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(count, visible[0], visible[2], step="post", **band)
             handles += line
         axes.set(
             xscale="log",
@@ -168,7 +162,13 @@ def sweep_lines(
                         np.maximum([y - np.asarray(line.low), np.asarray(line.high) - y], 0)
                     )
                 axes.errorbar(
-                    x, y, yerr=bars, label=label, capsize=2, elinewidth=0.8, **styles[label]
+                    x,
+                    y,
+                    yerr=bars,
+                    label=method_name(label),
+                    capsize=2,
+                    elinewidth=0.8,
+                    **styles[label],
                 )
             axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
             if not numeric:
@@ -184,8 +184,8 @@ def sweep_lines(
                 handles, names_drawn = axes.get_legend_handles_labels()
                 drawn |= dict(zip(names_drawn, handles, strict=True))
             figure.legend(
-                [drawn[label] for label in labels],
-                labels,
+                [drawn[method_name(label)] for label in labels],
+                [method_name(label) for label in labels],
                 title=legend or None,
                 loc="outside right center",
             )
@@ -240,15 +240,8 @@ def sweep_heatmap(
             known = bool(np.isfinite(value))
             dark = known and float(norm(value)) < 0.5
             text = f"{value:.3g}" if known else "none"
-            axes.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if dark else "black",
-            )
+            ink = "white" if dark else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
         axes.set_xticks(range(len(x_values)), [str(value) for value in x_values])
         axes.set_yticks(range(len(y_values)), [str(value) for value in y_values])
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)

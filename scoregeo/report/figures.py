@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo._utils.errors import DataError, check_number
+from scoregeo.report.names import method_name
 from scoregeo.report.style import (
     TRUTH,
     as_array,
@@ -54,7 +55,7 @@ def surface_paths(
         styles = looks(tracks)
         for name, track in tracks.items():
             for number, line in enumerate(track):
-                label = name if number == 0 else None
+                label = method_name(name) if number == 0 else None
                 axes.plot(*line.T, label=label, zorder=4 if name == TRUTH else 3, **styles[name])
         ends = next(iter(tracks.values()))[:, [0, -1]].reshape(-1, 3)
         axes.scatter(*ends.T, color="black", s=14, zorder=5, depthshade=False)
@@ -66,7 +67,7 @@ def surface_paths(
         figure.legend(
             *axes.get_legend_handles_labels(),
             loc="outside lower center",
-            ncols=2 if max(map(len, tracks)) > 12 else 4,
+            ncols=2 if max(len(method_name(name)) for name in tracks) > 12 else 4,
         )
         return save_figure(figure, out, formats)
 
@@ -118,7 +119,8 @@ def frame_strips(
             ]
     with drawing():
         cell = 0.62
-        label = 0.15 + 0.075 * max(len(name) for name in order)
+        names = [method_name(name) for name in order]
+        label = 0.15 + 0.075 * max(map(len, names))
         figure = new_figure(
             label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order)
         )
@@ -128,7 +130,7 @@ def frame_strips(
             np.arange(columns) * (width + gap) + width / 2 - 0.5,
             [f"{fraction:.2g}" for fraction in fractions],
         )
-        axes.set_yticks(np.arange(len(order)) * (height + gap) + height / 2 - 0.5, order)
+        axes.set_yticks(np.arange(len(order)) * (height + gap) + height / 2 - 0.5, names)
         axes.tick_params(length=0, bottom=False, labelbottom=False, labeltop=True)
         axes.tick_params(axis="x", labelsize=7, labelcolor="#666666", pad=2)
         axes.grid(False)

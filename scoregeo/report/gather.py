@@ -1,21 +1,21 @@
-"""What the parent of a multirun makes of its jobs: one table and one plot, or a page for each study
-and each experiment.
-"""
+"""What the parent of a multirun makes of its jobs: one page, or one a study and experiment."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import SWEEP, RecordedJob, read_jobs, wholes
-from scoregeo.evaluation.columns import headlines, iterated
-from scoregeo.report.page_settings import PageSettings
-from scoregeo.report.result_page import Study, copy_page, duration, write_experiment, write_study
+from scoregeo.report.model import Page, is_page
+from scoregeo.report.page_settings import PageSettings, read_settings
+from scoregeo.report.render import HTML, MARKDOWN, write_page
 from scoregeo.report.run import DONE
-from scoregeo.report.sweep import Job, gather, read_sweep, show
+from scoregeo.report.run_page import clear_figures, duration, result_page
+from scoregeo.report.study import Study, study_page
+from scoregeo.report.sweep import read_sweep
+from scoregeo.report.sweep_page import write_sweep
 
 log = logging.getLogger(__name__)
 
@@ -24,25 +24,20 @@ _NOT_SWEPT = (*_NOT_SHOWN, "study", "profile", "shard", "shards")
 
 
 def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]:
-    """Write a multirun's table or pages into `results` (None: its own folder); gives the failed
-    jobs with their reasons.
+    """Write a multirun's page into its folder, or its pages into `results` (None: its own folder);
+    gives the failed jobs with their reasons.
 
-    A study has its page; with `pages` in the record each experiment has one too; any other multirun
-    has `sweep.md`, `.csv` and a plot.
+    A study has its page, `results`/NAME; with `pages` in the record each experiment has one too.
     """
     record, jobs = read_json(folder / SWEEP), wholes(read_jobs(folder))
     _, read = read_sweep(folder)
     reasons = {job.name: job.failure for job in read}
-    failures = {_named(job): job.failure for job in read if job.failure is not None}
+    failures = {job.title: job.failure for job in read if job.failure is not None}
     studies = list(
         dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None)
     )
     if not studies and not record.get("pages"):
-        _table(
-            folder,
-            [job for job in jobs if reasons[job.name] is None],
-            str(record.get("command", "")),
-        )
+        _sweep(folder)
         return failures
     out = results or folder
     seconds: dict[Path, float] = {}
@@ -56,35 +51,14 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
     return failures
 
 
-def _named(job: Job) -> str:
-    """Its number and the values of the keys that differ between jobs."""
-    return (
-        f"job {job.name} ("
-        + ", ".join(f"{k} = {show(v)}" for k, v in job.values.items() if v is not None)
-        + ")"
-    )
-
-
-def _table(folder: Path, jobs: Sequence[RecordedJob], command: str) -> None:
-    """One table and one plot of the jobs that are done, in the multirun's folder."""
-    rows = [
-        row
-        for job in jobs
-        if (job.run / "summary.json").is_file()
-        for row in read_json(job.run / "summary.json")["rows"]
-    ]
+def _sweep(folder: Path) -> None:
+    """One page of all jobs, in the multirun's folder."""
     try:
-        sweep = gather(
-            folder,
-            out=folder / "sweep",
-            measures=headlines(rows),
-            plotted=iterated(rows) or None,
-            command=command,
-        )
+        write_sweep(folder)
     except DataError as error:
         log.error("%s", error)
         return
-    log.info("sweep: %s", ", ".join(str(path) for path in sweep.files))
+    log.info("sweep: %s, %s", folder / MARKDOWN, folder / HTML)
 
 
 def _study(
@@ -99,19 +73,22 @@ def _study(
         for job in jobs
     }
     done = {labels[job.name]: job.run for job in jobs if reasons[job.name] is None}
-    failed = [labels[job.name] for job in jobs if reasons[job.name] is not None]
-    command = _command(jobs, swept)
-    write = _located(page.writer) if page.writer else write_study
-    write(Study(name, page, key, done, failed, command), out)
+    failed = {labels[job.name]: str(why) for job in jobs if (why := reasons[job.name]) is not None}
+    study = Study(name, page, key, done, failed, _command(jobs, swept))
+    if done:
+        clear_figures(out / name)
+    made = (_located(page.writer) if page.writer else study_page)(study, out / name)
     found = {run: _seconds(run) for run in done.values()}
-    log.info("page: %-32s %7.1f s   %s", name, sum(found.values()), out / f"{name}.md")
+    if made is not None:
+        written = write_page(made, out / name)
+        log.info("page: %-32s %7.1f s   %s", name, sum(found.values()), written)
     return found
 
 
-def _located(name: str) -> Callable[[Study, Path], None]:
+def _located(name: str) -> Callable[[Study, Path], Page | None]:
     module, _, function = name.rpartition(".")
     try:
-        found: Callable[[Study, Path], None] = getattr(import_module(module), function)
+        found: Callable[[Study, Path], Page | None] = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise bad_value("page.writer", name, f"a function that can be imported ({error})") from None
     return found
@@ -119,11 +96,11 @@ def _located(name: str) -> Callable[[Study, Path], None]:
 
 def _experiment(job: RecordedJob, out: Path) -> dict[Path, float]:
     name = str(job.choice("experiment") or "custom")
-    if (job.run / f"{name}.md").is_file():
-        copy_page(name, job.run, out)
+    if is_page(job.run):  # of a runner of its own
+        write_page(Page.load(job.run), out / name)
     else:
-        write_experiment(name, _page([job]).title, job.run, _command([job], ()), out)
-    log.info("page: %-32s %7.1f s   %s", name, _seconds(job.run), out / f"{name}.md")
+        result_page(name, _page([job]), job.run, _command([job], ()), out)
+    log.info("page: %-32s %7.1f s   %s", name, _seconds(job.run), out / name / MARKDOWN)
     return {job.run: _seconds(job.run)}
 
 
@@ -131,9 +108,7 @@ def _page(jobs: Sequence[RecordedJob]) -> PageSettings:
     """The page settings of the first job that has any: what they say of the page is the same in
     all.
     """
-    known = {item.name for item in fields(PageSettings)}
-    found = next((job.page for job in jobs if job.page), {})
-    return PageSettings(**{key: value for key, value in found.items() if key in known})
+    return read_settings(next((job.page for job in jobs if job.page), {}))
 
 
 def _swept(jobs: Sequence[RecordedJob]) -> list[str]:

@@ -3,14 +3,108 @@ read, searched and copied.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
-from scoregeo.report.page import HeatCell, HeatMap
+from scoregeo.evaluation.columns import TITLES, headlines, iterated
+from scoregeo.evaluation.statistics import Estimate
+from scoregeo.report.model import Page
+from scoregeo.report.names import method_name
+from scoregeo.report.sweep import order_of
+from scoregeo.report.table import Row
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell: its number in words, its colour and the ink that can be read on it; `reason` where
+    it has no value.
+    """
+
+    text: str
+    colour: str
+    ink: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """One measure over two swept keys: `rows` from the top, each a value of the second key and its
+    cells.
+    """
+
+    caption: str
+    across: str
+    down: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+
 
 # Nunez, Anderton & Renslow 2018: even in lightness, alike to colour-blind and other eyes
 COLOURS = "cividis"
 _DECADES = 100.0  # as in the figures: a span of more than this is coloured logarithmically
 MISSING = HeatCell("none", "#DDDDDD", "#000000")
+MOST_MAPS = 24
+
+
+def heat_maps(page: Page) -> list[HeatMap]:
+    """The first swept key across, the second down; a map for each measure, method, group and value
+    of the further keys. None for a page of fewer keys.
+    """
+    if len(page.swept) < 2:
+        return []
+    rows = [row for table in page.tables for row in table.rows]
+    places = [*(row.labels for row in rows), *(failure.labels for failure in page.failures)]
+    across, down = (
+        sorted({place.get(key, "") for place in places}, key=order_of) for key in page.swept[:2]
+    )
+    rest = dict.fromkeys(tuple(place.get(key, "") for key in page.swept[2:]) for place in places)
+    measures, methods = shown_in_sweep(rows)
+    groups = list(dict.fromkeys(row.labels.get("group", "") for row in rows))
+    maps = []
+    for measure, method, group, further in product(measures, methods, groups, rest):
+        others = dict(zip(page.swept[2:], further, strict=True))
+        fixed = {"method": method, "group": group, **others}
+        keys = [[fixed | {page.swept[0]: x, page.swept[1]: y} for x in across] for y in down]
+        cells = [[_value(page, rows, place, measure) for place in line] for line in keys]
+        if any(value is not None for line in cells for value, _ in line):
+            words = [TITLES.get(measure, measure), method_name(method)]
+            words += [] if group in ("all", "") else [group]
+            words += [f"{key} = {value}" for key, value in others.items()]
+            values = [[value for value, _ in line] for line in cells]
+            why = [[reason for _, reason in line] for line in cells]
+            axes = (page.swept[0], across), (page.swept[1], down)
+            maps.append(heat_map(", ".join(words), *axes, values, why))
+    return maps[:MOST_MAPS]
+
+
+def shown_in_sweep(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """The few measures, and the methods, by which a sweep is drawn."""
+    entries = [
+        {"method": row.labels["method"], "measure": name, "mean": getattr(cell, "mean", None)}
+        for row in rows
+        for name, cell in row.cells.items()
+    ]
+    known = list(dict.fromkeys(name for row in rows for name in row.cells))
+    methods = list(dict.fromkeys(row.labels["method"] for row in rows))
+    return headlines(entries) or known[:3], iterated(entries) or methods
+
+
+def _value(
+    page: Page, rows: Sequence[Row], place: Mapping[str, str], measure: str
+) -> tuple[float | None, str]:
+    """A job's mean, or None and why there is none."""
+    swept = {key: place[key] for key in page.swept}
+    for failure in page.failures:
+        if swept.items() <= failure.labels.items():
+            return None, f"{failure.name}: {failure.reason}"
+    for row in rows:
+        if place.items() <= {"group": "", **row.labels}.items():
+            cell = row.cells.get(measure)
+            if isinstance(cell, Estimate):
+                return cell.mean, ""
+            return None, getattr(cell, "reason", "not measured")
+    return None, "no such job"
 
 
 def heat_map(

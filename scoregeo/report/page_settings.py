@@ -1,6 +1,8 @@
 """What a result page says beside its numbers. Imports no torch."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass
@@ -9,16 +11,16 @@ class PageSettings:
 
     Attributes:
         title: its heading. question: what the page answers, in a sentence.
-        measures: columns of its table that come first; of a study's table the few others are those
-            that every page has.
+        measures: columns of its table that come first.
         key: of a study whose rows are named cases: the heading of the column that holds their
             names.
         case: the name of this job's case; null where the swept values name the rows.
-        figure: of a study: whether its measures are drawn against the swept values.
+        figure: of a study: whether its measures are drawn as lines against the swept values; else a
+            row a case, a dot a method.
         writer: of a study whose jobs have runners of their own: the function, as
             `package.module.function`, that is called with the study
-            (`scoregeo.report.result_page.Study`) and the folder that it writes `NAME.md` and
-            `NAME.csv` to.
+            (`scoregeo.report.study.Study`) and the page's folder, draws its figures into
+            `figures/` there and gives the page (`scoregeo.report.model.Page`), or None.
     """
 
     title: str = ""
@@ -28,3 +30,10 @@ class PageSettings:
     case: str | None = None
     figure: bool = True
     writer: str | None = None
+
+
+def read_settings(content: Any) -> PageSettings:
+    """The page settings of a configuration, less what this version does not know."""
+    known = {item.name for item in fields(PageSettings)}
+    given = content if isinstance(content, Mapping) else {}
+    return PageSettings(**{key: value for key, value in given.items() if key in known})

@@ -2,14 +2,12 @@
 
 import base64
 import io
-import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from scoregeo._utils.errors import DataError
-from scoregeo.report.page import Figure
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,16 +47,17 @@ _SHOWS = (
         r"starts",
         "How often each start leads to the best known energy: a row a case, a column a start.",
     ),
-    (r"sweep.*", "Measures against the swept keys."),
+    (r"sweep|measures", "Measures against the swept values, with 95 % intervals."),
 )
 
 
-def relative(path: Path, base: Path) -> str:
-    """A link from a page in the folder `base` to `path`, with forward slashes;
-    folders end in one.
-    """
-    link = Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
-    return quote(link) + ("/" if path.is_dir() else "")
+@dataclass(frozen=True)
+class EmbeddedPicture:
+    """A picture as a data URI, with what it shows in words; `width` in CSS pixels."""
+
+    source: str
+    caption: str
+    width: int
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -82,16 +81,14 @@ def is_photograph(width: int, height: int) -> bool:
     return max(width, height) >= _LOSSY_FROM
 
 
-def figure(path: Path, alt: str = "", experiment: str = "", base: Path | None = None) -> Figure:
+def embed(path: Path, caption: str = "") -> EmbeddedPicture:
     """The figure in a PNG file, or in the SVG beside it where that is small; raises DataError where
     it cannot be read.
 
-    `alt`: what it shows; by default from its name, without the experiment's in front. `base`: the
-    page's folder, from where a PDF beside the picture is linked.
+    `caption`: what it shows; by default from its name.
     """
     from PIL import Image, UnidentifiedImageError
 
-    shown = alt or describe(path.stem.removeprefix(f"{experiment}-"))
     try:
         with Image.open(path) as image:
             image.load()
@@ -102,9 +99,7 @@ def figure(path: Path, alt: str = "", experiment: str = "", base: Path | None = 
                 if small
                 else data_uri(_plot(image), "image/webp")
             )
-            print_form = path.with_suffix(".pdf")
-            link = relative(print_form, base) if base is not None and print_form.is_file() else ""
-            return Figure(source, shown, path.stem, image.width // 2, link)
+            return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"{path.name} is not a picture that can be read: {error}") from error
 
@@ -114,7 +109,7 @@ def describe(name: str) -> str:
     known one.
     """
     for pattern, words in _SHOWS:
-        match = re.fullmatch(rf"(?:bench-)?{pattern}", name)
+        match = re.fullmatch(pattern, name)
         if match:
             return words.format(**match.groupdict())
     return f"Figure: {name.replace('_', ' ').replace('-', ', ')}."

@@ -1,65 +1,59 @@
-"""Which question each page of results answers, as the folder `experiments/` tells it."""
+"""The questions that experiments answer, from `experiments/index.yaml`."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
+from typing import Any
 
-from scoregeo.report.markdown import first_table
+import yaml
 
-_README = "README.md"
-_NAME = re.compile(r"\w+")
-_LINK = re.compile(r"\(\S*?results/(\w+)\.md\)")
+from scoregeo._utils.errors import DataError
+
+INDEX = "index.yaml"
+_KEYS = ("title", "question", "finding", "pages")
 
 
 @dataclass(frozen=True)
 class Question:
-    """A folder of experiments: its title, what it asks (HTML), its README, and the pages that
-    answer it, in order.
+    """A folder of experiments: its heading, what it asks and what was found, a sentence each, and
+    the names of the pages that answer it, the main one first.
     """
 
+    folder: Path
     title: str
-    asked: str
-    readme: Path
+    question: str
+    finding: str
     pages: tuple[str, ...]
 
 
-def read_questions(experiments: Path) -> list[Question]:
-    """The folders named in the first table of `experiments/README.md`, one a row: folder, question.
-
-    A page of results is of the first folder whose README links it above its first section; failing
-    that, of the first that links it at all. A row whose folder has no README is passed over.
+def find_questions(results: Path) -> list[Question]:
+    """Those of the folder `experiments/` beside the results or one above; none where there is
+    none.
     """
-    index = experiments / _README
-    rows = first_table(index.read_text(encoding="utf-8")) if index.is_file() else ()
-    found = [
-        (experiments / name[0], row[1])
-        for row in rows
-        if (name := _NAME.search(row[0].plain)) and len(row) > 1
-    ]
-    texts = {
-        folder: (folder / _README).read_text(encoding="utf-8")
-        for folder, _ in found
-        if (folder / _README).is_file()
-    }
-    owner: dict[str, Path] = {}
-    for heads_only in (True, False):
-        for folder, text in texts.items():
-            for name in _LINK.findall(text.partition("\n## ")[0] if heads_only else text):
-                owner.setdefault(name, folder)
-    return [
-        Question(
-            _title(texts[folder]) or folder.name,
-            asked.html or escape(asked.plain),
-            folder / _README,
-            tuple(name for name, of in owner.items() if of == folder),
-        )
-        for folder, asked in found
-        if folder in texts
-    ]
+    above = results.resolve().parents[:2]
+    found = next((p for one in above if (p := one / "experiments" / INDEX).is_file()), None)
+    return read_questions(found) if found else []
 
 
-def _title(text: str) -> str:
-    return next(
-        (line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), ""
-    )
+def read_questions(index: Path) -> list[Question]:
+    """The questions of an index, in order. Raises DataError, naming the file and the folder, where
+    a key is missing or of another kind.
+    """
+    try:
+        content = yaml.safe_load(index.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"{index} cannot be read as YAML: {error}") from error
+    if not isinstance(content, Mapping):
+        raise DataError(f"{index} holds no questions: a mapping of folders is expected.")
+    return [_question(index, str(folder), told) for folder, told in content.items()]
+
+
+def _question(index: Path, folder: str, told: Any) -> Question:
+    given = told if isinstance(told, Mapping) else {}
+    missing = [key for key in _KEYS if key not in given]
+    if missing or not isinstance(given["pages"], list):
+        lacks = f"lacks {', '.join(missing)}" if missing else "has pages that are no list"
+        raise DataError(f"{index}: {folder} {lacks}.")
+    title, question, finding = (str(given[key]) for key in ("title", "question", "finding"))
+    pages = tuple(map(str, given["pages"]))
+    return Question(index.parent / folder, title, question, finding, pages)

@@ -5,14 +5,17 @@ another format are refused.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
 from scoregeo._utils.results import check_format
 from scoregeo.report.comparison import read_summary
+from scoregeo.report.page_settings import PageSettings, read_settings
 
 DONE, FAILED = "done", "failed"
 CLOSED_FORM = "closed_form"
@@ -20,12 +23,13 @@ CLOSED_FORM = "closed_form"
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder. `entries`: the rows of summary.json; `lines`: those of results.jsonl; both
-    empty unless it is done.
+    """A run's folder. `page`: what its configuration says of its page; `entries`: the rows of
+    summary.json; `lines`: those of results.jsonl; both empty unless it is done.
     """
 
     folder: Path
     manifest: Mapping[str, Any]
+    page: PageSettings = field(default_factory=PageSettings)
     entries: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
     lines: tuple[Mapping[str, Any], ...] = ()
@@ -76,17 +80,26 @@ def read_run(folder: Path) -> Run:
             f"{folder / 'manifest.json'} is no run's manifest: an object with a status is expected."
         )
     check_format(manifest, str(folder / "manifest.json"))
+    page = read_settings(_config(folder).get("page"))
     if manifest["status"] != DONE:
-        return Run(folder, manifest)
+        return Run(folder, manifest, page)
     rows, comparisons = read_summary(folder / "summary.json")
-    return Run(
-        folder, manifest, tuple(rows), tuple(comparisons), tuple(_lines(folder / "results.jsonl"))
-    )
+    lines = tuple(_lines(folder / "results.jsonl"))
+    return Run(folder, manifest, page, tuple(rows), tuple(comparisons), lines)
 
 
 def unfinished() -> str:
     """What is said of a run that is marked neither done nor failed."""
-    return "it has not finished: it still runs, or was killed; the same command goes on from there"
+    return "it has not finished: it still runs, or was killed; the same command resumes it"
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    """The run's configuration; empty where it cannot be read."""
+    try:
+        found = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _lines(path: Path) -> Iterable[Mapping[str, Any]]:

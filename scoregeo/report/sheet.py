@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_whole
-from scoregeo.report.page import Scrub
 from scoregeo.report.picture import data_uri, is_photograph, webp
 from scoregeo.report.style import TRUTH
 
@@ -26,6 +25,27 @@ SHOWN = 128  # CSS pixels of a frame on the page, at least
 MOST = 8  # pairs of one experiment
 _DESCRIPTION = 0x010E  # EXIF: ImageDescription
 _KEYS = {"pair", "group", "methods", "columns"}
+
+
+@dataclass(frozen=True)
+class Scrub:
+    """Frames of one pair along the path: a sheet as a data URI, a row a method, a column a fraction
+    of the way.
+
+    `width`, `height`: of one frame in the sheet, pixels; `shown`: width of a frame on the page, CSS
+    pixels.
+    """
+
+    id: str
+    pair: str
+    group: str
+    methods: tuple[str, ...]
+    columns: int
+    source: str
+    width: int
+    height: int
+    shown: int
+    opened: bool = False
 
 
 @dataclass(frozen=True)

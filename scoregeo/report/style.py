@@ -5,6 +5,7 @@ that appear whole.
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,15 +147,8 @@ def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "p
     paths = []
     for kind in formats:
         check_choice("formats", kind, FORMATS)
-        path = out.with_name(
-            f"{out.name}.{kind}"
-        )  # not with_suffix: names may hold dots, as in "lam=0.5"
-        write_whole(
-            path,
-            lambda partial, kind=kind: figure.savefig(
-                partial, format=kind, metadata=METADATA[kind]
-            ),
-        )  # type: ignore[misc]
+        path = out.with_name(f"{out.name}.{kind}")  # names may hold dots, as in "lam=0.5"
+        write_whole(path, partial(figure.savefig, format=kind, metadata=METADATA[kind]))
         paths.append(path)
     return paths
 

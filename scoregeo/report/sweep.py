@@ -1,6 +1,4 @@
-"""Gathers the jobs of a sweep into one table and one plot; jobs that failed are named with their
-reason.
-"""
+"""Reads the jobs of a sweep: the keys it varied, each job's rows, or why it has none."""
 
 import json
 import re
@@ -16,13 +14,10 @@ from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import FAILED as JOB_FAILED
 from scoregeo._utils.jobs import MISSING, read_jobs, wholes
 from scoregeo._utils.results import check_format
-from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
-from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.curves import Line
 from scoregeo.report.run import DONE, FAILED, unfinished
-from scoregeo.report.table import Row, rows_from_summary, write_page
-
-MOST_PANELS = 12  # more could not be read
+from scoregeo.report.table import Row, rows_from_summary
 
 
 @dataclass(frozen=True)
@@ -37,74 +32,11 @@ class Job:
     folder: Path
     failure: str | None = None
 
-
-@dataclass(frozen=True)
-class Sweep:
-    """A gathered sweep: swept keys, jobs in order, and the files written
-    (Markdown, CSV, figures).
-    """
-
-    keys: tuple[str, ...]
-    jobs: tuple[Job, ...]
-    files: tuple[Path, ...]
-
     @property
-    def failed(self) -> tuple[Job, ...]:
-        """The jobs that are not in the table."""
-        return tuple(job for job in self.jobs if job.failure is not None)
-
-
-def gather(
-    folder: Path,
-    keys: Sequence[str] | None = None,
-    *,
-    out: Path,
-    measures: Sequence[str] | None = None,
-    plotted: Sequence[str] | None = None,
-    command: str = "",
-    title: str = "Sweep",
-) -> Sweep:
-    """Gather the job folders below `folder` into `out.md`, `out.csv` and a plot `out.pdf`,
-    `out.png`.
-
-    A job folder holds `manifest.json`, `config.yaml`, `summary.json` or `.hydra/overrides.yaml`.
-    `keys`: the swept keys, dotted; by default those of the overrides that differ between jobs.
-    `measures`: columns of the table and panels of the plot; `plotted`: methods in the plot
-    (default: all). The plot shows each measure against the first key, a line for each value of the
-    others, a panel for each method and group.
-    Raises DataError for a folder without jobs, ConfigError for a key that no job has and for a
-    measure that none has."""
-    names, jobs = read_sweep(folder, keys)
-    rows = [row for job in jobs for row in job.rows]
-    known = list(dict.fromkeys(measure for row in rows for measure in row.cells))
-    for measure in measures or ():
-        if rows and measure not in known:
-            raise ConfigError(f"measures: no job has {measure!r}; known: {', '.join(known)}.")
-    shown = list(measures or known)
-    lost = [job for job in jobs if job.failure is not None]
-    if not rows and not lost:
-        raise DataError(
-            f"The jobs of {folder.name} have runners of their own, which give no rows for a table."
-        )
-    if not rows:
-        raise DataError(
-            f"None of the {len(jobs)} jobs of {folder.name} is done: "
-            + "; ".join(_told(job) for job in lost)
-        )
-    notes = list(dict.fromkeys(line for job in jobs for line in _weights(job.folder)))
-    notes += [f"Not in the table, {len(lost)} of {len(jobs)} jobs:"] if lost else []
-    notes += [_told(job) for job in lost]
-    pages = write_page(
-        out,
-        title,
-        {"": rows},
-        command=command or "# command not given",
-        seed=None,
-        measures=shown,
-        notes=notes,
-    )
-    figures = plot(out, jobs, names, shown, plotted)
-    return Sweep(tuple(names), tuple(jobs), (*pages, *figures))
+    def title(self) -> str:
+        """Its number and the values it has of the swept keys."""
+        given = [f"{k} = {show(v)}" for k, v in self.values.items() if v is not None]
+        return f"job {self.name}" + (f" ({', '.join(given)})" if given else "")
 
 
 @dataclass(frozen=True)
@@ -120,13 +52,16 @@ class _Place:
 
 
 def read_sweep(folder: Path, keys: Sequence[str] | None = None) -> tuple[list[str], list[Job]]:
-    """The swept keys and the jobs of a multirun's folder, ordered by their values; errors and
-    `keys` as in `gather`.
+    """The swept keys and the jobs of a multirun's folder, ordered by their values.
+
+    A job's run holds `manifest.json`, `config.yaml`, `summary.json` or `.hydra/overrides.yaml`.
+    `keys`: the swept keys, dotted; by default those of the overrides that differ between jobs.
+    Raises DataError for a folder without jobs, ConfigError for a key that no job has.
     """
     places = _places(folder)
     names = list(keys) if keys else _swept([place.overrides for place in places])
     jobs = [_read(place, names) for place in places]
-    jobs.sort(key=lambda job: [_order(job.values[name]) for name in names])
+    jobs.sort(key=lambda job: [order_of(job.values[name]) for name in names])
     for name in keys or ():
         if all(job.values[name] is None for job in jobs):
             swept = ", ".join(_swept([place.overrides for place in places]))
@@ -177,7 +112,7 @@ def find_jobs(folder: Path) -> list[Path]:
     return sorted(
         found,
         key=lambda path: [
-            _order(part) for part in re.split(r"(\d+)", str(path.relative_to(folder)))
+            order_of(part) for part in re.split(r"(\d+)", str(path.relative_to(folder)))
         ],
     )
 
@@ -223,18 +158,6 @@ def _failure(job: Path, own: bool) -> str | None:
         if status == FAILED
         else f"unknown status {status!r}"
     )
-
-
-def _weights(job: Path) -> list[str]:
-    """The line on its networks that a job's manifest gives; none where it has
-    none, or is damaged.
-    """
-    try:
-        manifest = read_json(job / "manifest.json")
-    except DataError:
-        return []
-    line = weights_line(manifest.get("weights") or []) if isinstance(manifest, dict) else ""
-    return [line] if line else []
 
 
 def _entries(path: Path) -> list[Any]:
@@ -296,8 +219,8 @@ def _value(key: str, config: Any, overrides: Mapping[str, Any]) -> Any:
     return overrides.get(key) if node is None or isinstance(node, (dict, list)) else node
 
 
-def _order(value: Any) -> tuple[int, float, str]:
-    """Numbers by size before words by letter."""
+def order_of(value: Any) -> tuple[int, float, str]:
+    """Numbers by size before words by letter, as a key to sort by."""
     try:
         return (0, float(value), "")
     except (TypeError, ValueError):
@@ -309,61 +232,17 @@ def show(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _told(job: Job) -> str:
-    settings = ", ".join(f"{key} = {show(value)}" for key, value in job.values.items())
-    return f"job {job.name} ({settings}): {job.failure}"
-
-
-def plot(
-    out: Path,
-    jobs: Sequence[Job],
-    keys: Sequence[str],
-    measures: Sequence[str],
-    plotted: Sequence[str] | None,
-    formats: Sequence[str] = ("pdf", "png"),
-) -> list[Path]:
-    """Each measure against the first key, a line for each value of the others, a panel for each
-    method and group.
-    """
-    if not keys:
-        return []
-    done = [job for job in jobs if job.failure is None]
-    kinds = list(
-        dict.fromkeys(
-            (row.labels["method"], row.labels["group"]) for job in done for row in job.rows
-        )
-    )
-    kinds = [kind for kind in kinds if plotted is None or kind[0] in plotted]
-    panels: dict[str, dict[str, Line]] = {}
-    ylabels: list[str] = []
-    for measure in measures:
-        for method, group in kinds:
-            lines: dict[str, list[tuple[Any, Estimate]]] = {}
-            for job in done:
-                for row in job.rows:
-                    cell = row.cells.get(measure)
-                    if (row.labels["method"], row.labels["group"]) == (
-                        method,
-                        group,
-                    ) and isinstance(cell, Estimate):
-                        label = ", ".join(show(job.values[key]) for key in keys[1:])
-                        lines.setdefault(label, []).append((job.values[keys[0]], cell))
-            if lines and len(panels) < MOST_PANELS:
-                heading = ", ".join(filter(None, (method, group)))
-                panels[heading if len(measures) == 1 else f"{measure}\n{heading}"] = {
-                    k: line_of(v) for k, v in lines.items()
-                }
-                ylabels.append(measure)
-    if not panels:
-        return []
-    return sweep_lines(
-        out, panels, xlabel=keys[0], ylabels=ylabels, legend=", ".join(keys[1:]), formats=formats
-    )
-
-
 def line_of(points: Sequence[tuple[Any, Estimate]]) -> Line:
     """Points (x, estimate) of one method as a line with its bars."""
     # An estimate without an interval gets a bar of no length.
     low = [e.low if np.isfinite(e.low) else e.mean for _, e in points]
     high = [e.high if np.isfinite(e.high) else e.mean for _, e in points]
     return Line([x for x, _ in points], [e.mean for _, e in points], low, high)
+
+
+def number_of(text: str) -> float | str:
+    """A label's number, for an axis; the label itself where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -36,7 +36,8 @@ KEPT = "kept"  # folder of what a shard keeps for the merge
 OUTDATED = "outdated"
 _OURS = (
     *("methods", "paths", "frames", "figures", KEPT),
-    *("results.jsonl", "summary.json", "events.jsonl", "wandb.json", "error.txt"),
+    *("results.jsonl", "summary.json", "table.md", "report.html"),
+    *("events.jsonl", "wandb.json", "error.txt"),
 )
 _LIBRARIES = (
     "torch",

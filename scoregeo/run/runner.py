@@ -9,8 +9,10 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from scoregeo._utils.errors import DataError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
+from scoregeo.report.run_page import write_run_page
 from scoregeo.run.artifacts import Pictured, write_pictures
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.measures import Measures
@@ -101,8 +103,8 @@ def conclude(
     pictured: Pictured | None,
     facts: Mapping[str, Any],
 ) -> None:
-    """From the records of all pairs to the tables, pictures and the manifest;
-    `facts` go into that.
+    """From the records of all pairs to the tables, pictures, the manifest and the page; `facts` go
+    into the manifest.
     """
     evaluation = settings.evaluation
     summary = summarise(records, evaluation.bootstrap, settings.seed)
@@ -117,6 +119,10 @@ def conclude(
     for tracker in trackers:
         tracker.finish(summary, pictures)
     folder.finish(**facts)
+    try:
+        write_run_page(folder.path)
+    except DataError as error:  # such as a report that would be too large: the numbers are there
+        log.warning("no page: %s", error)
 
 
 def _problem(experiment: Experiment) -> AbstractProblem:

@@ -125,7 +125,7 @@ def choose_noise_level(score: AbstractScore, x: torch.Tensor, rule: str = AUTO) 
     Both scale with the data, and ignore rotations and flat directions. Costs 37 score evaluations a
     point, and for `auto` three more for each of at most 16 axes or probes. Made on samples of
     sphere, circle, closed curve, torus, ellipsoid and Clifford torus; `make sigma-auto` tests it on
-    others, `results/sigma_auto.md` has what came out.
+    others, `results/sigma_auto/table.md` has what came out.
 
     Raises: ConfigError for another rule; as `noise_profile`.
     """

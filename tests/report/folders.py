@@ -1,6 +1,7 @@
 """Folders as runs, sweeps and reproduction leave them, small, for the tests of the report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,17 @@ from PIL import Image
 
 from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
-from scoregeo.report.table import Row, rows_from_summary, summary_entry, write_page
+from scoregeo.report.model import Page, Picture, Table
+from scoregeo.report.render import write_page
+from scoregeo.report.run import read_run
+from scoregeo.report.run_page import sheets_of
+from scoregeo.report.table import rows_from_summary, summary_entry
 from scoregeo.run.run_folder import RunFolder
 
 METHODS = ("truth", "lerp", "stein_gauss_newton")
 PAIRS = {"60deg_000": "60 deg", "120deg_000": "120 deg"}
 POINTS = 9
+NAME = "rotated_mnist_empirical"
 COMMAND = "scoregeo experiment=rotated_mnist_empirical"
 COMPARISON = {
     "group": "all",
@@ -121,25 +127,34 @@ def plot(path: Path) -> None:
     Image.linear_gradient("L").resize((800, 500)).convert("RGB").save(path)
 
 
-def results_folder(path: Path) -> Path:
-    """Results of one experiment, as reproduction writes them."""
-    rows = [
-        Row({"method": row.labels["method"], "group": "all"}, row.cells)
-        for row in rows_from_summary(summary())
-    ]
-    write_page(
-        path / "rotated_mnist_empirical",
-        "Rotations of <one> digit",
-        {"": rows},
+def results_folder(path: Path, run: Path | None = None) -> Path:
+    """Results of one experiment, as reproduction writes them; `run`: whose frames are kept."""
+    folder = path / NAME
+    sheets = {} if run is None else {f"frames_{s.pair}.webp": s for s in sheets_of(read_run(run))}
+    for file, sheet in sheets.items():
+        sheet.save(folder / "figures" / file)
+    plot(folder / "figures" / "energy.png")
+    write_page(a_page(sheets=tuple(sheets)), folder)
+    return path
+
+
+def a_page(**changes: Any) -> Page:
+    """A page of one experiment, with a winner, words that need escaping, and no paths."""
+    rows = rows_from_summary(summary(), comparisons=[COMPARISON])
+    page = Page(
+        name=NAME,
+        title="Rotations of <one> digit",
         command=COMMAND,
+        tables=(Table(tuple(rows)),),
+        question="Does it turn a <digit>?",
         seed=3,
         settings={"pairs": 2},
+        measures=("psnr", "energy", "lpips"),
+        comparisons=(COMPARISON,),
+        notes=(*NOTES, "`a < b` and a < b"),
+        figures=(Picture("energy.png", "Energy against score evaluations."),),
     )
-    page = path / "rotated_mnist_empirical.md"
-    name = "figures/rotated_mnist_empirical-energy.png"
-    write_text(page, page.read_text() + f"\n## Figures\n\n![{name}]({name})\n")
-    plot(path / name)
-    return path
+    return replace(page, **changes)
 
 
 def sweep_folder(

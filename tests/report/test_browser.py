@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from scoregeo.report.command import report
-from scoregeo.report.results_section import keep_runs
 from tests.report.folders import METHODS, POINTS, results_folder, run_folder, sweep_folder
 
-SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "scripts"
 WIDTHS = (1400, 375)
 
 
@@ -44,11 +44,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One page of each kind of folder."""
     folder = tmp_path_factory.mktemp("pages")
     run = run_folder(folder / "runs" / "rotated_mnist_empirical" / "abc")
-    results = results_folder(folder / "results")
-    keep_runs(results, folder / "runs")
+    results = results_folder(folder / "results", run)
     sweep = sweep_folder(folder / "sweep", lams=(1.0, 100.0), points=(8, 16))
     return {
-        "results": report(results, runs=folder / "runs"),
+        "results": report(results),
         "run": report(run),
         "sweep": report(sweep),
     }
@@ -117,7 +116,7 @@ def test_the_slider_moves_all_methods_frames(
     """Each frame was drawn in a grey of its own (`folders.level`), so the screen says which one is
     shown.
     """
-    page, told = visit(chromium, pages["results"], viewport={"width": width, "height": 800})
+    page, told = visit(chromium, pages["run"], viewport={"width": width, "height": 800})
     scrub = page.locator("details.scrub").first
     slider, frames = scrub.get_by_role("slider", name="Way along the path"), scrub.locator(".frame")
     assert frames.count() == len(METHODS)
@@ -151,7 +150,7 @@ def test_the_slider_moves_all_methods_frames(
 
 
 def test_sliders_are_independent(chromium: Any, pages: dict[str, Path]) -> None:
-    page, _ = visit(chromium, pages["results"])
+    page, _ = visit(chromium, pages["run"])
     sliders = page.locator("details.scrub input")
     page.locator("details.scrub > summary").nth(1).click()
     sliders.nth(1).fill("0")
@@ -162,7 +161,7 @@ def test_sliders_are_independent(chromium: Any, pages: dict[str, Path]) -> None:
 def test_without_scripts_all_frames_are_shown(chromium: Any, pages: dict[str, Path]) -> None:
     page, told = visit(
         chromium,
-        pages["results"],
+        pages["run"],
         java_script_enabled=False,
         viewport={"width": 375, "height": 800},
     )
@@ -183,7 +182,7 @@ def test_without_scripts_all_frames_are_shown(chromium: Any, pages: dict[str, Pa
 def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(
     chromium: Any, pages: dict[str, Path]
 ) -> None:
-    page, _ = visit(chromium, pages["run"], viewport={"width": 375, "height": 800})
+    page, _ = visit(chromium, pages["run"], viewport={"width": 300, "height": 800})
     box = page.locator(".box:has(td.number)").first
     assert box.evaluate("e => e.scrollWidth > e.clientWidth")
     name, cell = box.locator("tbody th").first, box.locator("tbody tr td").first
@@ -191,4 +190,25 @@ def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(
     box.evaluate("e => { e.scrollLeft = 60 }")
     after = [element.bounding_box()["x"] for element in (name, cell)]
     assert after == [before[0], before[1] - 60]
+    page.close()
+
+
+@pytest.mark.slow
+def test_the_committed_results_open_short(chromium: Any, tmp_path: Path) -> None:
+    """The report of the repository's results: verdicts and pictures, the rest folded."""
+    page, told = visit(
+        chromium,
+        report(ROOT / "results", tmp_path / "report.html"),
+        viewport={"width": 1280, "height": 900},
+    )
+    assert told == []
+    assert page.evaluate("document.documentElement.scrollHeight") < 20_000
+    open_tables = page.evaluate(
+        "[...document.querySelectorAll('section.card')].map(card =>"
+        " [...card.querySelectorAll('table')].filter(table => table.checkVisibility()).length)"
+    )
+    assert open_tables and max(open_tables) <= 1
+    for details in page.query_selector_all("details"):
+        details.evaluate("e => { e.open = true }")
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
     page.close()

@@ -1,4 +1,4 @@
-"""Comparisons in and out of summary.json, and their table."""
+"""Comparisons in and out of summary.json."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,12 @@ from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.comparison import (
     COMPARISON_KEYS,
     comparison_entry,
-    comparison_table,
     read_summary,
 )
 from scoregeo.report.table import summary_entry
 
 ROW = summary_entry("stein", "all", "psnr", Estimate(30.0, 29.0, 31.0, 8))
 BETTER = Comparison("stein", "lerp", Difference(15.0, 14.0, 16.0, 0.0078, 1.0, 8), 0.0156, True)
-UNSURE = Comparison("stein", "lerp", Difference(-3.0, -8.0, 2.0, 0.3, float("nan"), 8), 0.6, None)
 
 
 def written(folder: Path, **content: object) -> Path:
@@ -54,28 +52,6 @@ def test_round_trip_and_keys(tmp_path: Path) -> None:
         }
     ]
     assert tuple(comparisons[0]) == COMPARISON_KEYS
-
-
-def test_table() -> None:
-    entries = [
-        finite_or_null(comparison_entry("all", m, one))
-        for m, one in (("fid", UNSURE), ("psnr", BETTER), ("x", BETTER))
-    ]
-    lines = comparison_table(entries, {"psnr": "PSNR"}, ["psnr", "fid"]).splitlines()
-    assert (
-        lines[0]
-        == "| measure | method | against | pairs | difference | p | p, corrected | effect |  |"
-    )
-    assert (
-        lines[2] == "| PSNR | stein | lerp | 8 | 15.0 [14.0, 16.0] | 0.0078 | 0.016 | 1 | better |"
-    )
-    assert (
-        lines[3] == "| fid | stein | lerp | 8 | -3.0 [-8.0, 2.0] | 0.3 | 0.6 |  | not told apart |"
-    )
-    assert len(lines) == 4
-    assert comparison_table([], {}, ["psnr"]) == ""
-    groups = [comparison_entry(group, "psnr", BETTER) for group in ("all", "60 deg")]
-    assert "| 60 deg | psnr |" in comparison_table(groups, {}, ["psnr"])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Gathering sweep folders: keys found, failures named, one table and one plot."""
+"""Sweep folders: keys found, failures named, one page with its table and plot."""
 
 import csv
 import json
@@ -9,7 +9,9 @@ import pytest
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
-from scoregeo.report.sweep import find_jobs, gather, read_sweep
+from scoregeo.report.model import Page
+from scoregeo.report.sweep import find_jobs, read_sweep
+from scoregeo.report.sweep_page import write_sweep
 from scoregeo.report.table import summary_entry
 
 LAMS, POINTS = (1.0, 10.0, 100.0, 1000.0), (8, 16, 32, 64)
@@ -55,29 +57,25 @@ def sixteen(tmp_path: Path) -> Path:
 
 
 def test_sixteen_jobs_one_failed(sixteen: Path, tmp_path: Path) -> None:
-    sweep = gather(
-        sixteen,
-        out=tmp_path / "out" / "sweep",
-        command="scoregeo -m experiment=sphere metric.lam=1,10,100,1000",
-    )
-    assert sweep.keys == ("metric.lam", "solver.num_points")  # the experiment is the same for all
-    assert len(sweep.jobs) == 16
-    assert [(j.name, j.failure) for j in sweep.failed] == [("9", "score is NaN at point 3")]
-    assert [path.name for path in sweep.files] == [
-        "sweep.md",
-        "sweep.csv",
-        "sweep.pdf",
-        "sweep.png",
+    page, jobs = write_sweep(sixteen)
+    assert page.swept == ("metric.lam", "solver.num_points")  # the experiment is the same for all
+    assert len(jobs) == 16
+    assert [(f.name, f.reason) for f in page.failures] == [
+        ("job 9 (metric.lam = 100, solver.num_points = 16)", "score is NaN at point 3")
     ]
-    text = sweep.files[0].read_text()
-    assert "Not in the table, 1 of 16 jobs:" in text
-    assert "job 9 (metric.lam = 100, solver.num_points = 16): score is NaN at point 3" in text
-    assert (
-        "| metric.lam | solver.num_points | method | pairs | length_error | energy | lpips |"
-        in text
-    )
-    assert "scoregeo -m experiment=sphere" in text and str(tmp_path) not in text
-    lines = list(csv.DictReader(sweep.files[1].open()))
+    assert {path.name for path in sixteen.glob("*.*")} == {
+        "summary.json",
+        "table.md",
+        "table.csv",
+        "report.html",
+    }
+    assert {path.name for path in (sixteen / "figures").iterdir()} == {"sweep.png", "sweep.pdf"}
+    assert Page.load(sixteen).to_json() == page.to_json()
+    text = (sixteen / "table.md").read_text()
+    assert "## Without results\n\n- job 9 (metric.lam = 100, solver.num_points = 16): " in text
+    assert "| metric.lam | solver.num_points | method | pairs | length error | energy |" in text
+    assert "(figures/sweep.png)" in text and str(tmp_path) not in text
+    lines = list(csv.DictReader((sixteen / "table.csv").open()))
     energies = [line for line in lines if line["measure"] == "energy"]
     # By number, not by letter or by folder.
     assert [float(line["metric.lam"]) for line in energies] == sorted(
@@ -86,16 +84,19 @@ def test_sixteen_jobs_one_failed(sixteen: Path, tmp_path: Path) -> None:
     assert len(energies) == 15 and float(energies[0]["mean"]) == 2.9 + 1 / 8
 
 
-def test_chosen_keys_and_measures(sixteen: Path, tmp_path: Path) -> None:
-    sweep = gather(
-        sixteen, ["solver.num_points", "metric.lam"], out=tmp_path / "s", measures=["energy"]
-    )
-    assert sweep.keys == ("solver.num_points", "metric.lam")
-    assert "length_error" not in sweep.files[0].read_text()
+def test_the_command_of_a_multirun_is_the_one_it_recorded(sixteen: Path) -> None:
+    assert write_sweep(sixteen)[0].command == ""
+    (sixteen / "sweep.json").write_text('{"command": "scoregeo -m metric.lam=1,10"}')
+    assert write_sweep(sixteen)[0].command == "scoregeo -m metric.lam=1,10"
+
+
+def test_chosen_keys_and_measures(sixteen: Path) -> None:
+    page, _ = write_sweep(sixteen, ["solver.num_points", "metric.lam"], measures=["energy"])
+    assert page.swept == ("solver.num_points", "metric.lam") and page.measures == ("energy",)
     with pytest.raises(ConfigError, match=r"'metric\.lamb'.*metric\.lam"):
-        gather(sixteen, ["metric.lamb"], out=tmp_path / "s")
+        write_sweep(sixteen, ["metric.lamb"])
     with pytest.raises(ConfigError, match="'psnr'"):
-        gather(sixteen, out=tmp_path / "s", measures=["psnr"])
+        write_sweep(sixteen, measures=["psnr"])
 
 
 def test_every_way_to_fail_is_told(tmp_path: Path) -> None:
@@ -107,8 +108,8 @@ def test_every_way_to_fail_is_told(tmp_path: Path) -> None:
     (job(folder / "4", 5.0, 8) / "summary.json").write_text('[{"method": "a"}]')
     (job(folder / "5", 6.0, 8) / "manifest.json").write_text('{"status": "do')
     (job(folder / "6", 7.0, 8) / "summary.json").write_text("[]")
-    sweep = gather(folder, out=tmp_path / "s")
-    told: dict[str, Any] = {j.name: j.failure for j in sweep.failed}
+    page, jobs = write_sweep(folder)
+    told: dict[str, Any] = {j.name: j.failure for j in jobs if j.failure is not None}
     assert set(told) == {"1", "2", "3", "4", "5", "6"}
     for name, words in {
         "1": "before its run began",
@@ -119,10 +120,9 @@ def test_every_way_to_fail_is_told(tmp_path: Path) -> None:
         "6": "no rows",
     }.items():
         assert words in told[name], (name, told[name])
-    assert (
-        sweep.failed[0].values["metric.lam"] == 2
-    )  # from its overrides, where it has no configuration yet
-    assert str(tmp_path) not in sweep.files[0].read_text()
+    # From its overrides, where it has no configuration yet.
+    assert page.failures[0].labels["metric.lam"] == "2"
+    assert str(tmp_path) not in (folder / "table.md").read_text()
 
 
 def test_no_jobs_or_none_done(tmp_path: Path) -> None:
@@ -132,8 +132,9 @@ def test_no_jobs_or_none_done(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a folder"):
         find_jobs(tmp_path / "missing")
     job(tmp_path / "multirun" / "0", 1.0, 8, "failed", "out of memory")
-    with pytest.raises(DataError, match="out of memory"):
-        gather(tmp_path / "multirun", out=tmp_path / "s")
+    page, _ = write_sweep(tmp_path / "multirun")
+    assert [failure.reason for failure in page.failures] == ["out of memory"]
+    assert "out of memory" in (tmp_path / "multirun" / "table.md").read_text()
 
 
 def test_a_job_with_a_runner_of_its_own_needs_no_summary(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_job_with_a_runner_of_its_own_needs_no_summary(tmp_path: Path) -> None
     _, (found,) = read_sweep(tmp_path / "multirun")
     assert found.failure is None and found.rows == ()
     with pytest.raises(DataError, match="runners of their own"):
-        gather(tmp_path / "multirun", out=tmp_path / "s")
+        write_sweep(tmp_path / "multirun")
 
 
 def test_a_node_that_every_job_leaves_out_is_no_error(tmp_path: Path) -> None:

@@ -167,11 +167,13 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(tmp_path: Path)
         "done",
         "done",
     ]
-    assert {"sweep.md", "sweep.csv", "sweep.png", "sweep.pdf"} <= {
+    assert {"summary.json", "table.md", "table.csv", "report.html"} <= {
         path.name for path in folder.iterdir()
     }
-    table = (folder / "sweep.md").read_text(encoding="utf-8")
-    assert "2 of 4 jobs" in table and "| 10 | 16 | stein_gauss_newton |" in table
+    assert {path.name for path in (folder / "figures").iterdir()} == {"sweep.png", "sweep.pdf"}
+    table = (folder / "table.md").read_text(encoding="utf-8")
+    assert "## Without results" in table and "metric.lam = -1 is not allowed" in table
+    assert "| 10 | 16 | Geodesic (Stein, Gauss-Newton) |" in table
 
     # Again: what is done stays as it is.
     before = (jobs[2].run / "results.jsonl").stat().st_mtime_ns

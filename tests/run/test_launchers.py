@@ -44,7 +44,7 @@ def sweep_folder(output: Path) -> Path:
 
 def table(folder: Path) -> list[dict[str, str]]:
     """Every number of the sweep's table, seconds aside."""
-    with (folder / "sweep.csv").open(encoding="utf-8") as handle:
+    with (folder / "table.csv").open(encoding="utf-8") as handle:
         return [row for row in csv.DictReader(handle) if row["measure"] != "seconds"]
 
 
@@ -159,7 +159,7 @@ def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> 
     )
     assert tables(whole.parent) == tables(merged.parent) and same_paths(whole.parent, merged.parent)
     assert whole.parent.name == merged.parent.name
-    with (sweep_folder(tmp_path / "parts") / "sweep.csv").open(encoding="utf-8") as handle:
+    with (sweep_folder(tmp_path / "parts") / "table.csv").open(encoding="utf-8") as handle:
         rows = [
             row
             for row in csv.DictReader(handle)
@@ -213,23 +213,21 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
     small = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8")
     where = (f"output={tmp_path}", f"results={tmp_path / 'results'}")
     assert command("--config-dir", str(tmp_path / "mine"), "study=weights", *small, *where) is None
-    page = (tmp_path / "results" / "weights.md").read_text(encoding="utf-8")
+    folder = tmp_path / "results" / "weights"
+    page = (folder / "table.md").read_text(encoding="utf-8")
     assert (
-        page.startswith("# How much weight\n")
-        and "| metric.lam | method | pairs | length error |" in page
+        page.startswith("# How much weight\n") and "| metric.lam | method | length error |" in page
     )
-    assert "scoregeo study=weights" in page and "| 100 | stein_gauss_newton | 2 |" in page
-    assert (
-        "figures/weights.png" in page
-        and (tmp_path / "results" / "figures" / "weights.png").is_file()
-    )
-    rows = list(csv.DictReader((tmp_path / "results" / "weights.csv").open(encoding="utf-8")))
+    assert "scoregeo study=weights" in page
+    assert "| 100 | Geodesic (Stein, Gauss-Newton) |" in page
+    assert "figures/measures.png" in page and (folder / "figures" / "measures.png").is_file()
+    rows = list(csv.DictReader((folder / "table.csv").open(encoding="utf-8")))
     assert {row["metric.lam"] for row in rows} == {"1", "100"}
     assert not {row["method"] for row in rows} & {"stein_adam", "stein_gauss_newton_mended"}
 
 
 def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None:
-    (tmp_path / "results" / "ablation_lambda.md").mkdir(parents=True)  # a folder in the way
+    (tmp_path / "results" / "ablation_lambda" / "table.md").mkdir(parents=True)  # in the way
     small = (
         *PLAIN,
         "dataset.num_pairs=2",

@@ -47,10 +47,10 @@ def test_fifteen_are_shown_and_the_sixteenth_is_named(tmp_path: Path) -> None:
     ]
     assert states[bad]["error"] == REASON and not (runs[bad] / "summary.json").exists()
 
-    text = (folder / "sweep.md").read_text(encoding="utf-8")
-    assert "Not in the table, 1 of 16 jobs:" in text
-    assert f"job {bad} (metric.lam = 100, solver.num_points = 16): {REASON}" in text
-    with (folder / "sweep.csv").open(encoding="utf-8") as handle:
+    text = (folder / "table.md").read_text(encoding="utf-8")
+    assert "## Without results" in text
+    assert f"- job {bad} (metric.lam = 100, solver.num_points = 16): {REASON}" in text
+    with (folder / "table.csv").open(encoding="utf-8") as handle:
         rows = [
             row
             for row in csv.DictReader(handle)

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from experiments.noise_level.levels import Cell, grid, read_cells, verdict
-from experiments.noise_level.page import Done, Size, write_noise_level
+from experiments.noise_level.page import Done, Size, draw, noise_level_page
 from scoregeo._utils.files import read_json
 from scoregeo.dataset.sphere import Sphere
+from scoregeo.report.model import Failure
+from scoregeo.report.render import write_page
 from scoregeo.run.command import compose
 from scoregeo.run.instantiate import make
 from scoregeo.score.empirical import EmpiricalScore
@@ -94,9 +96,9 @@ def test_page(tmp_path: Path) -> None:
     done = [Done.read(title, folder) for title, folder in zip(titles, folders, strict=True)]
     out = tmp_path / "results" / "sigma_auto"
     size = Size.read(folders[0])
-    written = write_noise_level(out, "Levels", done, size, "the command", ["another"])
-    page, numbers, figure = written
-    text = page.read_text(encoding="utf-8")
+    page = noise_level_page("Levels", done, size, "the command", [Failure("another", "lost")])
+    text = write_page(page, out).read_text(encoding="utf-8")
+    (figure,) = draw(out, done)
     wanted = (
         "the command",
         "stein, sigma=auto, made on these",
@@ -104,8 +106,10 @@ def test_page(tmp_path: Path) -> None:
         "5 waves",
         "Within 20 %",
     )
-    assert all(part in text for part in (*wanted, "figures/sigma_auto", "it failed: another"))
-    assert "nan" not in text and numbers.stat().st_size > 500 and figure.suffix == ".png"
+    assert all(part in text for part in (*wanted, "figures/sigma_auto", "another: lost"))
+    assert (
+        "nan" not in text and (out / "table.csv").stat().st_size > 500 and figure.suffix == ".png"
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.properties import QUICK, write_properties
+from experiments.properties import QUICK, properties_page
 from experiments.properties.quantities import curvature, descend, directions
 from experiments.properties.surfaces import surface_cases
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.sphere import Sphere
+from scoregeo.report.render import write_page
 from scoregeo.score.manifold import manifold_score
 from scoregeo.score.sphere import sphere_score
 
@@ -65,8 +66,8 @@ def test_one_penalised_direction_is_too_few_in_codimension_two() -> None:
 
 def test_page(tmp_path: Path) -> None:
     told: list[str] = []
-    markdown, numbers = write_properties(tmp_path / "properties", QUICK, "the command", told.append)
-    text = markdown.read_text(encoding="utf-8")
+    page = properties_page(QUICK, "the command", told.append)
+    text = write_page(page, tmp_path).read_text(encoding="utf-8")
     for part in (
         "the command",
         "Sectional curvature",
@@ -75,4 +76,4 @@ def test_page(tmp_path: Path) -> None:
         "pullback",
     ):
         assert part in text
-    assert len(told) > 30 and "nan" not in text and numbers.stat().st_size > 1000
+    assert len(told) > 30 and "nan" not in text and (tmp_path / "table.csv").stat().st_size > 1000

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from experiments.starts.cells import Case, Cell, Joining, run_case, shares
-from experiments.starts.page import Done, write_starts
+from experiments.starts.page import Done, draw, starts_page
 from experiments.starts.torus import TorusAtAngles
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import read_json
 from scoregeo.dataset.torus import Torus
 from scoregeo.initializer.lerp import LerpInitializer
+from scoregeo.report.model import Failure
+from scoregeo.report.render import write_page
 from scoregeo.run.command import compose
 from scoregeo.run.instantiate import make
 from scoregeo.score.base import AbstractScore
@@ -153,17 +155,18 @@ def test_page_table_and_figure(tmp_path: Path) -> None:
     title = compose(TORUS)[0]["page"]["case"]
     done = [Done.read(title, folder)]
     out = tmp_path / "results" / "starts"
-    page, numbers, figure = write_starts(out, "Starts", done, "make starts", ["Other"])
-    text = page.read_text(encoding="utf-8")
+    page = starts_page("Starts", done, "make starts", [Failure("case = Other", "lost")])
+    text = write_page(page, out).read_text(encoding="utf-8")
     assert (
         "## Torus in R^3" in text
         and "make starts" in text
         and "| start | 30 deg | 90 deg | all |" in text
     )
-    assert all(f"| {start} |" in text for start in STARTS) and "it failed: Other." in text
-    lines = numbers.read_text(encoding="utf-8").splitlines()
+    assert all(f"| {start} |" in text for start in STARTS) and "case = Other: lost" in text
+    lines = (out / "table.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len(STARTS) * 3 * 5  # angles and all of them, five measures
-    assert figure.name == "starts.png" and figure.stat().st_size > 1000
+    (figure,) = draw(out, done)
+    assert figure.name == "starts.png" == page.figures[0].file and figure.stat().st_size > 1000
     assert read_json(folder / "methods" / "lerp.json")["case"] == "torus"
 
 
@@ -230,9 +233,9 @@ def test_the_study_writes_its_page(tmp_path: Path) -> None:
         f"results={results}",
     )
     assert command(*given) is None
-    text = (results / "starts.md").read_text(encoding="utf-8")
+    text = (results / "starts" / "table.md").read_text(encoding="utf-8")
     assert text.startswith("# Starts: how often") and "scoregeo study=starts" in text
-    assert "## Torus in R^3" in text and "## 1 digit at 720 angles" in text
-    numbers = (results / "starts.csv").read_text().splitlines()[1:]
+    assert "## Torus in R^3" in text and "<summary>1 digit at 720 angles" in text
+    numbers = (results / "starts" / "table.csv").read_text().splitlines()[1:]
     assert {line.split(",")[0] for line in numbers} == {"torus", "digits_1"}
-    assert (results / "figures" / "starts.png").is_file()
+    assert (results / "starts" / "figures" / "starts.png").is_file()
