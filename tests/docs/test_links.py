@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import CODE, PAGES, named
+import scoregeo
+from tests.docs import CODE, PAGES, ROOT, named
 
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 
@@ -27,3 +28,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         found = (page.parent / path).resolve() if path else page
         assert found.exists(), target
         assert not anchor or anchor in anchors(found), target
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^::: scoregeo\.(\w+)$", text, re.MULTILINE)) == set(scoregeo.__all__)
