@@ -28,7 +28,7 @@ OUTSIDE = (  # pages and pictures that join the site
 )
 _RENAMED = {"README.md": "docs/index.md"}  # its place in the site is that of the home page
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
-_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_CODE = re.compile(r"(```.*?```)", re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,6 +44,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Turn the page's links from the repository's layout to the site's."""
     if _is_outside(page.file):
         page.meta["search"] = {"exclude": True}  # tables of numbers; docs/results finds them
+        markdown = markdown.replace("<details>", '<details markdown="1">')
     place = page.file.src_uri if _is_outside(page.file) else DOCS + page.file.src_uri
     known = {file.src_uri for file in files}
     parts = _CODE.split(markdown)

@@ -8,20 +8,17 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
-SHEET = "rotated_mnist_unet_ten-frames-120deg_000.webp"
+SHEETS = (  # in either layout of results/
+    ROOT / "results" / "rotated_mnist_unet_ten" / "figures" / "frames_120deg_000.webp",
+    ROOT / "results" / "figures" / "rotated_mnist_unet_ten-frames-120deg_000.webp",
+)
 OUT = ROOT / "docs" / "assets" / "rotation.gif"
 ROWS = 5  # truth, lerp, slerp, start_graph, stein_gauss_newton
 COLUMNS = 21
 SHOWN = {"True rotation": 0, "LERP": 1, "Geodesic": 4}
-SCALE, GAP, CAPTION = 7, 12, 30  # pixels
+SCALE, GAP, CAPTION = 6, 12, 30  # pixels
+GREYS = 16
 HOLD, STEP = 700, 90  # milliseconds: at both ends, and a frame
-
-
-def sheet_path() -> Path:
-    """The sheet, in either layout of results/."""
-    return next(
-        path for path in sorted((ROOT / "results").rglob(f"*{SHEET}")) if "full" not in path.parts
-    )
 
 
 def frame(sheet: Image.Image, column: int) -> Image.Image:
@@ -38,12 +35,12 @@ def frame(sheet: Image.Image, column: int) -> Image.Image:
         cell = sheet.crop((*corner, corner[0] + side, corner[1] + side)).convert("L")
         picture.paste(cell.resize((size, size), Image.Resampling.NEAREST), (left, 0))
         draw.text((left + size / 2, size + CAPTION / 2), name, fill=40, font=font, anchor="mm")
-    return picture
+    return picture.quantize(GREYS)
 
 
 def main() -> None:
     """Write the animation: there and back, a pause at each end."""
-    with Image.open(sheet_path()) as opened:
+    with Image.open(next(path for path in SHEETS if path.exists())) as opened:
         sheet = opened.convert("RGB")
     assert sheet.height // ROWS == sheet.width // COLUMNS, "cells are squares"
     there = [frame(sheet, column) for column in range(COLUMNS)]
