@@ -47,7 +47,7 @@ print(pairs.names[1], pairs.prompts[1])
 #     dataset.first_prompt="cat face" dataset.second_prompt="dog face"
 # ```
 #
-# Here with fewer frames and shorter inversions than the defaults, to be quick.
+# Here with fewer frames, shorter inversions and fewer measures than the defaults, to be quick.
 
 # %%
 command = [sys.executable, "-m", "scoregeo.run.cli", "morph", str(cat), str(dog)]
@@ -56,9 +56,12 @@ settings = [
     "dataset.size=64",
     "dataset.first_prompt=cat face",
     "dataset.second_prompt=dog face",
-    "solver.num_points=9",
-    "inversion.decode_steps=10",
-    "inversion.rounds=2",
+    "solver.num_points=7",
+    "inversion.decode_steps=5",
+    "inversion.rounds=1",
+    "evaluation.lpips=null",
+    "evaluation.feature_distance=false",
+    "evaluation.even_frames=false",
     f"output={folder / 'outputs'}",
 ]
 done = subprocess.run([*command, *settings], capture_output=True, text=True)
