@@ -11,7 +11,7 @@ EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast test-cluster lint format reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast test-cluster lint format docs readme hooks reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -51,6 +51,16 @@ lint: $(READY) ## Check style and types
 format: $(READY) ## Put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## Build the documentation into site/ (works offline; about a minute)
+	$(BIN)/mkdocs build
+	@echo "site/index.html; with search: $(BIN)/python -m http.server --directory site"
+
+readme: $(READY) ## Write README.md anew from its template and the numbers of results/
+	$(BIN)/python scripts/readme.py
+
+hooks: $(READY) ## Run ruff, mypy and a check for large files before every commit
+	$(BIN)/pre-commit install
 
 reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
 	$(REPRODUCE) --profile $(PROFILE); \
@@ -125,5 +135,5 @@ lock: $(READY) ## Pin the newest allowed versions in requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean: ## Remove run folders and caches; keeps the environment and results/
-	rm -rf $(OUTPUTS) multirun wandb build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(OUTPUTS) multirun wandb site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

@@ -1,10 +1,12 @@
 """Measure the shipped digit models and write their cards: README.md, card.json and figures beside
 the weights.
 
-python scripts/model_card.py --model all
+    python scripts/model_card.py                     # every model
+    python scripts/model_card.py --model classifier
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -303,23 +305,42 @@ def classifier_card(test: Digits) -> None:
     write_text(folder / "README.md", "\n\n".join(parts) + "\n")
 
 
-def main() -> None:
-    """Write the card named on the command line."""
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, checked: `models` lists what to measure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=sorted(FOLDER), required=True)
+    parser.add_argument(
+        "--model",
+        dest="models",
+        nargs="+",
+        choices=sorted(FOLDER),
+        default=sorted(FOLDER),
+        help="which models; else every one",
+    )
     parser.add_argument("--source", choices=SOURCES, default="auto")
     parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
     parser.add_argument(
-        "--by-eye", default="", help="what a person says of the samples; else the last card's words"
+        "--by-eye",
+        default="",
+        help="what a person says of one model's samples; else the last card's words",
     )
-    args = parser.parse_args()
+    found = parser.parse_args(given)
+    if found.by_eye and len(found.models) != 1:
+        parser.error("--by-eye is about the samples of one model: give it with one --model.")
+    return found
+
+
+def main() -> None:
+    """Write the cards named on the command line."""
+    args = arguments()
     test = load_digits("test", args.source, args.root)
-    if args.model == "classifier":
-        classifier_card(test)
-    else:
-        unet_card(args.model, load_digits("train", args.source, args.root), test, args.by_eye)
+    for model in args.models:
+        if model == "classifier":
+            classifier_card(test)
+        else:
+            train = load_digits("train", args.source, args.root)
+            unet_card(model, train, test, args.by_eye)
 
 
 if __name__ == "__main__":

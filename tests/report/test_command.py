@@ -74,7 +74,8 @@ def test_results_open_on_questions_findings_and_a_figure(tmp_path: Path) -> None
     links = [one["href"] for one in page.all("a")]
     assert f"{NAME}/table.md" in links and "../experiments/digits/README.md" in links
     assert all((results / link).is_file() for link in links if not link.startswith("#"))
-    elsewhere = check_page(report(results, tmp_path.parent / "elsewhere" / "x.html").read_text(encoding="utf-8"))
+    out = tmp_path.parent / "elsewhere" / "x.html"
+    elsewhere = check_page(report(results, out).read_text(encoding="utf-8"))
     assert all(one["href"].startswith("#") for one in elsewhere.all("a"))
 
 

@@ -1,0 +1,3 @@
+"""The browser of the report's tests."""
+
+from tests.report.test_browser import chromium as chromium

@@ -1,0 +1,80 @@
+"""Every Python block of README.md and docs/ runs; output shown below it, as a block marked `text`,
+is what it prints. Numbers agree to one unit of their last digit."""
+
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.docs import CODE, PAGES, ROOT, named
+
+END = "-- end of block --"
+NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+WITH_PYTHON = [
+    page for page in PAGES if any(kind == "python" for _, kind, _ in CODE.findall(page.read_text()))
+]
+
+
+def blocks(text: str) -> list[tuple[str, str | None]]:
+    """The Python blocks of a page, each with the output shown directly below it."""
+    found = list(CODE.finditer(text))
+    shown = {
+        first.start(): second[3]
+        for first, second in pairwise(found)
+        if second[2] == "text" and not text[first.end() : second.start()].strip()
+    }
+    return [(match[3], shown.get(match.start())) for match in found if match[2] == "python"]
+
+
+def unit(number: str) -> float:
+    """One unit of the last digit of a number as it is written."""
+    mantissa, _, exponent = number.partition("e")
+    return float(10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2])))
+
+
+def agree(printed: str, shown: str) -> bool:
+    """Equal words, and numbers within one unit of the last digit shown."""
+    parts = [NUMBER.split(text.strip()) for text in (printed, shown)]
+    values = [NUMBER.findall(text) for text in (printed, shown)]
+    return parts[0] == parts[1] and all(
+        abs(float(one) - float(other)) <= 1.001 * unit(other)
+        for one, other in zip(*values, strict=True)
+    )
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
+def test_python_blocks_run_and_print_what_is_shown(page: Path, tmp_path: Path) -> None:
+    found = blocks(page.read_text(encoding="utf-8"))
+    script = tmp_path / "page.py"
+    script.write_text(f"print({END!r})\n".join(code for code, _ in found), encoding="utf-8")
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(  # of its own, for a page may register what it declares
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for printed, (_, shown) in zip(done.stdout.split(END), found, strict=True):
+        assert shown is None or agree(printed, shown), f"prints:\n{printed}"
+
+
+def test_the_readme_s_example_shows_its_output() -> None:
+    (readme,) = [page for page in WITH_PYTHON if page.name == "README.md"]
+    assert all(shown for _, shown in blocks(readme.read_text()))
+
+
+def test_outputs_are_compared() -> None:
+    assert blocks(
+        "```python\na\n```\n\n```text\n1\n```\n```python\nb\n```\nno\n```text\n2\n```\n"
+    ) == [
+        ("a\n", "1\n"),
+        ("b\n", None),
+    ]
+    assert agree("x 1.571, 2e-06\n", "x 1.572, 3e-06") and not agree("x 1.571", "x 1.573")
+    assert not agree("converged 1.0", "stalled 1.0")

@@ -1,0 +1,101 @@
+"""The site that `make docs` builds: no warning, no dead link or anchor, nothing from the network,
+and no page wider than the window."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.docs import ROOT
+
+pytestmark = pytest.mark.slow
+
+LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
+OWN = ("index.html", "tutorials", "howto", "explanation", "results/index.html", "reference")
+
+
+class Document(HTMLParser):
+    """The ids of a page, where it leads, and what it loads."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        self.ids |= {given[key] for key in ("id", "name") if key in given}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag == "link" and given.get("rel") in ("stylesheet", "preload", "icon"):
+            self.loads.append(given["href"])
+        if tag in LOADED and LOADED[tag] in given:
+            self.loads.append(given[LOADED[tag]])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, with its tutorials executed."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def documents(site: Path) -> dict[Path, Document]:
+    return {path: Document(path) for path in site.rglob("*.html") if path.name != "404.html"}
+
+
+def local(page: Path, documents: dict[Path, Document], kind: str) -> Iterator[tuple[Path, str]]:
+    """The files, with anchors, that a page's links or loads name."""
+    for link in getattr(documents[page], kind):
+        parts = urlsplit(link)
+        if not parts.scheme:
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            yield target, unquote(parts.fragment)
+
+
+def test_no_link_or_anchor_is_dead(documents: dict[Path, Document], site: Path) -> None:
+    dead = []
+    for page in documents:
+        for target, anchor in local(page, documents, "links"):
+            known = documents.get(target)
+            if not target.is_file() or (anchor and known is not None and anchor not in known.ids):
+                dead.append(f"{page.relative_to(site)}: {target}#{anchor}")
+    assert not dead
+
+
+def test_nothing_is_loaded_from_the_network(documents: dict[Path, Document], site: Path) -> None:
+    for page, document in documents.items():
+        remote = [one for one in document.loads if urlsplit(one).scheme in ("http", "https")]
+        assert not remote and not any(one.startswith("//") for one in document.loads), page
+        for target, _ in local(page, documents, "loads"):
+            assert target.is_file(), f"{page.relative_to(site)}: {target}"
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_pages_fit_their_window(chromium: Any, site: Path, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    wide = []
+    for name in OWN:
+        for path in sorted((site / name).glob("*.html")) or [site / name]:
+            page.goto(path.as_uri())
+            found = page.evaluate("document.documentElement.scrollWidth")
+            wide += [f"{path.relative_to(site)}: {found}"] if found > width else []
+    page.close()
+    assert not wide
+    assert not [url for url in requests if not url.startswith(("file:", "data:"))]
