@@ -22,7 +22,7 @@ from scoregeo.run.instantiate import Config, check_keys, level_keys, make, make_
 from scoregeo.run.settings import RunSettings, Settings
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.score.text_model import TextModel
+from scoregeo.score.text_to_image import TextModel
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.jsonl import JsonlTracker

@@ -13,7 +13,7 @@ from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.settings import RunSettings
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.score.text_model import TextModel
+from scoregeo.score.text_to_image import TextModel
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
 

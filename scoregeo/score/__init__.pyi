@@ -14,7 +14,7 @@ from .mlp import mlp_score as mlp_score
 from .sphere import SphereScore as SphereScore
 from .sphere import sphere_score as sphere_score
 from .stable_diffusion import StableDiffusionScore as StableDiffusionScore
-from .text_model import TextModel as TextModel
-from .text_model import text_model as text_model
+from .text_to_image import TextModel as TextModel
+from .text_to_image import text_model as text_model
 from .torus import TorusScore as TorusScore
 from .torus import torus_score as torus_score

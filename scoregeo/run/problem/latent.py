@@ -17,7 +17,7 @@ from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import AbstractProblem, MetricOf, OnStep
 from scoregeo.run.problem.interpolation import InterpolationProblem
 from scoregeo.run.problem.outcome import Outcome, joined
-from scoregeo.score.text_model import TextModel
+from scoregeo.score.text_to_image import TextModel
 
 
 class LatentPairs(AbstractDataset):
