@@ -18,7 +18,6 @@ DOCS = "docs/"
 OUTSIDE = (  # pages and pictures that join the site
     "results/**/*.md",
     "results/**/*.png",
-    "results/report.html",
     "experiments/README.md",
     "experiments/*/README.md",
     "scoregeo/assets/models/*/README.md",
