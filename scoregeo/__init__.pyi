@@ -1,3 +1,15 @@
+from . import baseline as baseline
+from . import dataset as dataset
+from . import evaluation as evaluation
+from . import extrapolation as extrapolation
+from . import geometry as geometry
+from . import initializer as initializer
+from . import inversion as inversion
+from . import metric as metric
+from . import path as path
+from . import score as score
+from . import solver as solver
+from . import tracker as tracker
 from ._utils.errors import ConfigError as ConfigError
 from ._utils.errors import DataError as DataError
 from ._utils.errors import ScoreError as ScoreError

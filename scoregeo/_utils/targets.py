@@ -1,7 +1,6 @@
 """What the `_target_` of a configuration names."""
 
 import pkgutil
-from types import ModuleType
 from typing import Any
 
 from scoregeo._utils.errors import ConfigError
@@ -10,11 +9,7 @@ from scoregeo._utils.errors import ConfigError
 def resolve(target: str) -> Any:
     """The class or function of a `_target_`. Raises ConfigError where it cannot be imported."""
     try:
-        found = pkgutil.resolve_name(target)
-        if isinstance(found, ModuleType):  # a function of a package may have its module's name
-            package, _, name = target.rpartition(".")
-            found = getattr(pkgutil.resolve_name(package), name)
-        return found
+        return pkgutil.resolve_name(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"_target_ = {target!r} cannot be imported: {str(error).splitlines()[0]}"
