@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo.path.resample import arc_length, arc_parameter, resample, segment_lengths
+from scoregeo.path.resampling import arc_length, arc_parameter, resample, segment_lengths
 
 
 @dataclass(frozen=True)

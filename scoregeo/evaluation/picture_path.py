@@ -11,7 +11,7 @@ import torch
 from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.image import inner_frame_mean, psnr
 from scoregeo.evaluation.statistics import deviation
-from scoregeo.path.resample import resample_by
+from scoregeo.path.resampling import resample_by
 
 EVENINGS = 2  # times that frames are moved to equal perceptual distances
 

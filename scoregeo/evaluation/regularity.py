@@ -6,7 +6,7 @@ import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.statistics import deviation
-from scoregeo.path.resample import segment_lengths
+from scoregeo.path.resampling import segment_lengths
 
 
 def straightness(path: torch.Tensor) -> torch.Tensor:

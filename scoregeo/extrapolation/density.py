@@ -11,7 +11,7 @@ from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_num
 from scoregeo.extrapolation.base import COMPLETE, FAILED, AbstractExtrapolation, Continuation
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resampling import arc_length
 from scoregeo.score.field import ScoreField
 
 

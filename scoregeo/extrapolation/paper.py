@@ -11,7 +11,7 @@ from scoregeo._utils.errors import ConfigError, ScoreError, check_number
 from scoregeo.extrapolation.base import COMPLETE, FAILED, AbstractExtrapolation, Continuation
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length, resample
+from scoregeo.path.resampling import arc_length, resample
 from scoregeo.score.field import ScoreField
 
 # Of the score: below it, what lies across the way is rounding, and would be scaled up to a

@@ -9,7 +9,7 @@ from scoregeo._utils.errors import check_choice
 from scoregeo.extrapolation.base import COMPLETE, AbstractExtrapolation, Continuation
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resampling import arc_length
 
 TANGENT = "tangent"
 CHORD = "chord"

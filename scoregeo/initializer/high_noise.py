@@ -11,7 +11,7 @@ from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import spherical
-from scoregeo.path.resample import resample
+from scoregeo.path.resampling import resample
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sampling import ddim_decode, ddim_invert

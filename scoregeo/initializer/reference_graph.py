@@ -12,7 +12,7 @@ from scoregeo.initializer.graph_cache import graph_key, keep, priced, recall, sa
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import resample
+from scoregeo.path.resampling import resample
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.path.interpolation import linear
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resampling import arc_length
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.problem.interpolation import InterpolationProblem

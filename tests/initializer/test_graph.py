@@ -13,7 +13,7 @@ from scoregeo.initializer.graph import GraphInitializer
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resampling import arc_length
 from tests.initializer.cases import ring, ring_metric
 
 

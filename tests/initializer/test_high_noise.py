@@ -9,7 +9,7 @@ from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.high_noise import HighNoiseInitializer
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import spherical
-from scoregeo.path.resample import resample
+from scoregeo.path.resampling import resample
 from scoregeo.score.base import AbstractScore, CountingScore
 from tests.fields import MixtureScore
 from tests.initializer.cases import metric_of, open_ring, ring

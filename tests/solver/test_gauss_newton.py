@@ -12,7 +12,7 @@ from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.path.resample import arc_length
+from scoregeo.path.resampling import arc_length
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, Step

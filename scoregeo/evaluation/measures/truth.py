@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def length(batch: "PathBatch") -> "Values":
     """Euclidean length, and its relative error."""
     from scoregeo.evaluation.manifold import relative_length_error
-    from scoregeo.path.resample import arc_length
+    from scoregeo.path.resampling import arc_length
 
     assert batch.frames is not None
     found: Values = {"length": arc_length(batch.frames)}

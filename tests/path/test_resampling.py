@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.path.resample import arc_length, arc_parameter, resample, resample_by, segment_lengths
+from scoregeo.path.resampling import (
+    arc_length,
+    arc_parameter,
+    resample,
+    resample_by,
+    segment_lengths,
+)
 
 
 def random_path(pairs: int = 3, points: int = 9, shape: tuple[int, ...] = (2, 3)) -> torch.Tensor:
