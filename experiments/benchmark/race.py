@@ -71,7 +71,7 @@ def exact_solvers(settings: RaceSettings) -> dict[str, AbstractSolver]:
     if settings.learned:
         found["gauss_newton_exact"] = replace(solver, differentiate_score=True)
     # The common energy does not see what this one is for; it stops as it would for a user.
-    found["gauss_newton_mended"] = GaussNewton(
+    found["gauss_newton_adaptive"] = GaussNewton(
         settings.points, max_subnodes=4, max_iterations=settings.max_iterations
     )
     found["georce"] = Georce(

@@ -14,9 +14,7 @@ from scoregeo.score.base import CountingScore
 from scoregeo.solver.base import AbstractSolver, Step
 
 COMMON = Quadrature("trapezoid")  # every solver's iterates are measured on it
-FINE = Quadrature(
-    "trapezoid", 16
-)  # and the last of them on this one, which no leap over a valley escapes
+FINE = Quadrature("trapezoid", 16)  # and the last of them on this one, which finds all tunnelling
 KEPT = 40  # points of a curve that are stored
 
 

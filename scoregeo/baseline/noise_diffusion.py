@@ -1,4 +1,4 @@
-"""NoiseDiffusion: spherical interpolation of clipped noisy points, mended by the clean ones."""
+"""NoiseDiffusion: spherical interpolation of clipped noisy points, corrected by the clean ones."""
 
 import math
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ def distance(
     It belongs to a real path, so up to quadrature it bounds the distance from above: `start`
     [batch, solver.num_points, *shape] (None: the straight line) decides which local minimum is
     found. With `certify` it is measured on a quadrature `REFINEMENT` times finer than the solver's,
-    which charges for the valleys a coarse one leaps over, for
+    which charges for the valleys that a coarse one tunnels through, for
     `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair beyond the solver's. Works for
     every metric the solver serves; lengths of `conformal` are in units of its anchor, so that they
     compare.

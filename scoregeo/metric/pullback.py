@@ -91,10 +91,10 @@ class PullbackMetric(AbstractMetric):
         flat = path.flatten(2)
         squares = flat.diff(dim=1).double().square().sum(2)
         scores = node_scores(self._field, path, Quadrature("trapezoid", parts)).double()
-        leaps = scores.diff(dim=2).square().sum(3)
+        changes = scores.diff(dim=2).square().sum(3)
         n = squares.shape[1]
-        energy = 0.5 * n * (self.eps * squares.sum(1) + parts * leaps.sum((1, 2)))
-        length = (self.eps * squares[:, :, None] / parts**2 + leaps).sqrt().sum((1, 2))
+        energy = 0.5 * n * (self.eps * squares.sum(1) + parts * changes.sum((1, 2)))
+        length = (self.eps * squares[:, :, None] / parts**2 + changes).sqrt().sum((1, 2))
         chord = (flat[:, -1] - flat[:, 0]).double().square().sum(1)
         bound = 0.5 * (self.eps * chord + (scores[:, -1, -1] - scores[:, 0, 0]).square().sum(1))
         return PathMeasure(energy=energy, length=length, lower_bound=bound)

@@ -8,7 +8,7 @@ METRICS = {
 }
 SOLVERS = {
     "gauss_newton": "Gauss-Newton",
-    "gauss_newton_mended": "Gauss-Newton, adaptive refinement",
+    "gauss_newton_adaptive": "Gauss-Newton, adaptive refinement",
     "gauss_newton_exact": "Gauss-Newton, exact gradient",
     "adam": "Adam",
     "adam_midpoint": "Adam, midpoint rule",

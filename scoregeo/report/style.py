@@ -28,7 +28,7 @@ KNOWN = {
     "adam": 2,
     "slerp": 3,
     "start": 4,
-    "gauss_newton_mended": 5,
+    "gauss_newton_adaptive": 5,
     "lbfgs": 6,
 }
 METRICS = ("stein_", "pullback_", "conformal_", "euclidean_")

@@ -1,5 +1,5 @@
-"""A path's energy on a quadrature finer than the one it was solved on, and the leaps over valleys
-that this brings to light.
+"""A path's energy on a quadrature finer than the one it was solved on, and the tunnelling that this
+brings to light.
 """
 
 from dataclasses import dataclass
@@ -51,10 +51,10 @@ def _energy(metric: AbstractMetric, path: torch.Tensor, rule: Quadrature) -> tor
         return torch.full((1,), torch.nan, dtype=torch.float64)
 
 
-def leap_reason(own: float, certified: float) -> str:
+def tunnelling_reason(own: float, certified: float) -> str:
     """The sentence a user reads where a path tunnels."""
     return (
         f"tunnels: its energy is {own:.4g} on the solver's quadrature and {certified:.4g} on one"
-        f" {REFINEMENT} times finer, so some segment leaps over a valley of the density; raise"
-        " solver.subnodes or solver.num_points."
+        f" {REFINEMENT} times finer, so some segment crosses a valley of the density at no"
+        " cost; raise solver.subnodes or solver.num_points."
     )

@@ -7,7 +7,7 @@ import torch
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import Solution, Step
-from scoregeo.solver.certificate import certify, leap_reason
+from scoregeo.solver.certificate import certify, tunnelling_reason
 from scoregeo.solver.laplacian import stationarity
 
 
@@ -41,8 +41,10 @@ def conclude(
     certificate = certify(metric, path, measured.energy, rule)
     reasons = list(reason)
     for pair in certificate.tunnelled.nonzero()[:, 0].tolist():
-        leap = leap_reason(float(measured.energy[pair]), float(certificate.energy[pair]))
-        reasons[pair] = f"{reasons[pair]}; {leap}" if reasons[pair] else leap
+        tunnelling = tunnelling_reason(
+            float(measured.energy[pair]), float(certificate.energy[pair])
+        )
+        reasons[pair] = f"{reasons[pair]}; {tunnelling}" if reasons[pair] else tunnelling
     return Solution(
         path=path,
         status=tuple(status),

@@ -14,7 +14,7 @@ from scoregeo.report.names import method_name
         ("start_lerp", "Start (LERP)"),
         ("start_graph", "Start (graph)"),
         ("stein_gauss_newton", "Geodesic (Stein, Gauss-Newton)"),
-        ("stein_gauss_newton_mended", "Geodesic (Stein, Gauss-Newton, adaptive refinement)"),
+        ("stein_gauss_newton_adaptive", "Geodesic (Stein, Gauss-Newton, adaptive refinement)"),
         ("pullback_lbfgs", "Geodesic (pullback, L-BFGS)"),
         ("conformal", "Geodesic (conformal)"),
         ("stein_my_solver", "Geodesic (Stein, my solver)"),

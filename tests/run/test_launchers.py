@@ -25,7 +25,7 @@ SWEEP = (
     f"metric.lam={','.join(map(str, LAMS))}",
     f"solver.num_points={','.join(map(str, POINTS))}",
     "~rivals.adam",
-    "~rivals.gauss_newton_mended",
+    "~rivals.gauss_newton_adaptive",
     "+rivals.fails._target_=tests.broken.FailsAt",
     "+rivals.fails.num_points=${solver.num_points}",
     "+rivals.fails.lam=100",
@@ -207,7 +207,7 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
         "# @package _global_\n"
         "defaults:\n  - override /experiment: sphere\n"
         "page:\n  title: How much weight\n  measures: [length_error]\n"
-        "rivals:\n  adam: null\n  gauss_newton_mended: null\n"
+        "rivals:\n  adam: null\n  gauss_newton_adaptive: null\n"
         "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      metric.lam: 1,100\n"
     )
     small = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8")
@@ -223,7 +223,7 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
     assert "figures/measures.png" in page and (folder / "figures" / "measures.png").is_file()
     rows = list(csv.DictReader((folder / "table.csv").open(encoding="utf-8")))
     assert {row["metric.lam"] for row in rows} == {"1", "100"}
-    assert not {row["method"] for row in rows} & {"stein_adam", "stein_gauss_newton_mended"}
+    assert not {row["method"] for row in rows} & {"stein_adam", "stein_gauss_newton_adaptive"}
 
 
 def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ SWEEP = (
     f"metric.lam={','.join(map(str, LAMS))}",
     f"solver.num_points={','.join(map(str, POINTS))}",
     "~rivals.adam",
-    "~rivals.gauss_newton_mended",
+    "~rivals.gauss_newton_adaptive",
     "+rivals.fails._target_=tests.broken.FailsAt",
     "+rivals.fails.num_points=${solver.num_points}",
     "+rivals.fails.lam=100",
