@@ -2,7 +2,6 @@
 stopped.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 import scoregeo
+from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import finite_or_null, read_json, write_json
 
@@ -61,9 +61,7 @@ def surroundings() -> dict[str, Any]:
 
 def _code() -> str:
     """Ten hexadecimal digits of the SHA-256 of the measured code's source."""
-    found = hashlib.sha256()
-    for folder in _MEASURED:
-        for path in sorted(folder.rglob("*.py")):
-            if path != _WRITES_THE_PAGE:
-                found.update(path.read_bytes())
-    return found.hexdigest()[:10]
+    paths = [path for folder in _MEASURED for path in sorted(folder.rglob("*.py"))]
+    return content_hash(
+        *(path.read_bytes() for path in paths if path != _WRITES_THE_PAGE), digits=10
+    )

@@ -1,10 +1,10 @@
 """Where the configs are, and what identifies a resolved configuration."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from scoregeo._utils.cache import content_hash
 
 # What says where results go, how they are shown and in which parts they are computed, not what they
 # are.
@@ -25,9 +25,9 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """Ten hexadecimal digits of a resolved configuration's identity."""
-    return digest(json.dumps(identity(config), sort_keys=True, default=str))
+    return digest(identity(config))
 
 
-def digest(text: str) -> str:
-    """Ten hexadecimal digits of the SHA-256 of `text`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+def digest(value: Any) -> str:
+    """Ten hexadecimal digits of a JSON value's content hash."""
+    return content_hash(value, digits=10)

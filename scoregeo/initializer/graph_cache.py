@@ -9,8 +9,6 @@ What the cache saves and what its checks cost is not counted: a method costs the
 runs first, again, or goes on after a kill.
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from scoregeo._utils.cache import cache_folder
+from scoregeo._utils.cache import cache_folder, content_hash
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo.metric.base import AbstractMetric
@@ -42,38 +40,15 @@ def graph_key(
     settings, sigma and the rule.
     """
     sigma = None if metric.field is None else metric.field.sigma
-    text = json.dumps(
-        [
-            _VERSION,
-            metric.name,
-            sorted(metric.settings.items()),
-            sigma,
-            rule.rule,
-            rule.subnodes,
-            str(points.dtype),
-            list(points.shape),
-        ]
-    )
-    digest = hashlib.sha256(text.encode())
-    digest.update(points.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(np.ascontiguousarray(edges, dtype=np.int64).tobytes())
-    return f"lengths-{digest.hexdigest()[:16]}"
+    what = [_VERSION, metric.name, metric.settings, sigma, rule.rule, rule.subnodes]
+    return f"lengths-{content_hash(what, points, np.ascontiguousarray(edges, dtype=np.int64))}"
 
 
 def samples_key(field: ScoreField, count: int, steps: int, seed: int) -> str:
     """The name of a model's samples: how they are drawn."""
-    text = json.dumps(
-        [
-            _VERSION,
-            list(field.shape),
-            list(map(float, field.score.sigma_range)),
-            field.sigma,
-            count,
-            steps,
-            seed,
-        ]
-    )
-    return f"samples-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    levels = list(map(float, field.score.sigma_range))
+    how = [_VERSION, list(field.shape), levels, field.sigma, count, steps, seed]
+    return f"samples-{content_hash(how)}"
 
 
 @contextmanager
@@ -122,10 +97,8 @@ def keep(key: str, tensors: Tensors) -> None:
     """Keep tensors under `key`, beside those of another score. Where the folder cannot be written,
     a line of log and no more.
     """
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
-    path = cache_folder() / "graph" / f"{key}-{digest.hexdigest()[:8]}.safetensors"
+    content = content_hash(*(tensors[name] for name in sorted(tensors)), digits=8)
+    path = cache_folder() / "graph" / f"{key}-{content}.safetensors"
     try:
         save_tensors(path, tensors)
     except OSError as error:

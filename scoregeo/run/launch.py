@@ -1,6 +1,5 @@
 """Many commands as one multirun."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,7 @@ def launch(
             points = expand(master)
             assert points is not None
             jobs += [[*point, *where] for point in points]
-        name = digest(json.dumps(jobs))
+        name = digest(jobs)
         own = [
             f"hydra.sweep.dir=${{output}}/multirun_{name}",
             "hydra.callbacks.gather.pages=true",

@@ -1,14 +1,12 @@
 """A small network trained by denoising score matching on a known manifold, on demand and once."""
 
-import hashlib
-import json
 import logging
 import math
 from pathlib import Path
 
 import torch
 
-from scoregeo._utils.cache import cache_folder
+from scoregeo._utils.cache import cache_folder, content_hash
 from scoregeo._utils.errors import ConfigError, DataError, check_choice, check_number
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo._utils.lock import FolderLock
@@ -174,5 +172,4 @@ def _key(dataset: str, probe: torch.Tensor, settings: str) -> str:
     points, rounded.
     """
     points = (probe * 1e9).round().long().tolist()
-    text = json.dumps([_VERSION, dataset, points, settings])
-    return f"{dataset.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return f"{dataset.lower()}-{content_hash([_VERSION, dataset, points, settings])}"

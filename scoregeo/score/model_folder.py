@@ -2,9 +2,9 @@
 folder from another.
 """
 
-import hashlib
 from pathlib import Path
 
+from scoregeo._utils.cache import content_hash
 from scoregeo._utils.files import sha256
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -34,8 +34,5 @@ def model_digest(folder: Path) -> str:
     of some GB.
     Raises DataError that names a file that cannot be read.
     """
-    found = hashlib.sha256()
-    for path in sorted(folder.glob("*/*")):
-        if path.suffix in _READ:
-            found.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
-    return found.hexdigest()[:16]
+    files = [path for path in sorted(folder.glob("*/*")) if path.suffix in _READ]
+    return content_hash([[path.relative_to(folder).as_posix(), sha256(path)] for path in files])

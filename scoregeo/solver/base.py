@@ -44,8 +44,8 @@ class Solution:
 
     `certified_energy` is the path's energy on a finer quadrature (`solver.certificate`), which cost
     `certificate_evaluations`; where it is much above `energy` the path tunnels through a valley of
-    the density and `tunnelled` is true. `reason` says in words why a pair did not converge, or that it
-    tunnelled; "" where there is nothing to say.
+    the density and `tunnelled` is true. `reason` says in words why a pair did not converge, or that
+    it tunnelled; "" where there is nothing to say.
     """
 
     path: torch.Tensor
