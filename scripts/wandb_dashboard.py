@@ -118,7 +118,9 @@ def read(folders: Sequence[Path]) -> Logged:
     """
     runs: list[Path] = []
     for folder in folders:
-        jobs = [job.run for job in read_jobs(folder)] or sorted(folder.glob("*"))
+        jobs = [job.run for job in read_jobs(folder)] or sorted(
+            path for path in folder.glob("*") if not path.is_symlink()
+        )
         places = (one for one in (folder, *jobs) if (one / "summary.json").is_file())
         found = [one for one in places if not is_page(one)]  # such as a sweep's own
         if not found:
