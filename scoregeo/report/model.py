@@ -75,6 +75,8 @@ class Page:
         notes: on methods, measures and how solvers ended.
         figures: the main one first. sheets: names of frame sheets in `figures/`.
         failures: what is not in the tables. swept: the label columns that a sweep varied.
+        configuration: the file beside it with every setting of its run, resolved; "" where it has
+            none.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Page:
     sheets: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     swept: tuple[str, ...] = ()
+    configuration: str = ""
 
     def numbers(self) -> list[Row]:
         """The rows of the CSV, table after table."""

@@ -6,6 +6,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import yaml
+
+from scoregeo._utils.configuration import identity
 from scoregeo._utils.files import write_text, write_whole
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
@@ -17,6 +20,7 @@ from scoregeo.report.run import Run, read_run
 from scoregeo.report.sheet import MOST, Sheet, run_sheets
 from scoregeo.report.table import rows_from_summary
 
+CONFIG = "config.yaml"
 _STRIPS = 4  # pictures of frames on a page
 INTRO = (
     "Means over pairs with 95 % bootstrap intervals. FID and KID are of few frames and do not"
@@ -94,7 +98,10 @@ def result_page(name: str, settings: PageSettings, run: Path, command: str, resu
         measures=tuple(settings.measures),
         command=command,
         sheets=tuple(sheets),
+        configuration=CONFIG,
     )
+    config = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    write_text(folder / CONFIG, yaml.safe_dump(identity(config), sort_keys=False))
     write_page(page, folder)
     return page
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
 
+from scoregeo._utils.configuration import identity
 from scoregeo._utils.files import finite_or_null, read_json
 from scoregeo.report.command import report
 from scoregeo.report.model import Page, read_pages
@@ -16,6 +18,7 @@ from scoregeo.report.questions import read_questions
 from scoregeo.report.render import csv, markdown
 from scoregeo.report.verdict import comparison_grids
 from scoregeo.report.view import MOST_COLUMNS, table_views
+from scoregeo.run.command import compose
 from tests.report.document import check_page
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +119,14 @@ def test_the_report_of_the_results(tmp_path: Path) -> None:
     assert widest <= MOST_COLUMNS
     full = report(RESULTS / "full", tmp_path / "full.html").read_text(encoding="utf-8")
     assert set(read_pages(RESULTS / "full")) <= check_page(full).ids
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(RESULTS.glob("*/config.yaml")),
+    ids=lambda path: path.parent.name,
+)
+def test_a_page_s_configuration_is_what_its_experiment_composes_to(path: Path) -> None:
+    """A setting that was changed since makes the page's numbers those of another experiment."""
+    config, _ = compose([f"experiment={path.parent.name}"])
+    assert yaml.safe_load(path.read_text(encoding="utf-8")) == identity(config)
