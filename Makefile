@@ -9,6 +9,8 @@ RESULTS ?= $(if $(filter full,$(PROFILE)),results/full,results)
 OUTPUTS ?= outputs
 EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
+# A test process a core; the tests of a file, which share fixtures, in one of them.
+PARALLEL := -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
@@ -35,10 +37,10 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 test: $(READY) ## Run every test but those of test-cluster
-	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m "not cluster" $(PARALLEL)
 
 test-fast: $(READY) ## Run the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not cluster"
+	$(BIN)/python -m pytest -m "not slow and not cluster" $(PARALLEL)
 
 test-cluster: $(READY) ## Run the launchers' tests on a SLURM and a Ray cluster that they start on this machine (Linux; says what is missing)
 	$(BIN)/python -m pytest -m cluster tests/cluster

@@ -1,6 +1,11 @@
 """What every test starts from."""
 
 import os
+
+# One thread a test process, before torch is imported: make test runs a process a core.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 
 import pytest
