@@ -2,19 +2,15 @@
 
 import json
 import logging
-import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scoregeo import __version__
 from scoregeo._utils.configuration import identity
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import (
@@ -27,6 +23,7 @@ from scoregeo._utils.files import (
 )
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.results import FORMAT, check_format
+from scoregeo.run.provenance import git_revision, versions
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +35,6 @@ _OURS = (
     *("methods", "paths", "frames", "figures", KEPT),
     *("results.jsonl", "summary.json", "table.md", "report.html"),
     *("events.jsonl", "wandb.json", "error.txt"),
-)
-_LIBRARIES = (
-    "torch",
-    "diffusers",
-    "hydra-core",
-    "numpy",
-    "safetensors",
-    "scipy",
-    "torchmetrics",
-    "torch-fidelity",
-    "lpips",
 )
 
 
@@ -125,8 +111,8 @@ class RunFolder:
             "device": config.get("device"),
             "inputs": self._inputs,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "git_revision": _git_revision(),
-            "versions": _versions(),
+            "git_revision": git_revision(),
+            "versions": versions(),
         }
         # first, so that what is left of a kill in the next lines is not taken for done
         self._write_manifest()
@@ -260,34 +246,3 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
 def _plain(config: Any) -> Any:
     """As read back from YAML: tuples are lists."""
     return yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False))
-
-
-def _versions() -> dict[str, str]:
-    found = {"scoregeo": __version__, "python": platform.python_version()}
-    return found | {name: metadata.version(name) for name in _LIBRARIES}
-
-
-def _git_revision() -> str | None:
-    """The commit of the code, "-dirty" where it was changed since, or None outside a clone."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        run = [
-            "git",
-            "-C",
-            str(root),
-            "describe",
-            "--always",
-            "--dirty",
-            "--abbrev=40",
-            "--exclude=*",
-        ]
-        return (
-            subprocess.run(
-                run, capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-            or None
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
