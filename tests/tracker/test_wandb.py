@@ -210,7 +210,7 @@ def test_trouble_is_logged_and_the_run_goes_on(
     tracker.step("stein_adam", STEP)
     tracker.finish([ROW], [])
     tracker.fail("reason")
-    assert "no network" in caplog.text and caplog.text.count("the run goes on") == 1
+    assert "no network" in caplog.text and caplog.text.count("the run continues") == 1
 
 
 def test_an_unknown_mode_is_refused() -> None:
