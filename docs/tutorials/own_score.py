@@ -67,8 +67,12 @@ plt.show()
 #
 # ## As a class
 #
-# A subclass of `AbstractScore` has a name and settings, and may be given on the command line:
-# `score._target_=mine.Ring score.sigma=0.1`, where `mine.py` is in the working folder.
+# A subclass of `AbstractScore` has a name and settings, and may be given on the command line,
+# where `mine.py` is in the working folder. A setting that the replaced score does not have takes
+# `+`:
+#
+#     scoregeo dataset.dimension=1 dataset.ambient=2 \
+#       score._target_=mine.Ring score.sigma=0.1 +score.radius=1.0
 
 
 # %%

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo.evaluation.columns import HIGHER, TITLES, direction
+from scoregeo.evaluation.columns import HIGHER, NEARER_ZERO, TITLES, direction
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import Page
 from scoregeo.report.names import METRICS, method_name
@@ -84,5 +84,25 @@ def verdict(page: Page) -> str:
     said = f"{title[:1].upper()}{title[1:]}: {names[0]} has {ours.mean:.3g}"
     return (
         f"{said}, {_AGAINST[best['better']]} the best baseline, {names[1]}, with {theirs.mean:.3g}"
-        f" ({p}{best['n']} pairs)."
+        f" ({p}{best['n']} pairs).{_better_start(page, measure, ours)}"
     )
+
+
+def _better_start(page: Page, measure: str, ours: Estimate) -> str:
+    """That the solver's start is better than its geodesic, where it is: then the lead over a
+    baseline is the start's.
+    """
+    way = direction(measure)
+    for row in page.numbers():
+        method, cell = row.labels.get("method", ""), row.cells.get(measure)
+        whole = row.labels.get("group", "all") == "all"
+        if whole and method.startswith("start_") and isinstance(cell, Estimate):
+            start, own = cell.mean, ours.mean
+            if way == NEARER_ZERO:
+                start, own = -abs(start), -abs(own)
+            elif way != HIGHER:
+                start, own = -start, -own
+            name, shown = method_name(method), f"{cell.mean:.3g}"
+            if start > own and shown != f"{ours.mean:.3g}":
+                return f" The start of the solver is better: {name} has {shown}."
+    return ""

@@ -6,6 +6,7 @@ import argparse
 import logging
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,11 @@ def main() -> None:
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in COMMANDS:
         COMMANDS[first](sys.argv[2:])
+    elif re.fullmatch(r"[a-z][a-z-]*", first):
+        sys.exit(
+            f"scoregeo: error: {first!r} is not a command: commands are list, morph and report;"
+            " anything else is key=value or a flag (scoregeo --help)."
+        )
     else:
         run_overrides(sys.argv[1:])
 
@@ -151,7 +157,7 @@ def _morph(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("first", type=Path, help="a picture")
     parser.add_argument("second", type=Path, help="another")
-    parser.add_argument("overrides", nargs="*", help="key=value, as score=emoji_sd")
+    parser.add_argument("overrides", nargs="*", default=[], help="key=value, as score=emoji_sd")
     given = parser.parse_args(arguments)
     pair = [f"dataset.first='{given.first}'", f"dataset.second='{given.second}'"]
     run_overrides(["experiment=morph", *pair, *given.overrides])

@@ -67,7 +67,7 @@ def warnings_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if row["measure"] == "tunnelled" and mean > 0:
             found.append(
                 f"{row['method']}: {mean:.0%} of the paths tunnel: their energy on a finer"
-                " quadrature is larger than on the solver's own. solver.max_subnodes=8 refines"
+                " quadrature is larger than on the solver's own. solver.max_subnodes=4 refines"
                 " them."
             )
         if row["measure"] == "psnr_ends" and mean < _POOR_END:
@@ -91,7 +91,8 @@ def list_runs(output: Path) -> str:
         manifest = read_json(path)
         seconds = float(manifest.get("seconds") or 0.0)
         lines.append(
-            f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s  {_headline(path.parent)}"
+            f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s "
+            f" {manifest.get('error') or _headline(path.parent)}"
         )
     return "\n".join(lines) if lines else f"no runs in {output}"
 

@@ -154,3 +154,17 @@ def test_the_verdict_takes_the_best_geodesic_in_the_measure_s_direction() -> Non
             tables=(Table(tuple(rows)),), measures=(measure,), comparisons=(entry, entry | other)
         )
         assert f"(Stein, {best})" in verdict(page)
+
+
+@pytest.mark.parametrize(("start", "better"), [(40.0, True), (36.01, False), (20.0, False)])
+def test_the_verdict_says_where_the_solver_s_start_is_better(start: float, better: bool) -> None:
+    """Not where both are the same as shown: the geodesic has 36."""
+    ours = [entry for entry in summary() if entry["measure"] == "psnr"]
+    own = [
+        entry | {"method": "start_graph", "mean": start}
+        for entry in ours
+        if entry["method"] == "stein_gauss_newton"
+    ]
+    rows = rows_from_summary([*ours, *own])
+    said = verdict(a_page(tables=(Table(tuple(rows)),), comparisons=(COMPARISON,)))
+    assert said.endswith("The start of the solver is better: Start (graph) has 40.") == better

@@ -58,8 +58,11 @@ def test_latest_follows_the_run_that_began_last(tmp_path: Path) -> None:
 def test_list_names_what_is_not_a_folder_and_what_is_empty(tmp_path: Path) -> None:
     assert "is not a folder" in str(command("list", str(tmp_path / "none")))
     assert list_runs(tmp_path) == f"no runs in {tmp_path}"
-    write_json(tmp_path / "sphere" / "abc" / "manifest.json", {"status": "failed", "seconds": 2})
-    assert "failed  2.0 s" in list_runs(tmp_path)
+    write_json(
+        tmp_path / "sphere" / "abc" / "manifest.json",
+        {"status": "failed", "seconds": 2, "error": "why"},
+    )
+    assert "failed  2.0 s  why" in list_runs(tmp_path)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,4 +72,5 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_morph_needs_two_pictures() -> None:
     assert command("morph", "a.png") == 2
+    assert "'reprot' is not a command" in str(command("reprot", "x"))
     assert "a.png" in str(command("morph", "a.png", "b.png", "score=emoji_sd", "dataset.size=64"))
