@@ -89,7 +89,7 @@ def verdict(page: Page) -> str:
 
 
 def _better_start(page: Page, measure: str, ours: Estimate) -> str:
-    """That the solver's start is better than its geodesic, where it is: then the lead over a
+    """What the start has, where its mean is better than the geodesic's: then the lead over a
     baseline is the start's.
     """
     way = direction(measure)
@@ -104,5 +104,5 @@ def _better_start(page: Page, measure: str, ours: Estimate) -> str:
                 start, own = -start, -own
             name, shown = method_name(method), f"{cell.mean:.3g}"
             if start > own and shown != f"{ours.mean:.3g}":
-                return f" The start of the solver is better: {name} has {shown}."
+                return f" The solver's start, not compared by a test, has {shown} ({name})."
     return ""
