@@ -25,12 +25,12 @@ class GraphInitializer(AbstractInitializer):
     """Shortest path (Dijkstra) on a nearest-neighbour graph of reference points, edges weighted by
     their length in the metric.
 
-    Built once a run: `edges * quadrature.evaluations(2)` score evaluations, with about
+    Built once a run: `num_references + edges * (subnodes - 1)` score evaluations, with about
     `num_references * neighbours` edges or fewer, and `num_references * sample_steps` more for the
     model's samples; each pair then adds its own ends' edges. Both are kept in the cache folder by
     content: a graph built before of the same points, in the same metric, with the same score, takes
-    only the evaluations that make sure of it, `8 * quadrature.evaluations(2)`, and 7 for samples.
-    It is counted as built anew.
+    only the evaluations that make sure of it: those of 8 edges, and 7 for samples. It is counted as
+    built anew.
 
     Attributes:
         num_references: points of the graph.

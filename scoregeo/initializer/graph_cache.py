@@ -27,7 +27,7 @@ from scoregeo.score.field import ScoreField
 log = logging.getLogger(__name__)
 
 # Changes with what is computed; files of another version are not found.
-_VERSION = "1"
+_VERSION = "2"
 _SAME = 1e-4  # relative: far above rounding, far below the change that more training makes
 
 Tensors = dict[str, torch.Tensor]

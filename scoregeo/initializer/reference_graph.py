@@ -6,8 +6,8 @@ import logging
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from scoregeo.initializer.edge_lengths import edge_evaluations, edge_lengths
 from scoregeo.initializer.graph_cache import graph_key, keep, priced, recall, same
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
@@ -17,7 +17,6 @@ from scoregeo.path.resampling import resample
 log = logging.getLogger(__name__)
 
 _DIRECT = Quadrature("trapezoid", 64)  # of the edge between a pair's own ends
-_EDGES_AT_ONCE = 2048
 _PROBES = 8  # edges measured anew before lengths from the cache are believed
 
 
@@ -64,7 +63,7 @@ class ReferenceGraph:
         if not cache:
             self.weights = self._edge_lengths(np.arange(len(edges)))
             return
-        with priced(metric.field, len(edges) * metric.evaluations(2, rule)):
+        with priced(metric.field, edge_evaluations(metric, edges, rule)):
             self.weights = self._cached_lengths()
 
     def _cached_lengths(self) -> np.ndarray:
@@ -84,35 +83,18 @@ class ReferenceGraph:
             lengths = self._edge_lengths(np.arange(len(self.edges)))
             keep(key, {"lengths": torch.from_numpy(lengths)})
             return lengths
-        if cost := self.metric.evaluations(2, self.rule):
+        if cost := edge_evaluations(self.metric, self.edges, self.rule):
             log.info(
                 "reference graph: lengths from the cache, %d score evaluations saved, %d spent on a"
                 " check.",
-                cost * len(self.edges),
-                cost * len(probes),
+                cost,
+                edge_evaluations(self.metric, self.edges[probes], self.rule),
             )
         return found["lengths"].double().numpy()
 
     def _edge_lengths(self, index: np.ndarray) -> np.ndarray:
         """Lengths of the edges numbered `index`."""
-        chosen = torch.from_numpy(self.edges[index]).to(self.points.device)
-        return self._lengths(self.points[chosen[:, 0]], self.points[chosen[:, 1]])
-
-    @torch.no_grad()
-    def _lengths(
-        self, first: torch.Tensor, second: torch.Tensor, rule: Quadrature | None = None
-    ) -> np.ndarray:
-        """Length in the metric of straight edges, on the graph's rule or `rule`; zero-length ones
-        get the smallest weight csgraph keeps."""
-        lengths = []
-        # Shown where it takes more than a few seconds.
-        with tqdm(
-            total=len(first), desc="edges", unit="edge", leave=False, delay=3, disable=None
-        ) as bar:
-            for a, b in zip(first.split(_EDGES_AT_ONCE), second.split(_EDGES_AT_ONCE), strict=True):
-                lengths.append(self.metric.length(torch.stack([a, b], 1), rule or self.rule).cpu())
-                bar.update(len(a))
-        return np.maximum(torch.cat(lengths).double().numpy(), 1e-12)
+        return edge_lengths(self.metric, self.points, self.edges[index], self.rule)
 
     def paths(self, ends: torch.Tensor, num_points: int) -> torch.Tensor:
         """Ends [pairs, 2, *shape] to shortest paths resampled to equal Euclidean steps, [pairs,
@@ -128,23 +110,22 @@ class ReferenceGraph:
         nearest = self.search.kneighbors(tips.flatten(1).cpu().numpy(), return_distance=False)
         count = len(self.points)
         tip_index = np.repeat(count + np.arange(len(tips)), self.ties)
-        targets = torch.as_tensor(nearest.ravel())
-        tie_weights = self._lengths(tips.repeat_interleave(self.ties, 0), self.points[targets])
+        nodes = torch.cat([self.points, tips])
+        ties = np.stack([tip_index, nearest.ravel()], 1)
+        tie_weights = edge_lengths(self.metric, nodes, ties, self.rule)
         # A straight edge between the two ends of each pair competes with every way through the
         # references. It is long, and a rule of few parts may find it free: where it crosses a
         # valley in the middle the score is nought by symmetry.
         firsts, seconds = count + np.arange(0, len(tips), 2), count + np.arange(1, len(tips), 2)
         rows = np.concatenate([self.edges[:, 0], tip_index, firsts])
         columns = np.concatenate([self.edges[:, 1], nearest.ravel(), seconds])
-        weights = np.concatenate(
-            [self.weights, tie_weights, self._lengths(tips[0::2], tips[1::2], _DIRECT)]
-        )
+        direct = edge_lengths(self.metric, nodes, np.stack([firsts, seconds], 1), _DIRECT)
+        weights = np.concatenate([self.weights, tie_weights, direct])
         size = count + len(tips)
         matrix = coo_matrix((weights, (rows, columns)), shape=(size, size)).tocsr()
         distance, before = dijkstra(
             matrix, directed=False, indices=firsts, return_predecessors=True
         )
-        nodes = torch.cat([self.points, tips])
         paths = []
         for pair, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
             if not np.isfinite(distance[pair, second]):

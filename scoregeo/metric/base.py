@@ -31,12 +31,14 @@ class AbstractMetric(ABC):
         parameters: names of the attributes that tables show with it, such as ("lam",).
         is_flat: whether `g = I` everywhere, so that geodesics are straight lines.
         has_node_inverse: whether `linearise` is there, which `georce` needs.
+        measures_scores: whether `measure_scores` is there, so that paths can share evaluations.
     """
 
     name: str
     parameters: ClassVar[tuple[str, ...]] = ()
     is_flat: ClassVar[bool] = False
     has_node_inverse: ClassVar[bool] = False
+    measures_scores: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -54,6 +56,16 @@ class AbstractMetric(ABC):
     @abstractmethod
     def measure(self, path: torch.Tensor, quadrature: Quadrature) -> PathMeasure:
         """Energy, length and lower bound of each path; `evaluations` score evaluations a path."""
+
+    def measure_scores(
+        self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
+    ) -> PathMeasure:
+        """`measure` of `path` [pairs, points, *shape] from known `scores` [pairs, n, nodes, D] at
+        the nodes of each segment (`scoregeo.metric.graph.node_scores`); no evaluation.
+
+        Raises ConfigError for a metric that needs more than these, the default (`measures_scores`).
+        """
+        raise ConfigError(f"metric = {self.name!r} is not measured by scores at nodes alone.")
 
     @abstractmethod
     def gradient(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:

@@ -39,6 +39,7 @@ class ConformalMetric(AbstractClosedFormMetric):
     name = "conformal"
     parameters = ("alpha",)
     has_node_inverse = True
+    measures_scores = True
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class ConformalMetric(AbstractClosedFormMetric):
             christoffel=1,
             christoffel_pair=1,
             curvature=self.nodes + 2 * (1 + BACKWARD),
+            unit=self.nodes,
         )
 
     def log_density_ratio(self, x: torch.Tensor) -> torch.Tensor:
@@ -149,9 +151,12 @@ class ConformalMetric(AbstractClosedFormMetric):
         given. Both of order 2. No bound is known: `lower_bound` is 0. Differentiable in the path
         where the score is.
         """
-        flat = path.flatten(2)
-        segments = flat.diff(dim=1)
-        scores = node_scores(self._field, path, quadrature)
+        return self.measure_scores(node_scores(self._field, path, quadrature), path, quadrature)
+
+    def measure_scores(
+        self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
+    ) -> PathMeasure:
+        segments = path.flatten(2).diff(dim=1)
         log_factor = self._factor.logarithm(
             cumulative(log_density_differences(scores, segments, quadrature))
         )

@@ -20,6 +20,7 @@ class Cost:
         christoffel: `Gamma(v, v)`.
         christoffel_pair: `Gamma(u, v)` with u other than v.
         curvature: the sectional curvature of one plane.
+        unit: `AbstractMetric.unit`.
     """
 
     inner: int = 1
@@ -28,6 +29,7 @@ class Cost:
     christoffel: int = 1 + BACKWARD
     christoffel_pair: int = 2 * (1 + BACKWARD)
     curvature: int = 2 * (1 + BACKWARD)
+    unit: int = 0
 
 
 FREE = Cost(0, 0, 0, 0, 0, 0)

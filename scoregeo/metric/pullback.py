@@ -34,6 +34,7 @@ class PullbackMetric(AbstractMetric):
 
     name = "pullback"
     parameters = ("eps",)
+    measures_scores = True
 
     def __init__(self, field: ScoreField, eps: float | None = None) -> None:
         if eps is not None:
@@ -87,10 +88,16 @@ class PullbackMetric(AbstractMetric):
         order 2 in the parts' size. `n m + 1` score evaluations a path, whatever the rule.
         Differentiable in the path where the score is.
         """
-        parts = quadrature.subnodes
+        rule = Quadrature("trapezoid", quadrature.subnodes)
+        return self.measure_scores(node_scores(self._field, path, rule), path, rule)
+
+    def measure_scores(
+        self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
+    ) -> PathMeasure:
+        """The scores are those of the trapezoid rule."""
+        parts, scores = quadrature.subnodes, scores.double()
         flat = path.flatten(2)
         squares = flat.diff(dim=1).double().square().sum(2)
-        scores = node_scores(self._field, path, Quadrature("trapezoid", parts)).double()
         changes = scores.diff(dim=2).square().sum(3)
         n = squares.shape[1]
         energy = 0.5 * n * (self.eps * squares.sum(1) + parts * changes.sum((1, 2)))

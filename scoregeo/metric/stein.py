@@ -36,6 +36,7 @@ class SteinMetric(AbstractClosedFormMetric):
     name = "stein"
     parameters = ("lam",)
     has_node_inverse = True
+    measures_scores = True
 
     def __init__(self, field: ScoreField, lam: float) -> None:
         check_number("metric.lam", lam, above=0.0)
@@ -107,11 +108,14 @@ class SteinMetric(AbstractClosedFormMetric):
         difference summed along the path, so that by Cauchy-Schwarz the excess is never negative.
         Differentiable in the path where the score is.
         """
+        return self.measure_scores(node_scores(self._field, path, quadrature), path, quadrature)
+
+    def measure_scores(
+        self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
+    ) -> PathMeasure:
         flat = path.flatten(2)
         segments = flat[:, 1:] - flat[:, :-1]
-        delta = log_density_differences(
-            node_scores(self._field, path, quadrature), segments, quadrature
-        ).double()
+        delta = log_density_differences(scores, segments, quadrature).double()
         n, parts = delta.shape[1:]
         squares = segments.double().square().sum(2)
         energy = 0.5 * n * (squares.sum(1) + self.lam * parts * delta.square().sum((1, 2)))

@@ -22,6 +22,7 @@ from scoregeo.run.instantiate import Config, check_keys, level_keys, make, make_
 from scoregeo.run.settings import RunSettings, Settings
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
+from scoregeo.score.memo import MemoizedScore, ScoreMemory
 from scoregeo.score.text_to_image import TextModel
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
@@ -102,7 +103,7 @@ def build(config: Config) -> Experiment:
         )
     if text_model is None:
         move(field.score, settings.device)
-        field = replace(field, score=CountingScore(field.score))
+        field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
     metric_of = partial(_metric_of, config["metric"])
     metric = metric_of(field)
     initializer.check(metric)

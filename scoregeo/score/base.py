@@ -165,7 +165,7 @@ class CountingScore(AbstractScore):
         return self.inner.sigma_range
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        forward_mode = _has_tangent(x)
+        forward_mode = has_tangent(x)
         self.count += len(x) * (3 if forward_mode else 1)
         value = self.inner._score(x, sigma)
         if value.requires_grad and not forward_mode:
@@ -200,7 +200,7 @@ class DetachedScore(AbstractScore):
             return self.inner._score(x, sigma)
 
 
-def _has_tangent(x: torch.Tensor) -> bool:
+def has_tangent(x: torch.Tensor) -> bool:
     """Whether x carries a forward-mode tangent."""
     # Outside a dual level there is none, and asking for it would be an error.
     return fwAD._current_level >= 0 and fwAD.unpack_dual(x).tangent is not None

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from scoregeo._utils.errors import ConfigError, check_number
-from scoregeo.score.base import AbstractScore, _has_tangent
+from scoregeo.score.base import AbstractScore, has_tangent
 from scoregeo.score.condition import AbstractCondition
 from scoregeo.score.memory import memory_hint
 from scoregeo.score.network import frozen
@@ -90,7 +90,7 @@ class StableDiffusionScore(AbstractScore):
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         parts = max(1, self.chunk // self.network_evaluations)
-        recorded = torch.is_grad_enabled() and x.requires_grad and not _has_tangent(x)
+        recorded = torch.is_grad_enabled() and x.requires_grad and not has_tangent(x)
         scores = []
         for point, embedding in zip(x.split(parts), self.condition.at(x).split(parts), strict=True):
             if recorded and len(x) > parts:
@@ -143,7 +143,7 @@ def _attention(x: torch.Tensor) -> AbstractContextManager[None]:
     """
     return (
         _plain_attention()
-        if _has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)
+        if has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)
         else nullcontext()
     )
 

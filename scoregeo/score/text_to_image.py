@@ -3,6 +3,7 @@ pair's prompts.
 """
 
 from dataclasses import dataclass, replace
+from dataclasses import field as default
 
 import torch
 
@@ -12,6 +13,7 @@ from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.memo import MemoizedScore, ScoreMemory
 from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.sd_loading import SD15, load_stable_diffusion
 from scoregeo.score.sd_model import StableDiffusion, generate
@@ -30,6 +32,7 @@ class TextModel:
     model: StableDiffusion
     score: StableDiffusionScore
     sigma: float
+    memory: ScoreMemory = default(default_factory=ScoreMemory, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,10 +47,8 @@ class TextModel:
         """The field at `sigma` under a condition, its evaluations counted; under the empty prompt
         where none is given.
         """
-        return ScoreField(
-            CountingScore(self.score if condition is None else self.score.given(condition)),
-            self.sigma,
-        )
+        score = self.score if condition is None else self.score.given(condition)
+        return ScoreField(CountingScore(MemoizedScore(score, self.memory)), self.sigma)
 
     def of_ends(self, prompts: tuple[str, str]) -> PerPoint:
         """The condition of the two ends of a pair, in this order."""

@@ -17,6 +17,7 @@ from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_net
 from scoregeo.evaluation.fid_kid import (
     frechet_distance,
     gaussian_frechet,
+    nuclear_norm,
     polynomial_mmd,
     resampled_fid,
     resampled_kid,
@@ -248,3 +249,16 @@ def test_inception_without_weights_says_why(monkeypatch: pytest.MonkeyPatch, tmp
     answer = load_feature_network("inception", download=False)
     assert isinstance(answer, NotAvailable)
     assert "weights-inception-2015-12-05-6726825d.pth" in answer.reason
+
+
+@pytest.mark.parametrize("shape", ((12, 40), (40, 12), (20, 20)))
+def test_the_nuclear_norm_is_that_of_a_singular_value_decomposition(
+    shape: tuple[int, int],
+) -> None:
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = float(torch.linalg.matrix_norm(matrix, "nuc"))
+    assert float(nuclear_norm(matrix)) == pytest.approx(expected, rel=1e-12)
+    # Of less than full rank: each lost singular value may add 1e-8 of the largest.
+    low = matrix[:, :3] @ matrix[:3]
+    expected = float(torch.linalg.matrix_norm(low, "nuc"))
+    assert float(nuclear_norm(low)) == pytest.approx(expected, rel=1e-8 * min(shape))
