@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import sha256
 from scoregeo.evaluation.image import check_images, inner_frame_mean
+from scoregeo.evaluation.perceptual import Features, PerceptualDistance
 from scoregeo.evaluation.statistics import NotAvailable
 
 NAME = "efficientnet_lite0"
@@ -95,7 +95,7 @@ def load_efficientnet(side: int = INPUT) -> EfficientNetFeatures | NotAvailable:
 
 
 @dataclass(frozen=True)
-class FeatureDistance:
+class FeatureDistance(PerceptualDistance):
     """A perceptual distance in LPIPS's form on EfficientNet-Lite0's features, without learned
     weights; not LPIPS.
 
@@ -115,24 +115,6 @@ class FeatureDistance:
             f" {_PERCEPTUAL_INPUT}; not LPIPS"
         )
 
-    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Distance of images [batch, 1 or 3 channels, height, width] in [-1, 1]: [batch], float64,
-        0 for equal images.
-        """
-        if first.shape != second.shape or first.ndim != 4:
-            raise DataError(
-                f"Two equal batches of images expected; got {list(first.shape)} and"
-                f" {list(second.shape)}."
-            )
-        return torch.cat(
-            [
-                _compare(self._unit(a), self._unit(b))
-                for a, b in zip(
-                    first.split(self.batch_size), second.split(self.batch_size), strict=True
-                )
-            ]
-        )
-
     def inner_frames(
         self, frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False
     ) -> torch.Tensor:
@@ -141,27 +123,20 @@ class FeatureDistance:
         """
         return inner_frame_mean(self.distance, frames, truth, with_last=with_last)
 
-    def neighbours(self, frames: torch.Tensor) -> torch.Tensor:
-        """Distance between neighbouring frames of [pairs, points, C, H, W]: [pairs, points - 1]."""
-        rows = []
-        for path in frames:
-            unit = self._unit(path)
-            rows.append(_compare([level[:-1] for level in unit], [level[1:] for level in unit]))
-        return torch.stack(rows)
-
     @torch.no_grad()
-    def _unit(self, images: torch.Tensor) -> list[torch.Tensor]:
+    def features(self, images: torch.Tensor) -> Features:
+        """Unit features of each level, float64, on the CPU."""
         checked = check_images(images, "images for the feature distance")
         levels = self.module.levels(checked.to(self.module.mean.device))
         return [nn.functional.normalize(level, dim=1, eps=1e-10).double().cpu() for level in levels]
+
+    def compare(self, first: Features, second: Features) -> torch.Tensor:
+        """The formula, of unit features."""
+        parts = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(first, second, strict=True)]
+        return torch.stack(parts).mean(0)
 
 
 def load_feature_distance(device: torch.device | str = "cpu") -> FeatureDistance | NotAvailable:
     """The distance; NotAvailable, with the reason, where the network's package is not installed."""
     module = load_efficientnet(_PERCEPTUAL_INPUT)
     return module if isinstance(module, NotAvailable) else FeatureDistance(module.to(device))
-
-
-def _compare(first: list[torch.Tensor], second: list[torch.Tensor]) -> torch.Tensor:
-    parts = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(first, second, strict=True)]
-    return torch.stack(parts).mean(0)

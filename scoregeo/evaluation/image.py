@@ -89,6 +89,23 @@ def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return full[..., edge:-edge, edge:-edge].flatten(1).mean(1)
 
 
+def check_paths(frames: torch.Tensor, truth: torch.Tensor) -> None:
+    """Raise DataError unless both are images [pairs, 3 or more points, channels, height, width],
+    naming the pair and the frame of a bad one.
+    """
+    if frames.shape != truth.shape or frames.ndim != 5:
+        raise DataError(
+            f"Frames {list(frames.shape)} and truth {list(truth.shape)} must both be [pairs,"
+            " points, channels, height, width]."
+        )
+    if frames.shape[1] < 3:
+        raise DataError(
+            f"Measures on inner frames need at least three points a path; got {frames.shape[1]}."
+        )
+    check_images(frames, "frames")
+    check_images(truth, "true frames")
+
+
 def inner_frame_mean(
     measure: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     frames: torch.Tensor,
@@ -103,17 +120,7 @@ def inner_frame_mean(
     second end is not given. Frames are compared at the same index. Raises DataError below three
     points.
     """
-    if frames.shape != truth.shape or frames.ndim != 5:
-        raise DataError(
-            f"Frames {list(frames.shape)} and truth {list(truth.shape)} must both be [pairs,"
-            " points, channels, height, width]."
-        )
-    if frames.shape[1] < 3:
-        raise DataError(
-            f"Measures on inner frames need at least three points a path; got {frames.shape[1]}."
-        )
-    check_images(frames, "frames")  # here, so that the message names the pair and the frame
-    check_images(truth, "true frames")
+    check_paths(frames, truth)
     free = slice(1, None if with_last else -1)
     values = [measure(f[free], t[free]).double().mean() for f, t in zip(frames, truth, strict=True)]
     return torch.stack(values)

@@ -2,12 +2,14 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from scoregeo._utils.errors import DataError, check_choice
+from scoregeo._utils.errors import check_choice
 from scoregeo.evaluation.image import check_images, inner_frame_mean
+from scoregeo.evaluation.perceptual import Features, PerceptualDistance
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.evaluation.weights import WeightsFile
 
@@ -32,7 +34,7 @@ BACKBONES = {
 
 
 @dataclass(frozen=True)
-class Lpips:
+class Lpips(PerceptualDistance):
     """The learned perceptual distance v0.1 (Zhang et al. 2018) with backbone `net`."""
 
     net: str
@@ -48,26 +50,24 @@ class Lpips:
             " three channels"
         )
 
-    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """LPIPS of images [batch, 1 or 3 channels, height, width] in [-1, 1]: [batch], float64, 0
-        for equal images.
-        """
-        if first.shape != second.shape or first.ndim != 4:
-            raise DataError(
-                f"Two equal batches of images expected; got {list(first.shape)} and"
-                f" {list(second.shape)}."
-            )
-        first, second = _prepare(first), _prepare(second)
+    @torch.no_grad()
+    def features(self, images: torch.Tensor) -> Features:
+        """Unit features of each level of the backbone, on the CPU."""
+        module: Any = self.module
         device = next(self.module.parameters()).device
-        with torch.inference_mode():
-            batches = zip(first.split(self.batch_size), second.split(self.batch_size), strict=True)
-            values = torch.cat(
-                [
-                    self.module(a.to(device), b.to(device)).double().cpu().flatten()
-                    for a, b in batches
-                ]
-            )
-        return values.clone()
+        levels = module.net(module.scaling_layer(_prepare(images).to(device)))
+        return [_unit(level).cpu() for level in levels]
+
+    @torch.no_grad()
+    def compare(self, first: Features, second: Features) -> torch.Tensor:
+        """The library's weighted squares of differences, mean over space, sum over levels."""
+        module: Any = self.module
+        device = next(self.module.parameters()).device
+        parts = [
+            lin((a.to(device) - b.to(device)).square()).mean((1, 2, 3))
+            for a, b, lin in zip(first, second, module.lins, strict=True)
+        ]
+        return torch.stack(parts).sum(0).double().cpu()
 
     def inner_frames(
         self, frames: torch.Tensor, truth: torch.Tensor, *, with_last: bool = False
@@ -76,13 +76,6 @@ class Lpips:
         H, W] in [-1, 1].
         """
         return inner_frame_mean(self.distance, frames, truth, with_last=with_last)
-
-    def neighbours(self, frames: torch.Tensor) -> torch.Tensor:
-        """LPIPS between neighbouring frames of [pairs, points, C, H, W]: [pairs, points - 1], for
-        PPL and PDV.
-        """
-        first, second = frames[:, :-1], frames[:, 1:]
-        return self.distance(first.flatten(0, 1), second.flatten(0, 1)).reshape(first.shape[:2])
 
 
 def load_lpips(
@@ -108,6 +101,14 @@ def build_network(net: str, *, random_backbone: bool) -> nn.Module:
         warnings.simplefilter("ignore")  # it calls torchvision by an older spelling
         module: nn.Module = lpips.LPIPS(net=net, pnet_rand=random_backbone, verbose=False)
     return module.eval().requires_grad_(False)
+
+
+def _unit(level: torch.Tensor) -> torch.Tensor:
+    """Features [batch, channels, h, w] divided by their norm over channels, as the library does."""
+    import lpips
+
+    unit: torch.Tensor = lpips.normalize_tensor(level)
+    return unit
 
 
 def _prepare(images: torch.Tensor) -> torch.Tensor:

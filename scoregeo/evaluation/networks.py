@@ -16,7 +16,7 @@ from scoregeo.evaluation import digit_classifier, efficientnet
 from scoregeo.evaluation.efficientnet import FeatureDistance, load_feature_distance
 from scoregeo.evaluation.feature_network import INCEPTION, FeatureNetwork, load_feature_network
 from scoregeo.evaluation.lpips import BACKBONES, Lpips, load_lpips
-from scoregeo.evaluation.picture_path import PerceptualDistance
+from scoregeo.evaluation.perceptual import PerceptualDistance
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.evaluation.statistics import NotAvailable
 

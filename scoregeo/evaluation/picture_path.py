@@ -4,30 +4,16 @@ keeps its ends.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo.evaluation.image import inner_frame_mean, psnr
+from scoregeo.evaluation.image import check_paths, psnr
+from scoregeo.evaluation.perceptual import Along, PerceptualDistance, along_path
 from scoregeo.evaluation.statistics import deviation
 from scoregeo.path.resampling import resample_by
 
 EVENINGS = 2  # times that frames are moved to equal perceptual distances
-
-
-class PerceptualDistance(Protocol):
-    """LPIPS, or a distance of its form."""
-
-    @property
-    def description(self) -> str:
-        """For the foot of a table."""
-
-    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Of two equal batches of images [batch, C, H, W] in [-1, 1]: [batch] float64."""
-
-    def neighbours(self, frames: torch.Tensor) -> torch.Tensor:
-        """Between neighbouring frames of [pairs, points, C, H, W]: [pairs, points - 1] float64."""
 
 
 @dataclass(frozen=True)
@@ -55,44 +41,12 @@ def evenness(steps: torch.Tensor) -> Evenness:
     return Evenness(steps.sum(1), deviation(steps), steps.amax(1))
 
 
-def distance_to_ends(
-    measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor
-) -> torch.Tensor:
-    """Mean over the inner frames of the distance to the nearer of the two given pictures, [pairs],
-    float64.
-
-    `frames` [pairs, points, C, H, W], `ends` [pairs, 2, C, H, W]. Raises DataError below three
-    points.
-    """
-    pairs, points = frames.shape[:2]
-    if points < 3:
-        raise DataError(f"a path of {points} frames has no inner ones.")
-    inner = frames[:, 1:-1]
-    found = []
-    for side in (0, 1):
-        end = ends[:, side : side + 1].expand_as(inner)
-        found.append(
-            measure.distance(inner.flatten(0, 1), end.flatten(0, 1)).reshape(pairs, points - 2)
-        )
-    return torch.minimum(*found).mean(1)
-
-
 def end_psnr(frames: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
     """PSNR in dB of a path's first and last frames against the given pictures, their mean, [pairs],
     float64.
     """
     both = frames[:, [0, -1]].flatten(0, 1)
     return psnr(both, ends.to(both).flatten(0, 1)).reshape(len(frames), 2).mean(1)
-
-
-def end_distance(
-    measure: PerceptualDistance, frames: torch.Tensor, ends: torch.Tensor
-) -> torch.Tensor:
-    """Perceptual distance of a path's first and last frames to the given pictures, their mean,
-    [pairs], float64.
-    """
-    both = frames[:, [0, -1]].flatten(0, 1)
-    return measure.distance(both, ends.to(both).flatten(0, 1)).reshape(len(frames), 2).mean(1)
 
 
 def distances_to_truth(
@@ -106,11 +60,19 @@ def distances_to_truth(
     of its name.
 
     "": mean distance to `truth` of inner frames, and of the last `with_last`; "_sum", "_spread":
-    `evenness`. `frames`, `truth` [pairs, points, C, H, W] in [-1, 1].
+    `evenness`. `frames`, `truth` [pairs, points, C, H, W] in [-1, 1]. Raises DataError below three
+    points.
     """
-    even = evenness(measure.neighbours(frames))
-    mean = inner_frame_mean(measure.distance, frames, truth, with_last=with_last)
-    return {"": mean, "_sum": even.total, "_spread": even.spread}
+    check_paths(frames, truth)
+    free = slice(1, None if with_last else -1)
+    means, steps = [], []
+    for path, true in zip(frames, truth, strict=True):
+        found = along_path(measure, path, truth=true)
+        assert found.to_truth is not None
+        means.append(found.to_truth[free].mean())
+        steps.append(found.steps)
+    even = evenness(torch.stack(steps))
+    return {"": torch.stack(means), "_sum": even.total, "_spread": even.spread}
 
 
 def distances_along(
@@ -119,17 +81,28 @@ def distances_along(
     """What a distance says of paths whose true frames are not known, [pairs] each, float64, by
     suffix of its name.
 
-    "_sum", "_spread", "_greatest": `evenness`; "_nearer_end": `distance_to_ends`; "_ends":
-    `end_distance`. `frames` [pairs, points, C, H, W] in [-1, 1], `ends` [pairs, 2, C, H, W].
+    "_sum", "_spread", "_greatest": `evenness`; "_nearer_end": mean over the inner frames of the
+    distance to the nearer of the two given pictures; "_ends": of the first and the last frame to
+    these, the mean. `frames` [pairs, points, C, H, W] in [-1, 1], `ends` [pairs, 2, C, H, W].
+    Raises DataError below three points.
     """
-    even = evenness(measure.neighbours(frames))
+    if frames.shape[1] < 3:
+        raise DataError(f"a path of {frames.shape[1]} frames has no inner ones.")
+    found = [
+        along_path(measure, path, given.to(path)) for path, given in zip(frames, ends, strict=True)
+    ]
+    even = evenness(torch.stack([one.steps for one in found]))
     return {
         "_sum": even.total,
         "_spread": even.spread,
         "_greatest": even.greatest,
-        "_nearer_end": distance_to_ends(measure, frames, ends),
-        "_ends": end_distance(measure, frames, ends),
+        "_nearer_end": torch.stack([one.to_ends[1:-1].amin(1).mean() for one in found]),
+        "_ends": torch.stack([_of_ends(one) for one in found]),
     }
+
+
+def _of_ends(found: Along) -> torch.Tensor:
+    return (found.to_ends[0, 0] + found.to_ends[-1, 1]) / 2
 
 
 def even_frames(

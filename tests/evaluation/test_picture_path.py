@@ -6,17 +6,29 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 
 from scoregeo._utils.errors import DataError
-from scoregeo.evaluation.picture_path import distance_to_ends, end_distance, end_psnr, evenness
+from scoregeo.evaluation.perceptual import Features, PerceptualDistance
+from scoregeo.evaluation.picture_path import (
+    distances_along,
+    distances_to_truth,
+    end_psnr,
+    evenness,
+)
 
 
-class Brightness:
-    """Distance of mean brightness: every answer can be worked out by hand."""
+class Brightness(PerceptualDistance):
+    """Distance of mean brightness: every answer can be worked out by hand. Counts images."""
 
-    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        return (first.flatten(1).mean(1) - second.flatten(1).mean(1)).abs().double()
+    batch_size = 2
+    seen = 0
+    description = "brightness"
 
-    def neighbours(self, frames: torch.Tensor) -> torch.Tensor:
-        return frames.flatten(2).mean(2).diff(dim=1).abs().double()
+    def features(self, images: torch.Tensor) -> Features:
+        assert len(images) <= self.batch_size
+        self.seen += len(images)
+        return [images.flatten(1).mean(1)]
+
+    def compare(self, first: Features, second: Features) -> torch.Tensor:
+        return (first[0] - second[0]).abs().double()
 
 
 def grey(*levels: float) -> torch.Tensor:
@@ -49,7 +61,9 @@ def test_an_even_path_has_no_spread_and_a_jump_shows() -> None:
 
 def test_the_nearer_end_counts() -> None:
     frames, ends = grey(-1, -0.75, 0.5, 1), grey(-1, 1)
-    assert float(distance_to_ends(Brightness(), frames, ends)) == pytest.approx((0.25 + 0.5) / 2)
+    found = distances_along(Brightness(), frames, ends)
+    assert float(found["_nearer_end"]) == pytest.approx((0.25 + 0.5) / 2)
+    assert float(found["_sum"]) == pytest.approx(2) and float(found["_greatest"]) == 1.25
 
 
 def test_ends_against_the_given_pictures() -> None:
@@ -59,11 +73,30 @@ def test_ends_against_the_given_pictures() -> None:
         for a, b in ((-1, -0.9), (1, 0.8))
     ]
     assert float(end_psnr(frames, ends)) == pytest.approx(np.mean(wanted), rel=1e-6)
-    assert float(end_distance(Brightness(), frames, ends)) == pytest.approx(0.15)
+    assert float(distances_along(Brightness(), frames, ends)["_ends"]) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("batch", (1, 2, 3, 7))
+def test_each_image_is_seen_once_whatever_the_batch(batch: int) -> None:
+    levels, true = (-1, -0.7, -0.1, 0.2, 1), (-1, -0.5, 0, 0.5, 0.9)
+    one, other = Brightness(), Brightness()
+    one.batch_size = other.batch_size = batch
+    frames = torch.cat([grey(*levels), grey(*reversed(levels))])
+    ends = torch.cat([grey(-1, 1), grey(1, -1)])
+    along = distances_along(one, frames, ends)
+    assert one.seen == 2 * (5 + 2)
+    np.testing.assert_allclose(along["_spread"], [np.abs(np.diff(levels)).std()] * 2, rtol=1e-6)
+    truth = torch.cat([grey(*true), grey(*reversed(true))])
+    to_truth = distances_to_truth(other, frames, truth)
+    assert other.seen == 2 * (5 + 5)
+    wanted = np.abs(np.array(levels) - np.array(true))
+    np.testing.assert_allclose(to_truth[""], [wanted[1:-1].mean()] * 2, rtol=1e-6)
+    last = distances_to_truth(other, frames, truth, with_last=True)[""]
+    np.testing.assert_allclose(last, [wanted[1:].mean(), wanted[:-1].mean()], rtol=1e-6)
 
 
 def test_too_short_paths_are_refused() -> None:
     with pytest.raises(DataError, match="2 frames"):
-        distance_to_ends(Brightness(), grey(0, 1), grey(0, 1))
+        distances_along(Brightness(), grey(0, 1), grey(0, 1))
     with pytest.raises(DataError, match="points at least 2"):
         evenness(torch.zeros(2, 0))

@@ -8,7 +8,7 @@ from scoregeo.evaluation.registry import HIGHER, LOWER, Column, measure
 
 if TYPE_CHECKING:
     from scoregeo.evaluation.path_batch import Context, PathBatch, Values
-    from scoregeo.evaluation.picture_path import PerceptualDistance
+    from scoregeo.evaluation.perceptual import PerceptualDistance
     from scoregeo.evaluation.statistics import NotAvailable
 
 TWO_TRUTHS = (
