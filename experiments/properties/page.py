@@ -60,10 +60,9 @@ class Size:
 
 LEARNED = ("digits_unet_ten", "digits_unet_all")  # the shipped models behind the rows of a U-Net
 FULL = Size()
-QUICK = Size(
-    points=4, pictures=1, probes=1, pairs=1, step=0.2, sigmas=(0.1,)
-)  # proves that everything runs
-SIZES = {"full": FULL, "quick": QUICK}
+QUICK = Size(points=40, pictures=4, probes=8, pairs=3, step=0.05)
+SMOKE = Size(points=4, pictures=1, probes=1, pairs=1, step=0.2, sigmas=(0.1,))
+SIZES = {"full": FULL, "quick": QUICK, "smoke": SMOKE}
 
 OnRow = Callable[[str], None]
 
@@ -195,7 +194,7 @@ def descent_rows(size: Size, on_row: OnRow) -> list[Row]:
     return rows
 
 
-NOTES = (
+_NOTES = (
     (
         "Curvature: planes across the score at points of the surface, exact scores; errors over the"
         " root mean square of the true Gaussian curvature. By Gauss's equation the plane's"
@@ -210,17 +209,25 @@ NOTES = (
     ),
     (
         "Descent: `|x - b|^2 / 2` made less from a towards b, both on the manifold, along `g^-1`"
-        f" of its gradient, in steps of {FULL.step:g}; `none` is plain gradient descent. Exact"
+        " of its gradient, in steps of {step:g}; `none` is plain gradient descent. Exact"
         " scores, sigma as under dimension."
     ),
 )
+
+
+def _notes(size: Size) -> tuple[str, ...]:
+    counts = (
+        f"{size.points} points a surface and noise level, {min(size.points, 50)} a manifold,"
+        f" {size.pictures} pictures with {size.probes} probes each, {size.pairs} descents."
+    )
+    return (*(note.replace("{step:g}", f"{size.step:g}") for note in _NOTES), counts)
 
 
 def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None:
     """The work of `experiment=properties`: write the page (`summary.json`, `table.md`, `table.csv`)
     into `path`.
 
-    `size`: "full", or "quick", which only proves that everything runs. `models`: the shipped models
+    `size`: "full", "quick", or "smoke", which only proves that everything runs. `models`: the shipped models
     of ten digits and of all digits. Raises ConfigError for another size or number of models.
     """
     check_choice("runner.size", size, tuple(SIZES))
@@ -228,7 +235,8 @@ def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None
         raise bad_value(
             "runner.models", list(models), f"two shipped models, such as {', '.join(LEARNED)}"
         )
-    page = properties_page(SIZES[size], "scoregeo experiment=properties", log.info, models)
+    command = "scoregeo experiment=properties" + " profile=full" * (size == "full")
+    page = properties_page(SIZES[size], command, log.info, models)
     write_page(page, path)
 
 
@@ -250,5 +258,5 @@ def properties_page(
         seed=SEED,
         settings={"lam": LAM},
         titles=_TITLES,
-        notes=NOTES,
+        notes=_notes(size),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.properties import QUICK, properties_page
+from experiments.properties import SMOKE, properties_page
 from experiments.properties.quantities import curvature, descend, directions
 from experiments.properties.surfaces import surface_cases
 from scoregeo.dataset.closed_curve import ClosedCurve
@@ -66,7 +66,7 @@ def test_one_penalised_direction_is_too_few_in_codimension_two() -> None:
 
 def test_page(tmp_path: Path) -> None:
     told: list[str] = []
-    page = properties_page(QUICK, "the command", told.append)
+    page = properties_page(SMOKE, "the command", told.append)
     text = write_page(page, tmp_path).read_text(encoding="utf-8")
     for part in (
         "the command",
