@@ -227,8 +227,9 @@ def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None
     """The work of `experiment=properties`: write the page (`summary.json`, `table.md`, `table.csv`)
     into `path`.
 
-    `size`: "full", "quick", or "smoke", which only proves that everything runs. `models`: the shipped models
-    of ten digits and of all digits. Raises ConfigError for another size or number of models.
+    `size`: "full", "quick", or "smoke", which only proves that everything runs. `models`: the
+    shipped models of ten digits and of all digits. Raises ConfigError for another size or number of
+    models.
     """
     check_choice("runner.size", size, tuple(SIZES))
     if len(models) != len(LEARNED):

@@ -74,15 +74,8 @@ class ConformalMetric(AbstractClosedFormMetric):
     @property
     def cost(self) -> Cost:
         """`nodes` wherever the factor at a point is asked for."""
-        return Cost(
-            inner=self.nodes,
-            product=self.nodes,
-            initial_velocity=0,
-            christoffel=1,
-            christoffel_pair=1,
-            curvature=self.nodes + 2 * (1 + BACKWARD),
-            unit=self.nodes,
-        )
+        n, jvps = self.nodes, 2 * (1 + BACKWARD)
+        return Cost(n, n, 0, christoffel=1, christoffel_pair=1, curvature=n + jvps, unit=n)
 
     def log_density_ratio(self, x: torch.Tensor) -> torch.Tensor:
         """`log p(x) - log p(anchor)`, [batch] float64; `nodes` score evaluations a point.
