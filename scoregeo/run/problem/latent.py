@@ -4,7 +4,7 @@ prompts.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 
@@ -71,9 +71,16 @@ class LatentProblem(AbstractProblem):
         for name, prompts in zip(self.pairs.names, self.prompts, strict=True):
             for prompt in prompts:
                 self.model.prompts.check(prompt, f"the prompt of {name}")
-        self.parts = [self._part(i) for i in range(len(self.pairs))]
-        self.noisy = any(part.noisy for part in self.parts)
         self._ends: dict[int, torch.Tensor] = {}
+
+    @cached_property
+    def parts(self) -> list[InterpolationProblem]:
+        """A problem for each pair. Inverts the ends: not before all settings are checked."""
+        return [self._part(i) for i in range(len(self.pairs))]
+
+    @property
+    def noisy(self) -> bool:  # type: ignore[override]  # known once the ends are inverted
+        return any(part.noisy for part in self.parts)
 
     def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
         """Baselines, the start, solvers: those of the pairs, together."""

@@ -15,6 +15,7 @@ from scoregeo.inversion.ddim import DDIMInversion
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
+from scoregeo.run.measures import Measures
 from scoregeo.run.problem.latent import LatentProblem
 from scoregeo.score.condition import AlongChord, Fixed
 from scoregeo.score.field import ScoreField
@@ -58,6 +59,13 @@ def problem(folder: Path, listed: Path, *overrides: str) -> LatentProblem:
 @pytest.fixture(scope="module")
 def made(folder: Path, listed: Path) -> LatentProblem:
     return problem(folder, listed)
+
+
+def test_counts_are_checked_before_the_ends_are_inverted(folder: Path, listed: Path) -> None:
+    few = problem(folder, listed, "evaluation.network=efficientnet_lite0")
+    with pytest.raises(ConfigError, match=r"evaluation\.kid_subset_size = 100"):
+        Measures(few.experiment, few)
+    assert "parts" not in vars(few)
 
 
 def test_ends_come_back_as_the_given_pictures(folder: Path, listed: Path) -> None:
