@@ -3,6 +3,7 @@ from .base import BaselinePath as BaselinePath
 from .base import Ends as Ends
 from .density_geodesic import DensityGeodesic as DensityGeodesic
 from .geodesic import MetricGeodesic as MetricGeodesic
+from .graph_euclidean import GraphEuclidean as GraphEuclidean
 from .lerp import Lerp as Lerp
 from .nao import Nao as Nao
 from .noise_diffusion import NoiseDiffusion as NoiseDiffusion

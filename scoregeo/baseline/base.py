@@ -1,6 +1,7 @@
 """The baseline interface: endpoints to a path without a metric."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,11 +22,14 @@ class Ends:
 
     `clean` and `lifted` [pairs, 2, *shape]: the given ends, and the same at the noise level of
     `field`, both in variance-exploding coordinates (equal where the run does not lift).
+    `references(count)`: so many clean data points, or fewer, [count, *shape]; None where there are
+    none.
     """
 
     clean: torch.Tensor
     lifted: torch.Tensor
     field: ScoreField
+    references: Callable[[int], torch.Tensor] | None = None
 
     def at(self, space: str) -> torch.Tensor:
         """The clean ends for "data", the lifted ones for "noise"."""

@@ -113,12 +113,8 @@ def fill_backbone(module: nn.Module, arrays: Mapping[str, Mapping[str, Any]]) ->
         raise DataError(f"{len(layers)} convolutions are expected; the file has {sorted(arrays)}.")
     for index, layer in enumerate(layers):
         kernel = torch.from_numpy(arrays[f"Conv_{index}"]["kernel"]).permute(3, 2, 0, 1)
-        bias = torch.from_numpy(arrays[f"Conv_{index}"]["bias"])
-        if (
-            layer.bias is None
-            or kernel.shape != layer.weight.shape
-            or bias.shape != layer.bias.shape
-        ):
+        bias, own = torch.from_numpy(arrays[f"Conv_{index}"]["bias"]), layer.bias
+        if own is None or kernel.shape != layer.weight.shape or bias.shape != own.shape:
             raise DataError(
                 f"Conv_{index} has shape {list(kernel.shape)}; {list(layer.weight.shape)} is"
                 " expected."

@@ -49,16 +49,18 @@ class ReferenceGraph:
         ties: int,
         rule: Quadrature,
         cache: bool,
+        direct: bool = True,
     ) -> None:
         """`points` [count, *shape]; `edges` [edges, 2]; `ties`: edges from each end to come;
         `rule`: of an edge's length.
 
         `cache`: take the lengths from the cache folder where they are there, and keep them there
-        where not; counted alike."""
+        where not; counted alike. `direct`: whether a pair's own ends have an edge between them.
+        """
         from sklearn.neighbors import NearestNeighbors
 
         self.metric, self.points, self.edges, self.rule = metric, points, edges, rule
-        self.ties = min(ties, len(points) - 1)
+        self.ties, self.direct = min(ties, len(points) - 1), direct
         self.search = NearestNeighbors(n_neighbors=self.ties).fit(points.flatten(1).cpu().numpy())
         if not cache:
             self.weights = self._edge_lengths(np.arange(len(edges)))
@@ -113,16 +115,17 @@ class ReferenceGraph:
         nodes = torch.cat([self.points, tips])
         ties = np.stack([tip_index, nearest.ravel()], 1)
         tie_weights = edge_lengths(self.metric, nodes, ties, self.rule)
-        # A straight edge between the two ends of each pair competes with every way through the
+        # A straight edge between the two ends of each pair competes with every path through the
         # references. It is long, and a rule of few parts may find it free: where it crosses a
         # valley in the middle the score is nought by symmetry.
         firsts, seconds = count + np.arange(0, len(tips), 2), count + np.arange(1, len(tips), 2)
-        rows = np.concatenate([self.edges[:, 0], tip_index, firsts])
-        columns = np.concatenate([self.edges[:, 1], nearest.ravel(), seconds])
-        direct = edge_lengths(self.metric, nodes, np.stack([firsts, seconds], 1), _DIRECT)
-        weights = np.concatenate([self.weights, tie_weights, direct])
+        edges, weights = [self.edges, ties], [self.weights, tie_weights]
+        if self.direct:
+            edges.append(np.stack([firsts, seconds], 1))
+            weights.append(edge_lengths(self.metric, nodes, edges[-1], _DIRECT))
         size = count + len(tips)
-        matrix = coo_matrix((weights, (rows, columns)), shape=(size, size)).tocsr()
+        rows, columns = np.concatenate(edges).T
+        matrix = coo_matrix((np.concatenate(weights), (rows, columns)), shape=(size, size)).tocsr()
         distance, before = dijkstra(
             matrix, directed=False, indices=firsts, return_predecessors=True
         )

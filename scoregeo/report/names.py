@@ -22,6 +22,7 @@ _METHODS = {
     "slerp": "SLERP",
     "lerp_noise": "LERP at the noise level",
     "slerp_noise": "SLERP at the noise level",
+    "graph_euclidean": "Euclidean graph, no score",
     "nao": "NAO",
     "noise_diffusion": "NoiseDiffusion",
     "density_geodesic": "Density geodesic",

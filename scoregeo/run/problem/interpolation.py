@@ -132,7 +132,7 @@ class InterpolationProblem(AbstractProblem):
 
     def _baseline(self, name: str, baseline: AbstractBaseline, _: OnStep | None) -> Outcome:
         experiment = self.experiment
-        ends = Ends(self.clean, self.lifted, experiment.field)
+        ends = Ends(self.clean, self.lifted, experiment.field, self._clean_references)
         began = time.perf_counter()
         source = generator(experiment.settings.seed, f"baseline {name}", self.part)
         found = baseline.path(ends, experiment.num_points, source)
@@ -194,8 +194,11 @@ class InterpolationProblem(AbstractProblem):
     def _first_solver(self) -> AbstractSolver:
         return next(iter(self.experiment.solvers.values()))
 
+    def _clean_references(self, count: int) -> torch.Tensor:
+        return self.experiment.dataset.sample(count, self.experiment.settings.seed).to(self.clean)
+
     def _references(self, count: int) -> torch.Tensor:
-        points = self.experiment.dataset.sample(count, self.experiment.settings.seed).to(self.clean)
+        points = self._clean_references(count)
         return self._lift(points[:, None], "reference noise")[:, 0]
 
     def _lift(self, points: torch.Tensor, purpose: str, part: Part | None = None) -> torch.Tensor:
