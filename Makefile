@@ -56,7 +56,7 @@ format: $(READY) ## Put style right
 
 docs: $(READY) ## Build the documentation into site/ (works offline; about a minute)
 	$(BIN)/mkdocs build
-	@echo "site/index.html; with search: $(BIN)/python -m http.server --directory site"
+	@echo "site/index.html opens in a browser, without a server"
 
 readme: $(READY) ## Write README.md anew from its template and the numbers of results/
 	$(BIN)/python scripts/readme.py
