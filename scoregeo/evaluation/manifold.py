@@ -70,8 +70,8 @@ def arrival(path: torch.Tensor, truth: torch.Tensor) -> Arrival:
     """The point of `truth` nearest to the last point of `path`, both [pairs, points, *shape],
     Euclidean, among its given points.
 
-    It tells a path that keeps to the way and falls behind from one that leaves it; the distance at
-    equal fractions does not."""
+    It distinguishes a path that falls behind on the true path from one that leaves it; the distance
+    at equal fractions does not."""
     if path.shape[0] != truth.shape[0] or path.shape[2:] != truth.shape[2:]:
         raise DataError(
             f"Path {list(path.shape)} and truth {list(truth.shape)} differ in more than their"

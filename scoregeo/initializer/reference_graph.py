@@ -38,8 +38,8 @@ def nearest_edges(points: torch.Tensor, neighbours: int, prune: float | None = N
 
 
 class ReferenceGraph:
-    """Reference points joined by `edges`, and shortest paths between ends tied to their nearest of
-    them.
+    """Reference points connected by `edges`, and shortest paths between ends tied to their nearest
+    of them.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ReferenceGraph:
         tip_index = np.repeat(count + np.arange(len(tips)), self.ties)
         targets = torch.as_tensor(nearest.ravel())
         tie_weights = self._lengths(tips.repeat_interleave(self.ties, 0), self.points[targets])
-        # A straight edge between the two ends of each pair competes with every way through the
+        # A straight edge between the two ends of each pair competes with every path through the
         # references. It is long, and a rule of few parts may find it free: where it crosses a
         # valley in the middle the score is nought by symmetry.
         firsts, seconds = count + np.arange(0, len(tips), 2), count + np.arange(1, len(tips), 2)
@@ -149,8 +149,8 @@ class ReferenceGraph:
         for pair, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
             if not np.isfinite(distance[pair, second]):
                 log.warning(
-                    "pair %d cannot be joined through the references: it starts from the straight"
-                    " line.",
+                    "pair %d cannot be connected through the references: it starts from the"
+                    " straight line.",
                     pair,
                 )
                 paths.append(linear(ends[pair : pair + 1].to(self.points), num_points))

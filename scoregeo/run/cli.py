@@ -56,7 +56,7 @@ def run_overrides(arguments: Sequence[str]) -> None:
     if len(found) > len(arguments) and not {"-m", "--multirun"} & set(found):
         found.insert(0, "-m")  # flags come first
     sys.argv[1:] = at_home(found)
-    with _told():
+    with _clear_errors():
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(job)()
 
 
@@ -64,12 +64,12 @@ def launch_all(commands: Sequence[Sequence[str]], overrides: Sequence[str]) -> N
     """Run many commands as one multirun (`scoregeo.run.launch.launch`); errors end the process as
     those of `main` do.
     """
-    with _told():
+    with _clear_errors():
         launch(commands, overrides, job)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _clear_errors() -> Iterator[None]:
     """End the process with one clear line for what Hydra, a launcher or the user stops."""
     from scoregeo.run.explain import compose_errors, explain
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
-from scoregeo._utils.errors import ConfigError, ScoregeoError
+from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
 from scoregeo.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def execute(
     With `shard=k` it is that shard's pairs, in a folder within `path`; with `shards=N` alone it
     merges the shards that lie there. `group`: the name of the multirun it is a job of; such a job
     waits where another one works in the same folder. The reason is also in the folder's manifest,
-    the traceback in its error.txt; a configuration that is refused before any method has finished
-    leaves no folder.
+    the traceback in its error.txt. Settings and files that are refused before any method has
+    finished leave no folder.
     """
     from scoregeo._utils.heap import keep_freed_memory
     from scoregeo.run.build import build, own_runner
@@ -131,7 +131,7 @@ def execute(
             if known
             else f"{type(error).__name__}: {' '.join(str(error).split())}"
         )
-        if isinstance(error, ConfigError) and folder.unused:
+        if isinstance(error, (ConfigError, DataError)) and folder.unused:
             _fail(trackers, reason)
             folder.discard()
         else:

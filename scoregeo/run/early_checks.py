@@ -57,7 +57,7 @@ def _check_option(node: Node, where: str, nested: bool) -> None:
 
 
 def check_values(node: Node) -> None:
-    """Evaluate the checks that the target of a node begins with, as far as its source tells.
+    """Evaluate the checks that the target of a node begins with, as far as its source shows.
 
     Raises ConfigError as they do.
     """

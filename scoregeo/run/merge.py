@@ -1,5 +1,5 @@
-"""The folder of a whole run from those of its shards: joined, measured over all pairs, and written
-as an ordinary run is.
+"""The folder of a whole run from those of its shards: concatenated, measured over all pairs, and
+written as an ordinary run is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
