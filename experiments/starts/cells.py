@@ -28,7 +28,6 @@ from scoregeo.solver.gauss_newton import GaussNewton
 
 log = logging.getLogger(__name__)
 
-REACHED = 1.05  # of the best known energy
 CELLS = "methods"  # the cells' folder in a run's, which is cleared where a run is made anew
 
 Values = tuple[float | None, ...]  # one a pair; None (null in JSON) where there is no finite number
@@ -92,7 +91,7 @@ class Cell:
     @property
     def finite_energy(self) -> torch.Tensor:
         """`energy` with infinity where there is none, [pairs] float64."""
-        return _numbers(self.energy)
+        return numbers_of(self.energy)
 
 
 def run(
@@ -199,66 +198,12 @@ def run_cell(case: Case, problem: Problem, start: str) -> Cell:
     )
 
 
-@dataclass(frozen=True)
-class Share:
-    """What came of one start on one case in one group of pairs (None: all of them): medians over
-    `pairs` pairs.
-
-    `reached`: pairs within 5 % of the best known energy. `ratio`: geodesic's energy over the best
-    known; `start_ratio`: the start's own.
-    """
-
-    case: str
-    start: str
-    group: str | None
-    pairs: int
-    reached: int
-    ratio: float
-    start_ratio: float
-    start_evaluations: float
-    solver_evaluations: float
-
-
-def shares(cells: Sequence[Cell]) -> list[Share]:
-    """Every start in every group and in all of them, from the cells of one case."""
-    best = torch.stack([cell.finite_energy for cell in cells]).amin(0)
-    found = []
-    for cell in cells:
-        for group in [*dict.fromkeys(cell.groups), None]:
-            chosen = torch.tensor([group in (None, own) for own in cell.groups])
-            found.append(_share(cell, group, chosen, best))
-    return found
-
-
-def _share(cell: Cell, group: str | None, chosen: torch.Tensor, best: torch.Tensor) -> Share:
-    ratio = (cell.finite_energy / best)[chosen].nan_to_num(
-        torch.inf, torch.inf
-    )  # infinite over infinite: no start has an energy
-    own = (_numbers(cell.start_energy) / best)[chosen].nan_to_num(torch.inf, torch.inf)
-    return Share(
-        case=cell.case,
-        start=cell.start,
-        group=group,
-        pairs=int(chosen.sum()),
-        reached=int((ratio <= REACHED).sum()),
-        ratio=_median(ratio),
-        start_ratio=_median(own),
-        start_evaluations=_median(_numbers(cell.start_evaluations)[chosen]),
-        solver_evaluations=_median(_numbers(cell.solver_evaluations)[chosen]),
-    )
-
-
-def _numbers(values: Values) -> torch.Tensor:
+def numbers_of(values: Values) -> torch.Tensor:
     """[pairs] float64, infinity where there is no finite value."""
     found = torch.tensor(
         [torch.inf if value is None else value for value in values], dtype=torch.float64
     )
     return found.nan_to_num(torch.inf, torch.inf)
-
-
-def _median(values: torch.Tensor) -> float:
-    """The lower of the two in the middle, so that one infinity of two does not hide the other."""
-    return float(values.median())
 
 
 def load_cell(path: Path) -> Cell | None:

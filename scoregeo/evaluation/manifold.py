@@ -58,8 +58,8 @@ def distance_to_path(path: torch.Tensor, truth: torch.Tensor) -> Distance:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where paths end beside the way they should have gone: `share` of the way, within [0, 1], and
-    distance `off` it; [pairs].
+    """Where paths end relative to the true path: `share` of it, within [0, 1], and distance
+    `off` it; [pairs].
     """
 
     share: torch.Tensor

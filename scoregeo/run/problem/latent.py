@@ -187,6 +187,6 @@ class LatentProblem(AbstractProblem):
         return torch.cat([ends[:1], self._decoded(index, points[1:-1], u[1:-1]), ends[1:]])
 
     def _decoded(self, index: int, points: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-        """Pictures of latents at the noise level that lie `u` of the way along pair `index`."""
+        """Pictures of noisy latents at the fractions `u` of the path of pair `index`."""
         field = self.model.field(self.model.at(self.prompts[index], u))
         return self.model.decode(self.experiment.inversion.decode(points, field))

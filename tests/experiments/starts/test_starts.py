@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.starts.cells import Case, Cell, Problem, run_case, shares
+from experiments.starts.cells import Case, Cell, Problem, run_case
 from experiments.starts.page import Done, draw, starts_page
+from experiments.starts.shares import shares
 from experiments.starts.torus import TorusAtAngles
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import read_json
