@@ -13,7 +13,10 @@ UV_VERSION := 0.13.8
 PARALLEL := -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast test-cluster lint format docs readme hooks reproduce-paper stable-diffusion exact-gradient report browser bench sweep-lambda sweep-steps starts memory sigma-auto train-digits model-cards train-emoji emoji-assets lock clean
+.PHONY: help setup test test-fast test-cluster lint format docs readme hooks
+.PHONY: reproduce-paper stable-diffusion exact-gradient report browser bench
+.PHONY: sweep-lambda sweep-steps starts memory sigma-auto
+.PHONY: train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -22,11 +25,12 @@ help: ## Show this list
 	@echo "                     $(EXPERIMENTS)"
 	@echo
 	@echo "  PROFILE=quick|full   size of reproduce-paper and the sweeps (now: $(PROFILE))"
-	@echo "  LAUNCHER=local|ray|slurm   of reproduce-paper (now: $(LAUNCHER)); basic runs one job at a time in this process"
+	@echo "  LAUNCHER=local|ray|slurm   of reproduce-paper (now: $(LAUNCHER));"
+	@echo "                             basic runs one job at a time in this process"
 	@echo "  EMOJI=FOLDER         unpacked npm package emoji-datasource-google 16.0.0 (now: $(EMOJI))"
 	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
 
-setup: $(READY) ## Make the virtual environment with the pinned packages and a Chromium for the tests (about 6.2 GB)
+setup: $(READY) ## Make the virtual environment, a Chromium for the tests in it (6.2 GB)
 
 $(READY): requirements.lock requirements.no-deps.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,7 +47,8 @@ test: $(READY) ## Run every test but those of test-cluster
 test-fast: $(READY) ## Run the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not cluster" $(PARALLEL)
 
-test-cluster: $(READY) ## Run the launchers' tests on a SLURM and a Ray cluster that they start on this machine (Linux; says what is missing)
+# On a SLURM and a Ray cluster that they start on this machine; they say what is missing.
+test-cluster: $(READY) ## Run the launchers' tests on clusters of this machine (Linux)
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
 lint: $(READY) ## Check style and types
@@ -57,7 +62,7 @@ format: $(READY) ## Put style right
 
 docs: $(READY) ## Build the documentation into site/ (works offline; about a minute)
 	$(BIN)/mkdocs build
-	@echo "site/index.html; with search: $(BIN)/python -m http.server --directory site"
+	@echo "site/index.html opens in a browser, without a server"
 
 readme: $(READY) ## Write README.md anew from its template and the numbers of results/
 	$(BIN)/python scripts/readme.py
@@ -65,32 +70,36 @@ readme: $(READY) ## Write README.md anew from its template and the numbers of re
 hooks: $(READY) ## Run ruff, mypy and a check for large files before every commit
 	$(BIN)/pre-commit install
 
-reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes where it stopped)
+reproduce-paper: $(READY) ## Run the paper's experiments and write results/ (resumes)
 	$(REPRODUCE) --profile $(PROFILE); \
 	  code=$$?; $(REPORT) && exit $$code
 
-REPRODUCE = $(BIN)/python scripts/reproduce.py --launcher $(LAUNCHER) --output $(OUTPUTS)/reproduce --results $(RESULTS)
+REPRODUCE = $(BIN)/python scripts/reproduce.py --launcher $(LAUNCHER) \
+  --output $(OUTPUTS)/reproduce --results $(RESULTS)
 REPORT = $(BIN)/scoregeo-report $(RESULTS)
 
 # benchmark and memory have targets of their own.
-EXPERIMENTS := $(filter-out benchmark memory,$(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
+EXPERIMENTS := $(filter-out benchmark memory, \
+  $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
 .PHONY: $(EXPERIMENTS:%=experiment-%)
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
 	$(REPRODUCE) --experiment $* --profile $(PROFILE)
 
-stable-diffusion: $(READY) ## The emoji experiment with its 20 pairs: results/stable_diffusion_twenty/ (half an hour or less on two cores; resumes)
+# results/stable_diffusion_twenty/
+stable-diffusion: $(READY) ## The emoji experiment, 20 pairs (up to half an hour; resumes)
 	$(REPRODUCE) --only stable_diffusion_twenty
 
-exact-gradient: $(READY) ## Ten digits' geodesics by the exact gradient of the U-Net's metric: results/rotated_mnist_unet_ten_exact_gradient/ (a quarter of an hour; resumes)
+# results/rotated_mnist_unet_ten_exact_gradient/
+exact-gradient: $(READY) ## Ten digits by the U-Net's exact gradient (15 minutes; resumes)
 	$(REPRODUCE) --only rotated_mnist_unet_ten_exact_gradient
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(REPORT)
 
-browser: $(READY) ## Fetch the Chromium that the report's tests open it in, where make setup could not
+browser: $(READY) ## Fetch the Chromium of the report's tests, where make setup could not
 	$(BIN)/python scripts/browser.py
 
-bench: $(READY) ## Compare the solvers: results/bench_solver/ (about 15 minutes on two cores; resumes)
+bench: $(READY) ## Compare the solvers: results/bench_solver/ (15 minutes; resumes)
 	$(BIN)/python -m experiments.benchmark --output $(RESULTS) --store $(OUTPUTS)/bench
 
 sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
@@ -99,43 +108,53 @@ sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphe
 sweep-steps: $(READY) ## Sweep the points of a path, solver.num_points, on the sphere
 	$(BIN)/scoregeo -m experiment=sphere solver.num_points=8,16,32,64
 
-starts: $(READY) ## How often each start leads to the best geodesic: results/starts/ (half an hour or more on two cores; resumes)
+# results/starts/
+starts: $(READY) ## How often each start finds the best geodesic (half an hour; resumes)
 	$(REPRODUCE) --only starts
 
-memory: $(READY) ## Memory at Stable Diffusion's size, whole batches and split ones: results/memory/ (Linux; minutes)
+# results/memory/
+memory: $(READY) ## Memory of batches at Stable Diffusion's size (Linux; minutes)
 	$(BIN)/python -m experiments.memory --results $(RESULTS)
 
-sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid: results/sigma_auto/ (half an hour or more on one core; resumes)
+# results/sigma_auto/
+sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid (half an hour; resumes)
 	$(REPRODUCE) --only sigma_auto
 
 train-digits: $(READY) ## Train the digit classifier and both digit models anew (hours on two cores)
-	$(BIN)/python scripts/train_digits.py --model classifier --steps 5000 --out $(OUTPUTS)/train/classifier --export
-	$(BIN)/python scripts/train_digits.py --model ten --steps 13500 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export
-	$(BIN)/python scripts/digit_geodesics.py --seed 2000 --out $(OUTPUTS)/train/geodesics_2000.safetensors
-	$(BIN)/python scripts/train_digits.py --model ten --steps 15600 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export \
-	  --geodesics $(OUTPUTS)/train/geodesics_2000.safetensors
-	$(BIN)/python scripts/digit_geodesics.py --seed 3000 --out $(OUTPUTS)/train/geodesics_3000.safetensors
-	$(BIN)/python scripts/train_digits.py --model ten --steps 18000 --lr 7e-4 --out $(OUTPUTS)/train/ten --compile --export \
-	  --geodesics $(OUTPUTS)/train/geodesics_2000.safetensors $(OUTPUTS)/train/geodesics_3000.safetensors
-	$(BIN)/python scripts/train_digits.py --model all --steps 5000 --out $(OUTPUTS)/train/all --compile --export
+	$(DIGITS) --model classifier --steps 5000 --out $(TRAIN)/classifier --export
+	$(DIGITS_TEN) --steps 13500
+	$(BIN)/python scripts/digit_geodesics.py --seed 2000 --out $(TRAIN)/geodesics_2000.safetensors
+	$(DIGITS_TEN) --steps 15600 --geodesics $(TRAIN)/geodesics_2000.safetensors
+	$(BIN)/python scripts/digit_geodesics.py --seed 3000 --out $(TRAIN)/geodesics_3000.safetensors
+	$(DIGITS_TEN) --steps 18000 \
+	  --geodesics $(TRAIN)/geodesics_2000.safetensors $(TRAIN)/geodesics_3000.safetensors
+	$(DIGITS) --model all --steps 5000 --out $(TRAIN)/all --compile --export
 	$(MAKE) model-cards
+
+TRAIN = $(OUTPUTS)/train
+DIGITS = $(BIN)/python scripts/train_digits.py
+DIGITS_TEN = $(DIGITS) --model ten --lr 7e-4 --out $(TRAIN)/ten --compile --export
 
 model-cards: $(READY) ## Measure the shipped models and write their cards
 	$(BIN)/python scripts/model_card.py
 
 $(EMOJI)/emoji.json:
 	mkdir -p $(dir $(EMOJI))
-	cd $(dir $(EMOJI)) && npm pack --silent emoji-datasource-google@16.0.0 && tar xf emoji-datasource-google-16.0.0.tgz
+	cd $(dir $(EMOJI)) && npm pack --silent emoji-datasource-google@16.0.0 \
+	  && tar xf emoji-datasource-google-16.0.0.tgz
 
-train-emoji: $(READY) $(EMOJI)/emoji.json ## Train the emoji text-to-image model anew (a day on one core; resumes; needs npm or EMOJI=)
-	$(BIN)/python scripts/train_emoji.py --emoji $(EMOJI) --out $(OUTPUTS)/train/emoji --compile --export
+# Both need npm or EMOJI=.
+train-emoji: $(READY) $(EMOJI)/emoji.json ## Train the emoji model anew (a day; resumes)
+	$(BIN)/python scripts/train_emoji.py --emoji $(EMOJI) --out $(TRAIN)/emoji --compile --export
 	$(BIN)/python scripts/emoji_card.py --emoji $(EMOJI)
 
-emoji-assets: $(READY) $(EMOJI)/emoji.json ## Make the shipped emoji pictures anew (needs npm or EMOJI=)
+emoji-assets: $(READY) $(EMOJI)/emoji.json ## Make the shipped emoji pictures anew
 	$(BIN)/python scripts/make_emoji_assets.py --emoji $(EMOJI)
 
 lock: $(READY) ## Pin the newest allowed versions in requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet --upgrade --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url \
+	  --custom-compile-command "make lock" --quiet --upgrade --extra dev pyproject.toml \
+	  -o requirements.lock
 
 clean: ## Remove run folders and caches; keeps the environment and results/
 	rm -rf $(OUTPUTS) multirun wandb site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

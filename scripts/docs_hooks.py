@@ -1,4 +1,5 @@
-"""MkDocs hooks: pages outside docs/ join the site, so that links work in the repository and there.
+"""MkDocs hooks: pages outside docs/ become part of the site, so that links work in the repository
+and there.
 
 The site shows a page of the repository at the same path, one of docs/ without `docs/`. Links are
 written for the repository, relative to their file; `on_page_markdown` turns them.
@@ -15,7 +16,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = "docs/"
-OUTSIDE = (  # pages and pictures that join the site
+OUTSIDE = (  # pages and pictures outside docs/ that the site shows
     "results/**/*.md",
     "results/**/*.png",
     "experiments/README.md",

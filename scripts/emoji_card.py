@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from model_card import table
-from train_emoji import LENGTH, drawing_weights, tokens_of
+from emoji_card_text import EACH, GUIDANCE, NAME, PROMPTS, STEPS, card_text
+from emoji_networks import LENGTH, drawing_weights, tokens_of
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json, write_json, write_text
@@ -22,39 +22,8 @@ from scoregeo.score.schedule import NoiseSchedule
 from scoregeo.training.autoencoder import decode, encode_all, moments, reconstruction_psnr
 from scoregeo.training.latent_diffusion import TextToLatent, latent_denoising_error
 
-NAME = "emoji_sd"
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-STEPS = 50
-GUIDANCE = 3.0
-EACH = 4  # samples of a prompt
 SEED = 0
-PROMPTS = (
-    *(
-        "red apple",
-        "green apple",
-        "banana",
-        "strawberry",
-        "cat face",
-        "dog face",
-        "panda face",
-        "frog face",
-    ),
-    *(
-        "grinning face",
-        "crying face",
-        "angry face",
-        "blue heart",
-        "clock face three oclock",
-        "full moon symbol",
-    ),
-    *("thumbs up sign: dark skin tone", "rocket"),
-    *("blue apple", "crying dog face", "purple banana", "green cat face"),  # no emoji is called so
-)
-LICENCE = (
-    "Data: Noto Emoji, by Google, from the npm package emoji-datasource-google 16.0.0, whose README"
-    " gives the pictures as under the Apache License 2.0. The weights were trained on them and are"
-    " given under the same licence."
-)
 
 
 def load_pipeline(folder: Path) -> Any:
@@ -194,79 +163,6 @@ def write_card(folder: Path, source: EmojiSource, by_eye: str) -> None:
     card["by_eye"] = by_eye or (read_json(old).get("by_eye", "") if old.exists() else "")
     write_json(old, card)
     write_text(folder / "README.md", card_text(card))
-
-
-def card_text(card: dict[str, Any]) -> str:
-    """The card in Markdown."""
-    count, vae = card["parameters"], card["vae"]
-    kept, seen = (card["psnr"][name] for name in ("held-out", "training"))
-    rows: list[list[object]] = [
-        [
-            r["sigma"],
-            r["held-out"] ** 0.5,
-            r["training"] ** 0.5,
-            r["held-out, no prompt"] ** 0.5,
-            r["gaussian"] ** 0.5,
-        ]
-        for r in card["denoising"]
-    ]
-    parts = [
-        f"# {NAME}",
-        (
-            "A small text-to-image latent diffusion model of emoji, in the folder layout of"
-            f" diffusers' `StableDiffusionPipeline`: autoencoder ({count['vae'] / 1e6:.2f} M"
-            " parameters; pictures 3 x 64 x 64, latents 4 x 16 x 16), U-Net"
-            f" ({count['unet'] / 1e6:.2f} M), CLIP-like text encoder"
-            f" ({count['text_encoder'] / 1e6:.2f} M, prompts up to {LENGTH} tokens); Stable"
-            " Diffusion's noise schedule, v-prediction. Weights in float16."
-        ),
-        "## Training",
-        (
-            "    npm pack emoji-datasource-google@16.0.0 && tar xf"
-            " emoji-datasource-google-16.0.0.tgz\n    python scripts/train_emoji.py --emoji"
-            f" package --out outputs/train/emoji --seed {card['seed']} --vae-steps {vae['steps']}"
-            f" --vae-batch {vae['batch']} --vae-lr {vae['lr']:g} --steps {card['steps']} --batch"
-            f" {card['batch']} --lr {card['lr']:g} --compile --export"
-        ),
-        f"Autoencoder: {vae['steps']:,} steps of {vae['batch']} pictures,"
-        f" {vae['seconds'] / 3600:.1f} hours. U-Net and text encoder together: {card['steps']:,}"
-        f" steps of {card['batch']} latents, {card['seconds'] / 3600:.1f} hours; AdamW, linear"
-        " cooldown of the learning rate to zero, moving averages of the weights. The empty prompt"
-        " stands for a tenth of the prompts. One base emoji in twenty, with all its skin tones,"
-        f" was kept out ({kept['pictures']} of {kept['pictures'] + seen['pictures']:,} pictures)."
-        f" {card['note']}".strip(),
-        "![loss](loss.png)",
-        "## Reconstructions",
-        (
-            f"PSNR of pictures encoded and decoded: {kept['mean']:.1f} dB held-out (least"
-            f" {kept['least']:.1f}), {seen['mean']:.1f} dB training (least {seen['least']:.1f})."
-            " Held-out pictures, and under them their reconstructions:"
-        ),
-        "![reconstructions](reconstructions.png)",
-        "## Samples",
-        (
-            f"DDIM, {STEPS} steps, guidance {GUIDANCE:g}, {EACH} samples of each of {len(PROMPTS)}"
-            " prompts from the same noise, not selected. No emoji is called what the last four"
-            " say."
-        ),
-        "![samples](samples.png)",
-        card["by_eye"],
-        "## Denoising error",
-        (
-            "Root mean squared error per number of the denoised latents, whose standard deviation"
-            " is one, on the noise shell `x0 + sigma z`: held-out pictures under their names, as"
-            " many training pictures, and held-out pictures under the empty prompt. Gaussian: what"
-            " knowing the variance alone gives, `sigma / sqrt(1 + sigma^2)`."
-        ),
-        table(["sigma", "held-out", "training", "held-out, no prompt", "Gaussian"], rows),
-        "## Terms",
-        LICENCE,
-        (
-            "This card: `python scripts/emoji_card.py --emoji package`; numbers in `card.json`,"
-            " training facts in `training.json`."
-        ),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ HOLD, STEP = 700, 90  # milliseconds: at both ends, and a frame
 
 
 def frame(sheet: Image.Image, column: int) -> Image.Image:
-    """The shown methods side by side at one point of the way, a caption under each."""
+    """The shown methods side by side at one point of the path, a caption under each."""
     side = sheet.width // COLUMNS
     size = side * SCALE
     width = len(SHOWN) * size + (len(SHOWN) - 1) * GAP

@@ -1,4 +1,4 @@
-"""The numbers of finished parts, kept so that a benchmark that was interrupted goes on where it
+"""The numbers of finished parts, kept so that a benchmark that was interrupted resumes where it
 stopped.
 """
 

@@ -4,7 +4,7 @@ against split ones.
     python -m experiments.memory [--frames 16] [--pixels 256] [--chunks 16 1]
 
 Networks of that architecture with random weights, on the CPU, each measurement in a process of its
-own: the peak of resident memory above what it was with the network loaded, as Linux tells it.
+own: the peak of resident memory above what it was with the network loaded, as Linux reports it.
 Writes the page `results/memory/`.
 """
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from experiments.noise_level.levels import RULE_OF, STRAIGHT, Cell, Verdict, read_cells, verdict
+from experiments.noise_level.levels import RULE_OF, STRAIGHT, Cell, read_cells
+from experiments.noise_level.verdict import Verdict, verdict
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table, table_of

@@ -28,14 +28,13 @@ from scoregeo.solver.gauss_newton import GaussNewton
 
 log = logging.getLogger(__name__)
 
-REACHED = 1.05  # of the best known energy
 CELLS = "methods"  # the cells' folder in a run's, which is cleared where a run is made anew
 
 Values = tuple[float | None, ...]  # one a pair; None (null in JSON) where there is no finite number
 
 
 @dataclass(frozen=True)
-class Joining:
+class Problem:
     """What a case's starts work on: ends, a metric, and its data.
 
     `ends` [pairs, 2, *shape], with the group of each pair, such as the angle between its ends.
@@ -50,14 +49,14 @@ class Joining:
 
 @dataclass(frozen=True)
 class Case:
-    """One problem of the study. `joining` is called when its first cell is computed.
+    """One problem of the study. `problem` is called when its first cell is computed.
 
     `far` are the starts that lie far from a geodesic: from these lam is raised step by step, as a
     user would.
     """
 
     name: str
-    joining: Callable[[], Joining]
+    problem: Callable[[], Problem]
     starts: Mapping[str, AbstractInitializer]
     solver: GaussNewton
     far: tuple[str, ...] = ("lerp", "slerp", "perturbed")
@@ -69,7 +68,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Cell:
-    """One start on one case; a value a pair. `groups`: as of `Joining`.
+    """One start on one case; a value a pair. `groups`: as of `Problem`.
 
     `energy`: certified, of the geodesic; `start_energy`: of the start itself, on the same
     quadrature; None where there is none. `start_evaluations`, `solver_evaluations`: score
@@ -92,7 +91,7 @@ class Cell:
     @property
     def finite_energy(self) -> torch.Tensor:
         """`energy` with infinity where there is none, [pairs] float64."""
-        return _numbers(self.energy)
+        return numbers_of(self.energy)
 
 
 def run(
@@ -118,12 +117,12 @@ def run(
         raise bad_value("solver", option_name(config["solver"]), "'gauss_newton' for this study")
     if case is None:
         raise bad_value("runner.case", case, "a case's name, as the options of case/starts have it")
-    found = Case(case, lambda: joining_of(config), made, solver, tuple(far))
+    found = Case(case, lambda: problem_of(config), made, solver, tuple(far))
     for cell in run_case(found, path / CELLS):
         log.info("%s, %s: %.1f s", cell.case, cell.start, cell.seconds)
 
 
-def joining_of(config: Mapping[str, Any]) -> Joining:
+def problem_of(config: Mapping[str, Any]) -> Problem:
     """Pairs, metric and references of a run's configuration.
 
     Raises ConfigError where it has another metric than `stein`.
@@ -133,7 +132,7 @@ def joining_of(config: Mapping[str, Any]) -> Joining:
     if not isinstance(metric, SteinMetric):
         raise bad_value("metric", metric.name, "'stein' for this study")
     pairs = dataset.pairs(settings.seed)
-    return Joining(
+    return Problem(
         pairs.ends.to(settings.device),
         pairs.groups,
         metric,
@@ -143,28 +142,28 @@ def joining_of(config: Mapping[str, Any]) -> Joining:
 
 def run_case(case: Case, folder: Path) -> Iterator[Cell]:
     """The cells of a case, from `folder` where they are there, else computed and kept."""
-    joining: Joining | None = None
+    problem: Problem | None = None
     for start in case.starts:
         path = folder / f"{start}.json"
         cell = load_cell(path)
         if cell is None:
-            joining = joining or case.joining()
-            cell = run_cell(case, joining, start)
+            problem = problem or case.problem()
+            cell = run_cell(case, problem, start)
             write_json(path, {"format": FORMAT, **vars(cell)})
         yield cell
 
 
 @torch.no_grad()
-def run_cell(case: Case, joining: Joining, start: str) -> Cell:
+def run_cell(case: Case, problem: Problem, start: str) -> Cell:
     """Prepare one start, solve from it, certify. A start that meets a bad score has no energies,
     and its reason as `failure`.
     """
-    counting = CountingScore(joining.metric.field.score)
-    metric = SteinMetric(ScoreField(counting, joining.metric.field.sigma), joining.metric.lam)
-    pairs, began = len(joining.ends), time.perf_counter()
+    counting = CountingScore(problem.metric.field.score)
+    metric = SteinMetric(ScoreField(counting, problem.metric.field.sigma), problem.metric.lam)
+    pairs, began = len(problem.ends), time.perf_counter()
     try:
-        paths = case.starts[start].prepare(metric, joining.references)
-        path = paths(joining.ends, case.solver.num_points)
+        paths = case.starts[start].prepare(metric, problem.references)
+        path = paths(problem.ends, case.solver.num_points)
         spent = counting.count / pairs
         rule = Quadrature("trapezoid", REFINEMENT * case.solver.subnodes)
         start_energy = torch.cat([metric.energy(one, rule) for one in path.split(1)])
@@ -175,7 +174,7 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
         return Cell(
             case.name,
             start,
-            joining.groups,
+            problem.groups,
             nothing,
             nothing,
             nothing,
@@ -188,7 +187,7 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
     return Cell(
         case=case.name,
         start=start,
-        groups=joining.groups,
+        groups=problem.groups,
         energy=tuple(solution.certified_energy.tolist()),
         start_energy=tuple(start_energy.tolist()),
         start_evaluations=(spent,) * pairs,
@@ -199,66 +198,12 @@ def run_cell(case: Case, joining: Joining, start: str) -> Cell:
     )
 
 
-@dataclass(frozen=True)
-class Share:
-    """What came of one start on one case in one group of pairs (None: all of them): medians over
-    `pairs` pairs.
-
-    `reached`: pairs within 5 % of the best known energy. `ratio`: geodesic's energy over the best
-    known; `start_ratio`: the start's own.
-    """
-
-    case: str
-    start: str
-    group: str | None
-    pairs: int
-    reached: int
-    ratio: float
-    start_ratio: float
-    start_evaluations: float
-    solver_evaluations: float
-
-
-def shares(cells: Sequence[Cell]) -> list[Share]:
-    """Every start in every group and in all of them, from the cells of one case."""
-    best = torch.stack([cell.finite_energy for cell in cells]).amin(0)
-    found = []
-    for cell in cells:
-        for group in [*dict.fromkeys(cell.groups), None]:
-            chosen = torch.tensor([group in (None, own) for own in cell.groups])
-            found.append(_share(cell, group, chosen, best))
-    return found
-
-
-def _share(cell: Cell, group: str | None, chosen: torch.Tensor, best: torch.Tensor) -> Share:
-    ratio = (cell.finite_energy / best)[chosen].nan_to_num(
-        torch.inf, torch.inf
-    )  # infinite over infinite: no start has an energy
-    own = (_numbers(cell.start_energy) / best)[chosen].nan_to_num(torch.inf, torch.inf)
-    return Share(
-        case=cell.case,
-        start=cell.start,
-        group=group,
-        pairs=int(chosen.sum()),
-        reached=int((ratio <= REACHED).sum()),
-        ratio=_median(ratio),
-        start_ratio=_median(own),
-        start_evaluations=_median(_numbers(cell.start_evaluations)[chosen]),
-        solver_evaluations=_median(_numbers(cell.solver_evaluations)[chosen]),
-    )
-
-
-def _numbers(values: Values) -> torch.Tensor:
+def numbers_of(values: Values) -> torch.Tensor:
     """[pairs] float64, infinity where there is no finite value."""
     found = torch.tensor(
         [torch.inf if value is None else value for value in values], dtype=torch.float64
     )
     return found.nan_to_num(torch.inf, torch.inf)
-
-
-def _median(values: torch.Tensor) -> float:
-    """The lower of the two in the middle, so that one infinity of two does not hide the other."""
-    return float(values.median())
 
 
 def load_cell(path: Path) -> Cell | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from experiments.starts.cells import CELLS, REACHED, Cell, Share, load_cell, shares
+from experiments.starts.cells import CELLS, Cell, load_cell
+from experiments.starts.shares import REACHED, Share, shares
 from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.curves import sweep_heatmap

@@ -18,10 +18,11 @@ CLOSED_FORM = "closed_form"
 
 @dataclass(frozen=True)
 class Ends:
-    """What a baseline may know of the pairs it joins.
+    """What a baseline may know of the pairs it interpolates.
 
     `clean` and `lifted` [pairs, 2, *shape]: the given ends, and the same at the noise level of
-    `field`, both in variance-exploding coordinates (equal where the run does not lift).
+    `field`, both in variance-exploding coordinates (equal where the run keeps to
+    clean points).
     `references(count)`: so many clean data points, or fewer, [count, *shape]; None where there are
     none.
     """
@@ -32,7 +33,7 @@ class Ends:
     references: Callable[[int], torch.Tensor] | None = None
 
     def at(self, space: str) -> torch.Tensor:
-        """The clean ends for "data", the lifted ones for "noise"."""
+        """The clean ends for "data", those at the noise level for "noise"."""
         return self.lifted if space == NOISE else self.clean
 
     @property
@@ -97,7 +98,7 @@ def check_ends(name: str, ends: torch.Tensor, num_points: int) -> None:
         )
 
 
-def joined(inner: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+def with_ends(inner: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
     """Inner points [pairs, points - 2, D] between the given ends [pairs, 2, *shape], which are kept
     to the last bit.
     """

@@ -8,14 +8,21 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value, check_number
-from scoregeo.baseline.base import NOISE, AbstractBaseline, BaselinePath, Ends, check_ends, joined
+from scoregeo.baseline.base import (
+    NOISE,
+    AbstractBaseline,
+    BaselinePath,
+    Ends,
+    check_ends,
+    with_ends,
+)
 from scoregeo.baseline.spline import cubic, cubic_matrix, round_spline, round_velocity
 from scoregeo.path.interpolation import parameter
 from scoregeo.solver.base import BUDGET, CONVERGED
 
 log = logging.getLogger(__name__)
 
-_PARALLEL = 1 - 1e-9  # |cos| of the ends above which no great circle between them can be told
+_PARALLEL = 1 - 1e-9  # |cos| of the ends above which no great circle between them is determined
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class DensityGeodesic(AbstractBaseline):
             )
         inner = run.at(parameter(num_points, run.nodes)[1:-1]) * ends.scale
         return BaselinePath(
-            path=joined(inner, ends.lifted),
+            path=with_ends(inner, ends.lifted),
             status=tuple(CONVERGED if done else BUDGET for done in run.done.tolist()),
             iterations=run.steps.cpu(),
             score_evaluations=run.evaluations.cpu(),
@@ -136,7 +143,7 @@ class _Relaxation:
             if parallel.any():
                 raise DataError(
                     f"baseline.density_geodesic: the ends of pair {int(parallel.nonzero()[0])} are"
-                    " parallel (or one is 0): no single great circle joins them;"
+                    " parallel (or one is 0): no single great circle connects them;"
                     " baseline.density_geodesic.sphere=false works."
                 )
             self.nodes = directions * self.radius

@@ -11,7 +11,7 @@ from scoregeo.path.interpolation import linear
 
 @dataclass(frozen=True)
 class Lerp(AbstractBaseline):
-    """`(1 - u) a + u b`, of the clean ends ("data") or of the lifted ones ("noise"); no score
+    """`(1 - u) a + u b`, of the clean ends ("data") or of the noisy ones ("noise"); no score
     evaluation.
     """
 

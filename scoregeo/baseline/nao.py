@@ -7,7 +7,14 @@ import torch
 
 from scoregeo._utils.errors import check_number
 from scoregeo._utils.seed import uniform
-from scoregeo.baseline.base import NOISE, AbstractBaseline, BaselinePath, Ends, check_ends, joined
+from scoregeo.baseline.base import (
+    NOISE,
+    AbstractBaseline,
+    BaselinePath,
+    Ends,
+    check_ends,
+    with_ends,
+)
 from scoregeo.path.interpolation import linear
 from scoregeo.solver.base import BUDGET, CONVERGED
 
@@ -72,7 +79,7 @@ class Nao(AbstractBaseline):
         moved = uniform(tuple(start.shape), generator).to(start.device)
         inner, iterations, converged = self._minimise(fixed, start + self.jitter * moved)
         return BaselinePath(
-            path=joined(inner * ends.scale, ends.lifted),
+            path=with_ends(inner * ends.scale, ends.lifted),
             status=tuple(CONVERGED if done else BUDGET for done in converged.tolist()),
             iterations=iterations.cpu(),
             score_evaluations=torch.zeros(len(fixed), dtype=torch.int64),

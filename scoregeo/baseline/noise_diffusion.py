@@ -14,7 +14,7 @@ from scoregeo.baseline.base import (
     Ends,
     check_ends,
     closed_form,
-    joined,
+    with_ends,
 )
 from scoregeo.path.interpolation import parameter
 
@@ -25,7 +25,7 @@ class NoiseDiffusion(AbstractBaseline):
     models beyond spherical linear interpolation" (ICLR 2024), with the settings of their released
     code (controlnet/cm.py).
 
-    In the coordinates of the variance-preserving model, a_t and b_t the lifted ends clipped to
+    In the coordinates of the variance-preserving model, a_t and b_t the noisy ends clipped to
     [-boundary, boundary] and a_0 and b_0 the clean ones, the point at u is
 
         x = al a_t + be b_t + (mu - al) sqrt(abar) a_0 + (nu - be) sqrt(abar) b_0 + gamma sqrt(1 -
@@ -33,13 +33,13 @@ class NoiseDiffusion(AbstractBaseline):
         al, be = sqrt(1 - gamma^2) (cos, sin)(pi u / 2),   mu = signal al / (al + be),   nu = signal
         be / (al + be),
 
-    eps one draw of standard noise a point. No score evaluation. The released code lifts by DDIM
+    eps one draw of standard noise a point. No score evaluation. The released code inverts by DDIM
     inversion without guidance to step 140 of 250 (t = 0.56 T) and decodes with guidance.
 
     At u = 0 the formula gives `a_t + (signal - 1) sqrt(abar) a_0`, clipped, which is not the given
     end. The released code never uses it there: it computes inner points only, and its strip's ends
     are the given pictures. So with `given_ends` (the default) the path's first and last points are
-    the lifted ends as they were given.
+    the noisy ends as they were given.
 
     Attributes:
         boundary: where values are clipped, in units of the noise's standard deviation; above 0,
@@ -85,7 +85,7 @@ class NoiseDiffusion(AbstractBaseline):
         point = of_noisy @ self._clip(noisy) + of_clean @ clean
         path = self._clip(point + self.gamma * level * noise) * ends.scale
         if self.given_ends:
-            return closed_form(joined(path[:, 1:-1], ends.lifted))
+            return closed_form(with_ends(path[:, 1:-1], ends.lifted))
         return closed_form(
             path.to(ends.lifted.dtype).reshape(pairs, num_points, *ends.lifted.shape[2:])
         )

@@ -11,7 +11,7 @@ from scoregeo.path.interpolation import spherical
 
 @dataclass(frozen=True)
 class Slerp(AbstractBaseline):
-    """Interpolation at constant angular speed (see `spherical`), of the clean ends or of the lifted
+    """Interpolation at constant angular speed (see `spherical`), of the clean ends or of the noisy
     ones; no score evaluation.
     """
 

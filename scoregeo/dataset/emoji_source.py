@@ -29,8 +29,8 @@ _SKIN = {
 }
 _HELD_OUT_SHARE = 20  # one base emoji in so many is kept out of training
 _RESERVED_SHARE = 3
-# Letters, flags and clocks say something else in a mirror, and so do names that tell left from
-# right.
+# Letters, flags and clocks say something else in a mirror, and so do names that distinguish left
+# from right.
 _ONE_WAY_CATEGORIES = ("Symbols", "Flags", "Component")
 _ONE_WAY_WORDS = ("left", "right", "clock", "facing")
 

@@ -184,7 +184,7 @@ class RotatedMNIST(AbstractDataset):
         )
 
     def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
-        """The other way round, where the ends are half a turn apart: both are equally long."""
+        """The rotation in the other direction, equally long for ends half a turn apart."""
         half = self._truth(pairs)[2] == 180
         if not bool(half.any()):
             return None
@@ -198,7 +198,7 @@ class RotatedMNIST(AbstractDataset):
         angle.
 
         Measured by the angle, not by the length: the length in pixels of the same angle changes a
-        little along the way."""
+        little along the path."""
         fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
         return self._turned(pairs, 1 + reach_of(reach, pairs)[:, None] * fractions)
 

@@ -15,9 +15,9 @@ from scoregeo.dataset.base import GRID, AbstractDataset, Pairs, reach_of
 log = logging.getLogger(__name__)
 
 _ON_SPHERE = 1e-6  # largest distance of a given endpoint to the sphere, in units of the radius
-# Radians short of pi below which the shortest way is not told from its mirror image
+# Radians short of pi below which the shortest path is not distinguished from its mirror image
 _ANTIPODAL = 1e-9
-# Two points that pass the first tolerance cannot be told apart closer than this.
+# Two points that pass the first tolerance cannot be distinguished closer than this.
 _IDENTICAL = 1e-6
 
 

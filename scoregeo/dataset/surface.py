@@ -10,14 +10,15 @@ from scipy.spatial import cKDTree
 
 from scoregeo._utils.errors import check_number
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
+from scoregeo.dataset.base import Pairs
+from scoregeo.dataset.geodesic_surface import AbstractGeodesicSurface, Coordinates
 from scoregeo.dataset.level_set import LevelSet, Point, shoot, shortest_geodesic
 
 _POINTS = 65  # of a true geodesic, where its greatest curvature is looked for
 _COARSE = 40_000  # nodes among which the nearest point of the surface is looked for first
 
 
-class AbstractSurface(AbstractDataset):
+class AbstractSurface(AbstractGeodesicSurface):
     """Uniform in area on a `LevelSet`; points [3], float64. A subclass gives the surface and calls
     `_settings`.
     """
@@ -32,14 +33,6 @@ class AbstractSurface(AbstractDataset):
     @abstractmethod
     def surface(self) -> LevelSet:
         """Its equation."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (3,)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return torch.float64
 
     def pairs(self, seed: int) -> Pairs:
         """Two points uniform in area whose directions from the origin differ by min_angle to
@@ -63,25 +56,6 @@ class AbstractSurface(AbstractDataset):
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         return self._uniform(count, generator(seed, "sample"))
-
-    def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
-        return self._along(
-            pairs, np.broadcast_to(np.linspace(0, 1, num_points), (len(pairs), num_points))
-        )
-
-    def true_continuation(
-        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
-    ) -> torch.Tensor:
-        """The shortest geodesic, followed on by its own equation; it need not be shortest past the
-        second end.
-        """
-        return self._along(
-            pairs, 1 + reach_of(reach, pairs).numpy()[:, None] * np.linspace(0, 1, num_points)
-        )
-
-    def true_length(self, pairs: Pairs) -> torch.Tensor:
-        lengths = [shortest_geodesic(self.surface, start, stop)[1] for start, stop in _ends(pairs)]
-        return torch.tensor(lengths, dtype=self.dtype)
 
     def curvature(self, points: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(self.surface.curvature(points.numpy()))
@@ -166,16 +140,16 @@ class AbstractSurface(AbstractDataset):
             have += len(kept[-1])
         return torch.from_numpy(np.concatenate(kept)[:count])
 
-    def _along(self, pairs: Pairs, fractions: np.ndarray) -> torch.Tensor:
-        rows = []
-        for (start, stop), wanted in zip(_ends(pairs), fractions, strict=True):
-            alpha, length = shortest_geodesic(self.surface, start, stop)
-            # The integrator begins at the first end, whichever part of the way is asked for.
-            furthest = wanted[-1]
-            rows.append(
-                shoot(self.surface, start, alpha, furthest * length, wanted / furthest)[:, :3]
-            )
-        return torch.from_numpy(np.stack(rows))
+    def _ends(self, pairs: Pairs) -> list[tuple[Coordinates, Coordinates]]:
+        return [(tuple(start), tuple(stop)) for start, stop in pairs.ends.tolist()]
+
+    def _shortest(self, start: Coordinates, stop: Coordinates) -> tuple[float, float]:
+        return shortest_geodesic(self.surface, _point(start), _point(stop))
+
+    def _shoot(
+        self, start: Coordinates, alpha: float, length: float, fractions: np.ndarray
+    ) -> np.ndarray:
+        return shoot(self.surface, _point(start), alpha, length, fractions)[:, :3]
 
     def _groups(self, pairs: Pairs) -> tuple[str, ...]:
         """Groups of equal size by the greatest absolute curvature along the true geodesic, named by
@@ -224,5 +198,6 @@ def _fan() -> np.ndarray:
     return np.stack([ring * np.cos(phi), ring * np.sin(phi), height], -1)
 
 
-def _ends(pairs: Pairs) -> list[tuple[Point, Point]]:
-    return [((a, b, c), (d, e, f)) for (a, b, c), (d, e, f) in pairs.ends.tolist()]
+def _point(coordinates: Coordinates) -> Point:
+    x, y, z = coordinates
+    return x, y, z

@@ -7,11 +7,12 @@ import torch
 
 from scoregeo._utils.errors import bad_value, check_number
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import GRID, AbstractDataset, Pairs, reach_of
+from scoregeo.dataset.base import GRID, Pairs
+from scoregeo.dataset.geodesic_surface import AbstractGeodesicSurface, Coordinates
 from scoregeo.dataset.torus_geodesic import Angles, embed, shoot, shortest_geodesic
 
 
-class Torus(AbstractDataset):
+class Torus(AbstractGeodesicSurface):
     """`((R + r cos th) cos ph, (R + r cos th) sin ph, r sin th)`, uniform in area; points [3],
     float64.
 
@@ -59,14 +60,6 @@ class Torus(AbstractDataset):
         self.min_angle = float(min_angle)
         self.max_angle = float(max_angle)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (3,)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return torch.float64
-
     def pairs(self, seed: int) -> Pairs:
         """A first point uniform in area; a second one uniform in area among those allowed."""
         source = generator(seed, "pairs")
@@ -88,28 +81,6 @@ class Torus(AbstractDataset):
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         return self.embed(self._angles(count, generator(seed, "sample")))
-
-    def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
-        return self._along(
-            pairs, np.broadcast_to(np.linspace(0, 1, num_points), (len(pairs), num_points))
-        )
-
-    def true_continuation(
-        self, pairs: Pairs, reach: float | torch.Tensor, num_points: int
-    ) -> torch.Tensor:
-        """The shortest geodesic, followed on by its own equation; it need not be shortest past the
-        second end.
-        """
-        return self._along(
-            pairs, 1 + reach_of(reach, pairs).numpy()[:, None] * np.linspace(0, 1, num_points)
-        )
-
-    def true_length(self, pairs: Pairs) -> torch.Tensor:
-        lengths = [
-            shortest_geodesic(self.major, self.minor, start, stop)[1]
-            for start, stop in self._ends(pairs)
-        ]
-        return torch.tensor(lengths, dtype=self.dtype)
 
     def distance(self, points: torch.Tensor) -> torch.Tensor:
         """`| sqrt((rho - R)^2 + z^2) - r |`, rho the distance to the axis."""
@@ -142,25 +113,18 @@ class Torus(AbstractDataset):
             -1,
         )
 
-    def _along(self, pairs: Pairs, fractions: np.ndarray) -> torch.Tensor:
-        """The shortest geodesics and what follows them, at `fractions` [pairs, points] of their
-        lengths: [pairs, points, 3].
-        """
-        rows = []
-        for (start, stop), wanted in zip(self._ends(pairs), fractions, strict=True):
-            alpha, length = shortest_geodesic(self.major, self.minor, start, stop)
-            # The integrator begins at the first end, whichever part of the way is asked for.
-            furthest = wanted[-1]
-            rows.append(
-                shoot(self.major, self.minor, start, alpha, furthest * length, wanted / furthest)[
-                    :2
-                ].T
-            )
-        return self.embed(torch.from_numpy(np.stack(rows)))
-
-    def _ends(self, pairs: Pairs) -> list[tuple[Angles, Angles]]:
+    def _ends(self, pairs: Pairs) -> list[tuple[Coordinates, Coordinates]]:
         truth = self.angles(pairs.ends) if pairs.truth is None else pairs.truth
-        return [((a, b), (c, d)) for (a, b), (c, d) in truth.tolist()]
+        return [(tuple(start), tuple(stop)) for start, stop in truth.tolist()]
+
+    def _shortest(self, start: Coordinates, stop: Coordinates) -> tuple[float, float]:
+        return shortest_geodesic(self.major, self.minor, _pair(start), _pair(stop))
+
+    def _shoot(
+        self, start: Coordinates, alpha: float, length: float, fractions: np.ndarray
+    ) -> np.ndarray:
+        states = shoot(self.major, self.minor, _pair(start), alpha, length, fractions)
+        return embed(self.major, self.minor, states)
 
     def _angles(self, count: int, source: torch.Generator) -> torch.Tensor:
         """Uniform in area: ph uniform, th by rejection against its density, proportional to R + r
@@ -174,3 +138,8 @@ class Torus(AbstractDataset):
             kept.append(torch.stack([theta, phi], -1)[keep])
             have += int(keep.sum())
         return torch.cat(kept)[:count]
+
+
+def _pair(coordinates: Coordinates) -> Angles:
+    theta, phi = coordinates
+    return theta, phi

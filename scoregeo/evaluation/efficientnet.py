@@ -71,7 +71,7 @@ class EfficientNetFeatures(nn.Module):
 
 
 def load_efficientnet(side: int = INPUT) -> EfficientNetFeatures | NotAvailable:
-    """The network in evaluation mode; NotAvailable, with the command that mends it, where its
+    """The network in evaluation mode; NotAvailable, with the command that repairs it, where its
     package is not installed.
     """
     try:

@@ -21,8 +21,8 @@ def check_images(images: torch.Tensor, name: str) -> torch.Tensor:
 
     Raises DataError for values that are not finite (naming the first image), fewer than four axes,
     channels other than 1 or 3, and for what can only be another range: nothing below 0 and
-    something above 2 (0 to 255), or a size above 100 (-128 to 127). Images in [0, 1] cannot be told
-    from dark ones in [-1, 1].
+    something above 2 (0 to 255), or a size above 100 (-128 to 127). Images in [0, 1] cannot be
+    distinguished from dark ones in [-1, 1].
     """
     if images.ndim < 4 or images.shape[-3] not in (1, 3) or images.numel() == 0:
         raise DataError(

@@ -58,8 +58,8 @@ def distance_to_path(path: torch.Tensor, truth: torch.Tensor) -> Distance:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where paths end beside the way they should have gone: `share` of the way, within [0, 1], and
-    distance `off` it; [pairs].
+    """Where paths end relative to the true path: `share` of it, within [0, 1], and distance
+    `off` it; [pairs].
     """
 
     share: torch.Tensor
@@ -70,8 +70,8 @@ def arrival(path: torch.Tensor, truth: torch.Tensor) -> Arrival:
     """The point of `truth` nearest to the last point of `path`, both [pairs, points, *shape],
     Euclidean, among its given points.
 
-    It tells a path that keeps to the way and falls behind from one that leaves it; the distance at
-    equal fractions does not."""
+    It distinguishes a path that falls behind on the true path from one that leaves it; the distance
+    at equal fractions does not."""
     if path.shape[0] != truth.shape[0] or path.shape[2:] != truth.shape[2:]:
         raise DataError(
             f"Path {list(path.shape)} and truth {list(truth.shape)} differ in more than their"

@@ -73,8 +73,8 @@ class Costs:
     all.
 
     `score_evaluations`: for making the path; `start_evaluations`: for the path it started from;
-    `other_evaluations`: to lift the ends and decode the path, the same for every pair.
-    `iterations`: None where methods do not iterate.
+    `other_evaluations`: to bring the ends to the noise level and decode the path, the same for
+    every pair. `iterations`: None where methods do not iterate.
     """
 
     iterations: torch.Tensor | None

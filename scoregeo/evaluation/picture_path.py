@@ -114,7 +114,7 @@ def even_frames(
     """The frames of `path` [pairs, points, *shape], moved along it to equal perceptual distances.
 
     `frames` [pairs, points, C, H, W]: those of `path` as it is; `decode(path, at)`: those of
-    another, whose points lie at the fractions `at` [pairs, points] of the way. Decodes the path
+    another, whose points lie at the fractions `at` [pairs, points] of the path. Decodes the path
     `EVENINGS` times.
     """
     points = path.shape[1]

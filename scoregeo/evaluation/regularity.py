@@ -27,7 +27,7 @@ def speed_variation(path: torch.Tensor) -> torch.Tensor:
     number) over mean.
 
     Paths [pairs, points, *shape] to [pairs] float64: 0 at constant speed, at most
-    `sqrt(segments - 1)`, where all of the way lies in one segment. NaN for a path of no length.
+    `sqrt(segments - 1)`, where all of the length lies in one segment. NaN for a path of no length.
     """
     lengths = segment_lengths(path)
     mean = lengths.mean(1)

@@ -13,7 +13,7 @@ class EvaluationSettings:
 
     Attributes:
         decode: decode noisy paths to clean frames before comparing them with the truth.
-        certify_subnodes: parts of a segment on which all methods' energies are measured alike;
+        certify_subnodes: sub-nodes of a segment on which all methods' energies are measured alike;
             finer than the solver's.
         bootstrap: resamples of the 95 % intervals of means. fid_resamples: likewise for FID and
             KID.

@@ -9,7 +9,7 @@ from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 
 COMPLETE = "complete"  # the whole length asked for was gone
-# The score gave values that are not finite on the way; what was gone until then is returned
+# The score gave values that are not finite along the path; the part covered until then is returned
 FAILED = "failed"
 
 

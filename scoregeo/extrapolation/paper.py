@@ -14,7 +14,7 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resampling import arc_length, resample
 from scoregeo.score.field import ScoreField
 
-# Of the score: below it, what lies across the way is rounding, and would be scaled up to a
+# Of the score: below it, the part across the path is rounding, and would be scaled up to a
 # direction
 _ACROSS = 1e-6
 # Of a step: what is left of a length after whole steps, below which no further step is made

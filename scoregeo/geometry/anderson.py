@@ -26,7 +26,7 @@ def extrapolated(best: Shot, history: list[Shot]) -> torch.Tensor:
     others = [shot for shot in history if shot is not best]
     if not others:
         return best.correction
-    # The nearest shots tell the derivative at the best one; more of them than dimensions would tell
+    # The nearest shots give the derivative at the best one; more of them than dimensions would give
     # of the curvature.
     others.sort(key=lambda shot: float((shot.miss - best.miss) @ (shot.lowered - best.lowered)))
     others = others[: best.correction.numel()]
@@ -36,7 +36,7 @@ def extrapolated(best: Shot, history: list[Shot]) -> torch.Tensor:
     lowered = torch.stack([shot.lowered - best.lowered for shot in others])
     gram = changed @ lowered.T
     # Unit diagonal: differences shrink by orders of magnitude from shot to shot. Almost parallel
-    # ones tell nothing but noise.
+    # ones give nothing but noise.
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
     system = (gram * scale[:, None] * scale).cpu()
     target = (scale * (lowered @ best.miss))[:, None].cpu()

@@ -62,11 +62,11 @@ def logarithm(
     (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it; after
     `max_evaluations` for a pair none begins). On thin shells of density that is tens of thousands
     of evaluations a pair: there `shoot=False` is the cheap way. The result is a local minimum's:
-    where several geodesics join the points, the start decides which. Zero where y is x.
+    where several geodesics connect the points, the start decides which. Zero where y is x.
 
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
     DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
-    does not join x and y; ScoreError where the score is bad on the start itself.
+    does not connect x and y; ScoreError where the score is bad on the start itself.
 
     Example:
         >>> import torch, scoregeo

@@ -48,7 +48,7 @@ def shoot_at(
     """Correct `velocity` [batch, *shape] until `|exp_x(velocity) - y| <= tolerance |y - x|`, all of
     them distinct points.
 
-    The correction `f(v) = P^-1 u` is the way u that is left from `exp_x(v)` to y, carried back to x
+    The correction `f(v) = P^-1 u` is the displacement u from `exp_x(v)` to y, carried back to x
     by parallel transport along the geodesic itself, an isometry. `v <- v + f(v)` alone converges
     where Jacobi fields do not stretch more than twofold or turn over (on the unit sphere up to an
     angle of pi, at the rate `1 - sin(theta)/theta`); Anderson's extrapolation over the last shots

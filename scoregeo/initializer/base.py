@@ -36,6 +36,6 @@ class AbstractInitializer(ABC):
     ) -> Starter:
         """Do once what all pairs share, and return the function that makes paths.
 
-        `references(count)` gives data points lifted as the ends are. `noisy`: whether the ends lie
-        at the metric's noise level (else they are clean).
+        `references(count)` gives data points at the noise level of the ends. `noisy`: whether the
+        ends lie at the metric's noise level (else they are clean).
         """

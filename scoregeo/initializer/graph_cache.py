@@ -6,7 +6,7 @@ anew and compared. The comparison has a tolerance, for the last digits of a netw
 with the number of threads.
 
 What the cache saves and what its checks cost is not counted: a method costs the same whether it
-runs first, again, or goes on after a kill.
+runs first, again, or resumes after a kill.
 """
 
 import logging

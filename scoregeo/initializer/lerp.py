@@ -9,7 +9,7 @@ from scoregeo.path.interpolation import linear
 
 @dataclass(frozen=True)
 class LerpInitializer(AbstractInitializer):
-    """Starts from the straight line between the lifted ends; no score evaluation."""
+    """Starts from the straight line between the ends at the noise level; no score evaluation."""
 
     def check(self, metric: AbstractMetric) -> None:
         pass

@@ -37,8 +37,8 @@ def nearest_edges(points: torch.Tensor, neighbours: int, prune: float | None = N
 
 
 class ReferenceGraph:
-    """Reference points joined by `edges`, and shortest paths between ends tied to their nearest of
-    them.
+    """Reference points connected by `edges`, and shortest paths between ends tied to their nearest
+    of them.
     """
 
     def __init__(
@@ -133,8 +133,8 @@ class ReferenceGraph:
         for pair, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
             if not np.isfinite(distance[pair, second]):
                 log.warning(
-                    "pair %d cannot be joined through the references: it starts from the straight"
-                    " line.",
+                    "pair %d cannot be connected through the references: it starts from the"
+                    " straight line.",
                     pair,
                 )
                 paths.append(linear(ends[pair : pair + 1].to(self.points), num_points))

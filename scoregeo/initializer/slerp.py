@@ -9,7 +9,9 @@ from scoregeo.path.interpolation import spherical
 
 @dataclass(frozen=True)
 class SlerpInitializer(AbstractInitializer):
-    """Starts from the spherical interpolation between the lifted ends; no score evaluation."""
+    """Starts from the spherical interpolation between the ends at the noise level; no score
+    evaluation.
+    """
 
     def check(self, metric: AbstractMetric) -> None:
         pass

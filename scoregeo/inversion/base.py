@@ -1,4 +1,4 @@
-"""The inversion interface: lifting clean points to a noise level, and decoding back."""
+"""The inversion interface: clean points to a noise level, and back."""
 
 from abc import ABC, abstractmethod
 
@@ -8,7 +8,7 @@ from scoregeo.score.field import ScoreField
 
 
 class AbstractInversion(ABC):
-    """Lifts clean endpoints to the field's noise level and decodes points there to clean ones.
+    """Takes clean endpoints to the field's noise level and decodes points there to clean ones.
     Holds configuration only.
     """
 

@@ -109,8 +109,8 @@ class AbstractMetric(ABC):
 
     @property
     def settings(self) -> dict[str, bool | int | float | str]:
-        """What tells this metric from others of its name and field, for the keys of caches: by
-        default its attributes that are flags, numbers or words.
+        """What distinguishes this metric from others of its name and field, for the keys of caches:
+        by default its attributes that are flags, numbers or words.
         """
         kinds = (bool, int, float, str)
         return {key: value for key, value in vars(self).items() if isinstance(value, kinds)}

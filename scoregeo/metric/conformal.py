@@ -30,7 +30,7 @@ class ConformalMetric(AbstractClosedFormMetric):
       of that line. `christoffel` needs no scale.
 
     In high dimension log p varies by hundreds. Where the exponent `t = -2 alpha log(p / p(ref))`
-    leaves [-300, 300], the factor goes on as `e^300 (1 + t - 300)` (below -300 as the inverse of
+    leaves [-300, 300], the factor continues as `e^300 (1 + t - 300)` (below -300 as the inverse of
     that): finite, continuously differentiable, and still higher where p is lower. Energies that
     large say only that the path crosses a void. A factor that large does not fit float32, so what
     is multiplied by one is float64.

@@ -1,5 +1,5 @@
-"""The command `scoregeo-report`: one self-contained page of a run, of a multirun, or of a folder of
-results.
+"""The command `scoregeo-report`: one self-contained page of a run, of several, of a multirun, or of
+a folder of results.
 
 scoregeo-report FOLDER [--out FILE]
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
+from scoregeo._utils.jobs import SWEEP
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
 from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
@@ -20,8 +21,8 @@ from scoregeo.report.sweep import find_jobs
 from scoregeo.report.sweep_page import write_sweep
 
 _EXPECTED = (
-    "the folder of a run (manifest.json, config.yaml), of a multirun (a folder a job) or of results"
-    " (a folder a page, with its summary.json) is expected"
+    "the folder of a run (manifest.json, config.yaml), of runs, of a multirun (a folder a job) or"
+    " of results (a folder a page, with its summary.json) is expected"
 )
 _REST = "Further pages"
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="scoregeo-report", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("folder", type=Path, help="a run's folder, a multirun's, or one of results")
+    parser.add_argument("folder", type=Path, help="of a run, runs, a multirun or results")
     parser.add_argument(
         "--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{HTML})"
     )
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def report(folder: Path, out: Path | None = None) -> Path:
     """Write the page of `folder` to `out` (default: into it); gives its path.
 
-    Raises DataError for a folder that is missing, empty or none of the three kinds, and for files
+    Raises DataError for a folder that is missing, empty or none of these kinds, and for files
     of another version; ConfigError for an `out` that is no HTML file.
     """
     out = out or folder / HTML
@@ -80,8 +81,8 @@ def _cards(results: Path, pages: dict[str, Page], base: Path) -> list[Card]:
         own = [views.pop(name) for name in asked.pages if name in views]
         readme = asked.folder / "README.md"
         links = _links([readme], base, within=asked.folder.parents[1], text="More on this")
-        told = (asked.title, asked.question, asked.finding)
-        cards += [Card(f"question-{asked.folder.name}", *told, own, links)] if own else []
+        texts = (asked.title, asked.question, asked.finding)
+        cards += [Card(f"question-{asked.folder.name}", *texts, own, links)] if own else []
     rest = list(views.values())
     return cards + ([Card("question-further", _REST, "", "", rest)] if rest else [])
 
@@ -92,7 +93,7 @@ def _links(
     """Text (by default the file's name) and relative address of files, seen from the folder `base`.
 
     None where `base` is not inside the folder `within` (None: where the files are not inside
-    `base`): the address would tell where the report was made.
+    `base`): the address would show where the report was made.
     """
     here = base.resolve()
     known = [path.resolve() for path in files]
@@ -106,13 +107,22 @@ def _links(
 
 
 def _report_jobs(folder: Path, out: Path) -> Path:
-    """A multirun's page, or a card a run where the runs in it were not made by one."""
-    if any(folder.rglob(".hydra/overrides.yaml")):
+    """A multirun's page, or a card a run for a folder of runs."""
+    if _is_multirun(folder):
         write_sweep(folder, out=out)
         return out
-    runs = [job for job in find_jobs(folder) if (job / "manifest.json").is_file()]
+    found = (job for job in find_jobs(folder) if (job / "manifest.json").is_file())
+    runs = [run for run in found if run.parent.name != "shards"]
+    if not runs:
+        raise DataError(f"{folder} holds no run: {_EXPECTED}.")
     cards = [run_card(run, f"run-{number}") for number, run in enumerate(runs)]
     return write_html(out, f"scoregeo runs: {folder.resolve().name}", INTRO, cards)
+
+
+def _is_multirun(folder: Path) -> bool:
+    """Whether a folder is one multirun's: with its record, or with a folder a job, by number."""
+    jobs = folder.glob("*/.hydra/overrides.yaml")
+    return (folder / SWEEP).is_file() or any(one.parent.parent.name.isdigit() for one in jobs)
 
 
 def _holds_jobs(folder: Path) -> bool:

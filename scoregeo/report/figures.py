@@ -85,7 +85,7 @@ def frame_strips(
 
     `rows`: method to frames [points, channels, height, width] in [-1, 1] (clamped); of each at most
     `columns`, evenly chosen by index, both ends among them. Numbers of points may differ; the
-    fraction of the way stands above each column. Raises DataError where sizes of frames differ.
+    fraction of the path stands above each column. Raises DataError where sizes of frames differ.
     """
     check_number("columns", columns, at_least=2, integer=True)
     pictures = {name: as_pictures(frames, name) for name, frames in rows.items()}

@@ -34,8 +34,8 @@ _SHOWS = (
     (
         r"strip_(?P<pair>.+)",
         (
-            "Frames along the path of pair {pair}: one row a method, fractions of the way from left"
-            " to right."
+            "Frames along the path of pair {pair}: one row a method, fractions of the path from"
+            " left to right."
         ),
     ),
     (

@@ -45,11 +45,11 @@ def read_questions(index: Path) -> list[Question]:
         raise DataError(f"{index} cannot be read as YAML: {error}") from error
     if not isinstance(content, Mapping):
         raise DataError(f"{index} holds no questions: a mapping of folders is expected.")
-    return [_question(index, str(folder), told) for folder, told in content.items()]
+    return [_question(index, str(folder), entry) for folder, entry in content.items()]
 
 
-def _question(index: Path, folder: str, told: Any) -> Question:
-    given = told if isinstance(told, Mapping) else {}
+def _question(index: Path, folder: str, entry: Any) -> Question:
+    given = entry if isinstance(entry, Mapping) else {}
     missing = [key for key in _KEYS if key not in given]
     if missing or not isinstance(given["pages"], list):
         lacks = f"lacks {', '.join(missing)}" if missing else "has pages that are no list"

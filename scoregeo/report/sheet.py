@@ -1,6 +1,6 @@
 """Frame sheets: all methods' frames of one pair in one small picture, for the page's slider.
 
-A sheet is a WebP file, a row a method (the truth first) and a column a fraction of the way, that
+A sheet is a WebP file, a row a method (the truth first) and a column a fraction of the path, that
 says in its EXIF description what is in it: the page needs nothing else, so sheets kept beside the
 tables are enough to make the report in a fresh clone."""
 
@@ -19,7 +19,7 @@ from scoregeo.report.style import TRUTH
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-COLUMNS = 21  # frames a method: every twentieth of the way
+COLUMNS = 21  # frames a method: every twentieth of the path
 LARGEST = 128  # pixels of a frame's longer side
 SHOWN = 128  # CSS pixels of a frame on the page, at least
 MOST = 8  # pairs of one experiment
@@ -30,7 +30,7 @@ _KEYS = {"pair", "group", "methods", "columns"}
 @dataclass(frozen=True)
 class Scrub:
     """Frames of one pair along the path: a sheet as a data URI, a row a method, a column a fraction
-    of the way.
+    of the path.
 
     `width`, `height`: of one frame in the sheet, pixels; `shown`: width of a frame on the page, CSS
     pixels.

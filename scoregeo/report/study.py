@@ -59,8 +59,8 @@ def study_page(study: Study, folder: Path) -> Page | None:
         entries = [entry for entry in run.entries if entry["group"] == "all"]
         found = rows_from_summary(entries, {study.key: value}, comparisons=run.comparisons)
         rows += [_without_group(row) for row in found]
-        told = (*run.manifest["notes"], *([RULE] if run.comparisons else []))
-        notes += [note for note in told if note not in notes]
+        shown = (*run.manifest["notes"], *([RULE] if run.comparisons else []))
+        notes += [note for note in shown if note not in notes]
         notes += [f"{study.key} = {value}: {line}" for line in run.endings()]
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""One look for every figure: fonts, colours that colour-blind readers can tell apart, and files
+"""One look for every figure: fonts, colours that colour-blind readers can distinguish, and files
 that appear whole.
 """
 

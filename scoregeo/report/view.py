@@ -16,7 +16,7 @@ from scoregeo.report.table import Cell, Row, format_estimate
 MOST_COLUMNS = 8
 _PICTURES = ("lpips", "fid", "kid")
 _COSTS = ("evaluations_per_point", "seconds")
-_NAMED = ("table", "group")  # told by a caption where all rows have the same
+_NAMED = ("table", "group")  # given by a caption where all rows have the same
 _METHODS = ("method", "solver")  # label columns that hold ids
 _ROUNDING = 1e-6  # a value below it is 0 up to rounding, and wins nothing; 0 itself may
 _BOLD = "Bold: significantly better than the best baseline; the rule is under Notes."
@@ -155,8 +155,8 @@ def _grid(
         lines.append(tuple(line))
     titles = [title_of(page, name) for name in names]
     head = (*(page.titles.get(key, key) for key in keys), *["pairs"] * counted, *titles)
-    told = [f"n/a ({number}): {reason}." for number, reason in sorted(used.items())]
-    return Grid(", ".join(titles), head, tuple(lines), max(len(keys), 1), (*told, *notes))
+    unavailable = [f"n/a ({number}): {reason}." for number, reason in sorted(used.items())]
+    return Grid(", ".join(titles), head, tuple(lines), max(len(keys), 1), (*unavailable, *notes))
 
 
 def _label(key: str, value: str) -> str:

@@ -58,14 +58,14 @@ class Pictured:
         tensors = [load_tensors(folder / _TENSORS) for folder in folders]
         names = [read_json(folder / _NAMES) for folder in folders]
 
-        def joined(key: str) -> torch.Tensor:
+        def merged(key: str) -> torch.Tensor:
             return torch.cat([one[key] for one in tensors])
 
         def words(key: str) -> tuple[str, ...]:
             return tuple(word for one in names for word in one[key])
 
-        pairs = Pairs(joined("first"), joined("second"), words("names"), words("groups"))
-        return cls(pairs, {method: joined(f"{_FRAMES}{method}") for method in names[0]["methods"]})
+        pairs = Pairs(merged("first"), merged("second"), words("names"), words("groups"))
+        return cls(pairs, {method: merged(f"{_FRAMES}{method}") for method in names[0]["methods"]})
 
 
 def write_pictures(

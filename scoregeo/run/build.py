@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +11,14 @@ import torch
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.targets import resolve
 from scoregeo.dataset.prompts import Prompts
-from scoregeo.evaluation.registry import load
-from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.experiment import Experiment
+from scoregeo.run.groups import GROUPS, MAPPINGS, check_root
 from scoregeo.run.instantiate import Config, check_keys, level_keys, make, make_score, option_name
-from scoregeo.run.settings import RunSettings, Settings
+from scoregeo.run.settings import settings_of
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.memo import MemoizedScore, ScoreMemory
@@ -28,14 +27,6 @@ from scoregeo.solver.base import AbstractSolver
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.jsonl import JsonlTracker
 
-GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
-# Groups of which several options stand side by side, by name, and what each holds.
-MAPPINGS = {
-    "rivals": "solver",
-    "baseline": "baseline",
-    "extrapolation": "extrapolation",
-    "tracker": "tracker",
-}
 # What this module passes to an option's target, on top of its YAML.
 PASSED = {
     "dataset": ("painter",),
@@ -141,24 +132,6 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     return partial(function, **passed, **settings)
 
 
-def settings_of(config: Config) -> RunSettings:
-    """The checked scalars; imports the measures of one's own. Raises ConfigError, naming the key,
-    for one that cannot be used.
-    """
-    settings = RunSettings(
-        name=config["name"],
-        seed=config["seed"],
-        device=config["device"],
-        threads=config["threads"],
-        evaluation=EvaluationSettings(**config["evaluation"]),
-        reach=config["reach"],
-        shards=config["shards"],
-        shard=config["shard"],
-    )
-    load(settings.evaluation.extra)
-    return settings
-
-
 def trackers_of(config: Config) -> list[AbstractTracker]:
     """Those asked for, and a local log in any case. A shard has that alone: results are reported
     when all shards are merged.
@@ -184,28 +157,13 @@ def check_nodes(config: Config) -> None:
     """Raise ConfigError for a key that its option's target does not take, or that the configuration
     does not have.
     """
-    allowed = [item.name for item in fields(Settings)]
-    for key in config:
-        if key not in allowed:
-            raise ConfigError(
-                f"{key} is not a key of this configuration; its keys are {', '.join(allowed)}."
-            )
+    check_root(config)
     for group in GROUPS:
-        node = config.get(group)
-        if not isinstance(node, Mapping) or "_target_" not in node:
-            raise ConfigError(
-                f"{group} = {node!r} is not allowed: {group} must be one of its options, such as"
-                f" {group}=NAME."
-            )
+        node = config[group]
         also = level_keys(node["_target_"]) if group == "score" else ()
         check_keys(group, node, PASSED.get(group, ()), also)
-    for group, kind in MAPPINGS.items():
+    for group in MAPPINGS:
         for name, node in config[group].items():
-            if not isinstance(node, Mapping) or "_target_" not in node:
-                raise ConfigError(
-                    f"{group}.{name} = {node!r} is not allowed: it must be a {kind} with a"
-                    " _target_."
-                )
             check_keys(f"{group}.{name}", node, ())
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ScoregeoError
 from scoregeo.run.command import execute, plain, register
 from scoregeo.run.console import link_latest, list_runs, show_run
+from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
 from scoregeo.run.launch import launch
 from scoregeo.run.multirun import Gather
@@ -54,7 +56,7 @@ def run_overrides(arguments: Sequence[str]) -> None:
     if len(found) > len(arguments) and not {"-m", "--multirun"} & set(found):
         found.insert(0, "-m")  # flags come first
     sys.argv[1:] = at_home(found)
-    with _told():
+    with _clear_errors():
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(job)()
 
 
@@ -62,12 +64,12 @@ def launch_all(commands: Sequence[Sequence[str]], overrides: Sequence[str]) -> N
     """Run many commands as one multirun (`scoregeo.run.launch.launch`); errors end the process as
     those of `main` do.
     """
-    with _told():
+    with _clear_errors():
         launch(commands, overrides, job)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _clear_errors() -> Iterator[None]:
     """End the process with one clear line for what Hydra, a launcher or the user stops."""
     from scoregeo.run.explain import compose_errors, explain
 
@@ -116,6 +118,8 @@ def job(config: "DictConfig") -> float:
     if settings.mode != RunMode.MULTIRUN:
         reason = execute(plain(config), path, command)
         if reason is not None:
+            hydra_files = {f"{settings.job.name}.log", str(settings.output_subdir)}
+            _remove_unused(Path(settings.runtime.output_dir), hydra_files)
             sys.exit(f"scoregeo: error: {reason}")
         link_latest(path)
         show_run(path, list(config.page.measures))
@@ -129,6 +133,13 @@ def job(config: "DictConfig") -> float:
     reason = execute(plain(config), path, command, Path(settings.sweep.dir).name)
     record.end(reason)
     return 0.0 if reason is None else math.nan
+
+
+def _remove_unused(folder: Path, own: set[str]) -> None:
+    """Remove the folder of a run that was refused where it holds only Hydra's `own` files."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= own:
+        shutil.rmtree(folder, ignore_errors=True)  # an open log may stay on some systems
+        remove_empty(folder.parent)
 
 
 def _shown(path: Path) -> Path:

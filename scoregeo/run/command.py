@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
-from scoregeo._utils.errors import ScoregeoError
+from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
 from scoregeo.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def execute(
     With `shard=k` it is that shard's pairs, in a folder within `path`; with `shards=N` alone it
     merges the shards that lie there. `group`: the name of the multirun it is a job of; such a job
     waits where another one works in the same folder. The reason is also in the folder's manifest,
-    the traceback in its error.txt.
+    the traceback in its error.txt. Settings and files that are refused before any method has
+    finished leave no folder.
     """
     from scoregeo._utils.heap import keep_freed_memory
     from scoregeo.run.build import build, own_runner
@@ -120,7 +121,8 @@ def execute(
             trackers = experiment.trackers
             run(experiment, folder, group)
     except KeyboardInterrupt:
-        _fail(folder, trackers, "interrupted", "")
+        folder.fail("interrupted")
+        _fail(trackers, "interrupted")
         raise
     except Exception as error:
         known = isinstance(error, ScoregeoError)
@@ -129,14 +131,18 @@ def execute(
             if known
             else f"{type(error).__name__}: {' '.join(str(error).split())}"
         )
-        _fail(folder, trackers, reason, traceback.format_exc())
+        if isinstance(error, (ConfigError, DataError)) and folder.unused:
+            _fail(trackers, reason)
+            folder.discard()
+        else:
+            folder.fail(reason, traceback.format_exc())
+            _fail(trackers, reason)
         return reason if known else f"{reason} (traceback in {where / 'error.txt'})"
     log.info("done: %s", where)
     return None
 
 
-def _fail(folder: Any, trackers: Sequence[Any], reason: str, trace: str) -> None:
-    folder.fail(reason, trace)
+def _fail(trackers: Sequence[Any], reason: str) -> None:
     for tracker in trackers:
         tracker.fail(reason)
 

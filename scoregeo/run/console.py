@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
+from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs
 from scoregeo.evaluation.columns import TITLES, headlines, present
 
 log = logging.getLogger(__name__)
@@ -79,22 +81,38 @@ def warnings_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def list_runs(output: Path) -> str:
-    """A line for each run below OUTPUT/NAME/HASH, newest first: folder, status, seconds, headline.
+    """A line for each run and each sweep below `output`, newest first.
 
+    A run: folder, status, seconds, headline or the reason of its failure. A sweep: folder, how many
+    of its jobs are done and have failed, when the last of them ended, command.
     Raises DataError where `output` is not a folder.
     """
     if not output.is_dir():
         raise DataError(f"{output} is not a folder: the folder of runs is expected.")
-    found = [path for path in output.glob("*/*/manifest.json") if not path.parent.is_symlink()]
-    lines = []
-    for path in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True):
-        manifest = read_json(path)
-        seconds = float(manifest.get("seconds") or 0.0)
-        lines.append(
-            f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s "
-            f" {manifest.get('error') or _headline(path.parent)}"
-        )
-    return "\n".join(lines) if lines else f"no runs in {output}"
+    runs = (path for path in output.glob("*/*/manifest.json") if not path.parent.is_symlink())
+    sweeps = (path for depth in ("*", "*/*") for path in output.glob(f"{depth}/{SWEEP}"))
+    lines = [(path.stat().st_mtime, _run_line(path)) for path in runs]
+    lines += [_sweep_line(path) for path in sweeps]
+    lines.sort(key=lambda line: line[0], reverse=True)
+    return "\n".join(text for _, text in lines) if lines else f"no runs in {output}"
+
+
+def _run_line(path: Path) -> str:
+    manifest = read_json(path)
+    seconds = float(manifest.get("seconds") or 0.0)
+    shown = manifest.get("error") or _headline(path.parent)
+    return f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s  {shown}"
+
+
+def _sweep_line(path: Path) -> tuple[float, str]:
+    """When a sweep's last record was written, in seconds, and its line."""
+    folder = path.parent
+    last = max(one.stat().st_mtime for one in (path, *folder.glob(f"*/{JOB}")))
+    when = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
+    jobs = read_jobs(folder)
+    done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
+    counts = f"sweep: {done} of {len(jobs)} jobs done, {failed} failed"
+    return last, f"{folder}  {counts}  {when}  {read_json(path).get('command', '')}".rstrip()
 
 
 def link_latest(run: Path) -> None:

@@ -27,9 +27,9 @@ class Experiment:
     `extrapolations`, by method name, they are the run's methods: they continue the first solver's
     geodesics, and baselines have no row.
 
-    Where there is a `text_model`, the pairs are pictures and each is joined in its latent space, in
-    a field of its own, that of its prompts; `metric_of` makes the same metric of it, and `field`,
-    `metric` are those of the empty prompt.
+    Where there is a `text_model`, the pairs are pictures and each is interpolated in its latent
+    space, in a field of its own, that of its prompts; `metric_of` makes the same metric of it, and
+    `field`, `metric` are those of the empty prompt.
     """
 
     settings: RunSettings

@@ -87,6 +87,7 @@ def known_keys(configs: Path) -> list[str]:
             continue
         keys.add(group)
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content.pop("defaults", None)  # the option that this one is made of; no setting
         keys |= {f"{group}.{key}" for key in _dotted(content)}
     return sorted(key for key in keys if "_target_" not in key and "_convert_" not in key)
 

@@ -1,5 +1,5 @@
-"""The folder of a whole run from those of its shards: joined, measured over all pairs, and written
-as an ordinary run is.
+"""The folder of a whole run from those of its shards: concatenated, measured over all pairs, and
+written as an ordinary run is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +10,9 @@ from scoregeo._utils.files import read_json
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.run.artifacts import Pictured
+from scoregeo.run.folder_state import read_method
 from scoregeo.run.record import Record, whole_record
-from scoregeo.run.run_folder import KEPT, RunFolder, read_method
+from scoregeo.run.run_folder import KEPT, RunFolder
 from scoregeo.run.runner import begin, conclude
 from scoregeo.run.settings import RunSettings
 from scoregeo.tracker.base import AbstractTracker

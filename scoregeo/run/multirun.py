@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import yaml
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, ScoregeoError
 from scoregeo._utils.files import write_json
@@ -49,6 +50,23 @@ class Gather(Callback):
 
     def __init__(self, pages: bool = False) -> None:
         self.pages = pages
+
+    def on_run_start(self, config: "DictConfig", **kwargs: Any) -> None:
+        """Refuse bad keys, groups and scalars before a single run imports its parts and has a
+        folder.
+        """
+        from scoregeo.run.command import plain
+        from scoregeo.run.groups import check_root
+        from scoregeo.run.settings import settings_of
+
+        found = plain(config)
+        try:
+            check_root(found)
+            settings_of(found)
+        except ConfigError as error:
+            _stop(str(error))
+        except OmegaConfBaseException:
+            return  # raised again, and explained, where the run's folder is named
 
     def on_multirun_start(self, config: "DictConfig", **kwargs: Any) -> None:
         """Check what Hydra does not, and write down which jobs there will be."""

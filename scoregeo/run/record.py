@@ -87,8 +87,8 @@ def whole_record(parts: Sequence[Record], comparison: SetComparison) -> Record:
     """
     first, order = parts[0], _order(parts)
     missing = {key: reason for part in parts for key, reason in part["not_available"].items()}
-    joined = [line for part in parts for line in part["pairs"]]
-    lines = [{**joined[i], "measures": dict(joined[i]["measures"])} for i in order]
+    every = [line for part in parts for line in part["pairs"]]
+    lines = [{**every[i], "measures": dict(every[i]["measures"])} for i in order]
     for line in lines:
         for key in missing:
             line["measures"].pop(key, None)
@@ -118,7 +118,7 @@ def whole_record(parts: Sequence[Record], comparison: SetComparison) -> Record:
             summary_entry(name, ALL, key, cell) for key, cell in together.cells.items()
         ],
         "resampled": {key: values.tolist() for key, values in together.resampled.items()},
-        "history": _joined_histories([part["history"] for part in parts], order),
+        "history": _merged_histories([part["history"] for part in parts], order),
         "tensors": {key: tensors[key] for key in (POINTS, FRAMES) if key in tensors},
     }
 
@@ -220,7 +220,7 @@ def _history(outcome: Outcome) -> Record:
     }
 
 
-def _joined_histories(histories: Sequence[Record], order: Sequence[int]) -> Record:
+def _merged_histories(histories: Sequence[Record], order: Sequence[int]) -> Record:
     """As one; that of a part whose pairs have stopped repeats its last step, as a pair's does in
     one run.
     """

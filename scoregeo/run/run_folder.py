@@ -11,26 +11,31 @@ from typing import Any
 
 import yaml
 
-from scoregeo._utils.configuration import identity
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import (
     finite_or_null,
-    load_tensors,
     read_json,
     save_tensors,
     write_json,
     write_text,
 )
 from scoregeo._utils.lock import FolderLock
-from scoregeo._utils.results import FORMAT, check_format
+from scoregeo._utils.results import FORMAT
+from scoregeo.run.folder_state import (
+    DONE,
+    FAILED,
+    OUTDATED,
+    RUNNING,
+    as_yaml,
+    read_method,
+    remove_empty,
+    state_of,
+)
 from scoregeo.run.provenance import git_revision, versions
 
 log = logging.getLogger(__name__)
 
-RUNNING, DONE, FAILED = "running", "done", "failed"
 KEPT = "kept"  # folder of what a shard keeps for the merge
-# What lies there has another format, or was computed with other weights: computed anew
-OUTDATED = "outdated"
 _OURS = (
     *("methods", "paths", "frames", "figures", KEPT),
     *("results.jsonl", "summary.json", "table.md", "report.html"),
@@ -102,6 +107,7 @@ class RunFolder:
             )
         if state in (RUNNING, FAILED) and not overwrite:
             self._before = float(read_json(path / "manifest.json").get("seconds", 0.0))
+        self._fresh = state is None
         self._manifest: dict[str, Any] = {
             "format": FORMAT,
             "status": RUNNING,
@@ -123,7 +129,7 @@ class RunFolder:
             )
         if state in (None, OUTDATED) or overwrite:
             self._clear()
-        write_text(path / "config.yaml", yaml.safe_dump(_plain(self.config), sort_keys=False))
+        write_text(path / "config.yaml", yaml.safe_dump(as_yaml(self.config), sort_keys=False))
 
     def load_method(self, name: str) -> dict[str, Any] | None:
         """What `save_method` wrote in an earlier, interrupted run of this configuration: the record
@@ -183,6 +189,20 @@ class RunFolder:
         self._write_manifest()
         self.close()
 
+    @property
+    def unused(self) -> bool:
+        """Whether no earlier run lay here and no method has finished since."""
+        return self._fresh and not self._methods_done()
+
+    def discard(self) -> None:
+        """Remove what this object wrote, and the folder where nothing else lies in it."""
+        self._clear()
+        for name in ("manifest.json", "config.yaml"):
+            (self.path / name).unlink(missing_ok=True)
+        self.close()
+        remove_empty(self.path)
+        remove_empty(self.path.parent)
+
     def close(self) -> None:
         """Let another process have the folder; the status in its manifest stays as it is."""
         if self._lock is not None:
@@ -210,39 +230,3 @@ class RunFolder:
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
-
-
-def read_method(folder: Path, name: str) -> dict[str, Any]:
-    """The record of a finished method in a run's folder, with its tensors.
-
-    Raises DataError where a file is missing or damaged, or of another format.
-    """
-    place = folder / "methods" / f"{name}.json"
-    record = dict(check_format(read_json(place), str(place)))
-    return {**record, "tensors": load_tensors(folder / "paths" / f"{name}.safetensors")}
-
-
-def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str | None:
-    """Status of what lies in a folder of this configuration, "outdated" where it is of other
-    weights or of another format.
-
-    None where nothing does that can be read.
-    """
-    try:
-        manifest = read_json(path / "manifest.json")
-        found = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    except (DataError, OSError, yaml.YAMLError):
-        return None
-    if (
-        not isinstance(found, dict)
-        or not isinstance(manifest, dict)
-        or identity(found) != identity(_plain(config))
-    ):
-        return None
-    current = manifest.get("format") == FORMAT and manifest.get("inputs") == dict(inputs)
-    return str(manifest.get("status")) if current else OUTDATED
-
-
-def _plain(config: Any) -> Any:
-    """As read back from YAML: tuples are lists."""
-    return yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False))

@@ -1,12 +1,13 @@
 """The root of the configuration. Imports no torch: the command line must answer at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from scoregeo._utils.errors import bad_value, check_choice, check_number
 from scoregeo._utils.part import Part, part_of
+from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
 
@@ -111,6 +112,24 @@ class RunSettings:
         than shards.
         """
         return part_of(pairs, self.shard, self.shards)
+
+
+def settings_of(config: Mapping[str, Any]) -> RunSettings:
+    """The checked scalars of a resolved configuration; imports the measures of one's own. Raises
+    ConfigError, naming the key, for one that cannot be used.
+    """
+    settings = RunSettings(
+        name=config["name"],
+        seed=config["seed"],
+        device=config["device"],
+        threads=config["threads"],
+        evaluation=EvaluationSettings(**config["evaluation"]),
+        reach=config["reach"],
+        shards=config["shards"],
+        shard=config["shard"],
+    )
+    load(settings.evaluation.extra)
+    return settings
 
 
 def check_shards(shards: Any, shard: Any) -> None:

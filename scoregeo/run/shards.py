@@ -11,12 +11,13 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError, ScoregeoError
 from scoregeo._utils.files import read_json
-from scoregeo.run.build import settings_of, trackers_of
+from scoregeo.run.build import trackers_of
+from scoregeo.run.folder_state import DONE, FAILED, OUTDATED, state_of
 from scoregeo.run.inputs import inputs_of
 from scoregeo.run.instantiate import make
 from scoregeo.run.merge import merge
-from scoregeo.run.run_folder import DONE, FAILED, OUTDATED, RunFolder, state_of
-from scoregeo.run.settings import check_shards
+from scoregeo.run.run_folder import RunFolder
+from scoregeo.run.settings import check_shards, settings_of
 
 
 def shard_folder(path: Path, shard: int, shards: int) -> Path:

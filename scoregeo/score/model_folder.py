@@ -1,4 +1,4 @@
-"""The models that ship with the project, and what tells one state of a model's
+"""The models that ship with the project, and what distinguishes one state of a model's
 folder from another.
 """
 

@@ -129,7 +129,7 @@ class StableDiffusionScore(AbstractScore):
         return score_of_output(output, x, sigma, self.prediction)
 
     def _network(self, x_vp: torch.Tensor, embedding: torch.Tensor, sigma: float) -> torch.Tensor:
-        # Half precision cannot tell neighbouring timesteps apart; the network embeds them in
+        # Half precision cannot distinguish neighbouring timesteps; the network embeds them in
         # float32 whatever its weights are.
         timestep = torch.full(
             (len(x_vp),), self.schedule.timestep_at(sigma), dtype=torch.float32, device=x_vp.device

@@ -177,7 +177,7 @@ class _Pair:
             self.status = CONVERGED
 
     def _unmoved(self, before: float) -> None:
-        """No trial lowered the energy: at a minimum as far as the arithmetic tells, or along a bad
+        """No trial lowered the energy: at a minimum to machine precision, or along a bad
         estimate of the Hessian.
         """
         if self._predicted() <= self.tolerance * before:

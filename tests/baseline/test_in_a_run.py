@@ -91,7 +91,7 @@ def test_clean_ends_are_refused_where_the_formula_needs_noise(name: str, tmp_pat
         and "inversion = NoInversion" in reason
         and "shared_noise or ddim" in reason
     )
-    assert read_json(folder / "manifest.json")["status"] == "failed"
+    assert not folder.exists()
 
 
 def test_density_geodesics_may_join_clean_ends(tmp_path: Path) -> None:

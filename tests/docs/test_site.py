@@ -99,3 +99,19 @@ def test_pages_fit_their_window(chromium: Any, site: Path, width: int) -> None:
     page.close()
     assert not wide
     assert not [url for url in requests if not url.startswith(("file:", "data:"))]
+
+
+def test_search_answers_without_a_server(chromium: Any, site: Path) -> None:
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((site / "index.html").as_uri())
+    box = page.locator("input[name=query]")
+    assert box.is_visible()
+    box.click()
+    box.type("tunnelling")
+    found = page.locator("a.md-search-result__link").first
+    found.wait_for(state="visible")
+    assert "explanation/solver.html" in found.get_attribute("href")
+    page.close()
+    assert not errors

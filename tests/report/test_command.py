@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scoregeo._utils.files import write_json, write_text
+from scoregeo._utils.jobs import SWEEP
 from scoregeo.report.command import main, report
 from scoregeo.report.render import write_page
 from tests.report.document import check_page
@@ -37,11 +39,21 @@ def test_a_sweep_s_page(tmp_path: Path) -> None:
     assert str(tmp_path) not in page.text
 
 
-def test_runs_that_no_sweep_made(tmp_path: Path) -> None:
-    run_folder(tmp_path / "a" / "one", frames=False)
-    run_folder(tmp_path / "b" / "two", failure="lost")
+def test_unrelated_runs_stand_each_on_its_own(tmp_path: Path) -> None:
+    """As in `outputs`: runs with Hydra's record, a shard's folder, and a sweep's, whose jobs'
+    results are runs beside it.
+    """
+    runs = [
+        run_folder(tmp_path / "a" / "one", frames=False),
+        run_folder(tmp_path / "b" / "two", failure="lost"),
+    ]
+    run_folder(runs[0] / "shards" / "0_of_2", frames=False)
+    for folder in (*runs, tmp_path / "b" / "sweep_1" / "0"):
+        write_text(folder / ".hydra" / "overrides.yaml", "- experiment=sphere\n")
+    write_json(tmp_path / "b" / "sweep_1" / SWEEP, {"command": "scoregeo -m", "jobs": [[]]})
     page = check_page(report(tmp_path).read_text(encoding="utf-8"))
-    assert {"run-0", "run-1"} <= page.ids and "lost" in page.plain()
+    assert {"run-0", "run-1"} <= page.ids and "run-2" not in page.ids
+    assert "lost" in page.plain() and "Sweep" not in page.plain()
 
 
 def test_a_page_s_own_folder(tmp_path: Path) -> None:

@@ -123,10 +123,15 @@ def test_the_report_of_the_results(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted(RESULTS.glob("*/config.yaml")),
-    ids=lambda path: path.parent.name,
+    sorted([*RESULTS.glob("*/config.yaml"), *RESULTS.glob("full/*/config.yaml")]),
+    ids=lambda path: str(path.parent.relative_to(RESULTS)),
 )
-def test_a_page_s_configuration_is_what_its_experiment_composes_to(path: Path) -> None:
+def test_a_page_s_configuration_is_what_its_command_composes_to(path: Path) -> None:
     """A setting that was changed since makes the page's numbers those of another experiment."""
-    config, _ = compose([f"experiment={path.parent.name}"])
+    profile = "full" if path.is_relative_to(RESULTS / "full") else "quick"
+    config, _ = compose([f"experiment={path.parent.name}", f"profile={profile}"])
     assert yaml.safe_load(path.read_text(encoding="utf-8")) == identity(config)
+    page = Page.load(path.parent)
+    assert page.configuration == path.name
+    command, _ = compose(page.command.split()[1:])
+    assert identity(command) | {"name": page.name} == identity(config)

@@ -108,6 +108,44 @@ def test_bad_input_is_one_clear_line(
     said = command(*arguments, f"output={tmp_path}")
     assert isinstance(said, str) and said.startswith("scoregeo: error: ") and "\n" not in said
     assert all(word in said for word in words), said
+    assert not list(tmp_path.iterdir()), "a refused run leaves no folder"
+
+
+REFUSED = """
+import sys
+sys.argv = ["scoregeo", "experiment=sphere", *sys.argv[1:]]
+from scoregeo.run.cli import main
+try:
+    main()
+except SystemExit as stop:
+    heavy = {"torch", "matplotlib", "diffusers", "wandb"}
+    print(stop.code, "HEAVY", sorted(heavy & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("override", ["metric.lam=-1", "solver.num_points=1", "metric.lamb=3"])
+def test_bad_input_is_refused_before_slow_imports(override: str, tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", REFUSED, override, "output=outputs"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    ).stdout
+    assert override.partition("=")[0] in said and "HEAVY []" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_after_the_checks_keeps_its_folder(tmp_path: Path) -> None:
+    said = command(
+        "score._target_=tests.broken.broken_score",
+        *PLAIN,
+        "dataset.num_pairs=1",
+        f"output={tmp_path}",
+    )
+    assert isinstance(said, str) and "not finite" in said
+    (manifest,) = tmp_path.glob("custom/*/manifest.json")
+    assert read_json(manifest)["status"] == "failed"
 
 
 def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,12 +199,8 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(tmp_path: Path)
         "done",
         "done",
     ] and "metric.lam = -1" in jobs[0].reason
-    assert [read_json(job.run / "manifest.json")["status"] for job in jobs] == [
-        "failed",
-        "failed",
-        "done",
-        "done",
-    ]
+    assert [job.run.exists() for job in jobs] == [False, False, True, True]
+    assert [read_json(job.run / "manifest.json")["status"] for job in jobs[2:]] == ["done", "done"]
     assert {"summary.json", "table.md", "table.csv", "report.html"} <= {
         path.name for path in folder.iterdir()
     }
@@ -207,4 +241,12 @@ def test_known_keys_hold_every_group() -> None:
         "baseline.lerp.space",
         "evaluation.lpips",
         "seed",
+        "score.chunk",  # of an option that is made of another one
     } <= set(keys)
+    assert not [key for key in keys if key.endswith(".defaults")]
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("default", "'"), ("sigmas", "'score.sigma'")])
+def test_a_hint_names_settings_only(wrong: str, right: str) -> None:
+    said = command(f"score.{wrong}=1")
+    assert isinstance(said, str) and right in said and "defaults" not in said

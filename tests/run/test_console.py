@@ -1,11 +1,13 @@
 """What the command line prints of runs, and where it says they are."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from scoregeo import __version__
 from scoregeo._utils.files import write_json
+from scoregeo._utils.jobs import JOB, SWEEP
 from scoregeo.run.console import LATEST, link_latest, list_runs, table, warnings_of
 from tests.commands import PLAIN, command
 
@@ -63,6 +65,25 @@ def test_list_names_what_is_not_a_folder_and_what_is_empty(tmp_path: Path) -> No
         {"status": "failed", "seconds": 2, "error": "why"},
     )
     assert "failed  2.0 s  why" in list_runs(tmp_path)
+
+
+def test_sweeps_are_listed_with_their_jobs(tmp_path: Path) -> None:
+    folder = tmp_path / "sphere" / "sweep_1"
+    command_line = "scoregeo -m metric.lam=1,2,3"
+    write_json(folder / SWEEP, {"command": command_line, "jobs": [["metric.lam=1"]] * 3})
+    write_json(folder / "0" / JOB, {"run": "../a", "status": "done"})
+    write_json(folder / "1" / JOB, {"run": "../b", "status": "failed", "reason": "why"})
+    write_json(tmp_path / "multirun_2" / SWEEP, {"command": "scoregeo", "jobs": None})
+    for path, seconds in (
+        (folder / SWEEP, 100),
+        (folder / "0" / JOB, 9e8),
+        (folder / "1" / JOB, 1),
+    ):
+        os.utime(path, (seconds, seconds))
+    newest, other = list_runs(tmp_path).splitlines()
+    assert newest.startswith(f"{tmp_path / 'multirun_2'}  sweep: 0 of 0 jobs done")
+    assert other.startswith(f"{folder}  sweep: 1 of 3 jobs done, 1 failed  1998-07-09 ")
+    assert other.endswith(command_line)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

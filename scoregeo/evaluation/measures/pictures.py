@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from scoregeo.evaluation.statistics import NotAvailable
 
 TWO_TRUTHS = (
-    "Where two true paths are equally long (half a turn, either way round), each path is compared"
-    " with the nearer."
+    "Where two true paths are equally long (half a turn, in either direction), each path is"
+    " compared with the nearer."
 )
 
 

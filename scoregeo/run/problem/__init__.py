@@ -1,3 +1,3 @@
-"""The rows of a run and its methods: pairs joined, continued past their second ends, or joined in a
-model's latent space.
+"""The rows of a run and its methods: pairs interpolated, in a model's latent space too, or
+continued past their second ends.
 """

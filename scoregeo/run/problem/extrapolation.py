@@ -38,17 +38,17 @@ class ExtrapolationProblem(AbstractProblem):
     def __init__(self, experiment: Experiment) -> None:
         """Raises ConfigError where the dataset knows no true continuation."""
         self.experiment = experiment
-        self.joining = InterpolationProblem(experiment)
-        self.noisy, self.part = self.joining.noisy, self.joining.part
-        joined, reaches = self.joining.pairs, experiment.settings.reach
-        self.reach = torch.tensor(reaches, dtype=torch.float64).repeat_interleave(len(joined))
+        self.interpolation = InterpolationProblem(experiment)
+        self.noisy, self.part = self.interpolation.noisy, self.interpolation.part
+        given, reaches = self.interpolation.pairs, experiment.settings.reach
+        self.reach = torch.tensor(reaches, dtype=torch.float64).repeat_interleave(len(given))
         shares = [f"{100 * reach:.4g}" for reach in reaches]
         self.pairs = Pairs(
-            first=_repeat(joined.first, len(reaches)),
-            second=_repeat(joined.second, len(reaches)),
-            names=tuple(f"{share}pct_{name}" for share in shares for name in joined.names),
-            groups=tuple(_group(group, share) for share in shares for group in joined.groups),
-            truth=None if joined.truth is None else _repeat(joined.truth, len(reaches)),
+            first=_repeat(given.first, len(reaches)),
+            second=_repeat(given.second, len(reaches)),
+            names=tuple(f"{share}pct_{name}" for share in shares for name in given.names),
+            groups=tuple(_group(group, share) for share in shares for group in given.groups),
+            truth=None if given.truth is None else _repeat(given.truth, len(reaches)),
         )
         if self.truth(2) is None:
             raise ConfigError(
@@ -76,7 +76,7 @@ class ExtrapolationProblem(AbstractProblem):
     @property
     def units(self) -> tuple[str, ...]:
         """A pair at several reaches is one observation, not several."""
-        return self.joining.pairs.names * len(self.experiment.settings.reach)
+        return self.interpolation.pairs.names * len(self.experiment.settings.reach)
 
     def budget(self, method: str) -> int | None:
         return None
@@ -92,26 +92,27 @@ class ExtrapolationProblem(AbstractProblem):
         """The rows of the greatest reach, which hold those of the others. The geodesic comes before
         each method's images.
         """
-        count, at = len(self.joining.pairs), int(self.reach.argmax())
+        count, at = len(self.interpolation.pairs), int(self.reach.argmax())
         rows = {name: path[at : at + count] for name, path in frames.items()}
         before = self._geodesic.path
         if self._geodesic.noisy:
             before = self.decode(before)
         before = before.cpu()
         if len(self.experiment.dataset.shape) == 3:
-            true_path = self.joining.true_path
+            true_path = self.interpolation.true_path
             leads = {TRUTH: before if true_path is None else true_path.to(before)}
             shown = {
                 name: torch.cat([leads.get(name, before), path[:, 1:].to(before)], 1)
                 for name, path in rows.items()
             }
             names, groups = self.pairs.names[at : at + count], self.pairs.groups[at : at + count]
-            return Pairs(self.joining.pairs.first, self.joining.pairs.second, names, groups), shown
-        return self.joining.pairs, {GEODESIC: before, **rows}
+            given = self.interpolation.pairs
+            return Pairs(given.first, given.second, names, groups), shown
+        return self.interpolation.pairs, {GEODESIC: before, **rows}
 
     @cached_property
     def _geodesic(self) -> Outcome:
-        outcome = self.joining.geodesic()
+        outcome = self.interpolation.geodesic()
         states = ", ".join(
             f"{outcome.status.count(state)} {state}" for state in dict.fromkeys(outcome.status)
         )
@@ -120,7 +121,7 @@ class ExtrapolationProblem(AbstractProblem):
 
     def _truth(self, _: OnStep | None) -> Outcome:
         assert self.true_path is not None
-        return closed_form(self.true_path.to(self.joining.clean), noisy=False, seconds=0.0)
+        return closed_form(self.true_path.to(self.interpolation.clean), noisy=False, seconds=0.0)
 
     def _extrapolate(self, extrapolation: AbstractExtrapolation, _: OnStep | None) -> Outcome:
         experiment, geodesic = self.experiment, self._geodesic

@@ -1,4 +1,6 @@
-"""Interpolation as a run: the pairs' ends lifted once, and the methods that join them."""
+"""Interpolation as a run: the pairs' ends taken to the noise level once, and the methods that
+interpolate between them.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -22,12 +24,12 @@ from scoregeo.solver.multistart import solve_multistart
 
 
 class InterpolationProblem(AbstractProblem):
-    """The pairs of a run, lifted once, and the methods that join them."""
+    """The pairs of a run at the noise level, and the methods that interpolate between them."""
 
     end_given = True
 
     def __init__(self, experiment: Experiment, lifted: torch.Tensor | None = None) -> None:
-        """`lifted` [pairs, 2, *shape]: the ends at the noise level, where the caller has lifted
+        """`lifted` [pairs, 2, *shape]: the ends at the noise level, where the caller has computed
         them; else the inversion does.
         """
         self.experiment = experiment

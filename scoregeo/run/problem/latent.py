@@ -1,4 +1,4 @@
-"""Pairs of pictures joined in a text-to-image model's latent space: each pair under its own
+"""Pairs of pictures interpolated in a text-to-image model's latent space: each pair under its own
 prompts.
 """
 
@@ -16,7 +16,7 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import AbstractProblem, MetricOf, OnStep
 from scoregeo.run.problem.interpolation import InterpolationProblem
-from scoregeo.run.problem.outcome import Outcome, joined
+from scoregeo.run.problem.outcome import Outcome, concatenated
 from scoregeo.score.text_to_image import TextModel
 
 
@@ -48,9 +48,9 @@ class LatentProblem(AbstractProblem):
     """Every pair as a problem of its own, in latent space, for its score depends on its prompts;
     paths are shown as pictures.
 
-    A pair's ends are coded by the autoencoder and lifted each under its own prompt; between them
-    the condition follows the chord (`AlongChord`). A frame of a noisy path is decoded under the
-    prompts mixed in the proportion of its place in the path."""
+    A pair's ends are encoded by the autoencoder and inverted each under its own prompt; between
+    them the condition follows the chord (`AlongChord`). A frame of a noisy path is decoded under
+    the prompts mixed in the proportion of its place in the path."""
 
     end_given = True
 
@@ -175,7 +175,7 @@ class LatentProblem(AbstractProblem):
     def _run(
         self, methods: Sequence[Callable[[OnStep | None], Outcome]], on_step: OnStep | None
     ) -> Outcome:
-        return joined([method(on_step) for method in methods])
+        return concatenated([method(on_step) for method in methods])
 
     @torch.no_grad()
     def _pictures(
@@ -194,6 +194,6 @@ class LatentProblem(AbstractProblem):
         return torch.cat([ends[:1], self._decoded(index, points[1:-1], u[1:-1]), ends[1:]])
 
     def _decoded(self, index: int, points: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-        """Pictures of latents at the noise level that lie `u` of the way along pair `index`."""
+        """Pictures of noisy latents at the fractions `u` of the path of pair `index`."""
         field = self.model.field(self.model.at(self.prompts[index], u))
         return self.model.decode(self.experiment.inversion.decode(points, field))

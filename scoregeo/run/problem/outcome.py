@@ -61,7 +61,7 @@ def closed_form(
     return Outcome(path, noisy, (CLOSED_FORM,) * len(path), zero, spent, zero, seconds)
 
 
-def joined(outcomes: Sequence[Outcome]) -> Outcome:
+def concatenated(outcomes: Sequence[Outcome]) -> Outcome:
     """Outcomes of one pair each as one. The history of a pair that stopped continues with its last
     step.
     """

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.noise_level.levels import Cell, grid, read_cells, verdict
+from experiments.noise_level.levels import Cell, grid, read_cells
 from experiments.noise_level.page import Done, Size, draw, noise_level_page
+from experiments.noise_level.verdict import verdict
 from scoregeo._utils.files import read_json
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.report.model import Failure

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.starts.cells import Case, Cell, Joining, run_case, shares
+from experiments.starts.cells import Case, Cell, Problem, run_case
 from experiments.starts.page import Done, draw, starts_page
+from experiments.starts.shares import shares
 from experiments.starts.torus import TorusAtAngles
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import read_json
@@ -58,13 +59,13 @@ def cell(start: str, energy: tuple[float | None, ...]) -> Cell:
 
 
 def ring_case(num_points: int = 17) -> Case:
-    def joining() -> Joining:
+    def problem() -> Problem:
         ends = torch.cat([along_ends(), across_ends()])
-        return Joining(ends, ("72 deg", "258 deg"), counted_gap_metric()[0], given(open_ring()))
+        return Problem(ends, ("72 deg", "258 deg"), counted_gap_metric()[0], given(open_ring()))
 
     starts = {"lerp": LerpInitializer(), "round": RoundInitializer()}
     solver = GaussNewton(num_points, subnodes=4, max_iterations=40)
-    return Case("ring", joining, starts, solver, far=("lerp",))
+    return Case("ring", problem, starts, solver, far=("lerp",))
 
 
 def test_shares_are_counted_by_hand() -> None:
@@ -103,10 +104,10 @@ def test_the_gap_s_answer_is_found(tmp_path: Path) -> None:
 def test_cells_are_taken_again(tmp_path: Path) -> None:
     first = list(run_case(ring_case(9), tmp_path))
 
-    def forbidden() -> Joining:
+    def forbidden() -> Problem:
         pytest.fail("computed again")
 
-    again = list(run_case(replace(ring_case(9), joining=forbidden), tmp_path))
+    again = list(run_case(replace(ring_case(9), problem=forbidden), tmp_path))
     assert again == first
     files = sorted(tmp_path.glob("*.json"))
     assert len(files) == 2
@@ -142,8 +143,8 @@ def test_a_start_that_fails_has_its_reason_and_no_energy(tmp_path: Path) -> None
         def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
             return torch.full_like(x, torch.nan)
 
-    bad = Joining(across_ends(), ("258 deg",), metric_of(Bad()), given(open_ring()))
-    (lerp, _) = run_case(replace(ring_case(9), joining=lambda: bad), tmp_path)
+    bad = Problem(across_ends(), ("258 deg",), metric_of(Bad()), given(open_ring()))
+    (lerp, _) = run_case(replace(ring_case(9), problem=lambda: bad), tmp_path)
     assert "not finite" in lerp.failure and lerp.status == ("failed",)
     assert [s.reached for s in shares([lerp])] == [0, 0]
     assert json.loads((tmp_path / "lerp.json").read_text(encoding="utf-8"))["energy"] == [None]

@@ -51,7 +51,7 @@ def test_geodesics_are_solved_once_and_counted_apart() -> None:
     methods = made.methods()
     straight = methods["straight"](None)
     spent = made.experiment.evaluations()
-    solution = made.joining.geodesic()
+    solution = made.interpolation.geodesic()
     certified = (
         made.experiment.evaluations() - spent
     )  # the same again: what the solver counts, and its certificate
@@ -86,14 +86,14 @@ def test_a_noisy_geodesic_is_continued_at_its_noise_level_and_decoded() -> None:
     made = problem("extrapolation=[exponential,straight]", "inversion=ddim", "inversion.steps=200")
     assert made.noisy
     outcomes = {name: method(None) for name, method in made.methods().items()}
-    lifted_end = made.joining.lifted[:, 1].repeat(2, 1)
+    lifted_end = made.interpolation.lifted[:, 1].repeat(2, 1)
     for name in ("stein_exponential", "straight"):
         assert outcomes[name].noisy
         assert torch.equal(outcomes[name].path[:, 0], lifted_end)
         # DDIM of 200 steps returns to its start to first order in the step: 0.05 / 200 data units a
         # step at most.
         decoded = made.decode(outcomes[name].path[:, :1])[:, 0]
-        assert torch.allclose(decoded, made.joining.clean[:, 1].repeat(2, 1), atol=1e-3)
+        assert torch.allclose(decoded, made.interpolation.clean[:, 1].repeat(2, 1), atol=1e-3)
     assert not outcomes["truth"].noisy
 
 
