@@ -59,8 +59,8 @@ class Gather(Callback):
         from scoregeo.run.groups import check_root
         from scoregeo.run.settings import settings_of
 
-        found = plain(config)
         try:
+            found = plain(config)
             check_root(found)
             settings_of(found)
         except ConfigError as error:

@@ -123,7 +123,7 @@ except SystemExit as stop:
 """
 
 
-@pytest.mark.parametrize("override", ["metric.lam=-1", "solver.num_points=1", "metric.lamb=3"])
+@pytest.mark.parametrize("override", ["seed=-1", "evaluation.bootstrap=0", "metric.lamb=3"])
 def test_bad_input_is_refused_before_slow_imports(override: str, tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-c", REFUSED, override, "output=outputs"],
