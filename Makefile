@@ -30,7 +30,7 @@ help: ## Show this list
 	@echo "  EMOJI=FOLDER         unpacked npm package emoji-datasource-google 16.0.0 (now: $(EMOJI))"
 	@echo "  PYTHON=...           interpreter that makes $(VENV) (now: $(PYTHON))"
 
-setup: $(READY) ## Make the virtual environment, a Chromium for the tests in it (6.2 GB)
+setup: $(READY) ## Make the virtual environment, a Chromium for the tests in it (7.8 GB)
 
 $(READY): requirements.lock requirements.no-deps.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
