@@ -20,8 +20,9 @@ FOLDER = MODELS / "emoji_sd"
 @pytest.fixture(scope="module")
 def problem() -> LatentProblem:
     """Five pairs, so ten pictures."""
+    small = ("dataset.pairs=5", "solver.num_points=2")  # of paths the ends alone are decoded
     config, _ = compose(
-        ["experiment=stable_diffusion", "dataset.pairs=5", "evaluation.download=false", *PLAIN]
+        ["experiment=stable_diffusion", *small, "evaluation.download=false", *PLAIN]
     )
     return LatentProblem(build(config))
 
