@@ -135,6 +135,7 @@ def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> 
         "dataset.num_pairs=5",
         "solver.num_points=8",
         "rivals.adam=null",
+        "rivals.gauss_newton_adaptive=null",
         *PLAIN,
     ]
     assert command(*small, f"output={tmp_path / 'whole'}") is None
@@ -161,6 +162,7 @@ def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> Non
         "dataset.num_pairs=4",
         "solver.num_points=8",
         "rivals.adam=null",
+        "rivals.gauss_newton_adaptive=null",
         *PLAIN,
     ]
     fails = [
