@@ -52,6 +52,7 @@ def test_diffusers_own_pipeline_takes_the_folder() -> None:
     assert min(red, green) > blue + 0.3  # yellow; grey has 0, pure yellow 1
 
 
+@pytest.mark.slow
 def test_the_prompt_matters(problem: LatentProblem) -> None:
     """Denoising a picture of the training set under its own name is better than under another's."""
     model = problem.model
