@@ -9,8 +9,9 @@ RESULTS ?= $(if $(filter full,$(PROFILE)),results/full,results)
 OUTPUTS ?= outputs
 EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
-# A test process a core; the tests of a file, which share fixtures, in one of them.
-PARALLEL := -n logical --dist loadfile
+# A test process a core; the tests of a file, which share fixtures, in one of them, and the files in
+# the order of tests/conftest.py.
+PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks

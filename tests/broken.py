@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,4 +99,24 @@ class FailsOnce(AbstractSolver):
         if not self.marker.exists():
             self.marker.touch()
             raise ScoreError("fails once")
+        return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)
+
+
+class WaitsFor(AbstractSolver):
+    """Gauss-Newton, once a file is there."""
+
+    def __init__(self, num_points: int, marker: str) -> None:
+        self.num_points, self.marker = num_points, Path(marker)
+
+    def check(self, metric: AbstractMetric) -> None:
+        GaussNewton(num_points=self.num_points).check(metric)
+
+    def solve(
+        self,
+        metric: AbstractMetric,
+        start: torch.Tensor,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
+        while not self.marker.exists():
+            time.sleep(0.05)
         return GaussNewton(num_points=self.num_points).solve(metric, start, on_step)

@@ -12,6 +12,7 @@ from scoregeo._utils.configuration import config_dir, identity
 from scoregeo.run.command import compose
 from tests.sweeps import points
 
+pytestmark = pytest.mark.usefixtures("configs_read_once")
 ROOT = Path(__file__).parents[1]
 # Folders that no run answers: their command and page.
 OWN_COMMANDS = {

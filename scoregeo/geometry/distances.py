@@ -89,6 +89,16 @@ def distance_matrix(
 
     N (N - 1) / 2 geodesics from straight starts, `batch` of them solved at a time, each once: the
     way back has the same length. Costs, fails and raises as `distance`; N is at least 2.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> solver = scoregeo.GaussNewton(num_points=17, max_subnodes=4)
+        >>> scoregeo.distance_matrix(metric, torch.eye(3).double(), solver).round(decimals=2)
+        tensor([[0.0000, 1.5800, 1.5800],
+                [1.5800, 0.0000, 1.5800],
+                [1.5800, 1.5800, 0.0000]], dtype=torch.float64)
     """
     check_points(metric, "points", points)
     check_number("batch", batch, at_least=1, integer=True)

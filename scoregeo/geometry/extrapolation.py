@@ -35,6 +35,17 @@ def extrapolate(
     its momentum is the geodesic's to second order in the segments' length. Velocities of the flow
     are over unit time of the continuation. Cost: the velocity (the energy of two segments and an
     inverse), and an exponential. Raises as `exponential`.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
+        >>> solver = scoregeo.GaussNewton(num_points=33, max_subnodes=4)
+        >>> path = solver.solve(metric, scoregeo.linear(torch.stack([a, b], 1), 33)).path
+        >>> flow = scoregeo.extrapolate(metric, path, reach=1.0, num_points=9)
+        >>> flow.path[0, -1].round(decimals=1)  # as far again: opposite a
+        tensor([-1.0000,  0.1000,  0.0000], dtype=torch.float64)
     """
     served = require_closed_form(metric, "extrapolation by the exponential map")
     check_path(served, "path", path)

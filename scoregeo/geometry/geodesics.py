@@ -54,6 +54,14 @@ def geodesic(
 
     Source: the metric is that of Azeglio and Di Bernardo (arXiv 2505.11128); the discrete energy
     and its Gauss-Newton solver are this project's (`scoregeo.solver.GaussNewton`).
+
+    Example:
+        >>> import torch, scoregeo
+        >>> score = scoregeo.SphereScore(dimension=2, ambient=3)
+        >>> a, b = torch.tensor([1.0, 0, 0]).double(), torch.tensor([0, 1.0, 0]).double()
+        >>> found = scoregeo.geodesic(score, a, b, sigma=0.1, lam=100.0, num_points=17)
+        >>> found.status, round(float(found.length), 2)  # a quarter of a great circle: 1.57
+        (('converged',), 1.58)
     """
     if a.shape != b.shape or a.dtype != b.dtype:
         raise DataError(

@@ -32,6 +32,13 @@ class AbstractMetric(ABC):
         is_flat: whether `g = I` everywhere, so that geodesics are straight lines.
         has_node_inverse: whether `linearise` is there, which `georce` needs.
         measures_scores: whether `measure_scores` is there, so that paths can share evaluations.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> isinstance(metric, scoregeo.AbstractMetric), metric.parameters
+        (True, ('lam',))
     """
 
     name: str

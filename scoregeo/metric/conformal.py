@@ -34,6 +34,14 @@ class ConformalMetric(AbstractClosedFormMetric):
     that): finite, continuously differentiable, and still higher where p is lower. Energies that
     large say only that the path crosses a void. A factor that large does not fit float32, so what
     is multiplied by one is float64.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.ConformalMetric(field, alpha=0.1)
+        >>> x = torch.tensor([[1.0, 0, 0], [1.3, 0, 0]]).double()
+        >>> metric.log_volume(x).diff() > 0  # a step costs more three sigma off the sphere
+        tensor([True])
     """
 
     name = "conformal"
@@ -107,9 +115,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         return 0.5 * x[0].numel() * self._log_factor_at(x)
 
     def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """`-alpha ( (s.u) v + (s.v) u - (u.v) s )`; one score evaluation a point,
-        at any exponent.
-        """
+        """`-alpha ( (s.u) v + (s.v) u - (u.v) s )`; one evaluation a point, at any exponent."""
         s = self._field(x)
         su, sv, uv = ((a * b).flatten(1).sum(1) for a, b in ((s, u), (s, v), (u, v)))
         return -self.alpha * (_expand(su, s) * v + _expand(sv, s) * u - _expand(uv, s) * s)
@@ -228,9 +234,7 @@ class ConformalMetric(AbstractClosedFormMetric):
 def _orthonormal(
     u: torch.Tensor, v: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """An orthonormal basis [batch, D] twice of the plane of u and v, and where there is a plane,
-    [batch] bool.
-    """
+    """Orthonormal bases of the planes of u and v, [batch, D] twice; where there is one, [batch]."""
     a = torch.nn.functional.normalize(u, dim=1)
     across = v - _dot(a, v)[:, None] * a
     plane = (_dot(u, u) > 0) & (_dot(across, across) > 1e-14 * _dot(v, v))

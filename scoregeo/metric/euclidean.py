@@ -12,6 +12,13 @@ from scoregeo.score.field import ScoreField
 class EuclideanMetric(AbstractClosedFormMetric):
     """`g = I`. Its geodesics are straight lines. The field is kept only so that noise levels are
     known; it is never evaluated.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> path = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]])
+        >>> metric = scoregeo.EuclideanMetric()
+        >>> metric.length(path, scoregeo.path.Quadrature())
+        tensor([5.], dtype=torch.float64)
     """
 
     name = "euclidean"

@@ -30,6 +30,15 @@ class PullbackMetric(AbstractMetric):
     On a path the metric is measured by chords of the score, which need no Jacobian: over a part
     from a to b, `|J (b - a)|^2 ~ |s(b) - s(a)|^2`. Of a quadrature only `subnodes` counts, whatever
     its rule.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.PullbackMetric(field)
+        >>> x, v = torch.eye(3)[[0, 0]].double(), torch.eye(3)[:2].double()
+        >>> outward, along = metric.norm(x, v)
+        >>> bool(outward > 10 * along)
+        True
     """
 
     name = "pullback"

@@ -31,6 +31,12 @@ def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
 
     The straight line where |cos w| > 0.9995 or an end is 0. In float64 inside. Source: Shoemake
     1985, with norms not forced to one.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> ends = torch.eye(2).double()[None]
+        >>> scoregeo.spherical(ends, 3).norm(dim=2)
+        tensor([[1.0000, 1.0000, 1.0000]], dtype=torch.float64)
     """
     a, b = ends.double().flatten(2).unbind(1)
     u = parameter(num_points, ends)[None, :, None]

@@ -21,6 +21,15 @@ class AbstractScore(ABC):
 
     Points are in variance-exploding coordinates, `x = x0 + sigma z`, in data units. A subclass
     gives `shape` and `_score`; callers use `score`, which checks what goes in and comes out.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> class Gaussian(scoregeo.AbstractScore):
+        ...     shape = (2,)
+        ...     def _score(self, x, sigma):
+        ...         return -x / (1 + sigma**2)
+        >>> Gaussian().score(torch.ones(1, 2), sigma=1.0)
+        tensor([[-0.5000, -0.5000]])
     """
 
     @property

@@ -83,7 +83,16 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     only.
 
     `folder` may also be the name of a shipped model. Raises DataError, naming the folder, for
-    missing or damaged files."""
+    missing or damaged files.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> score = scoregeo.load_unet_score("digits_unet_ten")
+        >>> score.shape
+        (1, 28, 28)
+        >>> round(score.sigma_of_timestep(400), 2)
+        2.04
+    """
     from diffusers import DDIMScheduler, UNet2DModel
 
     path = model_folder(folder)

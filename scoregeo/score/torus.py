@@ -26,6 +26,13 @@ class TorusScore(AbstractScore):
     trapezoid rule, which converges faster than any power for periodic functions. The default nodes,
     16 r / sigma and at least 64, give 1e-13 within 3 r of the tube's centre. The score is the mean
     of its closed form under the normalised integrand.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> score = scoregeo.TorusScore(major=1.0, minor=0.4)
+        >>> x = torch.tensor([[1.45, 0.0, 0.0], [1.35, 0.0, 0.0]]).double()
+        >>> score.score(x, 0.1)[:, 0] > 0  # towards the torus, from outside and inside
+        tensor([False,  True])
     """
 
     def __init__(

@@ -43,6 +43,17 @@ class Adam(AbstractSolver):
             iterations; 0 never stops early.
         quadrature: "midpoint", the paper's; "trapezoid" and "simpson" are there to compare solvers
             on one energy.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=1.0)
+        >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
+        >>> start = scoregeo.linear(torch.stack([a, b], 1), 9)
+        >>> found = scoregeo.Adam(num_points=9, iterations=50).solve(metric, start)
+        >>> before = metric.energy(start, scoregeo.path.Quadrature("midpoint"))
+        >>> bool(found.energy < before)
+        True
     """
 
     num_points: int = 64

@@ -46,6 +46,15 @@ class Solution:
     `certificate_evaluations`; where it is much above `energy` the path tunnels through a valley of
     the density and `tunnelled` is true. `reason` says in words why a pair did not converge, or that
     it tunnelled; "" where there is nothing to say.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
+        >>> found = scoregeo.geodesic(field, a, b, lam=100.0, num_points=17)
+        >>> found.path.shape, found.status, found.reason
+        (torch.Size([1, 17, 3]), ('converged',), ('',))
     """
 
     path: torch.Tensor

@@ -63,6 +63,16 @@ class GaussNewton(AbstractSolver):
             three times as much, a rejected one the same. Pairs are evaluated one after another, the
             score's graph held for one at a time. "auto"
             continuation is off: measured on digits, lam raised in steps cost more than it saved.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.SteinMetric(field, lam=100.0)
+        >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
+        >>> solver = scoregeo.GaussNewton(num_points=17, max_subnodes=4)
+        >>> found = solver.solve(metric, scoregeo.linear(torch.stack([a, b], 1), 17))
+        >>> found.status, bool(found.tunnelled)
+        (('converged',), False)
     """
 
     num_points: int = 64

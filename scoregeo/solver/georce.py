@@ -49,6 +49,16 @@ class Georce(AbstractSolver):
         tolerance: converged when the decrease that a step promises, and what came of it, are both
             below this share of the energy.
         shrink: factor between two trials of the line search.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.ConformalMetric(field, alpha=0.1)
+        >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
+        >>> start = scoregeo.linear(torch.stack([a, b], 1), 9)
+        >>> found = scoregeo.Georce(num_points=9).solve(metric, start)
+        >>> found.status
+        ('converged',)
     """
 
     num_points: int = 64

@@ -43,6 +43,16 @@ class LBFGS(AbstractSolver):
         tolerance: converged when a step's decrease, and what the quadratic model promised of it,
             are both below this share of the energy. A quasi-Newton step gains less than a
             Gauss-Newton one, so the same accuracy needs a smaller number here.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
+        >>> metric = scoregeo.PullbackMetric(field)
+        >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
+        >>> start = scoregeo.linear(torch.stack([a, b], 1), 9)
+        >>> found = scoregeo.LBFGS(num_points=9).solve(metric, start)
+        >>> found.status
+        ('converged',)
     """
 
     num_points: int = 64

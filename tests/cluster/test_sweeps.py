@@ -9,23 +9,26 @@ import pytest
 from scoregeo._utils.jobs import DONE, read_jobs
 from scripts.cluster import Ray, Slurm
 from tests.commands import PLAIN, command
-from tests.run.test_launchers import SWEEP, check_sweep, sweep_folder
+from tests.run.failing_sweep import FailingSweep, sweep_folder
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+SWEEP = FailingSweep(lams=(1, 10, 100, 1000), points=(8, 9, 10, 11))
 
 
 @pytest.fixture(scope="module")
 def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("basic")
-    check_sweep(command(*SWEEP, f"output={output}"), output, output)
+    SWEEP.check(command(*SWEEP.line, f"output={output}"), output, output)
     return output
 
 
 def test_slurm(slurm: Slurm, basic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in slurm.environment.items():
         monkeypatch.setenv(name, value)
-    said = command(*SWEEP, f"output={tmp_path}", "hydra/launcher=slurm", "hydra.launcher.mem_gb=2")
-    check_sweep(said, tmp_path, basic)
+    said = command(
+        *SWEEP.line, f"output={tmp_path}", "hydra/launcher=slurm", "hydra.launcher.mem_gb=2"
+    )
+    SWEEP.check(said, tmp_path, basic)
 
 
 def test_two_ray_nodes(
@@ -33,8 +36,8 @@ def test_two_ray_nodes(
 ) -> None:
     for name, value in ray.environment.items():
         monkeypatch.setenv(name, value)
-    said = command(*SWEEP, f"output={tmp_path}", "hydra/launcher=ray")
-    check_sweep(said, tmp_path, basic)
+    said = command(*SWEEP.line, f"output={tmp_path}", "hydra/launcher=ray")
+    SWEEP.check(said, tmp_path, basic)
 
 
 def test_ray_repeats_a_job_whose_process_died(

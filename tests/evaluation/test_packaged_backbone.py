@@ -138,7 +138,7 @@ def test_kernels_must_fit() -> None:
     }
     fill_backbone(module, layers)
     weight: Any = module[0].weight
-    assert float(weight[3, 2, 1, 0]) == kernels[0][1, 0, 2, 3]
+    assert float(weight.detach()[3, 2, 1, 0]) == kernels[0][1, 0, 2, 3]
     with pytest.raises(DataError, match="2 convolutions are expected"):
         fill_backbone(module, {"Conv_0": layers["Conv_0"]})
     layers["Conv_1"] = layers["Conv_0"]

@@ -18,6 +18,7 @@ from scoregeo.run.groups import GROUPS, MAPPINGS
 from scoregeo.run.instantiate import target_keys
 from tests.commands import TINY
 
+pytestmark = pytest.mark.usefixtures("configs_read_once")
 OPTIONS = sorted(
     path.relative_to(config_dir()).with_suffix("").as_posix()
     for path in config_dir().glob("*/*.yaml")

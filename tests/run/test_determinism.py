@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from scoregeo._utils.files import read_json, write_json
-from tests.commands import DIGITS, GRAPH, TINY, run_here, small_model
+from tests.commands import DIGITS, FEW, GRAPH, TINY, run_here, small_model
 from tests.tables import same_paths, tables
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,8 @@ def finished(overrides: tuple[str, ...], output: Path, model: Path) -> Path:
 
 @pytest.fixture(scope="module", params=EXPERIMENTS)
 def command(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return (f"experiment={request.param}", *TINY[request.param], NO_PICTURES)
+    few = (FEW,) if request.param == "extrapolation" else ()
+    return (f"experiment={request.param}", *TINY[request.param], *few, NO_PICTURES)
 
 
 @pytest.fixture(scope="module")

@@ -11,67 +11,61 @@ from pathlib import Path
 
 import pytest
 
-from scoregeo._utils.jobs import DONE, FAILED, read_jobs
+from scoregeo._utils.files import read_json
+from scoregeo._utils.jobs import DONE, read_jobs
+from scoregeo.report.command import report
 from tests.commands import PLAIN, command
+from tests.report.document import check_page
+from tests.run.failing_sweep import REASON, FailingSweep, sweep_folder, table
 from tests.tables import same_paths, tables
 
 pytestmark = pytest.mark.slow
 
-LAMS, POINTS = (1, 10, 100, 1000), (8, 9, 10, 11)
-REASON = "the score is not finite at point 3 of 9"
-SWEEP = (
-    "-m",
-    "experiment=sphere",
-    f"metric.lam={','.join(map(str, LAMS))}",
-    f"solver.num_points={','.join(map(str, POINTS))}",
-    "~rivals.adam",
-    "~rivals.gauss_newton_adaptive",
-    "+rivals.fails._target_=tests.broken.FailsAt",
-    "+rivals.fails.num_points=${solver.num_points}",
-    "+rivals.fails.lam=100",
-    "+rivals.fails.points=9",
-    "dataset.num_pairs=2",
-    *PLAIN,
-)
-BAD = [(lam, points) for lam in LAMS for points in POINTS].index((100, 9))
+SWEEP = FailingSweep(lams=(1, 100, 10), points=(9,))
 ENTRY = "import sys; sys.argv[0] = 'scoregeo'; from scoregeo.run.cli import main; main()"
-
-
-def sweep_folder(output: Path) -> Path:
-    (folder,) = output.glob("*/sweep_*")
-    return folder
-
-
-def table(folder: Path) -> list[dict[str, str]]:
-    """Every number of the sweep's table, seconds aside."""
-    with (folder / "table.csv").open(encoding="utf-8") as handle:
-        return [row for row in csv.DictReader(handle) if row["measure"] != "seconds"]
-
-
-def check_sweep(said: object, output: Path, basic: Path) -> None:
-    """Fifteen jobs in the table, as in the one made without a launcher, and the sixteenth named."""
-    assert isinstance(said, str) and said.startswith("scoregeo: 1 job(s) failed:")
-    assert f"job {BAD} (metric.lam = 100, solver.num_points = 9): {REASON}" in said
-    jobs = read_jobs(sweep_folder(output))
-    assert [job.status for job in jobs] == [FAILED if n == BAD else DONE for n in range(16)]
-    assert sweep_folder(output).name == sweep_folder(basic).name
-    assert table(sweep_folder(output)) == table(sweep_folder(basic)) and len(jobs) == 16
 
 
 @pytest.fixture(scope="module")
 def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sweep by Hydra's basic launcher, job after job in this process."""
     output = tmp_path_factory.mktemp("basic")
-    check_sweep(command(*SWEEP, f"output={output}"), output, output)
+    SWEEP.check(command(*SWEEP.line, f"output={output}"), output, output)
     return output
+
+
+def test_the_jobs_that_are_done_are_shown_and_the_one_that_failed_is_named(basic: Path) -> None:
+    folder = sweep_folder(basic)
+    runs = [job.run for job in read_jobs(folder)]
+    states = [read_json(run / "manifest.json") for run in runs]
+    assert [state["status"] for state in states] == SWEEP.states
+    assert states[SWEEP.bad]["error"] == REASON and not (runs[SWEEP.bad] / "summary.json").exists()
+
+    text = (folder / "table.md").read_text(encoding="utf-8")
+    assert "## Without results" in text and f"- {SWEEP.name}: {REASON}" in text
+    rows = [
+        row
+        for row in table(folder)
+        if row["method"] == "stein_fails" and row["measure"] == "length_error"
+    ]
+    assert [int(row["metric.lam"]) for row in rows] == [1, 10]
+    assert len({row["mean"] for row in rows}) == len(rows)
+    for run, row in zip((run for run in runs if run != runs[SWEEP.bad]), rows, strict=True):
+        summary = read_json(run / "summary.json")["rows"]
+        key = {"method": "stein_fails", "group": "all", "measure": "length_error"}
+        (mean,) = (entry["mean"] for entry in summary if key.items() <= entry.items())
+        assert float(row["mean"]) == mean
+
+    words = check_page(report(folder).read_text(encoding="utf-8")).plain()
+    assert "jobs 3 done 2 failed or unfinished 1" in words
+    assert SWEEP.name in words and REASON in words
 
 
 @pytest.mark.parametrize("launcher", ["local", "submitit_local"])
 def test_a_launcher_gives_the_table_of_the_basic_one(
     launcher: str, basic: Path, tmp_path: Path
 ) -> None:
-    said = command(*SWEEP, f"output={tmp_path}", f"hydra/launcher={launcher}")
-    check_sweep(said, tmp_path, basic)
+    said = command(*SWEEP.line, f"output={tmp_path}", f"hydra/launcher={launcher}")
+    SWEEP.check(said, tmp_path, basic)
 
 
 def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_path: Path) -> None:
@@ -90,30 +84,31 @@ def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_
     ]
     said = command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
     assert isinstance(said, str) and "job(s) failed" in said and "metric.lam = " in said
-    assert command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2") is None
+    # Again, in this process: the launcher has no part in which sweep it is.
+    assert command(*line, *kill) is None
     assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers end with their parent on Linux")
 def test_workers_end_with_a_killed_parent_and_the_command_resumes(tmp_path: Path) -> None:
-    slow = ["rivals.adam.iterations=200000", "rivals.adam.tolerance=0"]
+    """Killed while two jobs wait in their last method; then run to the end in this process."""
+    go = tmp_path / "go"
     line = [
         "-m",
         "experiment=sphere",
         "seed=0,1,2",
         "dataset.num_pairs=2",
+        "solver.num_points=8",
+        "~rivals.adam",
+        "~rivals.gauss_newton_adaptive",
+        "+rivals.waits._target_=tests.broken.WaitsFor",
+        "+rivals.waits.num_points=8",
+        f"+rivals.waits.marker={go}",
         *PLAIN,
         f"output={tmp_path}",
     ]
-    asked = [
-        sys.executable,
-        "-c",
-        ENTRY,
-        *line,
-        *slow,
-        "hydra/launcher=local",
-        "hydra.launcher.n_jobs=2",
-    ]
+    launched = ["hydra/launcher=local", "hydra.launcher.n_jobs=2"]
+    asked = [sys.executable, "-c", ENTRY, *line, *launched]
     parent = subprocess.Popen(asked, cwd=Path(__file__).parents[2])
     try:
         eventually(lambda: len([*tmp_path.glob("sphere/*/methods/stein_gauss_newton.json")]) == 2)
@@ -123,23 +118,15 @@ def test_workers_end_with_a_killed_parent_and_the_command_resumes(tmp_path: Path
         parent.kill()
         parent.wait()
     eventually(lambda: not any(alive(pid) for pid in workers), 30)
+    assert not list(tmp_path.glob("sphere/*/methods/stein_waits.json"))
     before = {
         path: path.stat().st_mtime_ns
         for path in tmp_path.glob("sphere/*/methods/stein_gauss_newton.json")
     }
-    # The same jobs of fewer iterations are other runs; those begun are taken up where they stopped.
-    resumed = subprocess.Popen(asked, cwd=Path(__file__).parents[2])
-    try:
-        eventually(
-            lambda: (
-                len([job for job in read_jobs(sweep_folder(tmp_path)) if job.status == "running"])
-                == 2
-            )
-        )
-    finally:
-        resumed.kill()
-        resumed.wait()
-    assert {path: path.stat().st_mtime_ns for path in before} == before
+    go.touch()
+    assert command(*line) is None
+    assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE] * 3
+    assert len(before) == 2 and {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> None:
@@ -148,6 +135,7 @@ def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> 
         "dataset.num_pairs=5",
         "solver.num_points=8",
         "rivals.adam=null",
+        "rivals.gauss_newton_adaptive=null",
         *PLAIN,
     ]
     assert command(*small, f"output={tmp_path / 'whole'}") is None
@@ -174,6 +162,7 @@ def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> Non
         "dataset.num_pairs=4",
         "solver.num_points=8",
         "rivals.adam=null",
+        "rivals.gauss_newton_adaptive=null",
         *PLAIN,
     ]
     fails = [

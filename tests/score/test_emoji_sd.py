@@ -20,8 +20,9 @@ FOLDER = MODELS / "emoji_sd"
 @pytest.fixture(scope="module")
 def problem() -> LatentProblem:
     """Five pairs, so ten pictures."""
+    small = ("dataset.pairs=5", "solver.num_points=3")  # the ends alone are looked at
     config, _ = compose(
-        ["experiment=stable_diffusion", "dataset.pairs=5", "evaluation.download=false", *PLAIN]
+        ["experiment=stable_diffusion", *small, "evaluation.download=false", *PLAIN]
     )
     return LatentProblem(build(config))
 
@@ -51,6 +52,7 @@ def test_diffusers_own_pipeline_takes_the_folder() -> None:
     assert min(red, green) > blue + 0.3  # yellow; grey has 0, pure yellow 1
 
 
+@pytest.mark.slow
 def test_the_prompt_matters(problem: LatentProblem) -> None:
     """Denoising a picture of the training set under its own name is better than under another's."""
     model = problem.model

@@ -2,19 +2,20 @@
 page.
 """
 
+import logging
 from pathlib import Path
 
 import pytest
 import torch
 
-from experiments.properties import SMOKE, properties_page
 from experiments.properties.quantities import curvature, descend, directions
 from experiments.properties.surfaces import surface_cases
+from scoregeo._utils.files import read_json
 from scoregeo.dataset.closed_curve import ClosedCurve
 from scoregeo.dataset.sphere import Sphere
-from scoregeo.report.render import write_page
 from scoregeo.score.manifold import manifold_score
 from scoregeo.score.sphere import sphere_score
+from tests.commands import TINY, run_here
 
 
 def test_curvature_of_a_sphere_is_that_of_its_level_set() -> None:
@@ -64,16 +65,33 @@ def test_one_penalised_direction_is_too_few_in_codimension_two() -> None:
     ).all()
 
 
-def test_page(tmp_path: Path) -> None:
-    told: list[str] = []
-    page = properties_page(SMOKE, "the command", told.append)
-    text = write_page(page, tmp_path).read_text(encoding="utf-8")
+@pytest.mark.slow
+def test_the_experiment_writes_its_page_and_is_run_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also: a runner of one's own takes the runner's place."""
+    asked = ["experiment=properties", *TINY["properties"]]
+    with caplog.at_level(logging.INFO, "experiments.properties.page"):
+        folder, reason = run_here(asked, tmp_path)
+    assert reason is None
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["status"] == "done"
+    assert set(manifest["inputs"]) >= {
+        "runner.models.digits_unet_ten",
+        "runner.models.digits_unet_all",
+    }
+    text = (folder / "table.md").read_text(encoding="utf-8")
     for part in (
-        "the command",
+        "scoregeo experiment=properties",
         "Sectional curvature",
         "SO(3) in R^9",
         "all digits, rotated, U-Net",
         "pullback",
     ):
         assert part in text
-    assert len(told) > 30 and "nan" not in text and (tmp_path / "table.csv").stat().st_size > 1000
+    told = [one for one in caplog.records if one.name == "experiments.properties.page"]
+    assert len(told) > 30 and "nan" not in text and (folder / "table.csv").stat().st_size > 1000
+
+    before = (folder / "table.csv").stat().st_mtime_ns
+    assert run_here(asked, tmp_path) == (folder, None)
+    assert (folder / "table.csv").stat().st_mtime_ns == before
