@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scoregeo.evaluation import digit_classifier
+from scoregeo.evaluation import digit_classifier, packaged_backbone
 from scoregeo.evaluation.efficientnet import FeatureDistance
 from scoregeo.evaluation.feature_network import INCEPTION, FeatureNetwork
 from scoregeo.evaluation.networks import USED, load_networks, weights_line
@@ -38,7 +38,10 @@ def test_what_the_project_ships_is_recorded_as_used() -> None:
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg", "squeeze"])
-def test_what_cannot_be_had_is_recorded_with_its_reason(net: str) -> None:
+def test_what_cannot_be_had_is_recorded_with_its_reason(
+    net: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packaged_backbone, "find_spec", lambda _: None)
     networks = load_networks(EvaluationSettings(network="inception", lpips=net, download=False))
     assert isinstance(networks.features, NotAvailable) and isinstance(networks.lpips, NotAvailable)
     inception, lpips = networks.records

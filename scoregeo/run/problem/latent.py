@@ -55,8 +55,8 @@ class LatentProblem(AbstractProblem):
     end_given = True
 
     def __init__(self, experiment: Experiment) -> None:
-        """Raises ConfigError, before anything is computed, for a prompt that the
-        model cannot take.
+        """Raises, before anything is computed, ConfigError for a prompt that the model cannot take,
+        and DataError for a pair of equal pictures.
         """
         assert experiment.text_model is not None and experiment.metric_of is not None
         self.experiment, self.model, self.metric_of = (
@@ -68,9 +68,13 @@ class LatentProblem(AbstractProblem):
         self.part = experiment.settings.part(len(every))
         self.pairs: Pairs = every.part(self.part)
         self.prompts = self.pairs.prompts or (("", ""),) * len(self.pairs)
-        for name, prompts in zip(self.pairs.names, self.prompts, strict=True):
-            for prompt in prompts:
+        for index, name in enumerate(self.pairs.names):
+            for prompt in self.prompts[index]:
                 self.model.prompts.check(prompt, f"the prompt of {name}")
+            if torch.equal(*self.pairs.ends[index]):
+                raise DataError(
+                    f"the two pictures of {name} are the same: there is nothing between them."
+                )
         self._ends: dict[int, torch.Tensor] = {}
 
     @cached_property
@@ -146,11 +150,6 @@ class LatentProblem(AbstractProblem):
         experiment, prompts = self.experiment, self.prompts[index]
         images = self.pairs.ends[index].to(experiment.settings.device)
         clean = self.model.encode(images)
-        if torch.equal(clean[0], clean[1]):
-            raise DataError(
-                f"the two pictures of {self.pairs.names[index]} are the same: there is nothing"
-                " between them."
-            )
         source = generator(experiment.settings.seed, "noise")
         lifted = experiment.inversion.lift(
             clean[None], self.model.field(self.model.of_ends(prompts)), source

@@ -115,7 +115,7 @@ def test_every_pair_is_what_it_is_by_itself(
 
 def test_prompts_follow_the_chord_of_the_lifted_ends(made: LatentProblem) -> None:
     for part, prompts in zip(made.parts, made.prompts, strict=True):
-        condition = part.experiment.field.score.inner.condition  # type: ignore[attr-defined]
+        condition = part.experiment.field.score.inner.inner.condition  # type: ignore[attr-defined]
         if prompts[0] == prompts[1]:
             assert isinstance(condition, Fixed)
             continue
