@@ -66,6 +66,7 @@ EMOJI = (
     "baseline.nao.max_iterations=5",
     "baseline.density_geodesic.iterations=2",
     "baseline.pullback.solver.max_iterations=1",
+    "evaluation.certify_subnodes=2",
     "evaluation.reference_frames=8",
     "evaluation.kid_subset_size=4",
     "evaluation.kid_subsets=4",
