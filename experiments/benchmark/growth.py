@@ -34,7 +34,7 @@ class GrowthSettings:
 
 
 def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> dict[str, Any]:
-    """One value of one sweep; as `race.race`, and `default`: what Gauss-Newton with its default
+    """One value of one sweep; as `race.race` without Adam and a reference, and `default`: what Gauss-Newton with its default
     settings ended with.
     """
     here = replace(settings, **{quantity: value if quantity == "lam" else int(value)})  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.diffusers_unet import load_unet_score
 from scoregeo.score.field import ScoreField
@@ -21,6 +22,7 @@ from scoregeo.score.torus import TorusScore
 SIGMA = 0.05  # of the known manifolds
 DIGIT_TIMESTEP = 200  # of 1000, at clean points: sigma 0.72
 DIGIT_ANGLE = 60.0
+SUBNODES, DIGIT_SUBNODES = 32, 4  # a segment
 PROBLEMS = ("sphere", "torus", "sphere_r50", "digits")
 
 
@@ -37,6 +39,13 @@ class Problem:
     def points(self) -> int:
         """Points of a path, both ends counted."""
         return self.start.shape[1]
+
+    @property
+    def rule(self) -> Quadrature:
+        """On which every solver's energies are compared: fine enough to find all tunnelling, as fine
+        as the network's cost allows on digits.
+        """
+        return Quadrature("trapezoid", DIGIT_SUBNODES if self.name == "digits" else SUBNODES)
 
     def metric(self, lam: float, score: AbstractScore | None = None) -> SteinMetric:
         """The Stein metric of the problem's score, or of another one around it that counts or

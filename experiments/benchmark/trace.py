@@ -9,12 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from experiments.benchmark.problem import Problem
-from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore
 from scoregeo.solver.base import AbstractSolver, Step
 
-COMMON = Quadrature("trapezoid")  # every solver's iterates are measured on it
-FINE = Quadrature("trapezoid", 16)  # and the last of them on this one, which finds all tunnelling
 KEPT = 40  # points of a curve that are stored
 
 
@@ -22,8 +19,8 @@ KEPT = 40  # points of a curve that are stored
 class Trace:
     """Step 0 is the start, at no cost.
 
-    `energy` (on the common rule), `own` (on the solver's) and `evaluations` are [steps, pairs],
-    `seconds` [steps]; `certified` [pairs] is the last iterate's energy on the fine rule.
+    `energy` (on the problem's fine rule), `own` (on the solver's) and `evaluations` are [steps,
+    pairs], `seconds` [steps]; `path` [pairs, points, *shape] is the last iterate.
 
     `limited`: the time allowed ended it. What was measured for the comparison is in neither
     evaluations nor seconds."""
@@ -32,7 +29,7 @@ class Trace:
     own: torch.Tensor
     evaluations: torch.Tensor
     seconds: torch.Tensor
-    certified: torch.Tensor
+    path: torch.Tensor
     status: tuple[str, ...]
     limited: bool
 
@@ -68,6 +65,7 @@ class Trace:
             "spent": self.evaluations[-1].tolist(),
             "total_seconds": float(self.seconds[-1]),
             "ratio": (self.energy.min(0).values / best).tolist(),
+            "final": (self.energy[-1] / best).tolist(),
             "status": list(self.status),
             "limited": self.limited,
             "curve": {
@@ -84,15 +82,18 @@ class _TimeIsUp(Exception):
 class _Recorder:
     """`on_step` that keeps what each step is, its clock stopped while it measures."""
 
-    def __init__(self, problem: Problem, lam: float, shares_rule: bool, limit: float) -> None:
-        self.quiet = problem.metric(lam)
-        self.shares_rule, self.limit = shares_rule, limit
-        with torch.no_grad():
-            first = self.quiet.energy(problem.start, COMMON).cpu()
+    def __init__(self, problem: Problem, lam: float, limit: float) -> None:
+        self.quiet, self.rule, self.limit = problem.metric(lam), problem.rule, limit
+        self.last = problem.start
+        first = self.measure()
         self.steps = [Step(0, first, torch.zeros(len(first), dtype=torch.int64))]
         self.energy, self.seconds, self.paused = [first], [0.0], 0.0
-        self.last = problem.start
         self.began = time.perf_counter()
+
+    @torch.no_grad()
+    def measure(self) -> torch.Tensor:
+        """Energies of the last paths on the fine rule, [pairs]; one at a time for memory's sake."""
+        return torch.cat([self.quiet.energy(path, self.rule).cpu() for path in self.last.split(1)])
 
     def __call__(self, step: Step) -> None:
         now = time.perf_counter()
@@ -100,11 +101,7 @@ class _Recorder:
         self.steps.append(Step(step.iteration, step.energy, step.score_evaluations))
         assert step.path is not None, "the benchmark's solvers give their paths to on_step"
         self.last = step.path
-        if self.shares_rule:
-            self.energy.append(step.energy)
-        else:
-            with torch.no_grad():
-                self.energy.append(self.quiet.energy(step.path, COMMON).cpu())
+        self.energy.append(self.measure())
         self.paused += time.perf_counter() - now
         if self.seconds[-1] > self.limit:
             raise _TimeIsUp
@@ -112,9 +109,7 @@ class _Recorder:
 
 def trace(solver: AbstractSolver, problem: Problem, lam: float, limit: float = math.inf) -> Trace:
     """Solve `problem` with the weight `lam`, for about `limit` seconds at most."""
-    subnodes = getattr(solver, "subnodes", 1)
-    rule = getattr(solver, "quadrature", None), getattr(solver, "max_subnodes", None) or subnodes
-    recorder = _Recorder(problem, lam, rule == (COMMON.rule, COMMON.subnodes), limit)
+    recorder = _Recorder(problem, lam, limit)
     limited, status = False, ("cut off",) * len(problem.start)
     try:
         status = solver.solve(
@@ -122,12 +117,8 @@ def trace(solver: AbstractSolver, problem: Problem, lam: float, limit: float = m
         ).status
     except _TimeIsUp:
         limited = True
-    with torch.no_grad():
-        certified = torch.cat(
-            [recorder.quiet.energy(path, FINE).cpu() for path in recorder.last.split(1)]
-        )
     return Trace(
-        certified=certified,
+        path=recorder.last,
         energy=torch.stack(recorder.energy),
         own=torch.stack([step.energy for step in recorder.steps]),
         evaluations=torch.stack([step.score_evaluations for step in recorder.steps]),

@@ -77,9 +77,7 @@ def verdict(page: Page) -> str:
     )
     ours = _mean(page, measure, str(best["method"]))
     said = [
-        _against(page, measure, entry)
-        for entry in entries
-        if entry["method"] == best["method"]
+        _against(page, measure, entry) for entry in entries if entry["method"] == best["method"]
     ]
     if ours is None or not all(said):
         return ""
