@@ -39,20 +39,20 @@ NOTES = (
         " counts as two more."
     ),
     (
-        "Part 1, 2: all solvers start from the straight line. Energies are on the trapezoid rule with"
-        f" {SUBNODES} sub-nodes a segment ({DIGIT_SUBNODES} on digits), for every solver, so that"
-        " tunnelling counts; what this costs to measure is not counted. The best is the least that"
-        " any of them came to, pair by pair, in part 1 with an exact score also a minimum on a"
-        " quarter of the sub-nodes, found from the best of their paths. Adam runs on the trapezoid energy at"
-        " the path's own points at each learning rate, and the best rate is shown; adam_midpoint is"
-        " the paper's energy at that rate. spline_lbfgs: a natural cubic spline of"
+        "Part 1, 2: all solvers start from the straight line. Energies are on the trapezoid rule"
+        f" with {SUBNODES} sub-nodes a segment ({DIGIT_SUBNODES} on digits), for every solver, so"
+        " that tunnelling counts; what this costs to measure is not counted. The best is the least"
+        " that any of them came to, pair by pair, in part 1 with an exact score also a minimum on a"
+        " quarter of the sub-nodes, found from the best of their paths. Adam runs on the trapezoid"
+        " energy at the path's own points at each learning rate, and the best rate is shown;"
+        " adam_midpoint is the paper's energy at that rate. spline_lbfgs: a natural cubic spline of"
         f" {SEGMENTS} segments in place of points, by SciPy's L-BFGS-B, measured at"
         f" {FINENESS} of its points for each of the path's segments."
     ),
     (
-        "Each solver minimises a rule of its own, coarser than that one: that it stays above the best"
-        " can be its rule's doing. The column for its own minimum, on its own rule, says when it was"
-        " done by its own measure."
+        "Each solver minimises a rule of its own, coarser than that one: that it stays above the"
+        " best can be its rule's doing. The column for its own minimum, on its own rule, says when"
+        " it was done by its own measure."
     ),
     (
         "Part 3: accuracy is the greatest distance to the reference geodesic at 9 equal times; each"

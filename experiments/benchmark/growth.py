@@ -34,8 +34,8 @@ class GrowthSettings:
 
 
 def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> dict[str, Any]:
-    """One value of one sweep; as `race.race` without Adam and a reference, and `default`: what Gauss-Newton with its default
-    settings ended with.
+    """One value of one sweep; as `race.race` without Adam and a reference, and `default`: what
+    Gauss-Newton with its default settings ended with.
     """
     here = replace(settings, **{quantity: value if quantity == "lam" else int(value)})  # type: ignore[arg-type]
     case = sphere(here.dimension, here.pairs, here.points, seed)

@@ -42,8 +42,8 @@ class Problem:
 
     @property
     def rule(self) -> Quadrature:
-        """On which every solver's energies are compared: fine enough to find all tunnelling, as fine
-        as the network's cost allows on digits.
+        """On which every solver's energies are compared: fine enough to find all tunnelling, on
+        digits as fine as the network's cost allows.
         """
         return Quadrature("trapezoid", DIGIT_SUBNODES if self.name == "digits" else SUBNODES)
 

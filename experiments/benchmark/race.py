@@ -67,8 +67,8 @@ def race(settings: RaceSettings, lam: float, seed: int) -> dict[str, Any]:
 
 
 def reference(case: Problem, lam: float, traces: Sequence[Trace]) -> torch.Tensor:
-    """Energies [pairs] on the problem's rule of minima on a rule with `SUBNODES` / 4 sub-nodes: from
-    the best end of the runs, pair by pair, to a tight tolerance.
+    """Energies [pairs] on the problem's rule of minima on a quarter of its sub-nodes: from the best
+    end of the runs, pair by pair, to a tight tolerance.
     """
     last = torch.stack([run.energy[-1] for run in traces]).argmin(0)
     start = torch.stack([traces[run].path[pair] for pair, run in enumerate(last.tolist())])
