@@ -1,8 +1,8 @@
 """Methods against each other on the same pairs: difference with interval, test, correction, effect
 size, and who is marked.
 
-Pairs are the unit: a method's value for one pair, or for FID and KID all of a pair's frames
-together, is one observation."""
+Pairs are the unit: a method's value for one, or for FID and KID all of its frames, is one
+observation."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -41,9 +41,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Difference:
-    """Method less reference: the mean over `n` pairs, its interval, two-sided `p`, effect size (NaN
-    where there is none).
-    """
+    """Method less reference: the mean over `n` pairs, its interval, two-sided `p`, effect size."""
 
     mean: float
     low: float
@@ -55,8 +53,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One method against `reference`: their difference, p corrected within the family, and whether
-    the method is better.
+    """One method against `reference`: their difference, and p corrected within the family.
 
     `better` is True or False where interval and corrected p both say so, None where they do not.
     """
@@ -153,9 +150,7 @@ def resampled_difference(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): `max over smaller p of min(1, (m - rank) p)`. NaN stays
-    NaN and counts for none.
-    """
+    """Holm's step-down correction: `max over smaller p of min(1, (m - rank) p)`; NaN stays NaN."""
     order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
     corrected = [math.nan] * len(p_values)
     least = 0.0
