@@ -20,6 +20,7 @@ from scoregeo.run.cli import launch_all
 # first.
 EXPERIMENTS = {
     "properties": ("properties",),
+    "score_direction": ("score_direction",),
     "rotated_mnist": (
         "rotated_mnist_empirical_hundred",
         "rotated_mnist_empirical_ten",

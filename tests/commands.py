@@ -88,6 +88,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
     "rotated_mnist_unet_ten_exact_gradient": (*DIGITS, *GRAPH, UNET),
     "properties": ("runner.size=smoke",),
+    "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
     "stable_diffusion": (*PICTURES, *EMOJI),
     "stable_diffusion_twenty": (*PICTURES, *EMOJI),

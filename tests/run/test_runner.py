@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation"))
 PICTURED = ["morph", "stable_diffusion", "stable_diffusion_twenty"]  # in test_picture_runs.py
-OWN_RUNNER = ["properties"]  # in tests/experiments/properties
+OWN_RUNNER = ["properties", "score_direction"]  # in tests/experiments
 
 
 @pytest.mark.parametrize("experiment", CONTINUING)
