@@ -101,9 +101,13 @@ def pictures_below(folder: Path) -> list[Path]:
 
 
 def folders_below(folder: Path) -> list[Path]:
-    """A folder and those in it at any depth, in natural order; hidden ones are passed over."""
+    """A folder and those in it at any depth, in natural order; hidden ones, and links to a folder
+    they lie in, are passed over.
+    """
+    here = folder.resolve()
+    found = (one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
     inner = sorted(
-        (one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")),
+        (one for one in found if not (one.is_symlink() and here.is_relative_to(one.resolve()))),
         key=lambda one: natural(one.name),
     )
     return [folder, *(deeper for one in inner for deeper in folders_below(one))]

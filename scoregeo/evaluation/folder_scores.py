@@ -10,7 +10,7 @@ from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.fid_kid import polynomial_mmd, resampled_fid
 from scoregeo.evaluation.frame_folder import SIDE, FrameSequence, equal_sizes, read_frame
 from scoregeo.evaluation.lpips import Lpips
-from scoregeo.evaluation.perceptual import along_path
+from scoregeo.evaluation.perceptual import Along, along_path
 from scoregeo.evaluation.precision_recall import NEIGHBOURS, coverage
 
 # Frames whose features are held at a time: at 512 x 512 those of VGG-16 have 200 MB an image.
@@ -67,7 +67,7 @@ class Realism:
 def smoothness(measure: Lpips, sequence: FrameSequence, side: int = SIDE) -> Smoothness:
     """LPIPS between neighbouring frames, each resized to `side` x `side` in [-1, 1]."""
     measure = replace(measure, batch_size=_BATCH[measure.net])
-    steps, last = [], None
+    steps, last = list[Along](), None
     for start in range(0, len(sequence.frames), _ADVANCE):
         paths = sequence.frames[start : start + _ADVANCE]
         frames = torch.stack([read_frame(path, side) for path in paths])

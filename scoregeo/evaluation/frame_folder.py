@@ -21,7 +21,7 @@ FEWEST = 3  # frames of a path: of fewer the protocol takes none
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FILMS = (".gif", ".mp4", ".mov", ".avi", ".mkv", ".webm")
 _NOT_FRAMES = ("strip", "animation")  # what this project writes beside its frames
-_READ_AT_ONCE = 16
+_READ_AT_ONCE = 16  # pictures of 512 x 512; fewer of larger ones
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def check_frame(path: Path) -> tuple[int, int]:
     picture, too small, or an animation.
     """
     with opened_picture(path) as picture:
-        if getattr(picture, "n_frames", 1) > 1:
+        # A camera's JPEG may hold a second view of the same picture (MPO).
+        if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
             raise DataError(f"{path} is an animation: one picture a file is expected.")
         return picture.size
 
@@ -109,7 +110,8 @@ def equal_sizes(paths: Iterable[Path]) -> Iterator[torch.Tensor]:
     held: list[torch.Tensor] = []
     for path in paths:
         picture = read_frame(path)
-        if held and (len(held) == _READ_AT_ONCE or held[0].shape != picture.shape):
+        most = min(_READ_AT_ONCE, _READ_AT_ONCE * SIDE**2 * 3 // picture.numel())
+        if held and (len(held) >= most or held[0].shape != picture.shape):
             yield torch.stack(held)
             held = []
         held.append(picture)

@@ -1,10 +1,8 @@
 """`scoregeo score FOLDER`: frames that any tool made, scored in DiffMorpher's protocol."""
 
 import argparse
-import csv
-import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from tqdm import tqdm
 from scoregeo import __version__
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
 from scoregeo._utils.files import write_json, write_text
-from scoregeo.run.score_table import COLUMNS, notes_of, printed
+from scoregeo.run.score_table import csv_text, notes_of, printed
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +56,8 @@ def score(given: argparse.Namespace) -> str:
         features=_features(networks, sequences, references, inner=given.inner),
     )
     rows = _rows(scored, given.by, given.folder)
-    notes = notes_of(networks, sequences, len(references), given.size, inner=given.inner)
+    shape = None if scored.features is None else scored.features[1].shape
+    notes = notes_of(networks, sequences, shape, given.size, inner=given.inner)
     if given.output is None:
         return printed(rows, notes, networks)
     content = {
@@ -73,7 +72,7 @@ def score(given: argparse.Namespace) -> str:
         "sequences": _sequences(scored),
     }
     write_json(given.output / "score.json", content)
-    write_text(given.output / "score.csv", _csv(rows))
+    write_text(given.output / "score.csv", csv_text(rows))
     files = "\n".join(str(given.output / name) for name in ("score.json", "score.csv"))
     return f"{printed(rows, notes, networks)}\n{files}"
 
@@ -139,17 +138,19 @@ def _networks(given: argparse.Namespace) -> "Networks":
     lpips = load_networks(
         EvaluationSettings(network=None, lpips=given.lpips, download=download), given.device
     )
+    records = lpips.records
     for choice in choices:
         features = load_networks(
             EvaluationSettings(network=choice, lpips=None, download=download), given.device
         )
+        records += features.records
         if not isinstance(features.features, NotAvailable):
             break
     found = (lpips.lpips, features.features)
     reasons = [one.reason for one in found if isinstance(one, NotAvailable)]
     if len(reasons) == (1 if given.reference is None else 2):
         raise ConfigError(f"Nothing can be measured: {'. '.join(reasons)}.")
-    return replace(features, lpips=lpips.lpips, records=(*lpips.records, *features.records))
+    return replace(features, lpips=lpips.lpips, records=records)
 
 
 def _smoothness(
@@ -212,8 +213,8 @@ def _row(scored: _Scored, which: Sequence[int]) -> dict[str, Any]:
         "frames": sum(len(scored.sequences[i].frames) for i in which),
     }
     if scored.paths is not None:
-        for name in ("ppl", "pdv", "mean", "deviation", "greatest"):
-            values = [getattr(scored.paths[i], name) for i in which]
+        for name in ("ppl", "pdv", "lpips_mean", "lpips_deviation", "lpips_greatest"):
+            values = [getattr(scored.paths[i], name.removeprefix("lpips_")) for i in which]
             found[name] = sum(values) / len(values)
     if scored.features is not None:
         own, reference = scored.features
@@ -238,11 +239,3 @@ def _sequences(scored: _Scored) -> list[dict[str, Any]]:
         }
         for index, sequence in enumerate(scored.sequences)
     ]
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["name", *COLUMNS], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -1,5 +1,7 @@
 """What `scoregeo score` prints: a line a row, and what to know of the numbers."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,9 @@ COLUMNS = {
     "frames": "frames",
     "ppl": "PPL",
     "pdv": "PDV",
-    "mean": "LPIPS mean",
-    "deviation": "deviation",
-    "greatest": "greatest",
+    "lpips_mean": "LPIPS mean",
+    "lpips_deviation": "deviation",
+    "lpips_greatest": "greatest",
     "fid": "FID",
     "kid": "KID",
     "precision": "precision",
@@ -23,7 +25,9 @@ COLUMNS = {
     "references": "references",
 }
 _STAND_IN = ("fid", "kid", "precision", "recall")
-_SHOWN = tuple(name for name in COLUMNS if name not in ("deviation", "compared", "references"))
+_SHOWN = tuple(
+    name for name in COLUMNS if name not in ("lpips_deviation", "compared", "references")
+)
 
 
 def printed(rows: Sequence[Mapping[str, Any]], notes: Sequence[str], networks: "Networks") -> str:
@@ -45,15 +49,28 @@ def printed(rows: Sequence[Mapping[str, Any]], notes: Sequence[str], networks: "
     return "\n".join([*table, "", *notes])
 
 
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as CSV, with every column; what was not measured is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["name", *COLUMNS], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def notes_of(
     networks: "Networks",
     sequences: "Sequence[FrameSequence]",
-    references: int,
+    reference: Sequence[int] | None,
     side: int,
     *,
     inner: bool,
 ) -> list[str]:
-    """What the numbers were computed of and by, a line each."""
+    """What the numbers were computed of and by, a line each.
+
+    `reference`: its number of pictures and of features; None where FID and KID are not measured.
+    """
+    from scoregeo.evaluation.networks import USED
     from scoregeo.evaluation.statistics import NotAvailable
 
     lpips, features = networks.lpips, networks.features
@@ -76,18 +93,22 @@ def notes_of(
         )
     if isinstance(features, NotAvailable):
         notes.append(f"FID and KID are not available: {features.reason}.")
-    elif features is not None:
-        which = "inner frames" if inner else "frames"
+    elif features is not None and reference is not None:
+        which, (count, size) = "inner frames" if inner else "frames", reference
+        rank = f" The references' covariance has rank {count - 1} of {size}." * (count <= size)
         notes.append(
-            f"FID, KID: all {which} of a row against {references} references, by"
+            f"FID, KID: all {which} of a row against {count} references, by"
             f" {features.description}. FID of few pictures is biased upwards: only rows of equal"
-            " counts compare. KID is the unbiased estimate of all pictures."
+            f" counts compare. KID is the unbiased estimate of all pictures.{rank}"
         )
         if features.name != "inception":
             notes.append(
                 "* A stand-in, not to be compared with published FID and KID: those are by"
                 " Inception's features."
             )
+    missing = [one.status for one in networks.records if one.network == "inception"]
+    if missing and missing[0] != USED and not isinstance(features, NotAvailable):
+        notes.append(f"Inception is not available: {missing[0]}.")
     return notes
 
 

@@ -133,7 +133,7 @@ def test_realism_is_torch_fidelity_s(frames: int, references: int) -> None:
     assert found.kid == pytest.approx(
         kid["kernel_inception_distance_mean"], rel=1e-9, abs=5 * spread
     )
-    precision, recall = calculate_precision_recall_full(other.float(), own.float(), 3, 10000)[:2]
+    precision, recall = calculate_precision_recall_full(own.float(), other.float(), 3, 10000)[:2]
     assert (found.precision, found.recall) == pytest.approx((float(precision), float(recall)))
 
 
@@ -195,6 +195,7 @@ def test_which_files_are_frames(tmp_path: Path) -> None:
         Image.fromarray(noise(16, 48)).save(folder / name)
     (folder / "prompts.txt").write_text("a cat")
     Image.fromarray(noise(16, 16)).save(folder / "animation.gif")
+    (folder / "loop").symlink_to(tmp_path / "outputs", target_is_directory=True)
     cross_fade(tmp_path / "outputs" / "stein" / "cat-dog", 3)
     found = find_sequences(tmp_path / "outputs")
     assert [one.name for one in found] == ["lerp/cat-dog", "stein/cat-dog"]

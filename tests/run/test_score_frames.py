@@ -61,6 +61,8 @@ def test_table_and_files(
     assert command("score", str(tmp_path / "own"), "--by", "first", *arguments) is None
     shown = capsys.readouterr().out
     assert "FID*" in shown and "A stand-in, not to be compared with published FID" in shown
+    assert "Inception is not available: no Inception here." in shown
+    assert "covariance has rank" not in shown  # nine pictures, four features
     assert "four pixels" in shown and str(out / "score.json") in shown
     found = json.loads((out / "score.json").read_text())
     rows = {row["name"]: row for row in found["rows"]}
