@@ -1,36 +1,19 @@
-"""Pairs of a user's own pictures: two files, a list, or a folder of pairs such as MorphBench's."""
+"""Pairs of a user's own pictures: two files, a list, a folder of pairs such as MorphBench's, or
+pairs drawn from folders of pictures such as AFHQ's.
+"""
 
-import csv
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice, check_number
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.dataset.picture import check_picture, pictures_in, read_picture
-
-COLUMNS = ("first", "second", "first_prompt", "second_prompt", "group")
-_NUMBERED = re.compile(r"(.*?)[ _-]*([01])")
-_HOW = (
-    "a pair is a folder of two pictures, with prompts.txt of one or two lines or without; or two"
-    " pictures side by side named NAME_0 and NAME_1; or a line of a list, dataset.list=FILE.csv"
-)
-
-
-@dataclass(frozen=True)
-class PairFiles:
-    """One pair on disk."""
-
-    first: Path
-    second: Path
-    prompts: tuple[str, str]
-    name: str
-    group: str
+from scoregeo.dataset.drawn_pairs import DRAWS, draw_pairs
+from scoregeo.dataset.pair_files import PairFiles, pairs_in_folder, pairs_in_list, safe
+from scoregeo.dataset.picture import check_picture, pictures_below, read_picture
 
 
 class ImagePairs(AbstractDataset):
@@ -38,7 +21,8 @@ class ImagePairs(AbstractDataset):
     for other shapes and alpha).
 
     Exactly one of: `first` and `second`; `root`; `list`. References of FID and KID, and of a graph,
-    are the pictures in the folder `references`, or without one the pairs' own.
+    are the pictures below the folder `references`; without one those of `root` that are in no drawn
+    pair, or the pairs' own.
     """
 
     def __init__(
@@ -52,15 +36,20 @@ class ImagePairs(AbstractDataset):
         references: str | None = None,
         pairs: int | None = None,
         size: int = 512,
+        draw: str | None = None,
+        draw_seed: int = 0,
     ) -> None:
         """Settings of the group `dataset`; every file's header is read now, the rest when first
         asked for.
 
         Args:
             first, second: two picture files. first_prompt, second_prompt: what they show; null: the
-                same for the second.
+                same for the second. With `draw`, of every pair, and %folder in them is the name of
+                the picture's folder.
             root: a folder of pairs, at any depth; a pair's group is the folder at its top.
                 MorphBench as it is unpacked.
+            draw: "within" or "across": `pairs` pairs are drawn from pictures of one folder below
+                `root`, or of two, by `draw_seed` (`draw_pairs`); null: `root` holds pairs.
             list: a CSV file with a header, columns first, second, and if wanted first_prompt,
                 second_prompt, group; paths are relative to it.
             references: a folder of pictures. pairs: at most so many, from the start; null: all.
@@ -86,18 +75,19 @@ class ImagePairs(AbstractDataset):
         check_number("dataset.size", size, at_least=8, integer=True)
         if pairs is not None:
             check_number("dataset.pairs", pairs, at_least=1, integer=True)
+        prompts = (first_prompt, first_prompt if second_prompt is None else second_prompt)
+        if draw is not None:
+            _check_draw(draw, draw_seed, root, pairs)
+        found: Sequence[PairFiles]
         if first is not None and second is not None:
-            prompts = (first_prompt, first_prompt if second_prompt is None else second_prompt)
-            name = _safe(f"{Path(first).stem}-{Path(second).stem}")
-            found: Sequence[PairFiles] = [
-                PairFiles(Path(first), Path(second), prompts, name, "all")
-            ]
+            name = safe(f"{Path(first).stem}-{Path(second).stem}")
+            found = [PairFiles(Path(first), Path(second), prompts, name, "all")]
+        elif root is None:
+            found = tuple(pairs_in_list(Path(str(list))))
+        elif draw is None or pairs is None:
+            found = pairs_in_folder(Path(root))
         else:
-            found = (
-                tuple(_in_folder(Path(str(root))))
-                if root is not None
-                else tuple(_in_list(Path(str(list))))
-            )
+            found = draw_pairs(Path(root), draw, pairs, draw_seed, prompts)
         for pair in found:
             for path in (pair.first, pair.second):
                 check_picture(path)
@@ -107,8 +97,9 @@ class ImagePairs(AbstractDataset):
             )
         self._files = tuple(found)[:pairs]
         self.references = None if references is None else Path(references)
+        self._others = None if draw is None else Path(str(root))  # those in no pair are references
         if self.references is not None and not (
-            self.references.is_dir() and pictures_in(self.references)
+            self.references.is_dir() and pictures_below(self.references)
         ):
             raise bad_value("dataset.references", references, "a folder with pictures in it")
         self.size = size
@@ -136,7 +127,9 @@ class ImagePairs(AbstractDataset):
         """`count` of the references, without repetition. Raises DataError where there are fewer."""
         paths = self._reference_files
         if count > len(paths):
-            where = "of the pairs" if self.references is None else f"in {self.references}"
+            where = f"in {self.references}" if self.references else "of the pairs"
+            if self._others and not self.references:
+                where = f"in {self._others} without the pairs"
             raise DataError(
                 f"{count} reference pictures are wanted and {len(paths)} are {where}: see"
                 " dataset.references."
@@ -146,88 +139,19 @@ class ImagePairs(AbstractDataset):
 
     @cached_property
     def _reference_files(self) -> Sequence[Path]:
+        own = dict.fromkeys(path for pair in self._files for path in (pair.first, pair.second))
         if self.references is not None:
-            return pictures_in(self.references)
-        return tuple(
-            dict.fromkeys(path for pair in self._files for path in (pair.first, pair.second))
+            return pictures_below(self.references)
+        if self._others is not None:
+            return [path for path in pictures_below(self._others) if path not in own]
+        return tuple(own)
+
+
+def _check_draw(draw: str, seed: int, root: str | None, pairs: int | None) -> None:
+    check_choice("dataset.draw", draw, DRAWS)
+    check_number("dataset.draw_seed", seed, at_least=0, integer=True)
+    if root is None or pairs is None:
+        raise ConfigError(
+            f"dataset.draw = {draw!r} with dataset.root = {root!r} and dataset.pairs = {pairs}:"
+            " give root, a folder of pictures, and how many pairs to draw."
         )
-
-
-def _in_list(path: Path) -> Iterator[PairFiles]:
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            columns, lines = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"dataset.list = {str(path)!r} cannot be read: {error}.") from error
-    if not {"first", "second"} <= set(columns) <= set(COLUMNS) or not lines:
-        raise DataError(
-            f"dataset.list = {str(path)!r} has columns {', '.join(columns) or 'none'} and"
-            f" {len(lines)} pairs: it needs first and second, may have {', '.join(COLUMNS[2:])},"
-            " and at least one pair."
-        )
-    for number, line in enumerate(lines, start=2):
-        for column in columns:
-            if not line[column]:
-                raise DataError(f"{path}, line {number}: {column} is missing.")
-        first, second = path.parent / line["first"], path.parent / line["second"]
-        prompt = line.get("first_prompt") or ""
-        prompts = (prompt, line.get("second_prompt") or prompt)
-        yield PairFiles(
-            first,
-            second,
-            prompts,
-            _safe(f"{number - 1:03d}_{first.stem}-{second.stem}"),
-            line.get("group") or "all",
-        )
-
-
-def _in_folder(root: Path) -> Iterator[PairFiles]:
-    if not root.is_dir():
-        raise DataError(f"dataset.root = {str(root)!r} is not a folder.")
-    found = []
-    for folder in [root, *sorted(path for path in root.rglob("*") if path.is_dir())]:
-        files = pictures_in(folder)
-        parts = folder.relative_to(root).parts
-        numbered: dict[str, dict[str, Path]] = {}
-        for path in files:
-            if match := _NUMBERED.fullmatch(path.stem):
-                numbered.setdefault(match[1], {})[match[2]] = path
-        couples = {stem: both for stem, both in numbered.items() if len(both) == 2}
-        if len(files) == 2 and parts:
-            group = parts[0] if len(parts) > 1 else "all"
-            found.append(
-                PairFiles(files[0], files[1], _prompts(folder), _safe("-".join(parts)), group)
-            )
-        else:
-            for stem, both in couples.items():
-                name = _safe("-".join((*parts, stem or folder.name)))
-                found.append(
-                    PairFiles(
-                        both["0"], both["1"], _prompts(folder), name, parts[0] if parts else "all"
-                    )
-                )
-    if not found:
-        raise DataError(f"dataset.root = {str(root)!r} holds no pairs: {_HOW}.")
-    yield from found
-
-
-def _prompts(folder: Path) -> tuple[str, str]:
-    """Of prompts.txt: one line for both pictures, or one for each; empty prompts where there is no
-    such file.
-    """
-    path = folder / "prompts.txt"
-    if not path.is_file():
-        return ("", "")
-    lines = path.read_text(encoding="utf-8").strip().splitlines()
-    if len(lines) not in (1, 2):
-        raise DataError(
-            f"{path} has {len(lines)} lines: one prompt for both pictures, or one for each, is"
-            " expected."
-        )
-    return (lines[0].strip(), lines[-1].strip())
-
-
-def _safe(name: str) -> str:
-    """Letters, digits, points, lines: a file's name anywhere."""
-    return re.sub(r"[^\w.-]+", "_", name)

@@ -21,8 +21,8 @@ class Evenness:
     """Of the distances between neighbouring frames; each [pairs], float64.
 
     `total`: their sum, PPL as DiffMorpher (Zhang et al. 2024) has it. `spread`: their standard
-    deviation (dividing by their number), PDV. `greatest`: the largest jump. Sum and greatest depend
-    on the number of frames, which a table must state."""
+    deviation (dividing by their number), the root of its PDV. `greatest`: the largest jump. Sum and
+    greatest depend on the number of frames, which a table must state."""
 
     total: torch.Tensor
     spread: torch.Tensor

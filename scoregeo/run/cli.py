@@ -41,8 +41,8 @@ def main() -> None:
         COMMANDS[first](sys.argv[2:])
     elif re.fullmatch(r"[a-z][a-z-]*", first):
         sys.exit(
-            f"scoregeo: error: {first!r} is not a command: commands are list, morph and report;"
-            " anything else is key=value or a flag (scoregeo --help)."
+            f"scoregeo: error: {first!r} is not a command: commands are list, morph, report and"
+            " score; anything else is key=value or a flag (scoregeo --help)."
         )
     else:
         run_overrides(sys.argv[1:])
@@ -180,7 +180,19 @@ def _report(arguments: Sequence[str]) -> None:
     report(arguments)
 
 
-COMMANDS = {"--version": _version, "list": _list, "morph": _morph, "report": _report}
+def _score(arguments: Sequence[str]) -> None:
+    from scoregeo.run.score_frames import main as score
+
+    score(arguments)
+
+
+COMMANDS = {
+    "--version": _version,
+    "list": _list,
+    "morph": _morph,
+    "report": _report,
+    "score": _score,
+}
 
 
 if __name__ == "__main__":

@@ -120,6 +120,101 @@ def test_a_folder_of_pairs_in_every_layout(tmp_path: Path) -> None:
     assert len(ImagePairs(root=str(tmp_path), size=8, pairs=2).pairs(0)) == 2
 
 
+def numbered(folder: Path, names: list[str]) -> None:
+    """A picture a name, its first pixel the picture's number, so that one knows it again."""
+    folder.mkdir(parents=True)
+    for number, name in enumerate(names):
+        Image.new("RGB", (8, 8), (number, 0, ord(folder.name[0]))).save(folder / name)
+
+
+def morphbench(root: Path) -> Path:
+    """Its layout: NAME_0 beside NAME_1 in each of two folders."""
+    numbered(root / "Animation", ["arm_0.png", "arm_1.png", "face_0.png", "face_1.png"])
+    numbered(root / "Metamorphosis", ["castle_0.png", "castle_1.png", "leo_0.jpg", "leo_1.jpg"])
+    return root
+
+
+def afhq(root: Path) -> Path:
+    """Its layout: a folder a class in train and val, numbered pictures, no pairs."""
+    for part, count in (("train", 10), ("val", 6)):
+        for kind in ("cat", "dog", "wild"):
+            names = [f"flickr_{kind}_{i:06d}.png" for i in range(count)]
+            numbered(root / part / kind, names)
+    return root
+
+
+def celeba_hq(root: Path) -> Path:
+    """Its layout: one folder of numbered pictures."""
+    numbered(root, [f"{i}.png" for i in range(12)])
+    return root
+
+
+def test_morphbench_as_it_is_unpacked(tmp_path: Path) -> None:
+    pairs = ImagePairs(root=str(morphbench(tmp_path / "MorphBench")), size=8).pairs(0)
+    assert pairs.groups == ("Animation",) * 2 + ("Metamorphosis",) * 2
+    assert pairs.names[1:3] == ("Animation-face", "Metamorphosis-castle")
+
+
+def test_afhq_pairs_are_drawn_within_a_class_or_across_two(tmp_path: Path) -> None:
+    root = str(afhq(tmp_path / "afhq") / "val")
+    with pytest.raises(DataError, match=r"holds no pairs.*dataset\.draw=within or across"):
+        ImagePairs(root=root)
+    within = ImagePairs(root=root, draw="within", pairs=9, size=8, first_prompt="a %folder face")
+    found = within.pairs(0)
+    assert found.groups == ("cat", "dog", "wild") * 3
+    assert found.prompts is not None and found.prompts[1] == ("a dog face", "a dog face")
+    assert len({tuple(p) for p in found.ends[:, :, ::2, 0, 0].reshape(-1, 2).tolist()}) == 18
+    across = ImagePairs(root=root, draw="across", pairs=6, size=8, first_prompt="%folder").pairs(0)
+    assert across.groups == ("cat-dog", "cat-wild", "dog-wild") * 2
+    assert across.prompts is not None and across.prompts[2] == ("dog", "wild")
+    for settings in ({"draw": "within", "pairs": 10}, {"draw": "across", "pairs": 10}):
+        with pytest.raises(ConfigError, match=r"dataset\.pairs = 10 .*at most 9"):
+            ImagePairs(root=root, **settings)  # type: ignore[arg-type]
+
+
+def test_drawn_pairs_follow_from_their_seed_alone(tmp_path: Path) -> None:
+    root = str(celeba_hq(tmp_path / "celeba_hq"))
+
+    def names(pairs: int, seed: int = 0) -> tuple[str, ...]:
+        drawn = ImagePairs(root=root, draw="within", pairs=pairs, draw_seed=seed, size=8)
+        assert set(drawn.pairs(5).groups) == {"all"}
+        return drawn.pairs(5).names
+
+    assert names(6) == ("001_9-8", "002_1-4", "003_6-10", "004_2-3", "005_5-7", "006_11-0")
+    assert names(3) == names(6)[:3] and names(6, seed=1) != names(6)
+
+
+def test_references_of_drawn_pairs_are_the_other_pictures(tmp_path: Path) -> None:
+    root = afhq(tmp_path / "afhq")
+    drawn = ImagePairs(root=str(root / "val"), draw="within", pairs=7, size=8)
+    used = {tuple(p) for p in drawn.pairs(0).ends[:, :, ::2, 0, 0].reshape(-1, 2).tolist()}
+    others = {tuple(p) for p in drawn.sample(4, 0)[:, ::2, 0, 0].tolist()}
+    assert len(used) == 14 and len(others) == 4 and not used & others
+    with pytest.raises(DataError, match="5 reference pictures are wanted and 4 are in .*without"):
+        drawn.sample(5, 0)
+    train = ImagePairs(
+        root=str(root / "val"), draw="within", pairs=7, references=str(root / "train"), size=8
+    )
+    assert len(train.sample(30, 0)) == 30
+
+
+def test_numbers_that_end_in_0_and_1_are_no_pairs(tmp_path: Path) -> None:
+    for name in ("00010.png", "00011.png", "cat_000000.png", "cat_000001.png"):
+        save(tmp_path / "padded" / name)
+    for root in (tmp_path / "padded", celeba_hq(tmp_path / "bare")):
+        with pytest.raises(DataError, match="holds no pairs"):
+            ImagePairs(root=str(root))
+    for name in ("0.png", "1.png", "note.png"):
+        save(tmp_path / "pair" / name)
+    assert ImagePairs(root=str(tmp_path / "pair"), size=8).pairs(0).names == ("pair",)
+
+
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    """Pillow alone would clip them: 0x8000 would be white."""
+    path = save(tmp_path / "deep.png", np.full((16, 16), 0x8000, dtype=np.uint16))
+    assert torch.allclose(read_picture(path, 16), torch.tensor(128 / 127.5 - 1), atol=1e-6)
+
+
 def test_a_list(tmp_path: Path) -> None:
     save(tmp_path / "in/a.png"), save(tmp_path / "in/b.png")
     listed = tmp_path / "pairs.csv"
@@ -165,6 +260,13 @@ def test_what_cannot_be_pairs_is_refused(tmp_path: Path) -> None:
         ({"first": a, "second": a, "size": 4}, "dataset.size = 4"),
         ({"first": a, "second": a, "pairs": 2}, "dataset.pairs = 2 .*1"),
         ({"first": a, "second": a, "references": str(empty)}, "dataset.references"),
+        ({"root": str(empty), "draw": "any", "pairs": 1}, "dataset.draw = 'any' .*'within'"),
+        ({"root": str(empty), "draw": "within"}, "how many pairs to draw"),
+        ({"first": a, "second": a, "draw": "within", "pairs": 1}, "give root"),
+        ({"root": str(empty), "draw": "within", "pairs": 1}, "too few pictures"),
+        ({"root": str(empty), "draw": "across", "pairs": 1}, r"in 0 folder\(s\)"),
+        ({"root": a, "draw": "within", "pairs": 1}, "is not a folder"),
+        ({"root": str(empty), "draw": "within", "pairs": 1, "draw_seed": -1}, "draw_seed = -1"),
     ):
         with pytest.raises((ConfigError, DataError), match=words):
             ImagePairs(**settings)  # type: ignore[arg-type]

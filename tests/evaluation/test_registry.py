@@ -48,7 +48,7 @@ ssim | SSIM | higher
 ssim_end | SSIM of the last frame | higher
 lpips | LPIPS | lower
 lpips_sum | PPL: sum of LPIPS between neighbours | lower
-lpips_spread | PDV: spread of LPIPS between neighbours | lower
+lpips_spread | √PDV: deviation of LPIPS between neighbours | lower
 lpips_greatest | greatest LPIPS between neighbours | lower
 lpips_nearer_end | LPIPS to the nearer end |
 lpips_ends | LPIPS of the ends | lower

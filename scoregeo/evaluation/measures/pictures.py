@@ -69,13 +69,13 @@ def _distance_note(
     {
         "lpips": Column("LPIPS", LOWER),
         "lpips_sum": Column("PPL: sum of LPIPS between neighbours", LOWER),
-        "lpips_spread": Column("PDV: spread of LPIPS between neighbours", LOWER),
+        "lpips_spread": Column("√PDV: deviation of LPIPS between neighbours", LOWER),
         "lpips_greatest": Column("greatest LPIPS between neighbours", LOWER),
         "lpips_nearer_end": Column("LPIPS to the nearer end"),  # 0 for a path that is only its ends
         "lpips_ends": Column("LPIPS of the ends", LOWER),
     },
     needs=("is_image",),
-    note=lambda context: _distance_note("LPIPS (PPL, PDV)", context.networks.lpips, context),
+    note=lambda context: _distance_note("LPIPS (PPL, √PDV)", context.networks.lpips, context),
 )
 def lpips(batch: "PathBatch") -> "Values":
     """LPIPS, `evaluation.lpips`."""

@@ -1,0 +1,115 @@
+"""Where pairs of picture files stand: a list, or a folder of pairs such as MorphBench's."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoregeo._utils.errors import DataError
+from scoregeo.dataset.picture import folders_below, pictures_in
+
+COLUMNS = ("first", "second", "first_prompt", "second_prompt", "group")
+# A number that ends in 0 or 1, as 00010 of a folder of numbered pictures, marks no pair.
+_NUMBERED = re.compile(r"(.*?)[ _-]*(?<![0-9])([01])")
+_HOW = (
+    "a pair is a folder of two pictures, with prompts.txt of one or two lines or without; or two"
+    " pictures side by side named NAME_0 and NAME_1; or a line of a list, dataset.list=FILE.csv."
+    " Of pictures that are in no pairs, dataset.draw=within or across draws them"
+)
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """One pair on disk."""
+
+    first: Path
+    second: Path
+    prompts: tuple[str, str]
+    name: str
+    group: str
+
+
+def pairs_in_list(path: Path) -> Iterator[PairFiles]:
+    """The pairs of a CSV file. Raises DataError, naming the line, for what cannot be one."""
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            columns, lines = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"dataset.list = {str(path)!r} cannot be read: {error}.") from error
+    if not {"first", "second"} <= set(columns) <= set(COLUMNS) or not lines:
+        raise DataError(
+            f"dataset.list = {str(path)!r} has columns {', '.join(columns) or 'none'} and"
+            f" {len(lines)} pairs: it needs first and second, may have {', '.join(COLUMNS[2:])},"
+            " and at least one pair."
+        )
+    for number, line in enumerate(lines, start=2):
+        for column in columns:
+            if not line[column]:
+                raise DataError(f"{path}, line {number}: {column} is missing.")
+        first, second = path.parent / line["first"], path.parent / line["second"]
+        prompt = line.get("first_prompt") or ""
+        prompts = (prompt, line.get("second_prompt") or prompt)
+        name = safe(f"{number - 1:03d}_{first.stem}-{second.stem}")
+        yield PairFiles(first, second, prompts, name, line.get("group") or "all")
+
+
+def pairs_in_folder(root: Path) -> list[PairFiles]:
+    """The pairs of a folder, at any depth: folders of two pictures, and NAME_0 beside NAME_1.
+
+    Raises DataError where there are none.
+    """
+    check_root(root)
+    found = [pair for folder in folders_below(root) for pair in _pairs_of(folder, root)]
+    if not found:
+        raise DataError(f"dataset.root = {str(root)!r} holds no pairs: {_HOW}.")
+    return found
+
+
+def check_root(root: Path) -> None:
+    """Raise DataError unless it is a folder."""
+    if not root.is_dir():
+        raise DataError(f"dataset.root = {str(root)!r} is not a folder.")
+
+
+def safe(name: str) -> str:
+    """Letters, digits, points, lines: a file's name anywhere."""
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+def _pairs_of(folder: Path, root: Path) -> Iterator[PairFiles]:
+    """The pairs that lie in this folder itself."""
+    files = pictures_in(folder)
+    parts = folder.relative_to(root).parts
+    if len(files) == 2 and parts:
+        group = parts[0] if len(parts) > 1 else "all"
+        yield PairFiles(files[0], files[1], _prompts(folder), safe("-".join(parts)), group)
+        return
+    bare = sum(path.stem.isdigit() for path in files)  # 0, 1, 2, ... are numbered, not paired
+    numbered: dict[str, dict[str, Path]] = {}
+    for path in files:
+        match = _NUMBERED.fullmatch(path.stem)
+        if match and (match[1] or bare == 2):
+            numbered.setdefault(match[1], {})[match[2]] = path
+    for stem, both in numbered.items():
+        if len(both) == 2:
+            name = safe("-".join((*parts, stem or folder.name)))
+            group = parts[0] if parts else "all"
+            yield PairFiles(both["0"], both["1"], _prompts(folder), name, group)
+
+
+def _prompts(folder: Path) -> tuple[str, str]:
+    """Of prompts.txt: one line for both pictures, or one for each; empty prompts where there is no
+    such file.
+    """
+    path = folder / "prompts.txt"
+    if not path.is_file():
+        return ("", "")
+    lines = path.read_text(encoding="utf-8").strip().splitlines()
+    if len(lines) not in (1, 2):
+        raise DataError(
+            f"{path} has {len(lines)} lines: one prompt for both pictures, or one for each, is"
+            " expected."
+        )
+    return (lines[0].strip(), lines[-1].strip())

@@ -1,0 +1,142 @@
+"""Frames of any tool on disk: which files of a folder are a path's, and how they are read."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from scoregeo._utils.errors import DataError, bad_value
+from scoregeo.dataset.picture import (
+    flat_picture,
+    folders_below,
+    opened_picture,
+    pictures_below,
+    pictures_in,
+    pixels_of,
+)
+
+SIDE = 512  # pixels that DiffMorpher's protocol resizes every frame to, for LPIPS
+FEWEST = 3  # frames of a path: of fewer the protocol takes none
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+FILMS = (".gif", ".mp4", ".mov", ".avi", ".mkv", ".webm")
+_NOT_FRAMES = ("strip", "animation")  # what this project writes beside its frames
+_READ_AT_ONCE = 16  # pictures of 512 x 512; fewer of larger ones
+
+
+@dataclass(frozen=True)
+class FrameSequence:
+    """One path's frames in order. `name`: the folder's path below the one that was asked for, ""
+    for that itself; `sizes`: the (width, height) that occur.
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    sizes: frozenset[tuple[int, int]]
+
+
+def find_sequences(folder: Path) -> list[FrameSequence]:
+    """Each folder of pictures at or below `folder` is the frames of a path, in the natural order of
+    their names (frame_2 before frame_10).
+
+    PNG, JPEG, WebP, BMP and TIFF files are frames; hidden files, others, and this project's strips
+    beside them are passed over. Raises DataError where there are no frames, and names the folder
+    that has fewer than three and the file that is no picture or an animation.
+    """
+    _check_folder(folder, "the folder of frames")
+    found = []
+    for one in folders_below(folder):
+        frames = tuple(path for path in pictures_in(one) if _is_frame(path))
+        name = "" if one == folder else one.relative_to(folder).as_posix()
+        if not frames:
+            continue
+        sizes = frozenset(check_frame(path) for path in frames)
+        if len(frames) < FEWEST:
+            raise DataError(
+                f"{one} holds {len(frames)} frame(s): a path has at least {FEWEST}, its ends and"
+                " what lies between."
+            )
+        found.append(FrameSequence(name, frames, sizes))
+    if not found:
+        raise DataError(
+            f"{folder} holds no frames: a folder of {', '.join(SUFFIXES)} files, or a folder of"
+            f" such folders, is expected.{_of_films(folder)}"
+        )
+    return found
+
+
+def find_references(folder: Path) -> list[Path]:
+    """Pictures at any depth. Raises DataError for fewer than two, and for what is no picture."""
+    _check_folder(folder, "--reference, a folder of pictures,")
+    found = [path for path in pictures_below(folder) if path.suffix.lower() in SUFFIXES]
+    if len(found) < 2:
+        raise DataError(
+            f"{folder} holds {len(found)} picture(s): a reference set of fewer than two has no"
+            " covariance, so FID and KID need at least two."
+        )
+    for path in found:
+        check_frame(path)
+    return found
+
+
+def check_frame(path: Path) -> tuple[int, int]:
+    """Width and height by the file's header. Raises DataError, naming the file, for what is no
+    picture, too small, or an animation.
+    """
+    with opened_picture(path) as picture:
+        # A camera's JPEG may hold a second view of the same picture (MPO).
+        if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
+            raise DataError(f"{path} is an animation: one picture a file is expected.")
+        return picture.size
+
+
+def read_frame(path: Path, side: int | None = None) -> torch.Tensor:
+    """A frame as [3, height, width] float32 in [-1, 1]; with `side` resized to `side` x `side`.
+
+    As DiffMorpher's protocol reads it: the whole picture resized, its shape not kept, by Pillow's
+    antialiased bilinear filter. Transparency is laid on white (there it is dropped). Raises
+    DataError as `flat_picture`.
+    """
+    from PIL import Image
+
+    picture = flat_picture(path)
+    if side is not None and picture.size != (side, side):
+        picture = picture.resize((side, side), Image.Resampling.BILINEAR)
+    return pixels_of(picture)
+
+
+def equal_sizes(paths: Iterable[Path]) -> Iterator[torch.Tensor]:
+    """Pictures at their own size, in order, as batches [batch, 3, height, width] of one size."""
+    held: list[torch.Tensor] = []
+    for path in paths:
+        picture = read_frame(path)
+        most = min(_READ_AT_ONCE, _READ_AT_ONCE * SIDE**2 * 3 // picture.numel())
+        if held and (len(held) >= most or held[0].shape != picture.shape):
+            yield torch.stack(held)
+            held = []
+        held.append(picture)
+    if held:
+        yield torch.stack(held)
+
+
+def _is_frame(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.stem not in _NOT_FRAMES
+
+
+def _check_folder(folder: Path, what: str) -> None:
+    if folder.is_file() and folder.suffix.lower() in FILMS:
+        raise DataError(f"{folder} is no folder.{_of_films(folder)}")
+    if not folder.is_dir():
+        raise bad_value(what, str(folder), "a folder that is there")
+
+
+def _of_films(place: Path) -> str:
+    """How the frames of an animation or a video become files, where `place` is or holds one."""
+    films = [place] if place.is_file() else sorted(place.rglob("*"))
+    film = next((one for one in films if one.suffix.lower() in FILMS), None)
+    if film is None:
+        return ""
+    return (
+        f" {film} is an animation or a video; `mkdir frames && ffmpeg -i {film}"
+        " frames/%04d.png` makes its frames files."
+    )
