@@ -14,7 +14,7 @@ import torch
 from scoregeo.run.cli import main
 from scoregeo.run.command import compose, execute
 
-QUICK = ("evaluation.bootstrap=50", "threads=1")
+QUICK = ("threads=1",)
 PLAIN = (*QUICK, "evaluation.figures=false")  # most tests need no pictures
 MANIFOLD = (*QUICK, "dataset.num_pairs=2", "solver.num_points=8", "rivals.adam.iterations=3")
 DIGITS = (
@@ -30,7 +30,6 @@ DIGITS = (
     "evaluation.reference_frames=16",
     "evaluation.kid_subset_size=4",
     "evaluation.kid_subsets=4",
-    "evaluation.fid_resamples=2",
     "evaluation.saved_pairs=1",
 )
 GRAPH = (
@@ -70,7 +69,6 @@ EMOJI = (
     "evaluation.reference_frames=8",
     "evaluation.kid_subset_size=4",
     "evaluation.kid_subsets=4",
-    "evaluation.fid_resamples=2",
 )
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,

@@ -6,10 +6,9 @@ from typing import Any
 
 from experiments.benchmark.race import ADAM, ADAPTIVE
 from experiments.benchmark.suite import Results
-from scoregeo.evaluation.statistics import Estimate, NotAvailable, bootstrap_mean
+from scoregeo.evaluation.statistics import Estimate, NotAvailable, mean_with_interval
 from scoregeo.report.table import Cell, Row
 
-RESAMPLES = 2000
 NEVER = "no pair came within 1 % of the best energy"
 NOT_EVERY = "not every pair came within 1 % of the best energy"
 TITLES = {
@@ -189,6 +188,4 @@ def decoding_tables(results: Results) -> dict[str, list[Row]]:
 
 def mean(values: Sequence[float | None]) -> Cell:
     """Mean over pairs with its interval; values that are missing are left out and counted."""
-    return bootstrap_mean(
-        [math.nan if value is None else float(value) for value in values], resamples=RESAMPLES
-    )
+    return mean_with_interval([math.nan if value is None else float(value) for value in values])

@@ -13,7 +13,7 @@ from scoregeo.dataset.flat_torus import FlatTorus
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.rotation_group import RotationGroup
 from scoregeo.dataset.sphere import Sphere
-from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
+from scoregeo.evaluation.statistics import Estimate, mean_with_interval
 from scoregeo.report.table import Cell, Row
 from scoregeo.score.diffusers_unet import unet_score
 from scoregeo.score.empirical import empirical_score
@@ -141,8 +141,8 @@ def _dimension_row(
         x.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64
     ).to(x)
     cells: dict[str, Cell] = {
-        "clean": bootstrap_mean(dimension(field, x, probes, SEED), seed=SEED),
-        "noisy": bootstrap_mean(dimension(field, x + field.sigma * noise, probes, SEED), seed=SEED),
+        "clean": mean_with_interval(dimension(field, x, probes, SEED)),
+        "noisy": mean_with_interval(dimension(field, x + field.sigma * noise, probes, SEED)),
     }
     labels = {
         "data": title,
@@ -165,8 +165,8 @@ def descent_rows(size: Size, on_row: OnRow) -> list[Row]:
                 Row(
                     labels,
                     {
-                        "off": bootstrap_mean(found.off, seed=SEED),
-                        "left": bootstrap_mean(found.left, seed=SEED),
+                        "off": mean_with_interval(found.off),
+                        "left": mean_with_interval(found.left),
                     },
                 )
             )

@@ -10,7 +10,7 @@ import torch
 from experiments.score_direction.angles import PLACES, Angles, angles, schedule
 from scoregeo._utils.errors import check_choice
 from scoregeo.dataset.sphere import Sphere
-from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
+from scoregeo.evaluation.statistics import Estimate, mean_with_interval
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.model import FIGURES, Page, Picture, table_of
 from scoregeo.report.render import write_page
@@ -151,7 +151,7 @@ def _rows(cells: Cells, key: str) -> list[Row]:
             continue
         found = {t: getattr(cells[name, place, t], key) for t in TIMESTEPS}
         values = {
-            _column(t): bootstrap_mean(value, resamples=999, seed=0) for t, value in found.items()
+            _column(t): mean_with_interval(value) for t, value in found.items()
         }
         if key == "angle":  # an angle that is the same at every point has no interval
             values = {

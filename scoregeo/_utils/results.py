@@ -5,7 +5,7 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError
 
-FORMAT = 2  # 1 had no comparisons, no units and no records of networks
+FORMAT = 3  # 1 had no comparisons and no units, 2 had bootstrap intervals
 
 
 def check_format(content: Any, where: str) -> Mapping[str, Any]:

@@ -2,8 +2,8 @@
 once.
 
 They compare two sets of images, so they belong to a method and a set of pairs, not to a pair (but
-for precision, a mean over images). Intervals come from resampling pairs, all frames of a pair
-together. FID and KID are torchmetrics'. FID of few frames is biased upwards, the more so the more
+for precision, a mean over images). Intervals come from leaving out each pair in turn, with all its
+frames. FID and KID are torchmetrics'. FID of few frames is biased upwards, the more so the more
 features, so frame counts go with it.
 """
 
@@ -12,19 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from scoregeo._utils.errors import DataError, bad_value, check_number
-from scoregeo._utils.seed import generator
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.fid_kid import (
-    resampled_fid,
-    resampled_kid,
     torchmetrics_fid,
     torchmetrics_kid,
+    weighted_fid,
+    weighted_kid,
 )
 from scoregeo.evaluation.precision_recall import NEIGHBOURS, Coverage, coverage
-from scoregeo.evaluation.statistics import Estimate
+from scoregeo.evaluation.statistics import Estimate, jackknife_error, t_interval
 
 SUBSET_KEY = "evaluation.kid_subset_size"
 
@@ -37,16 +35,15 @@ class DistributionResult:
     `kid_spread` is the standard deviation of KID over its `subsets` random subsets of `subset_size`
     images. `inside` [pairs, frames]: which frames lie in the reference's manifold, precision being
     their share; it and `recall` are None where there are too few images for them.
-    `resampled`: by measure ("fid", "kid", "recall"), its value for each draw of pairs, [resamples];
-    empty for one pair. The draws follow from seed, resamples and the number of pairs alone, so
-    those of two methods on the same pairs go together."""
+    `jackknife`: by measure ("fid", "kid", "recall"), its value with each pair left out, [pairs], up
+    to a constant; empty for one pair."""
 
     fid: Estimate
     kid: Estimate
     kid_spread: float
     inside: torch.Tensor | None
     recall: Estimate | None
-    resampled: Mapping[str, torch.Tensor]
+    jackknife: Mapping[str, torch.Tensor]
     network: str
     frames: int
     reference_frames: int
@@ -85,22 +82,21 @@ def compare_features(
     *,
     subset_size: int = 100,
     subsets: int = 100,
-    resamples: int = 100,
     level: float = 0.95,
     seed: int = 0,
 ) -> DistributionResult:
-    """Features [pairs, frames, d] against `reference` [count, d], with bootstrap intervals over
-    pairs.
+    """Features [pairs, frames, d] against `reference` [count, d], with intervals over pairs.
 
-    The interval holds the percentiles of the resampled values, moved by their mean's distance from
-    the value itself: a resample repeats frames, which alone raises FID. The reference stays fixed;
-    so does FID's bias for few frames, and so do the radii of the balls that recall counts.
+    Student's t interval with the jackknife's error over pairs, cut to the measure's range. The
+    reference stays fixed; so does FID's bias for few frames (the interval is of FID of so many),
+    and so do the radii of the balls that recall counts. One FID a pair: O(pairs d^3) arithmetic.
+    Coverage by simulation, 3 to 24 pairs of ten frames: FID 0.93 to 0.96, KID 0.90 to 0.94, recall
+    0.94 to 0.99.
     Raises ConfigError naming `evaluation.kid_subset_size` where there are fewer images than that in
     either set, DataError for reference sets of one image, other numbers of features, or values that
     are not finite.
     """
     check_number(SUBSET_KEY, subset_size, at_least=2, integer=True)
-    check_number("evaluation.bootstrap", resamples, at_least=2, integer=True)
     if features.ndim != 3 or reference.ndim != 2 or features.shape[-1] != reference.shape[-1]:
         raise DataError(
             f"Features [pairs, frames, d] and [count, d] expected: {list(features.shape)},"
@@ -117,33 +113,26 @@ def compare_features(
         flat, reference, subset_size=subset_size, subsets=subsets, seed=seed
     )
     found = coverage(flat, reference) if min(len(flat), len(reference)) > NEIGHBOURS else None
-    resampled: dict[str, torch.Tensor] = {}
+    without: dict[str, torch.Tensor] = {}
     if pairs > 1:
-        draws = torch.randint(
-            pairs, (resamples, pairs), generator=generator(seed, "bootstrap pairs")
-        )
-        weights = (
-            nn.functional.one_hot(draws, pairs).sum(1).double()
-        )  # how often each resample holds each pair
-        resampled |= {
-            "fid": resampled_fid(features, reference, weights),
-            "kid": resampled_kid(features, reference, weights),
+        all_but_one = 1 - torch.eye(pairs, dtype=torch.float64)
+        without |= {
+            "fid": weighted_fid(features, reference, all_but_one),
+            "kid": weighted_kid(features, reference, all_but_one),
         }
         if found is not None:
-            resampled["recall"] = _resampled_recall(found, pairs, weights)
+            without["recall"] = _recall_of(found, pairs, all_but_one)
     return DistributionResult(
-        fid=_around(fid, resampled.get("fid"), pairs, level, floor=0.0),
-        kid=_around(kid, resampled.get("kid"), pairs, level),
+        fid=_around(fid, without.get("fid"), level, floor=0.0),
+        kid=_around(kid, without.get("kid"), level),
         kid_spread=spread,
         inside=None if found is None else found.inside.reshape(pairs, -1),
         recall=(
             None
             if found is None
-            else _around(
-                found.recall, resampled.get("recall"), pairs, level, floor=0.0, ceiling=1.0
-            )
+            else _around(found.recall, without.get("recall"), level, floor=0.0, ceiling=1.0)
         ),
-        resampled=resampled,
+        jackknife=without,
         network=network,
         frames=len(flat),
         reference_frames=len(reference),
@@ -152,9 +141,9 @@ def compare_features(
     )
 
 
-def _resampled_recall(found: Coverage, pairs: int, weights: torch.Tensor) -> torch.Tensor:
-    """Recall of the frames of each resample's pairs, [resamples]: what any of the pairs it holds
-    covers.
+def _recall_of(found: Coverage, pairs: int, weights: torch.Tensor) -> torch.Tensor:
+    """Recall of the frames of those pairs that a row of `weights` [rows, pairs] holds, [rows]: what
+    any of them covers.
     """
     by_pair = found.covers.reshape(pairs, -1, found.covers.shape[1]).any(1).double()
     return ((weights > 0).double() @ by_pair > 0).double().mean(1)
@@ -162,21 +151,16 @@ def _resampled_recall(found: Coverage, pairs: int, weights: torch.Tensor) -> tor
 
 def _around(
     value: float,
-    resampled: torch.Tensor | None,
-    pairs: int,
+    without: torch.Tensor | None,
     level: float,
     floor: float = -math.inf,
     ceiling: float = math.inf,
 ) -> Estimate:
-    if resampled is None:
-        return Estimate(value, n=pairs)
-    tail = (1 - level) / 2
-    offsets = (
-        torch.quantile(resampled, torch.tensor([tail, 1 - tail], dtype=torch.float64))
-        - resampled.mean()
-    )
-    low, high = (min(max(value + float(offset), floor), ceiling) for offset in offsets)
-    return Estimate(value, low, high, pairs)
+    if without is None:
+        return Estimate(value, n=1)
+    n = len(without)
+    low, high = t_interval(value, jackknife_error(without), n, level=level)
+    return Estimate(value, max(low, floor), min(high, ceiling), n)
 
 
 def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:

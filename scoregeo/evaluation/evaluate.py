@@ -80,7 +80,7 @@ class SetComparison:
         return SetMeasures(
             cells=_merged(part.cells for part in parts),
             rows=_merged(part.rows for part in parts),
-            resampled=_merged(part.resampled for part in parts),
+            jackknife=_merged(part.jackknife for part in parts),
         )
 
 

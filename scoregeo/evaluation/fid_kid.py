@@ -1,4 +1,4 @@
-"""FID and KID of features: torchmetrics' values, closed forms, and resamples over pairs."""
+"""FID and KID of features: torchmetrics' values, closed forms, and values of weighted pairs."""
 
 import warnings
 
@@ -78,20 +78,19 @@ def polynomial_mmd(features: torch.Tensor, reference: torch.Tensor) -> float:
     return float(within - 2 * k_xy.mean())
 
 
-def resampled_fid(
+def weighted_fid(
     features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """FID of each resample, [resamples], given how often it holds each pair, weights [resamples,
-    pairs].
+    """FID of features [pairs, frames, d] with each pair held as often as a row of `weights` [rows,
+    pairs] says: [rows].
     """
-    frames = features.shape[1]
-    flat, count = features.flatten(0, 1), features.shape[0] * frames
+    flat, frames = features.flatten(0, 1), features.shape[1]
     ref_mean = reference.mean(0)
     ref_factor = _reference_factor(reference)
     ref_trace, projected = ref_factor.square().sum(), flat @ ref_factor
     values = []
     for weight in weights.repeat_interleave(frames, 1):
-        held = weight > 0
+        held, count = weight > 0, weight.sum()
         mean, share = weight @ flat / count, (weight[held] / (count - 1)).sqrt()[:, None]
         rows = (flat[held] - mean) * share  # rows^T rows is the covariance
         cross = nuclear_norm((projected[held] - mean @ ref_factor) * share)
@@ -101,14 +100,12 @@ def resampled_fid(
     return torch.stack(values)
 
 
-def resampled_kid(
+def weighted_kid(
     features: torch.Tensor, reference: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """KID of each resample over all its frames, [resamples], less the part the fixed reference has
-    with itself.
+    """KID, as `weighted_fid`, over all frames, less the part the fixed reference has with itself.
 
-    A frame is never compared with a copy of itself, or the repeats of a resample would raise the
-    value.
+    A frame is never compared with a copy of itself, or repeats would raise the value.
     """
     pairs, frames = features.shape[:2]
     flat = features.flatten(0, 1)

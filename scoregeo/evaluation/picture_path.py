@@ -20,12 +20,13 @@ EVENINGS = 2  # times that frames are moved to equal perceptual distances
 class Evenness:
     """Of the distances between neighbouring frames; each [pairs], float64.
 
-    `total`: their sum, PPL as DiffMorpher (Zhang et al. 2024) has it. `spread`: their standard
-    deviation (dividing by their number), the root of its PDV. `greatest`: the largest jump. Sum and
-    greatest depend on the number of frames, which a table must state."""
+    `total`: their sum, PPL as DiffMorpher (Zhang et al. 2024) has it. `deviation`: their standard
+    deviation (dividing by their number); its square is their variance, which that paper calls PDV
+    and averages over pairs, of LPIPS at 512 x 512 pixels. `greatest`: the largest jump. All depend
+    on the number of frames, which a table must state."""
 
     total: torch.Tensor
-    spread: torch.Tensor
+    deviation: torch.Tensor
     greatest: torch.Tensor
 
 
@@ -59,7 +60,7 @@ def distances_to_truth(
     """What a distance says of paths whose true frames are known, [pairs] each, float64, by suffix
     of its name.
 
-    "": mean distance to `truth` of inner frames, and of the last `with_last`; "_sum", "_spread":
+    "": mean distance to `truth` of inner frames, and of the last `with_last`; "_sum", "_deviation":
     `evenness`. `frames`, `truth` [pairs, points, C, H, W] in [-1, 1]. Raises DataError below three
     points.
     """
@@ -72,7 +73,7 @@ def distances_to_truth(
         means.append(found.to_truth[free].mean())
         steps.append(found.steps)
     even = evenness(torch.stack(steps))
-    return {"": torch.stack(means), "_sum": even.total, "_spread": even.spread}
+    return {"": torch.stack(means), "_sum": even.total, "_deviation": even.deviation}
 
 
 def distances_along(
@@ -81,7 +82,7 @@ def distances_along(
     """What a distance says of paths whose true frames are not known, [pairs] each, float64, by
     suffix of its name.
 
-    "_sum", "_spread", "_greatest": `evenness`; "_nearer_end": mean over the inner frames of the
+    "_sum", "_deviation", "_greatest": `evenness`; "_nearer_end": mean over the inner frames of the
     distance to the nearer of the two given pictures; "_ends": of the first and the last frame to
     these, the mean. `frames` [pairs, points, C, H, W] in [-1, 1], `ends` [pairs, 2, C, H, W].
     Raises DataError below three points.
@@ -94,7 +95,7 @@ def distances_along(
     even = evenness(torch.stack([one.steps for one in found]))
     return {
         "_sum": even.total,
-        "_spread": even.spread,
+        "_deviation": even.deviation,
         "_greatest": even.greatest,
         "_nearer_end": torch.stack([one.to_ends[1:-1].amin(1).mean() for one in found]),
         "_ends": torch.stack([_of_ends(one) for one in found]),

@@ -37,8 +37,8 @@ class FrameSets:
     (`NotAvailable`), which a measure passes on.
 
     `frames`: features of all rows; `reference` [count, d]: those of the images, None where `frames`
-    has no features; `units`: the pair of each row, which are drawn together; `settings`, `seed`: of
-    resamples.
+    has no features; `units`: the pair of each row, whose rows are one observation; `settings`,
+    `seed`: of KID's subsets.
     """
 
     frames: FrameFeatures
@@ -52,13 +52,13 @@ class FrameSets:
 class SetMeasures:
     """Measures of all of a method's frames together.
 
-    `cells` by name; `rows`, those with one value a row; `resampled`, the cells' values for the same
-    draws of pairs for every method, [resamples] each.
+    `cells` by name; `rows`, those with one value a row; `jackknife`, the cells' values with
+    each pair left out, [pairs] each, in the same order for every method.
     """
 
     cells: Mapping[str, Estimate | NotAvailable] = field(default_factory=dict)
     rows: Mapping[str, torch.Tensor | NotAvailable] = field(default_factory=dict)
-    resampled: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    jackknife: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def frame_features(
@@ -76,7 +76,7 @@ def frame_features(
 
 
 def distribution_measures(sets: FrameSets) -> SetMeasures:
-    """FID, KID and recall of all frames, with resamples of the pairs, and each row's precision."""
+    """FID, KID and recall of all frames, those without each pair, and each row's precision."""
     frames, settings = sets.frames, sets.settings
     if isinstance(frames.features, NotAvailable):
         reason = frames.features
@@ -84,12 +84,11 @@ def distribution_measures(sets: FrameSets) -> SetMeasures:
     assert sets.reference is not None
     rows = _rows_of_units(sets.units)
     result = compare_features(
-        frames.features[rows].flatten(1, 2),  # all rows of one pair are drawn together
+        frames.features[rows].flatten(1, 2),  # all rows of one pair are one observation
         sets.reference,
         frames.network,
         subset_size=settings.kid_subset_size,
         subsets=settings.kid_subsets,
-        resamples=settings.fid_resamples,
         seed=sets.seed,
     )
     counts = f"{result.frames} / {result.reference_frames} frames"
@@ -104,7 +103,7 @@ def distribution_measures(sets: FrameSets) -> SetMeasures:
             "recall": few if result.recall is None else result.recall,
         },
         rows={"precision": few if precision is None else precision},
-        resampled=result.resampled,
+        jackknife=result.jackknife,
     )
 
 

@@ -15,8 +15,6 @@ class EvaluationSettings:
         decode: decode noisy paths to clean frames before comparing them with the truth.
         certify_subnodes: sub-nodes of a segment on which all methods' energies are measured alike;
             finer than the solver's.
-        bootstrap: resamples of the 95 % intervals of means. fid_resamples: likewise for FID and
-            KID.
         network: feature network of FID and KID, "digit_classifier", "inception" or
             "efficientnet_lite0"; null leaves both out.
         metrics: further metrics, "stein", "pullback", "conformal" or "euclidean", in which every
@@ -40,8 +38,6 @@ class EvaluationSettings:
 
     decode: bool = True
     certify_subnodes: int = 8
-    bootstrap: int = 9999
-    fid_resamples: int = 100
     network: str | None = "digit_classifier"
     metrics: list[str] = field(default_factory=list)
     departure: bool = False
@@ -58,9 +54,9 @@ class EvaluationSettings:
 
     def check(self) -> None:
         """Raise ConfigError for a value out of range."""
-        for name in ("certify_subnodes", "bootstrap", "kid_subsets"):
+        for name in ("certify_subnodes", "kid_subsets"):
             check_number(f"evaluation.{name}", getattr(self, name), at_least=1, integer=True)
-        for name in ("fid_resamples", "reference_frames", "kid_subset_size"):
+        for name in ("reference_frames", "kid_subset_size"):
             check_number(f"evaluation.{name}", getattr(self, name), at_least=2, integer=True)
         check_number("evaluation.saved_pairs", self.saved_pairs, at_least=0, integer=True)
         check_choice(

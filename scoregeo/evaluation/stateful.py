@@ -13,15 +13,15 @@ from torchmetrics import Metric
 from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.distribution import compare_features, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork
-from scoregeo.evaluation.statistics import NotAvailable, bootstrap_mean
+from scoregeo.evaluation.statistics import NotAvailable, mean_with_interval
 
 
 class PathMean(Metric):
-    """Mean over pairs, with its bootstrap interval, of a measure with one value a pair.
+    """Mean over pairs, with its t interval, of a measure with one value a pair.
 
     `measure` maps what `update` is given to [pairs]: `inner_frame_psnr(frames, truth)`,
     `Lpips.inner_frames`, `straightness(path)`. `compute` gives "mean", "low", "high" and "n", as
-    `bootstrap_mean` with `resamples` and `seed` has them."""
+    `mean_with_interval` has them."""
 
     full_state_update = False
     values: list[torch.Tensor]
@@ -29,12 +29,10 @@ class PathMean(Metric):
     def __init__(
         self,
         measure: Callable[..., torch.Tensor],
-        resamples: int = 9999,
-        seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.measure, self.resamples, self.seed = measure, resamples, seed
+        self.measure = measure
         self.add_state("values", default=[], dist_reduce_fx="cat")
 
     def update(self, *paths: torch.Tensor) -> None:
@@ -58,7 +56,7 @@ class PathMean(Metric):
         """Float64 scalars; raises DataError where no pair has a finite value."""
         if len(self.values) == 0:
             raise DataError("No pair has been given: call update before compute.")
-        found = bootstrap_mean(self.per_pair(), resamples=self.resamples, seed=self.seed)
+        found = mean_with_interval(self.per_pair())
         if isinstance(found, NotAvailable):
             raise DataError(f"No mean: {found.reason}.")
         named = {"mean": found.mean, "low": found.low, "high": found.high, "n": float(found.n)}
@@ -70,7 +68,7 @@ class FrameDistribution(Metric):
     one feature network.
 
     Only features are kept, never frames. `options` of `compare_features`: `subset_size`, `subsets`,
-    `resamples`, `level`, `seed`."""
+    `level`, `seed`."""
 
     full_state_update = False
     features: list[torch.Tensor]

@@ -1,9 +1,8 @@
-"""A mean over pairs with its bootstrap interval, and the mark for a number that
-could not be had.
+"""A mean over pairs with its interval, the jackknife's error of any other number, and the mark for
+one that could not be had.
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,56 +48,79 @@ def deviation(values: torch.Tensor) -> torch.Tensor:
     return (values - values.mean(1, keepdim=True)).square().mean(1).sqrt()
 
 
-def bootstrap_mean(
-    values: torch.Tensor | Sequence[float],
-    *,
-    level: float = 0.95,
-    resamples: int = 9999,
-    seed: int = 0,
+def mean_with_interval(
+    values: torch.Tensor | Sequence[float], *, level: float = 0.95
 ) -> Estimate | NotAvailable:
-    """Mean of one value a pair, [pairs], with a bootstrap interval over pairs
-    (scipy.stats.bootstrap).
+    """Mean of one value a pair, [pairs], with Student's t interval `mean +- t s / sqrt(n)`.
 
-    BCa (Efron 1987) from three pairs on; the percentile interval where BCa is undefined and for two
-    pairs; [mean, mean] where all values are equal; no interval (NaN bounds) for one pair. Values
-    that are not finite are left out and counted. Deterministic for a seed. NotAvailable where no
-    value is finite.
+    `s` divides by `n - 1`, `t` is the quantile of `n - 1` degrees of freedom. [mean, mean] where
+    all values are equal; no interval (NaN bounds) for one pair. Values that are not finite are left
+    out and counted. NotAvailable where no value is finite.
+
+    Coverage of 95 % by simulation, n = 3 to 24: 0.95 for normal values, 0.93 to 0.95 where they are
+    moderately skewed (skewness up to 0.8, as of a bounded measure near its bound), 0.88 to 0.93 for
+    exponential ones (skewness 2). For heavy tails it falls short at any such n: 0.82 to 0.88 for a
+    lognormal of sigma 1, as energies may be, because the largest values are rarely in the sample.
+    Differences of such values are symmetric, and their intervals cover 0.96 to 0.98. BCa bootstrap
+    intervals cover 0.72 of three normal values and 0.88 of eight; a skewness correction (Johnson
+    1978) changes less than 0.005.
     """
     check_number("level", level, above=0, below=1)
-    check_number("resamples", resamples, at_least=1, integer=True)
-    import numpy as np
-
-    everything = np.asarray(
-        values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64
-    ).ravel()
-    finite = everything[np.isfinite(everything)]
+    everything = torch.as_tensor(values, dtype=torch.float64).detach().cpu().flatten()
+    finite = everything[everything.isfinite()]
     n, left_out = len(finite), len(everything) - len(finite)
     if n == 0:
         return NotAvailable(f"none of {len(everything)} pairs gave a finite value")
     mean = float(finite.mean())
-    if n == 1:
-        return Estimate(mean, n=1, left_out=left_out)
-    if np.ptp(finite) <= 1e-12 * max(abs(mean), np.finfo(np.float64).tiny):
-        return Estimate(mean, mean, mean, n, left_out)
-
-    from scipy.stats import bootstrap
-
-    low = high = math.nan
-    for method in ("BCa", "percentile") if n >= 3 else ("percentile",):
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter(
-                "ignore"
-            )  # a degenerate BCa warns and gives NaN, which is handled here
-            interval = bootstrap(
-                (finite,),
-                np.mean,
-                confidence_level=level,
-                n_resamples=resamples,
-                batch=max(1, 10**6 // n),
-                method=method,
-                random_state=np.random.default_rng(seed),
-            ).confidence_interval
-        low, high = float(interval.low), float(interval.high)
-        if math.isfinite(low) and math.isfinite(high):
-            break
+    low, high = t_interval(mean, mean_error(finite), n, level=level)
     return Estimate(mean, low, high, n, left_out)
+
+
+def mean_error(values: torch.Tensor) -> float:
+    """Standard error of the mean of [n] finite values, `s / sqrt(n)`; 0 where they are equal up to
+    rounding, NaN for one.
+    """
+    if len(values) < 2:
+        return math.nan
+    tiny = torch.finfo(torch.float64).tiny
+    if float(values.max() - values.min()) <= 1e-12 * max(abs(float(values.mean())), tiny):
+        return 0.0
+    return float(values.std()) / math.sqrt(len(values))
+
+
+def jackknife_error(without: torch.Tensor) -> float:
+    """Standard error of a number from its values with each of n units left out, [n] (Tukey 1958):
+    `sqrt((n - 1) / n  sum (x_i - mean)^2)`; of a mean, `s / sqrt(n)`. NaN for fewer than two.
+    """
+    n = len(without)
+    if n < 2:
+        return math.nan
+    return math.sqrt((n - 1) / n * float((without - without.mean()).square().sum()))
+
+
+def t_interval(value: float, error: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
+    """`value +- t error`, t the two-sided quantile of `n - 1` degrees of freedom; NaN for n = 1."""
+    from scipy.special import stdtrit
+
+    if n < 2:
+        return math.nan, math.nan
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * error
+    return value - half, value + half
+
+
+def t_test(value: float, error: float, n: int) -> float:
+    """Two-sided p of the value being 0, Student's t of `n - 1` degrees of freedom, but not below
+    `2 / 2^n`; NaN for n = 1, 1 where the value is 0.
+
+    It is below 1 - level exactly where `t_interval` leaves out 0, from six units on. The floor is
+    the least p of a test that does not assume normality (of the n signs): a few values cannot show
+    that they are normal. It also stands where all of them are equal.
+    """
+    from scipy.special import stdtr
+
+    if n < 2:
+        return math.nan
+    if value == 0:
+        return 1.0
+    p = 2 * float(stdtr(n - 1, -abs(value) / error)) if error > 0 else 0.0
+    return max(p, 2.0 ** (1 - n))

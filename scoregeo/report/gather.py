@@ -136,7 +136,8 @@ def _command(jobs: Sequence[RecordedJob], swept: Sequence[str]) -> str:
     says.
     """
     left = [one for one in jobs[0].overrides if one.partition("=")[0] not in (*_NOT_SHOWN, *swept)]
-    return " ".join(["scoregeo", *left])
+    flags = read_json(jobs[0].folder.parent / SWEEP).get("flags") or []
+    return " ".join(["scoregeo", *flags, *left])
 
 
 def _seconds(run: Path) -> float:

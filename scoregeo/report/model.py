@@ -77,6 +77,7 @@ class Page:
         failures: what is not in the tables. swept: the label columns that a sweep varied.
         configuration: the file beside it with every setting of its run, resolved; "" where it has
             none.
+        intervals: their kind, "t"; "bootstrap" on pages made before it was recorded.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Page:
     failures: tuple[Failure, ...] = ()
     swept: tuple[str, ...] = ()
     configuration: str = ""
+    intervals: str = "t"
 
     def numbers(self) -> list[Row]:
         """The rows of the CSV, table after table."""
@@ -136,6 +138,7 @@ class Page:
                 "figures": tuple(Picture(**picture) for picture in given.get("figures", ())),
                 "failures": tuple(Failure(**failure) for failure in given.get("failures", ())),
                 "comparisons": tuple(map(_comparison, given.get("comparisons", ()))),
+                "intervals": given.get("intervals", "bootstrap"),
             }
             lists = {key: tuple(given[key]) for key in _LISTS if key in given}
             return cls(**given | lists | made)

@@ -23,7 +23,7 @@ from scoregeo.report.table import rows_from_summary
 CONFIG = "config.yaml"
 _STRIPS = 4  # pictures of frames on a page
 INTRO = (
-    "Means over pairs with 95 % bootstrap intervals. FID and KID are of few frames and do not"
+    "Means over pairs with 95 % intervals. FID and KID are of few frames and do not"
     " compare with other papers' numbers."
 )
 

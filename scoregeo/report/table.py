@@ -47,7 +47,8 @@ def rows_from_summary(
     """The rows of `summary.json` entries, one for each method and group, in order; `labels` go in
     front of each row's own.
 
-    `comparisons`: those of the same file; a method is marked where each of its own finds it better.
+    `comparisons`: those of the same file; a method is marked where each of its own finds it better,
+    unless its value is its reference's to the digits shown.
     Raises DataError for an entry that lacks a key, naming it: a file of another version.
     """
     gathered: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -64,13 +65,14 @@ def rows_from_summary(
     verdicts: dict[tuple[Any, ...], list[bool]] = {}
     for entry in comparisons:
         key = (entry["method"], entry["group"], entry["measure"])
-        verdicts.setdefault(key, []).append(entry["better"] is True)
-    better = {key for key, each in verdicts.items() if all(each)}
+        better = entry["better"] is True and _differ(gathered, entry)
+        verdicts.setdefault(key, []).append(better)
+    marked = {key for key, each in verdicts.items() if all(each)}
     return [
         Row(
             {**(labels or {}), "method": method, "group": group},
             cells,
-            frozenset(name for name in cells if (method, group, name) in better),
+            frozenset(name for name in cells if (method, group, name) in marked),
         )
         for (method, group), cells in gathered.items()
     ]
@@ -90,10 +92,39 @@ def format_estimate(estimate: Estimate) -> str:
     where there is no interval.
     """
     mean, low, high = estimate.mean, estimate.low, estimate.high
-    if not (math.isfinite(low) and math.isfinite(high)) or not high > low:
-        return f"{mean:.4g}"
-    largest, half = max(abs(mean), abs(low), abs(high)), (high - low) / 2
+    form = _form(estimate)
+    shown = f"{mean:{form}}"
+    return f"{shown} [{low:{form}}, {high:{form}}]" if _has_interval(estimate) else shown
+
+
+def same_as_shown(first: Estimate, second: Estimate) -> bool:
+    """Whether two values are the same to the digits that tables show, of the coarser one."""
+    forms = _form(first), _form(second)
+    return any(f"{first.mean:{form}}" == f"{second.mean:{form}}" for form in forms)
+
+
+def _has_interval(estimate: Estimate) -> bool:
+    low, high = estimate.low, estimate.high
+    return math.isfinite(low) and math.isfinite(high) and high > low
+
+
+def _form(estimate: Estimate) -> str:
+    """The format that a value and its bounds are written in."""
+    if not _has_interval(estimate):
+        return ".4g"
+    mean, low, high = estimate.mean, estimate.low, estimate.high
+    largest = max(abs(mean), abs(low), abs(high))
     if largest >= 1e6 or largest < 1e-3:
-        return f"{mean:.3g} [{low:.3g}, {high:.3g}]"
-    decimals = min(max(1 - math.floor(math.log10(half)), 0), 6)
-    return f"{mean:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+        return ".3g"
+    return f".{min(max(1 - math.floor(math.log10((high - low) / 2)), 0), 6)}f"
+
+
+def _differ(
+    gathered: Mapping[tuple[str, str], Mapping[str, Cell]], comparison: Mapping[str, Any]
+) -> bool:
+    """Whether the two values of a comparison differ as they are shown."""
+    names, group = (comparison["method"], comparison["reference"]), comparison["group"]
+    first, second = (gathered.get((name, group), {}).get(comparison["measure"]) for name in names)
+    if not (isinstance(first, Estimate) and isinstance(second, Estimate)):
+        return True
+    return not same_as_shown(first, second)

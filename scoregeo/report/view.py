@@ -93,7 +93,7 @@ def _table_view(page: Page, table: Table) -> TableView:
     further = tuple(grid(rest[start : start + room]) for start in range(0, len(rest), room))
     lost = [name for name in present if name not in shown]
     notes = [
-        *_what(rows, first, counts, counted),
+        *_what(page.intervals, rows, first, counts, counted),
         *([_BOLD] if any(cell.bold for line in main.rows for cell in line) else []),
         *_empty(page, rows, lost),
         *table.notes,
@@ -181,14 +181,17 @@ def _is_bold(row: Row, name: str, cell: Cell | None) -> bool:
     return name in row.marked and isinstance(cell, Estimate) and not rounding
 
 
-def _what(rows: Sequence[Row], names: Sequence[str], counts: set[int], counted: bool) -> list[str]:
+def _what(
+    kind: str, rows: Sequence[Row], names: Sequence[str], counts: set[int], counted: bool
+) -> list[str]:
     """What the numbers are, in a line."""
     cells = [cell for row in rows for cell in _estimates(row, names)]
     said = []
     if any(math.isfinite(cell.low) and cell.high > cell.low for cell in cells):
-        said.append("Means with 95 % bootstrap intervals in brackets")
-    if not counted and counts and max(counts) > 1:
-        said.append(f"{max(counts)} pairs a row")
+        said.append(f"Means with 95 % {kind} intervals over pairs in brackets")
+    if not counted and counts:
+        most = max(counts)
+        said.append(f"n = {most} pairs a row" if most > 1 else "n = 1 a row, so no interval")
     return ["; ".join(said) + "."] if said else []
 
 

@@ -19,6 +19,7 @@ from scoregeo import __version__
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ScoregeoError
 from scoregeo.run.command import execute, plain, register
+from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.console import link_latest, list_runs, show_run
 from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
@@ -114,8 +115,13 @@ def job(config: "DictConfig") -> float:
 
     settings = HydraConfig.get()
     path = _shown(Path(settings.runtime.cwd) / settings.run.dir)
-    command = [one for one in settings.overrides.task if not one.startswith("results=")]
-    if settings.mode != RunMode.MULTIRUN:
+    single, in_parent = settings.mode != RunMode.MULTIRUN, Gather.sweep is not None
+    flags = typed_flags(sys.argv[1:]) if single or in_parent else job_flags(settings)
+    command = [
+        *flags,
+        *(one for one in settings.overrides.task if not one.startswith("results=")),
+    ]
+    if single:
         reason = execute(plain(config), path, command)
         if reason is not None:
             hydra_files = {f"{settings.job.name}.log", str(settings.output_subdir)}
@@ -128,7 +134,7 @@ def job(config: "DictConfig") -> float:
         Path(settings.runtime.output_dir),
         path,
         settings.launcher._target_,
-        in_parent=Gather.sweep is not None,
+        in_parent=in_parent,
     )
     reason = execute(plain(config), path, command, Path(settings.sweep.dir).name)
     record.end(reason)

@@ -23,6 +23,7 @@ from scoregeo._utils.errors import ConfigError, ScoregeoError
 from scoregeo._utils.files import write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.part import part_of
+from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.launchers import check_launcher
 from scoregeo.run.points import expand
 
@@ -145,13 +146,12 @@ class Sweep:
         for old in self.folder.glob(f"*/{JOB}"):
             old.unlink()
         shown = [one for one in overrides if not one.startswith(_WHERE)]
-        command = " ".join(
-            ["scoregeo", *shown]
-            if any(one.startswith("study=") for one in shown)
-            else ["scoregeo", "-m", *shown]
-        )
+        multi = [] if any(one.startswith("study=") for one in shown) else ["-m"]
+        flags = typed_flags(sys.argv[1:])
+        command = " ".join(["scoregeo", *multi, *flags, *shown])
         known = None if jobs is None else [list(job) for job in jobs]
-        write_json(self.folder / SWEEP, {"command": command, "pages": self.pages, "jobs": known})
+        record = {"command": command, "flags": flags, "pages": self.pages, "jobs": known}
+        write_json(self.folder / SWEEP, record)
 
     def end(self) -> None:
         """Write table, plots and pages. Exits with status 1, naming them, where jobs failed or left
@@ -178,7 +178,8 @@ class Sweep:
                 # A shard is missing; or the run was done before, and none had anything to do
                 continue
             config = yaml.safe_load(first.read_text(encoding="utf-8")) | {"shard": None}
-            reason = execute(config, whole.run, list(whole.overrides), self.folder.name)
+            command = [*typed_flags(sys.argv[1:]), *whole.overrides]
+            reason = execute(config, whole.run, command, self.folder.name)
             if reason is not None:
                 log.error("not merged: %s", reason)
 

@@ -117,7 +117,7 @@ def whole_record(parts: Sequence[Record], comparison: SetComparison) -> Record:
         "distribution": [
             summary_entry(name, ALL, key, cell) for key, cell in together.cells.items()
         ],
-        "resampled": {key: values.tolist() for key, values in together.resampled.items()},
+        "jackknife": {key: values.tolist() for key, values in together.jackknife.items()},
         "history": _merged_histories([part["history"] for part in parts], order),
         "tensors": {key: tensors[key] for key in (POINTS, FRAMES) if key in tensors},
     }

@@ -107,12 +107,12 @@ def conclude(
     into the manifest.
     """
     evaluation = settings.evaluation
-    summary = summarise(records, evaluation.bootstrap, settings.seed)
+    summary = summarise(records)
     pictures: list[Path] = []
     if pictured is not None:
         histories = {record["method"]: record["history"] for record in records if record["history"]}
         pictures = write_pictures(folder.path, dataset, pictured, histories, evaluation.saved_pairs)
-    comparisons = compare_methods(records, evaluation.bootstrap, settings.seed)
+    comparisons = compare_methods(records)
     folder.write_results(
         [line for record in records for line in record["pairs"]], summary, comparisons
     )

@@ -12,11 +12,11 @@ from scoregeo.evaluation.columns import TITLES, direction
 from scoregeo.evaluation.comparison import (
     Difference,
     compare,
+    jackknife_difference,
     paired_difference,
-    resampled_difference,
 )
 from scoregeo.evaluation.registry import NEARER_ZERO
-from scoregeo.evaluation.statistics import NotAvailable, bootstrap_mean
+from scoregeo.evaluation.statistics import NotAvailable, mean_with_interval
 from scoregeo.report.comparison import comparison_entry
 from scoregeo.report.table import summary_entry
 from scoregeo.run.problem.base import BASELINE, OURS, START
@@ -26,7 +26,7 @@ ALL = "all"  # the group of every pair
 Record = Mapping[str, Any]
 
 
-def summarise(records: Sequence[Record], resamples: int, seed: int) -> list[dict[str, Any]]:
+def summarise(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Rows of `summary.json`: every measure's mean over each group of pairs, and over all of them.
 
     A pair with several rows in a group counts once, with their mean; it is left out where one of
@@ -35,9 +35,7 @@ def summarise(records: Sequence[Record], resamples: int, seed: int) -> list[dict
     for record in records:
         for group in _groups(record):
             for name in record["pairs"][0]["measures"]:
-                estimate = bootstrap_mean(
-                    _by_unit(record, group, name), resamples=resamples, seed=seed
-                )
+                estimate = mean_with_interval(_by_unit(record, group, name))
                 rows.append(summary_entry(record["method"], group, name, estimate))
             for name, reason in record["not_available"].items():
                 rows.append(summary_entry(record["method"], group, name, NotAvailable(reason)))
@@ -46,12 +44,13 @@ def summarise(records: Sequence[Record], resamples: int, seed: int) -> list[dict
     return rows
 
 
-def compare_methods(records: Sequence[Record], resamples: int, seed: int) -> list[dict[str, Any]]:
+def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Entries "comparisons" of `summary.json`, for each group and each measure with a better
     direction.
 
     Candidates are baselines, the solver's start and the run's own methods, not the truth. Values of
-    pairs first; then, for all pairs, FID, KID and recall by the resamples that the records hold.
+    pairs first; then, for all pairs, FID, KID and recall by their values without each pair, which
+    the records hold.
     """
     known = [record for record in records if record["role"] in (BASELINE, START, OURS)]
     baselines = [record["method"] for record in known if record["role"] == BASELINE]
@@ -65,7 +64,7 @@ def compare_methods(records: Sequence[Record], resamples: int, seed: int) -> lis
             found = dict(_values(known, group, measure, absolute=way == NEARER_ZERO))
             if found:
                 means = _common_means(found)
-                between = partial(_between, found, resamples, seed)
+                between = partial(_between, found)
             elif group == ALL:
                 means, between = _of_sets(known, measure)
             else:
@@ -116,10 +115,8 @@ def _common_means(values: Mapping[str, torch.Tensor]) -> dict[str, float]:
     return {method: float(found[common].mean()) for method, found in values.items()}
 
 
-def _between(
-    values: Mapping[str, torch.Tensor], resamples: int, seed: int, method: str, reference: str
-) -> Difference:
-    return paired_difference(values[method], values[reference], resamples=resamples, seed=seed)
+def _between(values: Mapping[str, torch.Tensor], method: str, reference: str) -> Difference:
+    return paired_difference(values[method], values[reference])
 
 
 def _of_sets(records: Sequence[Record], measure: str) -> tuple[dict[str, float], Any]:
@@ -129,18 +126,17 @@ def _of_sets(records: Sequence[Record], measure: str) -> tuple[dict[str, float],
     cells = {
         record["method"]: (
             entry["mean"],
-            torch.tensor(record["resampled"][measure], dtype=torch.float64),
-            entry["n"],
+            torch.tensor(record["jackknife"][measure], dtype=torch.float64),
         )
         for record in records
         for entry in record["distribution"]
         if entry["measure"] == measure
         and entry["mean"] is not None
-        and measure in record["resampled"]
+        and measure in record["jackknife"]
     }
 
     def between(method: str, reference: str) -> Difference:
-        (value, resampled, pairs), (other, others, _) = cells[method], cells[reference]
-        return resampled_difference(value, other, resampled, others, pairs)
+        (value, without), (other, others) = cells[method], cells[reference]
+        return jackknife_difference(value, other, without, others)
 
-    return {method: value for method, (value, _, _) in cells.items()}, between
+    return {method: value for method, (value, _) in cells.items()}, between

@@ -2,8 +2,8 @@
 not.
 """
 
-import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,11 +16,12 @@ from scoregeo.evaluation.comparison import (
     Difference,
     compare,
     holm,
+    jackknife_difference,
     paired_difference,
     rank_biserial,
-    resampled_difference,
 )
 from scoregeo.evaluation.distribution import compare_features
+from scoregeo.evaluation.fid_kid import weighted_fid, weighted_kid
 from scoregeo.evaluation.registry import HIGHER, LOWER
 
 
@@ -30,32 +31,22 @@ def draws(n: int, shift: float = 0.0, seed: int = 0) -> torch.Tensor:
     )
 
 
-def test_sign_flip_counts_every_pattern() -> None:
-    d = draws(8, 0.5)
-    means = [
-        abs(float((d * torch.tensor(signs, dtype=torch.float64)).mean()))
-        for signs in itertools.product((1, -1), repeat=8)
-    ]
-    wanted = sum(mean >= abs(float(d.mean())) - 1e-12 for mean in means) / 256
-    assert paired_difference(d, torch.zeros(8)).p == pytest.approx(wanted, abs=1e-12)
-
-
-def test_large_samples_agree_with_the_t_test() -> None:
-    a, b = draws(400, 0.12), draws(400, seed=1)
-    found = paired_difference(a, b)
-    # Both are normal by then; 9,999 sign patterns have a standard error of at most 0.005.
-    assert found.p == pytest.approx(float(ttest_rel(a, b).pvalue), abs=0.015)
-    assert found.mean == pytest.approx(float((a - b).mean()), abs=1e-12)
-    half = 1.96 * float((a - b).std()) / 20
-    assert (found.low, found.high) == pytest.approx(
-        (found.mean - half, found.mean + half), abs=0.1 * half
-    )
+@pytest.mark.parametrize("n", [6, 9, 24])
+def test_interval_and_test_are_those_of_paired_t(n: int) -> None:
+    for seed in range(100):
+        a, b = draws(n, 0.8, seed), draws(n, seed=1000 + seed)
+        found, wanted = paired_difference(a, b), ttest_rel(a, b)
+        bounds = wanted.confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((bounds.low, bounds.high), rel=1e-10)
+        assert found.p == pytest.approx(max(float(wanted.pvalue), 2 / 2**n), rel=1e-10)
+        assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
 
 
 def test_no_p_below_what_so_few_pairs_allow() -> None:
     for n in (2, 5, 6):
         assert paired_difference(torch.ones(n), torch.zeros(n)).p == pytest.approx(2 / 2**n)
-    assert paired_difference(torch.ones(1), torch.zeros(1)).p == 1.0
+    one = paired_difference(torch.ones(1), torch.zeros(1))
+    assert one.n == 1 and math.isnan(one.p) and math.isnan(one.low)
 
 
 def test_rank_biserial_is_wilcoxon_s_statistic() -> None:
@@ -96,7 +87,7 @@ def test_false_alarms_are_as_rare_as_promised() -> None:
             goodness,
             ["lerp"],
             HIGHER,
-            lambda m, r, v=values: paired_difference(v[m], v[r], resamples=50),
+            lambda m, r, v=values: paired_difference(v[m], v[r]),
         )  # type: ignore[misc]
         alarms += any(one.better is not None for one in found)
     # At most 5 % of families, whatever their number; 100 trials have a standard error of 2.2 %.
@@ -152,11 +143,11 @@ def test_differences_of_rounding_are_none() -> None:
         found = paired_difference(values * (1 + 1e-10), values)
         assert (found.mean, found.p, found.effect) == (0.0, 1.0, 0.0)
         found = paired_difference(values * (1 + 1e-6), values)
-        assert found.mean > 0 and found.p == pytest.approx(2 / 2**8) and found.effect == 1.0
+        assert found.mean > 0 and found.p < 0.05 and found.effect == 1.0
     zero = torch.full((8,), 4e-15)
     assert paired_difference(zero, 2 * zero).p == 1.0
     moved = torch.linspace(-1, 1, 9, dtype=torch.float64)
-    near = resampled_difference(100.0 + 1e-9, 100.0, moved + 1e-9, moved, 9)
+    near = jackknife_difference(100.0 + 1e-9, 100.0, moved + 1e-9, moved)
     assert (near.mean, near.p) == (0.0, 1.0)
 
 
@@ -210,50 +201,71 @@ def test_nothing_to_compare() -> None:
     )
 
 
-def test_fid_of_two_methods_is_compared_on_the_same_draws_of_pairs() -> None:
-    def features(shift: float, noise: float = 0.0) -> torch.Tensor:
-        base = torch.randn(
-            12, 10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64
-        )
-        pairs = torch.randn(
-            12, 1, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64
-        )
-        extra = torch.randn(
-            12, 10, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64
-        )
-        return base + pairs + shift + noise * extra
+def features(pairs: int, shift: float, noise: float, seed: int, method: int = 0) -> torch.Tensor:
+    """Frames [pairs, 10, 4] about a point of each pair: what all methods share, moved by `shift`,
+    and `noise` of each method's own.
+    """
 
+    def normal(*shape: int, own: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(4 * seed + own)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    common = normal(pairs, 10, 4, own=0) + normal(pairs, 1, 4, own=1)
+    return common + shift + noise * normal(pairs, 10, 4, own=2 + method)
+
+
+def test_fid_of_two_methods_is_compared_without_the_same_pairs() -> None:
     reference = torch.randn(200, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     near, far = (
-        compare_features(features(s, n), reference, "given", subset_size=50, subsets=2)
+        compare_features(features(12, s, n, 0), reference, "given", subset_size=50, subsets=2)
         for s, n in ((1.0, 0), (1.3, 0.1))
     )
-    joint = resampled_difference(
-        far.fid.mean, near.fid.mean, far.resampled["fid"], near.resampled["fid"], 12
+    joint = jackknife_difference(
+        far.fid.mean, near.fid.mean, far.jackknife["fid"], near.jackknife["fid"]
     )
     assert (
         joint.mean == pytest.approx(far.fid.mean - near.fid.mean)
         and joint.low > 0
         and joint.p < 0.05
+        and joint.n == 12
         and math.isnan(joint.effect)
     )
     # Apart, their intervals overlap, for both move with the pairs drawn.
     assert far.fid.low < near.fid.high
-    same = resampled_difference(
-        near.fid.mean, near.fid.mean, near.resampled["fid"], near.resampled["fid"], 12
+    same = jackknife_difference(
+        near.fid.mean, near.fid.mean, near.jackknife["fid"], near.jackknife["fid"]
     )
     assert (same.mean, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
-    sudden = resampled_difference(2.0, 1.0, torch.full((9,), 2.0), torch.ones(9), 4)
+    sudden = jackknife_difference(2.0, 1.0, torch.full((4,), 2.0), torch.ones(4))
     assert sudden.p == 2 / 2**4  # no certainty from four pairs
-    assert math.isnan(resampled_difference(2.0, 1.0, torch.ones(9), torch.ones(9), 1).p)
 
 
-def test_resampled_test_of_a_mean_agrees_with_the_t_test() -> None:
-    # For a mean the bootstrap's standard error is known, and the p is the t test's up to the error
-    # of 4,000 resamples' deviation.
+def test_the_jackknife_s_test_of_a_mean_is_the_t_test() -> None:
     a, b = draws(15, 0.5), draws(15, seed=1)
-    index = torch.randint(15, (4000, 15), generator=torch.Generator().manual_seed(0))
-    found = resampled_difference(
-        float(a.mean()), float(b.mean()), a[index].mean(1), b[index].mean(1), 15
-    )
-    assert found.p == pytest.approx(float(ttest_rel(a, b).pvalue), rel=0.15)
+    without = [(x.sum() - x) / 14 for x in (a, b)]
+    found = jackknife_difference(float(a.mean()), float(b.mean()), *without)
+    wanted = paired_difference(a, b)
+    assert (found.p, found.low) == (pytest.approx(wanted.p), pytest.approx(wanted.low))
+
+
+@pytest.mark.parametrize("measure", [weighted_fid, weighted_kid])
+def test_level_and_power_of_the_test_of_sets(
+    measure: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
+) -> None:
+    pairs, trials = 10, 80
+    reference = torch.randn(200, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    weights = torch.cat([torch.ones(1, pairs), 1 - torch.eye(pairs)]).double()
+
+    def significant(shift: float) -> float:
+        found = []
+        for seed in range(trials):
+            one, other = (
+                measure(features(pairs, 0.5 + moved, 0.5, seed, method), reference, weights)
+                for method, moved in enumerate((shift, 0.0))
+            )
+            found.append(jackknife_difference(float(one[0]), float(other[0]), one[1:], other[1:]))
+        return sum(one.p < 0.05 for one in found) / trials
+
+    # Two methods of equal distribution: 0.05 plus two binomial deviations of 80 trials, 0.024.
+    assert significant(0.0) <= 0.05 + 2 * 0.024
+    assert significant(0.3) >= 0.7  # a shift of 0.3 deviations, known to be there

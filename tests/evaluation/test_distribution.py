@@ -19,10 +19,10 @@ from scoregeo.evaluation.fid_kid import (
     gaussian_frechet,
     nuclear_norm,
     polynomial_mmd,
-    resampled_fid,
-    resampled_kid,
     torchmetrics_fid,
     torchmetrics_kid,
+    weighted_fid,
+    weighted_kid,
 )
 from scoregeo.evaluation.statistics import NotAvailable
 
@@ -122,33 +122,37 @@ def test_kid_of_equal_distributions_is_about_zero() -> None:
     assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(60)
 
 
-def test_resampling_every_pair_once_gives_the_value_itself() -> None:
+def test_holding_every_pair_once_gives_the_value_itself() -> None:
     features, reference = cloud(5, 8, 6), cloud(70, 6, seed=1, shift=0.2)
     once = torch.ones(1, 5, dtype=torch.float64)
     flat = features.flatten(0, 1)
-    assert float(resampled_fid(features, reference, once)) == pytest.approx(
+    assert float(weighted_fid(features, reference, once)) == pytest.approx(
         frechet_distance(flat, reference), rel=1e-9
     )
     k_yy = (reference @ reference.T / 6 + 1) ** 3
     constant = float((k_yy.sum() - k_yy.trace()) / (70 * 69))
-    assert float(resampled_kid(features, reference, once)) + constant == pytest.approx(
+    assert float(weighted_kid(features, reference, once)) + constant == pytest.approx(
         polynomial_mmd(flat, reference), rel=1e-9
     )
 
 
 @pytest.mark.parametrize("references", [70, 6, 4])  # more than features, as many, fewer
-def test_resampling_with_repeats_gives_fid_of_the_repeated_frames(references: int) -> None:
+def test_weights_give_fid_of_the_frames_they_hold(references: int) -> None:
     features, reference = cloud(4, 10, 6), cloud(references, 6, seed=1)
-    repeated = features[[0, 0, 2, 3]].flatten(0, 1)
-    weights = torch.tensor([[2.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
-    # A singular covariance's root is known to the root of float64's precision.
-    expected = pytest.approx(
-        frechet_distance(repeated, reference), rel=1e-9 if references > 6 else 1e-7
-    )
-    assert float(resampled_fid(features, reference, weights)) == expected
+    held = [[0, 0, 2, 3], [0, 1, 3]]  # the second leaves one out
+    weights = torch.tensor([[2, 0, 1, 1], [1, 1, 0, 1]], dtype=torch.float64)
+    for index, found in zip(held, weighted_fid(features, reference, weights), strict=True):
+        # A singular covariance's root is known to the root of float64's precision.
+        expected = frechet_distance(features[index].flatten(0, 1), reference)
+        assert float(found) == pytest.approx(expected, rel=1e-9 if references > 6 else 1e-7)
+    alone = weighted_kid(features, reference, weights)[1]
+    wanted = polynomial_mmd(features[held[1]].flatten(0, 1), reference)
+    k_yy = (reference @ reference.T / 6 + 1) ** 3
+    constant = (k_yy.sum() - k_yy.trace()) / (references * (references - 1))
+    assert float(alone + constant) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_interval_surrounds_the_value_and_follows_the_seed() -> None:
+def test_interval_surrounds_the_value() -> None:
     features, reference = cloud(12, 10, 8, shift=0.3), cloud(300, 8, seed=1)
     result = compare_features(features, reference, "given", subset_size=50, subsets=20)
     assert result.fid.low < result.fid.mean < result.fid.high
@@ -166,10 +170,10 @@ def test_interval_surrounds_the_value_and_follows_the_seed() -> None:
         again.recall,
         again.kid_spread,
     )
-    # Another method on as many pairs has the same draws.
+    # Another method on the same pairs moves with them.
     other = compare_features(features + 0.1, reference, "given", subset_size=50, subsets=20)
     assert (
-        torch.corrcoef(torch.stack([result.resampled["fid"], other.resampled["fid"]]))[0, 1] > 0.9
+        torch.corrcoef(torch.stack([result.jackknife["fid"], other.jackknife["fid"]]))[0, 1] > 0.9
     )
     # The mean over subsets estimates the same as all images do; its spread says how far it may
     # stray.
@@ -187,7 +191,7 @@ def test_global_random_state_is_left_alone() -> None:
     torch.manual_seed(7)
     wanted = torch.rand(3)
     torch.manual_seed(7)
-    compare_features(cloud(3, 10, 4), cloud(40, 4, seed=1), "given", subset_size=10, resamples=3)
+    compare_features(cloud(3, 10, 4), cloud(40, 4, seed=1), "given", subset_size=10)
     assert torch.equal(torch.rand(3), wanted)
 
 

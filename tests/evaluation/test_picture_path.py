@@ -42,20 +42,20 @@ def test_evenness_is_numpys() -> None:
     steps = torch.rand(3, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     found = evenness(steps)
     np.testing.assert_allclose(found.total, steps.numpy().sum(1), rtol=1e-12)
-    np.testing.assert_allclose(found.spread, steps.numpy().std(1), rtol=1e-12)
+    np.testing.assert_allclose(found.deviation, steps.numpy().std(1), rtol=1e-12)
     np.testing.assert_allclose(found.greatest, steps.numpy().max(1), rtol=1e-12)
 
 
-def test_an_even_path_has_no_spread_and_a_jump_shows() -> None:
+def test_an_even_path_has_no_deviation_and_a_jump_shows() -> None:
     even, jump = (
         evenness(Brightness().neighbours(grey(*levels)))
         for levels in ((-1, -0.5, 0, 0.5, 1), (-1, -1, 1, 1, 1))
     )
-    assert float(even.spread) == 0 and float(even.total) == 2 and float(even.greatest) == 0.5
+    assert float(even.deviation) == 0 and float(even.total) == 2 and float(even.greatest) == 0.5
     assert (
         float(jump.total) == 2
         and float(jump.greatest) == 2
-        and float(jump.spread) == pytest.approx(3**0.5 / 2)
+        and float(jump.deviation) == pytest.approx(3**0.5 / 2)
     )
 
 
@@ -85,7 +85,7 @@ def test_each_image_is_seen_once_whatever_the_batch(batch: int) -> None:
     ends = torch.cat([grey(-1, 1), grey(1, -1)])
     along = distances_along(one, frames, ends)
     assert one.seen == 2 * (5 + 2)
-    np.testing.assert_allclose(along["_spread"], [np.abs(np.diff(levels)).std()] * 2, rtol=1e-6)
+    np.testing.assert_allclose(along["_deviation"], [np.abs(np.diff(levels)).std()] * 2, rtol=1e-6)
     truth = torch.cat([grey(*true), grey(*reversed(true))])
     to_truth = distances_to_truth(other, frames, truth)
     assert other.seen == 2 * (5 + 5)

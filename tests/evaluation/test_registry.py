@@ -48,13 +48,13 @@ ssim | SSIM | higher
 ssim_end | SSIM of the last frame | higher
 lpips | LPIPS | lower
 lpips_sum | PPL: sum of LPIPS between neighbours | lower
-lpips_spread | √PDV: deviation of LPIPS between neighbours | lower
+lpips_deviation | standard deviation of LPIPS between neighbours | lower
 lpips_greatest | greatest LPIPS between neighbours | lower
 lpips_nearer_end | LPIPS to the nearer end |
 lpips_ends | LPIPS of the ends | lower
 feature | feature distance | lower
 feature_sum | sum of feature distances between neighbours | lower
-feature_spread | spread of feature distances between neighbours | lower
+feature_deviation | standard deviation of feature distances between neighbours | lower
 feature_greatest | greatest feature distance between neighbours | lower
 feature_nearer_end | feature distance to the nearer end |
 feature_ends | feature distance of the ends | lower
@@ -280,7 +280,7 @@ def test_a_measure_of_sets(registry: None) -> None:
         return SetMeasures(cells={"spread": Estimate(float(sets.frames.features.std()))})
 
     features = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    settings = EvaluationSettings(kid_subset_size=4, kid_subsets=2, fid_resamples=2)
+    settings = EvaluationSettings(kid_subset_size=4, kid_subsets=2)
     comparison = SetComparison(features.flatten(0, 1), settings, seed=0)
     found = comparison.of(FrameFeatures(features, "given"), ("a", "b"))
     assert list(found.cells) == ["fid", "kid", "recall", "spread"]

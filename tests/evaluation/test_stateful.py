@@ -9,7 +9,7 @@ from scoregeo.evaluation.distribution import compare_features, inner_frame_featu
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.image import inner_frame_psnr
 from scoregeo.evaluation.stateful import FrameDistribution, PathMean
-from scoregeo.evaluation.statistics import Estimate, bootstrap_mean
+from scoregeo.evaluation.statistics import Estimate, mean_with_interval
 
 PIXELS = FeatureNetwork("flat", "pixels", nn.Flatten())
 
@@ -21,10 +21,10 @@ def images(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_means_of_batches() -> None:
     truth = images(5, 4, 1, 12, 12)
     frames = truth + 0.1 * images(5, 4, 1, 12, 12, seed=1)
-    mean = PathMean(inner_frame_psnr, resamples=200, seed=3)
+    mean = PathMean(inner_frame_psnr)
     for part in (slice(0, 2), slice(2, 5)):
         mean.update(frames[part], truth[part])
-    wanted = bootstrap_mean(inner_frame_psnr(frames, truth), resamples=200, seed=3)
+    wanted = mean_with_interval(inner_frame_psnr(frames, truth))
     assert isinstance(wanted, Estimate)
     assert {k: float(v) for k, v in mean.compute().items()} == {
         "mean": wanted.mean,
@@ -39,7 +39,7 @@ def test_means_of_batches() -> None:
 
 def test_distributions_of_batches() -> None:
     frames, reference = images(4, 7, 1, 3, 3), images(30, 1, 3, 3, seed=1)
-    gathered = FrameDistribution(PIXELS, reference, subset_size=10, subsets=5, resamples=7)
+    gathered = FrameDistribution(PIXELS, reference, subset_size=10, subsets=5)
     gathered.update(frames[:1])
     gathered.update(frames[1:])
     found = gathered.compute()
@@ -49,7 +49,6 @@ def test_distributions_of_batches() -> None:
         "flat",
         subset_size=10,
         subsets=5,
-        resamples=7,
     )
     assert float(found["fid"]) == wanted.fid.mean and float(found["kid_high"]) == wanted.kid.high
     assert wanted.recall is not None and float(found["recall"]) == wanted.recall.mean

@@ -57,7 +57,7 @@ def test_round_trip_and_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"format": 1}, "format 1, this version reads format 2: run its command again"),
+        ({"format": 1}, "format 1, this version reads format 3: run its command again"),
         ({"format": None}, "format None"),
         ({"rows": []}, "no rows"),
         ({"comparisons": None}, "no rows and comparisons"),

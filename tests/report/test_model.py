@@ -48,6 +48,12 @@ def test_json_to_page_to_json(tmp_path: Path) -> None:
         assert (tmp_path / "summary.json").read_bytes() == before
 
 
+def test_pages_from_before_have_bootstrap_intervals() -> None:
+    content = FULL.to_json()
+    assert content.pop("intervals") == "t"
+    assert Page.from_json(content, "x").intervals == "bootstrap"
+
+
 def test_cells_keep_every_digit_and_their_kind(tmp_path: Path) -> None:
     FULL.save(tmp_path)
     (row,) = Page.load(tmp_path).tables[0].rows

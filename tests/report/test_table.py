@@ -8,7 +8,13 @@ import pytest
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import finite_or_null
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
-from scoregeo.report.table import Row, format_estimate, rows_from_summary, summary_entry
+from scoregeo.report.table import (
+    Row,
+    format_estimate,
+    rows_from_summary,
+    same_as_shown,
+    summary_entry,
+)
 
 ROWS = [
     Row(
@@ -39,18 +45,40 @@ def test_format(estimate: Estimate, text: str) -> None:
 
 def test_marks_follow_the_comparisons() -> None:
     entries = [
-        summary_entry(method, group, "psnr", Estimate(1.0))
+        summary_entry(method, group, "psnr", Estimate(1.0 if method == "lerp" else 2.0))
         for method in ("lerp", "stein")
         for group in ("all", "60 deg")
     ]
     said = {("stein", "all"): True, ("lerp", "all"): False, ("stein", "60 deg"): None}
     comparisons = [
-        {"method": m, "group": g, "measure": "psnr", "better": better}
+        {"method": m, "reference": "lerp", "group": g, "measure": "psnr", "better": better}
         for (m, g), better in said.items()
     ]
     rows = rows_from_summary(entries, comparisons=comparisons)
     marked = {(row.labels["method"], row.labels["group"]): set(row.marked) for row in rows}
     assert marked.pop(("stein", "all")) == {"psnr"} and not any(marked.values())
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "marked"),
+    [
+        (Estimate(0.978, 0.968, 0.988, 9), Estimate(0.9776, 0.967, 0.988, 9), False),
+        (Estimate(0.978, 0.968, 0.988, 9), Estimate(0.971, 0.961, 0.981, 9), True),
+        # To the digits of the coarser one, 0.978 both.
+        (Estimate(0.97832, 0.978, 0.9786, 9), Estimate(0.9776, 0.91, 1.04, 9), False),
+        (Estimate(4e-15, 3e-15, 5e-15, 9), Estimate(4e-15, 2e-15, 6e-15, 9), False),
+        (Estimate(0.0, n=9), Estimate(0.3, n=9), True),
+    ],
+)
+def test_nothing_is_marked_for_a_difference_that_is_not_shown(
+    ours: Estimate, theirs: Estimate, marked: bool
+) -> None:
+    cells = {"stein": ours, "lerp": theirs}
+    entries = [summary_entry(name, "all", "ssim", cell) for name, cell in cells.items()]
+    names = {"method": "stein", "reference": "lerp", "group": "all", "measure": "ssim"}
+    rows = rows_from_summary(entries, comparisons=[names | {"better": True}])
+    assert same_as_shown(ours, theirs) != marked
+    assert [row.marked for row in rows] == [frozenset({"ssim"} if marked else ()), frozenset()]
 
 
 def test_summary_entries_survive_json() -> None:

@@ -79,7 +79,11 @@ def test_pairs_are_a_column_only_where_they_differ() -> None:
     same = [Row({"method": m}, {"psnr": Estimate(1.0, 0.5, 1.5, 8)}) for m in "ab"]
     view = view_of(same)
     assert "pairs" not in view.main.head
-    assert view.notes[0] == "Means with 95 % bootstrap intervals in brackets; 8 pairs a row."
+    assert view.notes[0] == "Means with 95 % t intervals over pairs in brackets; n = 8 pairs a row."
+    alone = view_of([Row({"method": "a"}, {"psnr": Estimate(1.0)})])
+    assert alone.notes[0] == "n = 1 a row, so no interval."
+    before = view_of(same, intervals="bootstrap")
+    assert before.notes[0].startswith("Means with 95 % bootstrap intervals")
     other = Row({"method": "c"}, {"psnr": Estimate(1.0, n=3), "ssim": Estimate(1.0, n=4)})
     view = view_of([*same, other], measures=("psnr", "ssim"))
     assert [row[1] for row in texts(view.main)] == ["8", "8", "3 to 4"]

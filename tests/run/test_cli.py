@@ -3,15 +3,18 @@ what is allowed.
 """
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import read_jobs
+from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.explain import known_keys
 from tests.commands import PLAIN, command
 
@@ -55,7 +58,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["experiment=spher"], ["experiment = 'spher'", "sphere"]),
         (["baseline=[lerp,foo]"], ["baseline = 'foo'", "slerp_noise"]),
         (["solver=adam", "solver.subnodes=3"], ["solver.subnodes", "gauss_newton"]),
-        (["evaluation.bootstrapp=3"], ["evaluation.bootstrapp", "evaluation.bootstrap"]),
+        (["evaluation.kid_subset=3"], ["evaluation.kid_subset", "evaluation.kid_subsets"]),
         (["seed=abc"], ["seed = 'abc'", "whole number"]),
         (["profile=fast"], ["profile = 'fast'", "quick, full"]),
         (["study=ablation"], ["study = 'ablation'", "ablation_lambda", "codimension"]),
@@ -123,7 +126,7 @@ except SystemExit as stop:
 """
 
 
-@pytest.mark.parametrize("override", ["seed=-1", "evaluation.bootstrap=0", "metric.lamb=3"])
+@pytest.mark.parametrize("override", ["seed=-1", "evaluation.kid_subsets=0", "metric.lamb=3"])
 def test_bad_input_is_refused_before_slow_imports(override: str, tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-c", REFUSED, override, "output=outputs"],
@@ -230,6 +233,56 @@ def test_a_sweep_takes_what_another_command_has_computed(tmp_path: Path) -> None
     )
     assert command("-m", "solver.num_points=8,9", *small, "overwrite=true") is None
     assert results.stat().st_mtime_ns != before
+
+
+def own_configs(folder: Path) -> Path:
+    """A folder with an experiment of one's own, the sphere's, in `mine.yaml`."""
+    (folder / "my configs" / "experiment").mkdir(parents=True)
+    (folder / "my configs" / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - sphere\n", encoding="utf-8"
+    )
+    return folder / "my configs"
+
+
+def test_the_manifest_keeps_the_flags_of_configs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_configs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    small = ("experiment=mine", *PLAIN, "dataset.num_pairs=2", "solver.num_points=8")
+    assert command("--config-dir", "my configs", *small) is None
+    (manifest,) = (path for path in tmp_path.rglob("manifest.json") if "latest" not in str(path))
+    said = read_json(manifest)["command"]
+    assert said == " ".join(["scoregeo --config-dir 'my configs'", *small])
+    table = (manifest.parent / "table.md").read_text(encoding="utf-8")
+    assert said in table
+    # As it is written there it is found done.
+    before = manifest.stat().st_mtime_ns
+    assert command(*shlex.split(said)[1:]) is None and manifest.stat().st_mtime_ns == before
+
+
+def test_flags_of_configs_as_typed_and_of_a_job_elsewhere(tmp_path: Path) -> None:
+    typed = ["-m", "-cn", "other", "--config-path=/c", "-cd", "a b", "seed=1"]
+    assert typed_flags(typed) == [
+        *("--config-path", "/c"),
+        *("--config-name", "other"),
+        *("--config-dir", "'a b'"),
+    ]
+    assert typed_flags(["seed=1", "-m"]) == []
+    sources = [
+        {"provider": "main", "path": str(config_dir())},
+        {"provider": "command-line", "path": str(Path.cwd() / "mine")},
+        {"provider": "schema", "path": ""},
+    ]
+    hydra = {"runtime": {"config_sources": sources}, "job": {"config_name": "config"}}
+    assert job_flags(OmegaConf.create(hydra)) == ["--config-dir", "mine"]
+    sources[0]["path"], sources[1]["path"] = "/else", "/mine"
+    hydra["job"]["config_name"] = "other"
+    assert job_flags(OmegaConf.create(hydra)) == [
+        *("--config-path", "/else"),
+        *("--config-name", "other"),
+        *("--config-dir", "/mine"),
+    ]
 
 
 def test_known_keys_hold_every_group() -> None:

@@ -28,7 +28,6 @@ RUN = (
     "solver.num_points=16",
     "rivals.adam.iterations=40",
     "rivals.adam.tolerance=0",
-    "evaluation.bootstrap=2000",
 )
 # The start's row is that of the path which the first solver kept: solved again where only the
 # solver's row was finished. The graph is built by the first to need it, and found in the cache by

@@ -207,7 +207,11 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
     assert (
         page.startswith("# How much weight\n") and "| metric.lam | method | length error |" in page
     )
-    assert "scoregeo study=weights" in page
+    assert f"scoregeo --config-dir {tmp_path / 'mine'} study=weights" in page
+    manifests = list(tmp_path.glob("sphere/*/manifest.json"))
+    assert manifests and all(
+        f"--config-dir {tmp_path / 'mine'}" in read_json(path)["command"] for path in manifests
+    )
     assert "| 100 | Geodesic (Stein, Gauss-Newton) |" in page
     assert "figures/measures.png" in page and (folder / "figures" / "measures.png").is_file()
     rows = list(csv.DictReader((folder / "table.csv").open(encoding="utf-8")))

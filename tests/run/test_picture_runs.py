@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from scoregeo._utils.files import load_tensors, read_json
-from scoregeo.evaluation.fid_kid import resampled_fid
+from scoregeo.evaluation.fid_kid import weighted_fid
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.table import rows_from_summary
 from tests.commands import TINY, run_here
@@ -55,7 +55,7 @@ def test_two_pictures_become_frames_a_strip_and_animations(
     assert {
         "psnr_ends",
         "feature_sum",
-        "feature_spread",
+        "feature_deviation",
         "feature_greatest",
         "feature_nearer_end",
         "feature_ends",
@@ -89,7 +89,7 @@ def test_every_method_runs_on_emoji(
     monkeypatch.setattr(
         "scoregeo.evaluation.distribution.torchmetrics_fid",
         lambda features, reference: float(
-            resampled_fid(features[None], reference, torch.ones(1, 1, dtype=torch.float64))
+            weighted_fid(features[None], reference, torch.ones(1, 1, dtype=torch.float64))
         ),
     )
     folder, reason = run_here(tiny("stable_diffusion", places), tmp_path)

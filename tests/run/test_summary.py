@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -33,7 +34,7 @@ def record(
         "pairs": lines,
         "not_available": {},
         "distribution": [],
-        "resampled": {},
+        "jackknife": {},
     }
 
 
@@ -54,7 +55,7 @@ def test_every_method_against_the_best_baseline() -> None:
         record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
         record("stein_adam", "ours", {"psnr": around(10, 5)}),
     ]
-    entries = compare_methods(records, 99, 0)
+    entries = compare_methods(records)
     found = {(entry["method"], entry["reference"]): entry for entry in entries}
     assert {names: entry["better"] for names, entry in found.items()} == {
         ("lerp", "slerp"): False,
@@ -81,7 +82,7 @@ def test_a_start_that_equals_a_baseline_is_not_compared_again() -> None:
         record("start_lerp", "start", {"psnr": [value * (1 + 1e-13) for value in line]}),
         record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
     ]
-    named = [(entry["method"], entry["reference"]) for entry in compare_methods(records, 99, 0)]
+    named = [(entry["method"], entry["reference"]) for entry in compare_methods(records)]
     assert named == [("lerp", "slerp"), ("stein_gauss_newton", "slerp")]
 
 
@@ -90,7 +91,7 @@ def test_without_a_baseline_the_start_is_the_reference() -> None:
         record("start_graph", "start", {"psnr": around(15, 1)}),
         record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
     ]
-    (entry,) = compare_methods(records, 99, 0)
+    (entry,) = compare_methods(records)
     assert (entry["reference"], entry["better"]) == ("start_graph", True)
 
 
@@ -99,9 +100,9 @@ def test_length_errors_are_compared_without_their_sign() -> None:
         record("lerp", "baseline", {"length_error": around(-2, 1)}),
         record("ours", "ours", {"length_error": around(1, 2)}),
     ]
-    (entry,) = compare_methods(records, 99, 0)
+    (entry,) = compare_methods(records)
     assert entry["better"] is True and entry["difference"] == pytest.approx(-1, abs=0.2)
-    assert summarise(records, 99, 0)[0]["mean"] == pytest.approx(-2, abs=0.1)  # the table keeps it
+    assert summarise(records)[0]["mean"] == pytest.approx(-2, abs=0.1)  # the table keeps it
 
 
 def test_costs_and_unknown_measures_are_not_compared() -> None:
@@ -111,16 +112,14 @@ def test_costs_and_unknown_measures_are_not_compared() -> None:
             record("lerp", "baseline", {name: around(1, 1)}),
             record("ours", "ours", {name: around(9, 2)}),
         ]
-        assert compare_methods(records, 99, 0) == []
+        assert compare_methods(records) == []
     assert all(f"{what}_{name}" in COLUMNS for what in ("energy", "length") for name in METRICS)
 
 
 def test_rows_of_one_pair_count_once() -> None:
     # Three reaches of eight pairs, the same values at each: no more is known than from eight.
     values = around(5, 1)
-    once, thrice = (
-        summarise([record("ours", "ours", {"psnr": values * k})], 999, 0)[0] for k in (1, 3)
-    )
+    once, thrice = (summarise([record("ours", "ours", {"psnr": values * k})])[0] for k in (1, 3))
     assert thrice["n"] == PAIRS
     for key in ("mean", "low", "high"):
         assert thrice[key] == pytest.approx(once[key], abs=1e-12)
@@ -128,9 +127,9 @@ def test_rows_of_one_pair_count_once() -> None:
         record("lerp", "baseline", {"psnr": noise(2) * 3}),
         record("ours", "ours", {"psnr": values * 3}),
     ]
-    assert compare_methods(others, 99, 0)[0]["n"] == PAIRS
+    assert compare_methods(others)[0]["n"] == PAIRS
     broken = record("ours", "ours", {"psnr": [math.nan, *values[1:], *values]})
-    assert (summarise([broken], 99, 0)[0]["n"], summarise([broken], 99, 0)[0]["left_out"]) == (
+    assert (summarise([broken])[0]["n"], summarise([broken])[0]["left_out"]) == (
         PAIRS - 1,
         1,
     )
@@ -148,21 +147,21 @@ def test_the_best_baseline_is_the_best_on_common_pairs() -> None:
             ("o", "ours", ours),
         )
     ]
-    assert {entry["reference"] for entry in compare_methods(records, 99, 0)} == {"slerp"}
+    assert {entry["reference"] for entry in compare_methods(records)} == {"slerp"}
 
 
-def test_numbers_of_all_frames_are_compared_by_their_resamples() -> None:
-    draws = torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 30
+def test_numbers_of_all_frames_are_compared_by_their_jackknife() -> None:
+    draws = torch.randn(PAIRS, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 10
     records = []
     for method, role, fid in (("lerp", "baseline", 240.0), ("ours", "ours", 120.0)):
         one = record(method, role, {"seconds": noise(1)})
         one["distribution"] = [
             summary_entry(method, "all", "fid", Estimate(fid, fid - 60, fid + 60, PAIRS))
         ]
-        one["resampled"] = {"fid": (fid + draws * (1 if role == "ours" else 1.1)).tolist()}
+        one["jackknife"] = {"fid": (fid + draws * (1 if role == "ours" else 1.1)).tolist()}
         records.append(one)
-    (entry,) = compare_methods(records, 99, 0)
-    # Each moves by 60 either way; together, by 6.
+    (entry,) = compare_methods(records)
+    # Each moves by some 60 either way; together, by a tenth of it.
     assert (entry["measure"], entry["method"], entry["better"], entry["n"]) == (
         "fid",
         "ours",
@@ -173,5 +172,22 @@ def test_numbers_of_all_frames_are_compared_by_their_resamples() -> None:
 
 
 def test_nothing_to_compare() -> None:
-    assert compare_methods([record("truth", "truth", {"psnr": noise(1)})], 99, 0) == []
-    assert compare_methods([record("ours", "ours", {"psnr": noise(1)})], 99, 0) == []
+    assert compare_methods([record("truth", "truth", {"psnr": noise(1)})]) == []
+    assert compare_methods([record("ours", "ours", {"psnr": noise(1)})]) == []
+
+
+def test_intervals_cover_where_the_rows_of_a_pair_are_alike() -> None:
+    """Three reaches of five pairs: as fifteen values their interval would be far too short."""
+    rng, trials, pairs = np.random.default_rng(0), 1000, 5
+    hits = together = 0
+    for _ in range(trials):
+        own = rng.normal(size=pairs)
+        values = np.tile(own, 3) + 0.3 * rng.normal(size=3 * pairs)
+        (row,) = summarise([record("ours", "ours", {"psnr": values.tolist()}, units=pairs)])
+        hits += row["low"] <= 0 <= row["high"]
+        flat = record("ours", "ours", {"psnr": values.tolist()}, units=3 * pairs)
+        (row,) = summarise([flat])
+        together += row["low"] <= 0 <= row["high"]
+    # Binomial deviation of 1,000 trials at 0.95: 0.0069.
+    assert hits / trials == pytest.approx(0.95, abs=3 * 0.0069)
+    assert together / trials < 0.85

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from scoregeo.evaluation.perceptual import PerceptualDistance
     from scoregeo.evaluation.statistics import NotAvailable
 
+PDV = (
+    " DiffMorpher's PDV is the variance of these distances, the square of each path's deviation, at"
+    " 512 x 512 pixels: `scoregeo score` has it."
+)
 TWO_TRUTHS = (
     "Where two true paths are equally long (half a turn, in either direction), each path is"
     " compared with the nearer."
@@ -50,7 +54,10 @@ def likeness(batch: "PathBatch") -> "Values":
 
 
 def _distance_note(
-    title: str, distance: "PerceptualDistance | NotAvailable | None", context: "Context"
+    title: str,
+    distance: "PerceptualDistance | NotAvailable | None",
+    context: "Context",
+    more: str = "",
 ) -> str | None:
     from scoregeo.evaluation.statistics import NotAvailable
 
@@ -62,6 +69,7 @@ def _distance_note(
     return (
         f"{title}: {distance.description}; {to}sum and standard deviation over the distances"
         f" between neighbours of {frames} frames, not scaled: both depend on the number of frames."
+        f"{more}"
     )
 
 
@@ -69,13 +77,13 @@ def _distance_note(
     {
         "lpips": Column("LPIPS", LOWER),
         "lpips_sum": Column("PPL: sum of LPIPS between neighbours", LOWER),
-        "lpips_spread": Column("√PDV: deviation of LPIPS between neighbours", LOWER),
+        "lpips_deviation": Column("standard deviation of LPIPS between neighbours", LOWER),
         "lpips_greatest": Column("greatest LPIPS between neighbours", LOWER),
         "lpips_nearer_end": Column("LPIPS to the nearer end"),  # 0 for a path that is only its ends
         "lpips_ends": Column("LPIPS of the ends", LOWER),
     },
     needs=("is_image",),
-    note=lambda context: _distance_note("LPIPS (PPL, √PDV)", context.networks.lpips, context),
+    note=lambda context: _distance_note("LPIPS", context.networks.lpips, context, PDV),
 )
 def lpips(batch: "PathBatch") -> "Values":
     """LPIPS, `evaluation.lpips`."""
@@ -86,7 +94,9 @@ def lpips(batch: "PathBatch") -> "Values":
     {
         "feature": Column("feature distance", LOWER),
         "feature_sum": Column("sum of feature distances between neighbours", LOWER),
-        "feature_spread": Column("spread of feature distances between neighbours", LOWER),
+        "feature_deviation": Column(
+            "standard deviation of feature distances between neighbours", LOWER
+        ),
         "feature_greatest": Column("greatest feature distance between neighbours", LOWER),
         "feature_nearer_end": Column("feature distance to the nearer end"),
         "feature_ends": Column("feature distance of the ends", LOWER),
@@ -125,8 +135,8 @@ def _perceptual(
         return {name: NOT_DECODED}
     truth = batch.truth
     if isinstance(distance, NotAvailable):
-        known = ("", "_sum", "_spread")
-        unknown = ("_sum", "_spread", "_greatest", "_nearer_end", "_ends")
+        known = ("", "_sum", "_deviation")
+        unknown = ("_sum", "_deviation", "_greatest", "_nearer_end", "_ends")
         return {f"{name}{what}": distance for what in (unknown if truth is None else known)}
     found = (
         distances_along(distance, batch.frames, batch.ends)

@@ -24,8 +24,10 @@ def _note(context: "Context") -> str | None:
         f" KID, which is not biased, is the mean over {settings.kid_subsets} random subsets of"
         f" {settings.kid_subset_size} images; beside it the deviation between subsets."
         f" Precision and recall go by the distance to the {NEIGHBOURS} nearest neighbours."
-        f" Intervals of FID, KID and recall are of {settings.fid_resamples} resamples of pairs,"
-        " all frames of a pair together."
+        " Intervals and tests of FID, KID and recall go by the jackknife over pairs, all frames of"
+        " a pair together. The tests are conservative: at p < 0.05 two methods of equal"
+        " distribution on 6 to 24 simulated pairs differ in 2 % (FID), 1 % (KID) and 1 to 6 %"
+        " (recall) of cases, methods a quarter of a deviation apart on 10 pairs in 73, 58 and 15 %."
     )
 
 
