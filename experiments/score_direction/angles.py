@@ -46,8 +46,10 @@ def angles(
     """
     x = sphere.sample(count, 0).double() * radius(place, sigma)
     found, truth = score.score(x, sigma), exact.score(x, sigma)
-    cosine = torch.nn.functional.cosine_similarity(found, x, dim=1)
+    u, v = (torch.nn.functional.normalize(one, dim=1) for one in (found, x))
+    # accurate near 0 and 180 degrees too
+    angle = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
     return Angles(
-        torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))),
+        torch.rad2deg(angle),
         (found - truth).norm(dim=1) / truth.norm(dim=1),
     )

@@ -76,7 +76,7 @@ def run(path: Path, size: str = "full") -> None:
         path / FIGURES / "angle",
         {f"S^2 in R^{ambient}": _lines(cells) for ambient, cells in found.items()},
         xlabel="timestep",
-        ylabels="angle to the outward radial direction, degrees",
+        ylabels="angle to the radius (degrees)",
         legend="score, on the sphere",
         columns=2,
         formats=("png",),
@@ -137,7 +137,7 @@ def _lines(cells: Cells) -> dict[str, Line]:
     """Angles on the sphere against the timestep, a line a score."""
     return {
         name: Line(
-            list(TIMESTEPS),
+            [str(t) for t in TIMESTEPS],
             [float(cells[name, PLACES[0], t].angle.mean()) for t in TIMESTEPS],
         )
         for name in dict.fromkeys(name for name, _, _ in cells)
@@ -150,9 +150,7 @@ def _rows(cells: Cells, key: str) -> list[Row]:
         if key == "error" and name == EXACT:
             continue
         found = {t: getattr(cells[name, place, t], key) for t in TIMESTEPS}
-        values = {
-            _column(t): mean_with_interval(value) for t, value in found.items()
-        }
+        values = {_column(t): mean_with_interval(value) for t, value in found.items()}
         if key == "angle":  # an angle that is the same at every point has no interval
             values = {
                 column: one if float(found[t].std()) > 1e-6 else Estimate(one.mean, n=one.n)
