@@ -12,6 +12,7 @@ from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.parts import within_memory
 from scoregeo.solver.serving import refusal
 
 _ARMIJO = 1e-4  # share of the slope that a step must gain
@@ -76,6 +77,7 @@ class Georce(AbstractSolver):
         if not metric.has_node_inverse:
             raise refusal("georce", metric.name, "matrix-free inverse")
 
+    @within_memory
     def solve(
         self,
         metric: AbstractMetric,
