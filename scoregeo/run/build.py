@@ -175,11 +175,18 @@ def check_nodes(config: Config) -> None:
 
 def check_device(device: str) -> None:
     """Raise ConfigError where a GPU is asked for that is not there."""
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cpu":
+        return
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = int(device.partition(":")[2] or 0)
+    if there == 0:
         raise ConfigError(
-            "device = 'cuda' is not allowed: no GPU that torch can use is there; device must be"
-            " 'cpu'."
+            f"device = {device!r} is not allowed: no GPU that torch can use is there; device must"
+            " be 'cpu'."
         )
+    if number >= there:
+        allowed = ", ".join(f"'cuda:{i}'" for i in range(there))
+        raise bad_value("device", device, f"'cpu', 'cuda' or one of {allowed}")
 
 
 def move(score: AbstractScore, device: str) -> None:

@@ -153,14 +153,14 @@ class _Run:
         )
         before = self.energy[index]
         finite = self._search(index, velocity, target, slope)
-        decrease = before - self.energy[index]
+        lowered = (before > self.energy[index]).tolist()
         for row, pair in enumerate(index.tolist()):
             self.iterations[pair] += 1
-            if float(decrease[row]) <= 0 and finite[row]:
+            if not lowered[row] and finite[row]:
                 self._stop(
                     pair, STALLED, "no step towards the closed-form velocities lowers the energy"
                 )
-            elif float(decrease[row]) <= 0:
+            elif not lowered[row]:
                 self._stop(
                     pair,
                     FAILED,

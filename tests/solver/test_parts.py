@@ -9,11 +9,11 @@ import scoregeo
 from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
-from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import AbstractSolver, Solution, Step
 from scoregeo.solver.multistart import solve_multistart
 from scoregeo.solver.parts import pairs_at_once
+from tests.fields import QuarticShell
 
 GIB = 2**30
 SOLVERS = (
@@ -25,22 +25,10 @@ SOLVERS = (
 )
 
 
-class Shell(AbstractScore):
-    """`log p = -(|x|^2 - 1)^2 / (4 sigma^2)`, of sums and products alone: its last digits do not
-    depend on the batch.
-    """
-
-    shape = (3,)
-
-    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        square = x[:, :1] * x[:, :1] + x[:, 1:2] * x[:, 1:2] + x[:, 2:] * x[:, 2:]
-        return (1 - square) / sigma**2 * x
-
-
 def case(pairs: int = 7) -> tuple[SteinMetric, torch.Tensor]:
     ends = torch.randn(pairs, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     ends = ends / ends.norm(dim=2, keepdim=True)
-    return SteinMetric(ScoreField(Shell(), 0.3), lam=10.0), ends
+    return SteinMetric(ScoreField(QuarticShell(), 0.3), lam=10.0), ends
 
 
 def limit_of(solver: AbstractSolver, start: torch.Tensor, pairs: int) -> float:
@@ -107,7 +95,7 @@ def test_a_limit_below_one_pair_s_need_is_refused_with_what_is_needed() -> None:
     needed = solver.pair_bytes(3) / GIB
     evaluated = []
 
-    class Watched(Shell):
+    class Watched(QuarticShell):
         def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
             evaluated.append(len(x))
             return super()._score(x, sigma)
