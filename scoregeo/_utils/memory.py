@@ -14,6 +14,11 @@ _BYTES_A_NUMBER = 512  # at the default 2^24 numbers, with a dozen float64 copie
 _limit = DEFAULT_GIB
 
 
+def limit_gib() -> float:
+    """The limit in force, in GiB."""
+    return _limit
+
+
 def limit_bytes() -> int:
     """The limit in force, in bytes."""
     return int(_limit * GIB)

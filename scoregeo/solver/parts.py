@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo._utils.memory import in_gib, limit_bytes
+from scoregeo._utils.memory import in_gib, limit_bytes, limit_gib
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.solver.base import AbstractSolver, Solution, Step
 
@@ -59,7 +59,7 @@ def check_memory(solver: AbstractSolver, size: int, held: int = 0) -> None:
     paths = f" beside {in_gib(held)} GiB for the paths of all pairs" if held else ""
     fewer = ", or fewer pairs be solved at a time (a run: shards)" if held else ""
     raise ConfigError(
-        f"memory_gib = {limit_bytes() / 2**30:.4g} is not allowed: one pair of"
+        f"memory_gib = {limit_gib():g} is not allowed: one pair of"
         f" {solver.num_points} points of {size:,} numbers needs"
         f" {in_gib(solver.pair_bytes(size))} GiB with {type(solver).__name__}{paths}: memory_gib"
         f" must be at least {in_gib(needed)}{fewer}."
