@@ -156,8 +156,8 @@ class ConformalMetric(AbstractClosedFormMetric):
     def measure_scores(
         self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
     ) -> PathMeasure:
-        segments = path.flatten(2).diff(dim=1)
-        return self._measure(log_density_differences(scores, segments, quadrature), path)
+        delta = log_density_differences(scores, path.flatten(2).diff(dim=1), quadrature)
+        return self._measure(delta, path)
 
     def _measure(self, delta: torch.Tensor, path: torch.Tensor) -> PathMeasure:
         log_factor = self._factor.logarithm(cumulative(delta))
@@ -213,10 +213,8 @@ class ConformalMetric(AbstractClosedFormMetric):
             weight = self.inner(points, unit, unit).double()  # g = w I, and the vector has length 1
             (gradient,) = torch.autograd.grad(weight.sum(), points)
         slope = gradient.double().reshape(velocity.shape)
-        return (
-            velocity.square().sum(2, keepdim=True) * slope,
-            ScalarInverse(weight.detach().view(velocity.shape[:2])),
-        )
+        inverse = ScalarInverse(weight.detach().view(velocity.shape[:2]))
+        return velocity.square().sum(2, keepdim=True) * slope, inverse
 
     def initial_velocity(self, x: torch.Tensor, momentum: torch.Tensor) -> torch.Tensor:
         """The momentum itself: in a path's own unit the metric at its first point is I."""

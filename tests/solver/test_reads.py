@@ -47,7 +47,7 @@ class Reads(TorchDispatchMode):
 def case(pairs: int) -> tuple[SteinMetric, torch.Tensor]:
     """So many copies of one pair."""
     ends = torch.tensor([[1.0, 0.1, 0.0], [0.0, 0.6, 0.9]], dtype=torch.float64)
-    return SteinMetric(ScoreField(QuarticShell(), 0.3), lam=10.0), ends.expand(pairs, 2, 3).clone()
+    return SteinMetric(ScoreField(QuarticShell(), 0.3), lam=1.0), ends.expand(pairs, 2, 3).clone()
 
 
 def reads(solver: AbstractSolver, pairs: int, iterations: int) -> int:

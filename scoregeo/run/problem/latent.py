@@ -53,9 +53,9 @@ class LatentProblem(AbstractProblem):
 
     A pair's ends are encoded by the autoencoder and inverted each under its own prompt; between
     them the condition follows the chord (`AlongChord`). A frame of a noisy path is decoded under
-    the prompts mixed in the proportion of its place in the path. Encoding, inversion and decoding
-    are of many pairs together. Solves and measures are of one: its field is its own, and the
-    certificate's scores serve the measures by being remembered as one batch."""
+    the prompts mixed in the proportion of its place in the path. On a GPU many pairs are encoded,
+    inverted and decoded together. Solves and measures are of one pair: its field is its own, and
+    the certificate's scores serve the measures by being remembered as one batch."""
 
     end_given = True
 
@@ -146,12 +146,15 @@ class LatentProblem(AbstractProblem):
         )
 
     def _together(self, points: int) -> list[range]:
-        """Pairs whose `points` points each are inverted or decoded in one batch, as many as the
-        memory limit allows.
+        """Pairs whose `points` points each are inverted or decoded in one batch: as many as the
+        memory limit allows, on a processor one. There a batch of two ends keeps the cores busy, and
+        a pair's numbers are to the last digit those that it has by itself.
         """
+        pairs = len(self.pairs)
+        if torch.device(self.experiment.settings.device).type == "cpu":
+            return [range(index, index + 1) for index in range(pairs)]
         size = math.prod(self.model.shape) + self.model.prompts.encode("").numel()
         count = max(1, numbers_at_once() // (points * size))
-        pairs = len(self.pairs)
         return [range(first, min(first + count, pairs)) for first in range(0, pairs, count)]
 
     @torch.no_grad()
@@ -204,38 +207,39 @@ class LatentProblem(AbstractProblem):
         method, are decoded once.
         """
         pairs, points = path.shape[:2]
-        u = torch.linspace(0, 1, points).expand(pairs, -1) if at is None else at
+        u = (torch.linspace(0, 1, points).expand(pairs, -1) if at is None else at).to(path.device)
         found = []
         for group in self._together(points):
-            rows = [self._missing(index, path[index]) if noisy else slice(None) for index in group]
-            latents = [path[index, row] for index, row in zip(group, rows, strict=True)]
-            clean = torch.cat(latents)
-            if noisy:
-                conditions = [
-                    self.model.at(self.prompts[index], u[index, row].to(path.device)).embeddings
-                    for index, row in zip(group, rows, strict=True)
-                ]
-                field = self.model.field(PerPoint(torch.cat(conditions)))
-                clean = self.experiment.inversion.decode(clean, field)
-            pictures = self.model.decode(clean).split([len(one) for one in latents])
-            for index, shown in zip(group, pictures, strict=True):
-                found.append(self._with_ends(index, path[index], shown) if noisy else shown)
+            if not noisy:
+                pictures = self.model.decode(path[group.start : group.stop].flatten(0, 1))
+                found += pictures.unflatten(0, (len(group), points))
+                continue
+            shared = [index for index in group if self._shares(index, path[index])]
+            unknown = [index for index in shared if index not in self._ends]
+            self._ends |= self._decoded(
+                {index: path[index, [0, -1]] for index in unknown}, u[:, [0, -1]]
+            )
+            inner = self._decoded({index: path[index, 1:-1] for index in shared}, u[:, 1:-1])
+            whole = self._decoded({i: path[i] for i in group if i not in shared}, u)
+            for index in shared:
+                first, last = self._ends[index].split(1)
+                whole[index] = torch.cat([first, inner[index], last])
+            found += [whole[index] for index in group]
         return torch.stack(found)
 
-    def _missing(self, index: int, points: torch.Tensor) -> slice:
-        """Which points of a pair's noisy path have to be decoded."""
-        return slice(1, -1) if self._shares(index, points) and index in self._ends else slice(None)
-
-    def _with_ends(self, index: int, points: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
-        """The pictures of all points, of which `shown` have been decoded; those of the ends are
-        kept.
+    def _decoded(
+        self, latents: Mapping[int, torch.Tensor], u: torch.Tensor
+    ) -> dict[int, torch.Tensor]:
+        """By pair, the pictures of its noisy `latents` [points, *shape] at the fractions `u`
+        [pairs, points] of its path, in one batch.
         """
-        if len(shown) < len(points):
-            ends = self._ends[index]
-            return torch.cat([ends[:1], shown, ends[1:]])
-        if self._shares(index, points):
-            self._ends[index] = shown[[0, -1]]
-        return shown
+        if not latents:
+            return {}
+        conditions = [self.model.at(self.prompts[index], u[index]).embeddings for index in latents]
+        field = self.model.field(PerPoint(torch.cat(conditions)))
+        clean = self.experiment.inversion.decode(torch.cat(list(latents.values())), field)
+        pictures = self.model.decode(clean).split([len(one) for one in latents.values()])
+        return dict(zip(latents, pictures, strict=True))
 
     def _shares(self, index: int, points: torch.Tensor) -> bool:
         """Whether a path's ends are the pair's own at the noise level."""
