@@ -1,5 +1,7 @@
 """Edges of a graph measured together against each measured alone, and what that costs."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sphere import SphereScore
 
-METRICS = {
+METRICS: dict[str, Callable[[ScoreField], AbstractMetric]] = {
     "stein": lambda field: SteinMetric(field, 100.0),
     "pullback": PullbackMetric,
     "conformal": lambda field: ConformalMetric(field, alpha=0.1),

@@ -3,7 +3,7 @@
 On a GPU each read waits for all the work before it. Counted are the operations that need a value on
 the processor: a tensor's truth or number, `nonzero`, and an index by a mask."""
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -53,6 +53,7 @@ def case(pairs: int) -> tuple[SteinMetric, torch.Tensor]:
 def reads(solver: AbstractSolver, pairs: int, iterations: int) -> int:
     metric, ends = case(pairs)
     name = "iterations" if isinstance(solver, scoregeo.Adam) else "max_iterations"
+    assert is_dataclass(solver) and not isinstance(solver, type)
     with Reads() as counted:
         found = replace(solver, **{name: iterations}).solve(metric, linear(ends, 9))
     assert set(found.status) == {BUDGET} and not found.tunnelled.any()

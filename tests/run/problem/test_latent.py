@@ -130,13 +130,9 @@ def test_pairs_in_one_batch_are_what_they_are_one_at_a_time(
     for one, other in zip(together.parts, made.parts, strict=True):
         assert torch.allclose(one.clean, other.clean, atol=1e-4)
         assert torch.allclose(one.lifted, other.lifted, atol=1e-3)
-    path = made.methods()["lerp_noise"](None).path
-    path = (
-        torch.cat([p.lifted[:, :1] for p in together.parts]),
-        path[:, 1:-1],
-        torch.cat([p.lifted[:, 1:] for p in together.parts]),
-    )
-    joined = torch.cat(path, 1)
+    inner = made.methods()["lerp_noise"](None).path[:, 1:-1]
+    ends = torch.cat([part.lifted for part in together.parts])
+    joined = torch.cat([ends[:, :1], inner, ends[:, 1:]], 1)
     frames = together.decode(joined)
     assert counts == [4, 6, 2, 3]  # ends of two pairs, their inner points; those of the third
     assert torch.allclose(frames, made.decode(joined), atol=1e-3)
