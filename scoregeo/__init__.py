@@ -23,6 +23,7 @@ Geometry      `geodesic`, `distance`, `distance_matrix`, `exponential`, `logarit
               `parallel_transport`, `extrapolate`, `frechet_mean`, `sectional_curvature`,
               `intrinsic_dimension`.
 Paths         `linear`, `spherical`.
+Memory        `memory_limit`: pairs that do not fit are solved one batch after another.
 Errors        `ScoregeoError`, of which `ConfigError`, `DataError` and `ScoreError` are.
 
 Points are [batch, *shape], paths [pairs, points, *shape], in data units and variance-exploding

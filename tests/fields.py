@@ -98,3 +98,15 @@ def wavy(num_points: int, dimension: int = 4) -> torch.Tensor:
     u = torch.linspace(0, 1, num_points, dtype=torch.float64)[:, None]
     k = torch.arange(1, dimension + 1, dtype=torch.float64)
     return ((u * k).sin() + 0.3 * (3 * u + k).cos())[None]
+
+
+class QuarticShell(AbstractScore):
+    """`log p = -(|x|^2 - 1)^2 / (4 sigma^2)`, of sums and products alone: its last digits do not
+    depend on the batch.
+    """
+
+    shape = (3,)
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        square = x[:, :1] * x[:, :1] + x[:, 1:2] * x[:, 1:2] + x[:, 2:] * x[:, 2:]
+        return (1 - square) / sigma**2 * x

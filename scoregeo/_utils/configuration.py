@@ -8,7 +8,10 @@ from scoregeo._utils.cache import content_hash
 
 # What says where results go, how they are shown and in which parts they are computed, not what they
 # are.
-_NOT_HASHED = ("output", "overwrite", "results", "profile", "page", "shards", "shard")
+_NOT_HASHED = (
+    *("output", "overwrite", "results", "profile", "page"),
+    *("memory_gib", "shards", "shard"),
+)
 
 
 def config_dir() -> Path:

@@ -63,7 +63,7 @@ def distance(
     found = solution.length
     if certify:
         finer = Quadrature("trapezoid", REFINEMENT * rule_of(solver).subnodes)
-        found = torch.cat([metric.length(one, finer).cpu() for one in solution.path.split(1)])
+        found = torch.cat([metric.length(one, finer) for one in solution.path.split(1)]).cpu()
     found = found.double() * metric.unit(x[apart]).cpu()
     failed = torch.tensor([status == FAILED for status in solution.status])
     lengths[apart.cpu()] = found.where(~failed, torch.nan)

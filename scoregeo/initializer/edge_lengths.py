@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from scoregeo._utils.memory import numbers_at_once
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.graph import quadrature_nodes
 from scoregeo.path.quadrature import Quadrature
 
-_NUMBERS_AT_ONCE = 2**24  # of the nodes of the edges in flight: 64 MiB in float32
 _LEAST = 1e-12  # of a weight that csgraph keeps
 
 
@@ -29,14 +29,15 @@ def edge_lengths(
 
     Costs one evaluation at each point that has an edge and `subnodes - 1` between the ends of each
     edge. A metric that is not measured by scores at nodes (`AbstractMetric.measures_scores`) is
-    asked for each edge alone. No length is below 1e-12, which the shortest paths need.
+    asked for each edge alone. Edges in flight are as many as the memory limit allows
+    (`scoregeo.memory_limit`). No length is below 1e-12, which the shortest paths need.
     """
     used, index = np.unique(edges, return_inverse=True)
     nodes = points[torch.from_numpy(used).to(points.device)]
     rows = torch.from_numpy(index.reshape(edges.shape)).to(points.device)
     numbers = nodes[0].numel() * (rule.subnodes + 1)
-    at_once = max(1, _NUMBERS_AT_ONCE // numbers)
-    ends = _scores(metric, nodes, max(1, _NUMBERS_AT_ONCE // nodes[0].numel()))
+    at_once = max(1, numbers_at_once() // numbers)
+    ends = _scores(metric, nodes, max(1, numbers_at_once() // nodes[0].numel()))
     lengths = []
     # Shown where it takes more than a few seconds.
     with tqdm(

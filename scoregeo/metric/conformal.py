@@ -7,6 +7,7 @@ from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
 from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.density_factor import DensityFactor, cumulative, mean_of_ends
+from scoregeo.metric.differences import path_differences
 from scoregeo.metric.graph import log_density_differences, node_scores
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, ScalarInverse
 from scoregeo.path.quadrature import Quadrature
@@ -150,16 +151,17 @@ class ConformalMetric(AbstractClosedFormMetric):
         given. Both of order 2. No bound is known: `lower_bound` is 0. Differentiable in the path
         where the score is.
         """
-        return self.measure_scores(node_scores(self._field, path, quadrature), path, quadrature)
+        return self._measure(path_differences(self._field, path, quadrature), path)
 
     def measure_scores(
         self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
     ) -> PathMeasure:
-        segments = path.flatten(2).diff(dim=1)
-        log_factor = self._factor.logarithm(
-            cumulative(log_density_differences(scores, segments, quadrature))
-        )
-        squares = segments.double().square().sum(2)
+        delta = log_density_differences(scores, path.flatten(2).diff(dim=1), quadrature)
+        return self._measure(delta, path)
+
+    def _measure(self, delta: torch.Tensor, path: torch.Tensor) -> PathMeasure:
+        log_factor = self._factor.logarithm(cumulative(delta))
+        squares = path.flatten(2).diff(dim=1).double().square().sum(2)
         energy = 0.5 * squares.shape[1] * (squares * mean_of_ends(log_factor.exp())).sum(1)
         length = (squares.sqrt() * mean_of_ends((log_factor / 2).exp())).sum(1)
         return PathMeasure(energy=energy, length=length, lower_bound=torch.zeros_like(energy))
@@ -211,10 +213,8 @@ class ConformalMetric(AbstractClosedFormMetric):
             weight = self.inner(points, unit, unit).double()  # g = w I, and the vector has length 1
             (gradient,) = torch.autograd.grad(weight.sum(), points)
         slope = gradient.double().reshape(velocity.shape)
-        return (
-            velocity.square().sum(2, keepdim=True) * slope,
-            ScalarInverse(weight.detach().view(velocity.shape[:2])),
-        )
+        inverse = ScalarInverse(weight.detach().view(velocity.shape[:2]))
+        return velocity.square().sum(2, keepdim=True) * slope, inverse
 
     def initial_velocity(self, x: torch.Tensor, momentum: torch.Tensor) -> torch.Tensor:
         """The momentum itself: in a path's own unit the metric at its first point is I."""

@@ -22,10 +22,14 @@ from scoregeo.score.field import ScoreField
 
 
 @lru_cache(maxsize=64)
-def interpolation_matrix(segments: int, parts: int) -> torch.Tensor:
+def interpolation_matrix(
+    segments: int, parts: int, device: torch.device | None = None
+) -> torch.Tensor:
     """W [n m + 1, n + 1] float64: the ends of all parts along the polygon, `y_p = sum_j W_pj x_j`,
-    rows summing to 1.
+    rows summing to 1. On `device`, copied there once; None: the CPU.
     """
+    if device is not None:
+        return interpolation_matrix(segments, parts).to(device)
     position = torch.arange(segments * parts + 1, dtype=torch.float64) / parts
     first = position.floor().clamp_max(segments - 1).long()
     share = position - first
@@ -122,7 +126,7 @@ class Residuals:
         pull = (self.kinks() * self.parts * lam.double()[:, None])[
             :, :, None
         ] * self.scores.double()
-        weights = interpolation_matrix(n, self.parts).to(d.device)
+        weights = interpolation_matrix(n, self.parts, d.device)
         gradient: torch.Tensor = n * (d[:, :-1] - d[:, 1:] + (weights.mT @ pull)[:, 1:-1])
         return gradient
 
@@ -133,7 +137,7 @@ class Residuals:
         if self.rows is not None:
             return self.rows.along(step)
         moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
-        weights = interpolation_matrix(self.segments.shape[1], self.parts).to(step.device)
+        weights = interpolation_matrix(self.segments.shape[1], self.parts, step.device)
         return (self.scores.double() * (weights @ moved)).sum(2).diff(dim=1)
 
     def measure(self, lam: torch.Tensor) -> PathMeasure:
@@ -165,7 +169,7 @@ def quadrature_nodes(path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor
     pairs, points = path.shape[:2]
     flat = path.reshape(pairs, points, -1)
     start, step = flat[:, :-1, None], (flat[:, 1:] - flat[:, :-1])[:, :, None]
-    fractions = quadrature.fractions.to(flat)[:, None]
+    fractions = quadrature.fractions_like(flat)[:, None]
     if quadrature.shares_ends:
         fractions = fractions[:-1]
     nodes = (start + fractions * step).reshape(pairs, -1, flat.shape[-1])
@@ -200,7 +204,7 @@ def log_density_differences(
     """delta [pairs, n, m] from node scores [pairs, n, nodes, D] and segments [pairs, n, D]."""
     # Neither product is of all pairs at once: no pair's last digits depend on the others.
     along = (scores @ segments[:, :, :, None]).mT
-    return (along * quadrature.weights.to(along)).sum(3)
+    return (along * quadrature.weights_like(along)).sum(3)
 
 
 def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> Residuals:

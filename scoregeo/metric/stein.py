@@ -4,7 +4,8 @@ import torch
 
 from scoregeo._utils.errors import check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
-from scoregeo.metric.graph import log_density_differences, node_scores, residuals
+from scoregeo.metric.differences import path_differences
+from scoregeo.metric.graph import log_density_differences, residuals
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, RankOneInverse
 from scoregeo.metric.least_squares import LeastSquares
 from scoregeo.path.quadrature import Quadrature
@@ -108,14 +109,18 @@ class SteinMetric(AbstractClosedFormMetric):
         difference summed along the path, so that by Cauchy-Schwarz the excess is never negative.
         Differentiable in the path where the score is.
         """
-        return self.measure_scores(node_scores(self._field, path, quadrature), path, quadrature)
+        return self._measure(path_differences(self._field, path, quadrature), path)
 
     def measure_scores(
         self, scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature
     ) -> PathMeasure:
-        flat = path.flatten(2)
-        segments = flat[:, 1:] - flat[:, :-1]
-        delta = log_density_differences(scores, segments, quadrature).double()
+        segments = path.flatten(2).diff(dim=1)
+        return self._measure(log_density_differences(scores, segments, quadrature), path)
+
+    def _measure(self, delta: torch.Tensor, path: torch.Tensor) -> PathMeasure:
+        """From the log-density differences [pairs, n, m] of `path`."""
+        flat, delta = path.flatten(2), delta.double()
+        segments = flat.diff(dim=1)
         n, parts = delta.shape[1:]
         squares = segments.double().square().sum(2)
         energy = 0.5 * n * (squares.sum(1) + self.lam * parts * delta.square().sum((1, 2)))

@@ -1,7 +1,7 @@
 """Quadrature of the line integral of the score along the segments of a path."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 
@@ -55,6 +55,14 @@ class Quadrature:
             )
         return rows
 
+    def fractions_like(self, x: torch.Tensor) -> torch.Tensor:
+        """`fractions` in the dtype and on the device of x, copied there once."""
+        return _placed(self, "fractions", x.dtype, x.device)
+
+    def weights_like(self, x: torch.Tensor) -> torch.Tensor:
+        """`weights` in the dtype and on the device of x, copied there once."""
+        return _placed(self, "weights", x.dtype, x.device)
+
     @property
     def shares_ends(self) -> bool:
         """Whether the rule has nodes at both ends of a segment, so that neighbours share them."""
@@ -64,3 +72,9 @@ class Quadrature:
         """Score evaluations for one path of `num_points` points."""
         per_segment = len(self.fractions) - (1 if self.shares_ends else 0)
         return (num_points - 1) * per_segment + (1 if self.shares_ends else 0)
+
+
+@lru_cache(maxsize=64)
+def _placed(rule: Quadrature, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    values: torch.Tensor = getattr(rule, name)
+    return values.to(device=device, dtype=dtype)

@@ -1,6 +1,7 @@
 """From a composed configuration to built objects."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo._utils.memory import set_memory_limit
 from scoregeo._utils.targets import resolve
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
@@ -24,6 +26,7 @@ from scoregeo.score.field import ScoreField
 from scoregeo.score.memo import MemoizedScore, ScoreMemory
 from scoregeo.score.text_to_image import TextModel
 from scoregeo.solver.base import AbstractSolver
+from scoregeo.solver.parts import check_memory
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.jsonl import JsonlTracker
 
@@ -44,6 +47,7 @@ def build(config: Config) -> Experiment:
     """
     settings = settings_of(config)
     check_device(settings.device)
+    set_memory_limit(settings.memory_gib)
     check_nodes(config)
     dataset = make("dataset", config["dataset"])
     inversion: AbstractInversion = make("inversion", config["inversion"])
@@ -98,6 +102,8 @@ def build(config: Config) -> Experiment:
     metric_of = partial(_metric_of, config["metric"])
     metric = metric_of(field)
     initializer.check(metric)
+    for solver in solvers.values():
+        check_memory(solver, math.prod(field.shape))
     return Experiment(
         settings=settings,
         dataset=dataset,
@@ -169,11 +175,18 @@ def check_nodes(config: Config) -> None:
 
 def check_device(device: str) -> None:
     """Raise ConfigError where a GPU is asked for that is not there."""
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cpu":
+        return
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = int(device.partition(":")[2] or 0)
+    if there == 0:
         raise ConfigError(
-            "device = 'cuda' is not allowed: no GPU that torch can use is there; device must be"
-            " 'cpu'."
+            f"device = {device!r} is not allowed: no GPU that torch can use is there; device must"
+            " be 'cpu'."
         )
+    if number >= there:
+        allowed = ", ".join(f"'cuda:{i}'" for i in range(there))
+        raise bad_value("device", device, f"'cpu', 'cuda' or one of {allowed}")
 
 
 def move(score: AbstractScore, device: str) -> None:

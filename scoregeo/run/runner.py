@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
@@ -47,6 +49,8 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     methods = problem.methods()
     log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
     records: list[Record] = []
+    earlier = Earlier(folder)
+    pictured: Pictured | None = None
     with (
         logging_redirect_tqdm(),
         tqdm(total=len(methods), desc=settings.name, unit="method", disable=None) as bar,
@@ -55,7 +59,7 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
             record = folder.load_method(name)
             if record is None:
                 outcome = _solve(experiment, name, method, problem.budget(name))
-                frames = _decoded_before(outcome, records)
+                frames = earlier.frames(outcome)
                 frames = measures.frames(outcome) if frames is None else frames
                 part = _measured(problem, measures, name, outcome, frames)
                 record = part if settings.shard is not None else whole_record([part], comparison)
@@ -64,9 +68,13 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
                 log.info("%s: taken from the interrupted run", name)
             for tracker in experiment.trackers:
                 tracker.method(name, record["pairs"], record["history"])
-            records.append(record)
+            if settings.evaluation.figures and record["decoded"]:
+                pictured = _pictured(problem, {name: frames_of(record)}, pictured)
+            earlier.add(record)
+            records.append({**record, "tensors": {}})  # of one method at a time in memory
             bar.update()
-    pictured = _pictured(problem, records) if settings.evaluation.figures else None
+    if settings.evaluation.figures and pictured is None:  # curves alone
+        pictured = _pictured(problem, {}, None)
     facts = {
         "methods": list(methods),
         "pairs": len(problem.pairs),
@@ -155,18 +163,28 @@ def _solve(
         return method(on_step)
 
 
-def _decoded_before(outcome: Outcome, records: Sequence[Mapping[str, Any]]) -> torch.Tensor | None:
-    """The frames of an earlier method whose noisy paths were the same, as a baseline's and the
-    solver's start are; else None.
+class Earlier:
+    """The frames of a run's finished methods, in its folder, known by the noisy paths that they
+    were decoded from.
     """
-    if not outcome.noisy:
-        return None
-    same = (
-        r["tensors"]
-        for r in records
-        if r["decoded"] and torch.equal(r["tensors"][POINTS].cpu(), outcome.path.cpu())
-    )
-    return next((tensors.get(FRAMES) for tensors in same), None)
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._methods: dict[str, str] = {}
+
+    def add(self, record: Record) -> None:
+        """A method that has been saved."""
+        tensors = record["tensors"]
+        if record["decoded"] and FRAMES in tensors:
+            self._methods.setdefault(content_hash(tensors[POINTS].cpu()), record["method"])
+
+    def frames(self, outcome: Outcome) -> torch.Tensor | None:
+        """Those of an earlier method whose noisy paths were the same, as a baseline's and the
+        solver's start are; else None.
+        """
+        method = self._methods.get(content_hash(outcome.path.cpu())) if outcome.noisy else None
+        record = None if method is None else self._folder.load_method(method)
+        return None if record is None else record["tensors"].get(FRAMES)
 
 
 def _measured(
@@ -186,10 +204,14 @@ def _measured(
     return part_record(problem, name, outcome, frames, values, measures.features(frames))
 
 
-def _pictured(problem: AbstractProblem, records: Sequence[Mapping[str, Any]]) -> Pictured:
-    """What a person looks at, from the methods' records."""
-    pairs, frames = problem.pictured({r["method"]: frames_of(r) for r in records if r["decoded"]})
+def _pictured(
+    problem: AbstractProblem, decoded: Mapping[str, torch.Tensor], before: Pictured | None
+) -> Pictured:
+    """What a person looks at of a `decoded` method, beside the methods `before`."""
+    pairs, frames = problem.pictured(decoded)
     experiment = problem.experiment
-    return Pictured(pairs, frames).needed(
+    shown = Pictured(pairs, frames).needed(
         experiment.dataset, experiment.settings.evaluation.saved_pairs
     )
+    earlier = {} if before is None else before.frames
+    return replace(shown, frames={**earlier, **shown.frames})

@@ -1,17 +1,19 @@
 """The root of the configuration. Imports no torch: the command line must answer at once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from scoregeo._utils.errors import bad_value, check_choice, check_number
+from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.memory import DEFAULT_GIB
 from scoregeo._utils.part import Part, part_of
 from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
 
-DEVICES = ("cpu", "cuda")
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 REACH = (0.25, 0.5, 1.0)
 
 
@@ -31,7 +33,10 @@ class Settings:
     Attributes:
         name: of the experiment; names its folder.
         seed: everything random follows from it.
-        device: "cpu" or "cuda". threads: of torch; 0 leaves torch's choice.
+        device: "cpu", "cuda" or, of several GPUs, "cuda:1".
+        threads: of torch; 0 leaves torch's choice.
+        memory_gib: GiB that the tensors of solves, graphs and measures may take: pairs and edges
+            that do not fit are computed one batch after another. Libraries and a model come on top.
         profile: which of two counts is taken where a configuration has both, as
             `${quick_or_full:8,64}`.
         output: folder of all runs. overwrite: compute anew in a folder that holds results.
@@ -53,6 +58,7 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     threads: int = 0
+    memory_gib: float = DEFAULT_GIB
     profile: Profile = Profile.quick
     output: str = "outputs"
     overwrite: bool = False
@@ -85,6 +91,7 @@ class RunSettings:
     threads: int
     evaluation: EvaluationSettings
     reach: Sequence[float] = REACH
+    memory_gib: float = DEFAULT_GIB
     shards: int = 1
     shard: int | None = None
 
@@ -92,7 +99,11 @@ class RunSettings:
         check_shards(self.shards, self.shard)
         check_number("seed", self.seed, at_least=0, integer=True)
         check_number("threads", self.threads, at_least=0, integer=True)
-        check_choice("device", self.device, DEVICES)
+        check_number("memory_gib", self.memory_gib, above=0.0)
+        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
+            raise bad_value(
+                "device", self.device, "'cpu', 'cuda', or one of several GPUs such as 'cuda:1'"
+            )
         if (
             not isinstance(self.reach, (list, tuple))
             or len(self.reach) == 0
@@ -125,6 +136,7 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
         threads=config["threads"],
         evaluation=EvaluationSettings(**config["evaluation"]),
         reach=config["reach"],
+        memory_gib=config["memory_gib"],
         shards=config["shards"],
         shard=config["shard"],
     )

@@ -15,6 +15,7 @@ from scoregeo.score.base import DetachedScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.parts import within_memory
 
 _WINDOW = 50  # iterations over which the energy must have stopped falling
 
@@ -79,6 +80,7 @@ class Adam(AbstractSolver):
                 f" {metric.name!r}: solver.differentiate_score must be True."
             )
 
+    @within_memory
     def solve(
         self,
         metric: AbstractMetric,

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
@@ -81,9 +82,12 @@ class Solution:
 class AbstractSolver(ABC):
     """Finds geodesics between fixed ends. Holds configuration only; `num_points`
     counts both ends.
+
+    `copies`: as many float64 copies of a path as a pair takes at most in `solve`.
     """
 
     num_points: int
+    copies: ClassVar[int] = 24
 
     @abstractmethod
     def check(self, metric: AbstractMetric) -> None:
@@ -99,3 +103,10 @@ class AbstractSolver(ABC):
         """Minimise the energy from `start` [pairs, num_points, *shape], its ends fixed. `on_step`
         is called each iteration.
         """
+
+    def pair_bytes(self, size: int) -> int:
+        """Memory that one pair takes in `solve` at most, about, of points of `size` numbers; the
+        model's own is not counted. It decides how many pairs are solved at a time
+        (`scoregeo.solver.parts`).
+        """
+        return 8 * self.copies * self.num_points * size

@@ -38,7 +38,7 @@ def certify(
     rule charges nothing for the jump between them, a finer one the way down and up. Costs
     `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair."""
     finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
-    energy = torch.cat([_energy(metric, one, finer) for one in path.split(1)])
+    energy = torch.cat([_energy(metric, one, finer) for one in path.split(1)]).cpu()
     spent = metric.evaluations(path.shape[1], finer)
     return Certificate(energy, spent, energy > LEAP * own_energy.cpu())
 
@@ -46,9 +46,9 @@ def certify(
 def _energy(metric: AbstractMetric, path: torch.Tensor, rule: Quadrature) -> torch.Tensor:
     """[1]; NaN where the score is not finite between the path's points."""
     try:
-        return metric.energy(path, rule).cpu()
+        return metric.energy(path, rule)
     except ScoreError:
-        return torch.full((1,), torch.nan, dtype=torch.float64)
+        return torch.full((1,), torch.nan, dtype=torch.float64, device=path.device)
 
 
 def tunnelling_reason(own: float, certified: float) -> str:

@@ -39,18 +39,16 @@ def conclude(
     if gradient is None:
         gradient = metric.gradient(path, rule)
     certificate = certify(metric, path, measured.energy, rule)
-    reasons = list(reason)
+    reasons, energy = list(reason), measured.energy.cpu()
     for pair in certificate.tunnelled.nonzero()[:, 0].tolist():
-        tunnelling = tunnelling_reason(
-            float(measured.energy[pair]), float(certificate.energy[pair])
-        )
+        tunnelling = tunnelling_reason(float(energy[pair]), float(certificate.energy[pair]))
         reasons[pair] = f"{reasons[pair]}; {tunnelling}" if reasons[pair] else tunnelling
     return Solution(
         path=path,
         status=tuple(status),
         iterations=iterations,
         score_evaluations=score_evaluations,
-        energy=measured.energy.cpu(),
+        energy=energy,
         length=measured.length.cpu(),
         bound=measured.lower_bound.cpu(),
         stationarity=stationarity(gradient.flatten(2), measured.energy).cpu(),

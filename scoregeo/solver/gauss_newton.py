@@ -13,16 +13,24 @@ from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
+from scoregeo.solver.certificate import REFINEMENT
 from scoregeo.solver.conclude import conclude
 from scoregeo.solver.least_squares.continuation import Continuation
 from scoregeo.solver.least_squares.descent import GaussNewtonDescent
 from scoregeo.solver.least_squares.iteration import Method
+from scoregeo.solver.least_squares.score_jacobian import KEPT
 from scoregeo.solver.least_squares.search import LevenbergMarquardt
 from scoregeo.solver.least_squares.stages import Settings, Stages
 from scoregeo.solver.least_squares.termination import Termination
+from scoregeo.solver.parts import within_memory
 from scoregeo.solver.serving import refusal
 
 AUTO = "auto"
+# Float64 copies of the quadrature's nodes that a solve takes at most, a closed-form score's own
+# among them; measured: 7 to 9
+_COPIES = 11
+# Parts of a segment that memory is there for at least: those of the certificate
+_LEAST_PARTS = REFINEMENT
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,9 @@ class GaussNewton(AbstractSolver):
     An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch
     for all pairs; a rejected step costs the same. Each pair has its own damping, continuation and
     stop. Arithmetic is float64 whatever the score's type. Without a network's help nothing larger
-    than `[n m, n m]` and a few copies of the path is kept; the batch of a score call is cut to fit
-    memory by the score itself (`score.chunk`, `score.chunk_mb`).
+    than `[n m, n m]` and a few copies of the path's nodes is kept; pairs that do not fit the memory
+    limit are solved one batch after another (`pair_bytes`, `scoregeo.memory_limit`), and a network
+    cuts its own batch (`score.chunk`).
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
@@ -109,6 +118,7 @@ class GaussNewton(AbstractSolver):
         if metric.least_squares is None and not metric.is_flat:
             raise refusal("gauss_newton", metric.name, "energy that is a sum of squares")
 
+    @within_memory
     def solve(
         self,
         metric: AbstractMetric,
@@ -133,6 +143,15 @@ class GaussNewton(AbstractSolver):
         stages = Stages(metric, energy, self._method(energy.lam), settings, start, on_step)
         stages.run()
         return stages.solution()
+
+    def pair_bytes(self, size: int) -> int:
+        """A dozen copies of the nodes of the finest quadrature, those that the estimate of the
+        score's Jacobian remembers, and the matrices of the normal equations.
+        """
+        parts = max(self.subnodes, self.max_subnodes or 1, _LEAST_PARTS)
+        nodes = (self.num_points - 1) * parts * (2 if self.quadrature == "simpson" else 1) + 1
+        copies = _COPIES + (2 * KEPT if self.differentiate_score else 0)
+        return 8 * nodes * (copies * size + 4 * nodes)
 
     def _method(self, lam: float) -> Method:
         """The parts of an iteration that ends at `lam`."""

@@ -12,6 +12,7 @@ from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.parts import within_memory
 from scoregeo.solver.serving import refusal
 
 _ARMIJO = 1e-4  # share of the slope that a step must gain
@@ -76,6 +77,7 @@ class Georce(AbstractSolver):
         if not metric.has_node_inverse:
             raise refusal("georce", metric.name, "matrix-free inverse")
 
+    @within_memory
     def solve(
         self,
         metric: AbstractMetric,
@@ -151,14 +153,14 @@ class _Run:
         )
         before = self.energy[index]
         finite = self._search(index, velocity, target, slope)
-        decrease = before - self.energy[index]
+        lowered = (before > self.energy[index]).tolist()
         for row, pair in enumerate(index.tolist()):
             self.iterations[pair] += 1
-            if float(decrease[row]) <= 0 and finite[row]:
+            if not lowered[row] and finite[row]:
                 self._stop(
                     pair, STALLED, "no step towards the closed-form velocities lowers the energy"
                 )
-            elif float(decrease[row]) <= 0:
+            elif not lowered[row]:
                 self._stop(
                     pair,
                     FAILED,

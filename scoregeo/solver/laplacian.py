@@ -8,11 +8,14 @@ import torch
 
 
 @lru_cache(maxsize=32)
-def inverse_laplacian(segments: int) -> torch.Tensor:
+def inverse_laplacian(segments: int, device: torch.device | None = None) -> torch.Tensor:
     """Inverse of `T = tridiag(-1, 2, -1)`, `min(i, j) (n - max(i, j)) / n`.
 
-    [n + 1, n + 1] float64, bordered by zeros for the fixed ends.
+    [n + 1, n + 1] float64, bordered by zeros for the fixed ends. On `device`, copied there once;
+    None: the CPU.
     """
+    if device is not None:
+        return inverse_laplacian(segments).to(device)
     index = torch.arange(segments + 1, dtype=torch.float64)
     low = torch.minimum(index[:, None], index[None])
     high = torch.maximum(index[:, None], index[None])
@@ -23,7 +26,7 @@ def smooth(gradient: torch.Tensor) -> torch.Tensor:
     """`T^-1 g` for inner-point vectors [pairs, n - 1, D] (float64): the gradient in the path's own
     (H1) inner product.
     """
-    inner = inverse_laplacian(gradient.shape[1] + 1)[1:-1, 1:-1].to(gradient.device)
+    inner = inverse_laplacian(gradient.shape[1] + 1, gradient.device)[1:-1, 1:-1]
     # One product a pair, so that no pair's last digits depend on the others
     return inner @ gradient
 

@@ -15,6 +15,7 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
 from scoregeo.solver.laplacian import from_path, to_path
+from scoregeo.solver.parts import within_memory
 
 _TRIALS = 25  # energies that one line search may try
 
@@ -73,6 +74,12 @@ class LBFGS(AbstractSolver):
     def check(self, metric: AbstractMetric) -> None:
         """Every metric will do: it has an energy."""
 
+    def pair_bytes(self, size: int) -> int:
+        """The graph of the energy at all nodes, and the steps and gradients remembered."""
+        copies = self.copies * self.subnodes + 2 * self.history_size
+        return 8 * copies * self.num_points * size
+
+    @within_memory
     def solve(
         self,
         metric: AbstractMetric,

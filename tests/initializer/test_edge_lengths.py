@@ -1,9 +1,12 @@
 """Edges of a graph measured together against each measured alone, and what that costs."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
+from scoregeo._utils.memory import GIB, memory_limit
 from scoregeo.initializer.edge_lengths import edge_evaluations, edge_lengths
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
@@ -15,7 +18,7 @@ from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sphere import SphereScore
 
-METRICS = {
+METRICS: dict[str, Callable[[ScoreField], AbstractMetric]] = {
     "stein": lambda field: SteinMetric(field, 100.0),
     "pullback": PullbackMetric,
     "conformal": lambda field: ConformalMetric(field, alpha=0.1),
@@ -67,3 +70,24 @@ def test_equal_points_keep_a_weight() -> None:
     metric, points, _ = case("stein")
     twice = torch.cat([points, points[:1]])
     assert edge_lengths(metric, twice, np.array([[0, 6]]), Quadrature("trapezoid", 2)) == 1e-12
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_fewer_edges_in_flight_give_the_same_lengths_at_the_same_cost(name: str) -> None:
+    metric, points, score = case(name)
+    rule = Quadrature("trapezoid", 4)
+    whole, cost = edge_lengths(metric, points, EDGES, rule), score.count
+    batches: list[int] = []
+    evaluate = SphereScore._score
+
+    def watched(self: SphereScore, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        batches.append(len(x))
+        return evaluate(self, x, sigma)
+
+    with memory_limit(512 * 40 / GIB), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SphereScore, "_score", watched)
+        few = edge_lengths(metric, points, EDGES, rule)  # two edges of 15 numbers at a time
+    np.testing.assert_allclose(few, whole, rtol=1e-12)
+    assert score.count == 2 * cost
+    if metric.cost.unit == 0:
+        assert max(batches, default=0) <= 13  # the points' own scores, 13 at a time

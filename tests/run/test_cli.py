@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import read_jobs
+from scoregeo.run.build import check_device
 from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.explain import known_keys
 from tests.commands import PLAIN, command
@@ -96,6 +97,12 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
             ["'gauss_newton'", "'pullback'", "solver=lbfgs with metric=stein, pullback"],
         ),
         (["device=tpu"], ["device = 'tpu'", "'cpu', 'cuda'"]),
+        (["device=cuda:x"], ["device = 'cuda:x'", "'cuda:1'"]),
+        (["memory_gib=0"], ["memory_gib = 0", "above 0"]),
+        (
+            ["experiment=sphere", "memory_gib=1e-6"],
+            ["memory_gib = 1e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
+        ),
         (["seed=-1"], ["seed = -1", "at least 0"]),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
         (["evaluation.metrics=[stein,fisher]"], ["evaluation.metrics[1] = 'fisher'", "'pullback'"]),
@@ -155,6 +162,11 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     said = command("device=cuda", f"output={tmp_path}")
     assert isinstance(said, str) and "device = 'cuda'" in said and "must be 'cpu'" in said
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    said = command("device=cuda:2", f"output={tmp_path}")
+    assert isinstance(said, str) and "device = 'cuda:2'" in said and "'cuda:1'" in said
+    check_device("cuda:1")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

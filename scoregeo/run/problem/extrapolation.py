@@ -94,10 +94,7 @@ class ExtrapolationProblem(AbstractProblem):
         """
         count, at = len(self.interpolation.pairs), int(self.reach.argmax())
         rows = {name: path[at : at + count] for name, path in frames.items()}
-        before = self._geodesic.path
-        if self._geodesic.noisy:
-            before = self.decode(before)
-        before = before.cpu()
+        before = self._geodesic_frames
         if len(self.experiment.dataset.shape) == 3:
             true_path = self.interpolation.true_path
             leads = {TRUTH: before if true_path is None else true_path.to(before)}
@@ -118,6 +115,12 @@ class ExtrapolationProblem(AbstractProblem):
         )
         log.info("geodesics to continue: %s; %.2f s", states, outcome.seconds)
         return outcome
+
+    @cached_property
+    def _geodesic_frames(self) -> torch.Tensor:
+        """The geodesics as clean frames, on the CPU."""
+        path = self._geodesic.path
+        return (self.decode(path) if self._geodesic.noisy else path).cpu()
 
     def _truth(self, _: OnStep | None) -> Outcome:
         assert self.true_path is not None

@@ -2,6 +2,7 @@
 prompts.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -9,6 +10,7 @@ from functools import cached_property, partial
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.memory import numbers_at_once
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.metric.base import PathMeasure
@@ -17,6 +19,7 @@ from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import AbstractProblem, MetricOf, OnStep
 from scoregeo.run.problem.interpolation import InterpolationProblem
 from scoregeo.run.problem.outcome import Outcome, concatenated
+from scoregeo.score.condition import PerPoint
 from scoregeo.score.text_to_image import TextModel
 
 
@@ -50,7 +53,9 @@ class LatentProblem(AbstractProblem):
 
     A pair's ends are encoded by the autoencoder and inverted each under its own prompt; between
     them the condition follows the chord (`AlongChord`). A frame of a noisy path is decoded under
-    the prompts mixed in the proportion of its place in the path."""
+    the prompts mixed in the proportion of its place in the path. On a GPU many pairs are encoded,
+    inverted and decoded together. Solves and measures are of one pair: its field is its own, and
+    the certificate's scores serve the measures by being remembered as one batch."""
 
     end_given = True
 
@@ -79,8 +84,10 @@ class LatentProblem(AbstractProblem):
 
     @cached_property
     def parts(self) -> list[InterpolationProblem]:
-        """A problem for each pair. Inverts the ends: not before all settings are checked."""
-        return [self._part(i) for i in range(len(self.pairs))]
+        """A problem for each pair. Inverts the ends, of many pairs together: not before all
+        settings are checked.
+        """
+        return [part for group in self._together(2) for part in self._inverted(group)]
 
     @property
     def noisy(self) -> bool:  # type: ignore[override]  # known once the ends are inverted
@@ -111,21 +118,14 @@ class LatentProblem(AbstractProblem):
         """Paths of latents at the noise level [pairs, points, *shape] to pictures [pairs, points,
         3, H, W].
         """
-        return torch.stack([self._pictures(i, points, noisy=True) for i, points in enumerate(path)])
+        return self._pictures(path, noisy=True)
 
     def frames(
         self, outcome: Outcome, decode: bool, at: torch.Tensor | None = None
     ) -> torch.Tensor | None:
         if outcome.noisy and not decode:
             return None
-        places = [None] * len(outcome.path) if at is None else list(at)
-        rows = zip(outcome.path, places, strict=True)
-        return torch.stack(
-            [
-                self._pictures(i, points, outcome.noisy, place)
-                for i, (points, place) in enumerate(rows)
-            ]
-        )
+        return self._pictures(outcome.path, outcome.noisy, at)
 
     def measure(
         self, path: torch.Tensor, rule: Quadrature, metric_of: MetricOf | None = None
@@ -145,15 +145,38 @@ class LatentProblem(AbstractProblem):
             [part.scores(one[None]) for part, one in zip(self.parts, points, strict=True)]
         )
 
+    def _together(self, points: int) -> list[range]:
+        """Pairs whose `points` points each are inverted or decoded in one batch: as many as the
+        memory limit allows, on a processor one. There a batch of two ends keeps the cores busy, and
+        a pair's numbers are to the last digit those that it has by itself.
+        """
+        pairs = len(self.pairs)
+        if torch.device(self.experiment.settings.device).type == "cpu":
+            return [range(index, index + 1) for index in range(pairs)]
+        size = math.prod(self.model.shape) + self.model.prompts.encode("").numel()
+        count = max(1, numbers_at_once() // (points * size))
+        return [range(first, min(first + count, pairs)) for first in range(0, pairs, count)]
+
     @torch.no_grad()
-    def _part(self, index: int) -> InterpolationProblem:
-        experiment, prompts = self.experiment, self.prompts[index]
-        images = self.pairs.ends[index].to(experiment.settings.device)
-        clean = self.model.encode(images)
-        source = generator(experiment.settings.seed, "noise")
+    def _inverted(self, group: range) -> list[InterpolationProblem]:
+        """The problems of some pairs, their ends encoded and inverted in one batch, each end under
+        its own prompt. Every pair has the same noise, as it would have by itself.
+        """
+        experiment = self.experiment
+        images = self.pairs.ends[group.start : group.stop].to(experiment.settings.device)
+        clean = self.model.encode(images.flatten(0, 1))
+        conditions = [self.model.of_ends(self.prompts[index]).embeddings for index in group]
         lifted = experiment.inversion.lift(
-            clean[None], self.model.field(self.model.of_ends(prompts)), source
+            clean[None],
+            self.model.field(PerPoint(torch.cat(conditions))),
+            generator(experiment.settings.seed, "noise"),
         )
+        ends = zip(group, clean.unflatten(0, (-1, 2)), lifted[0].unflatten(0, (-1, 2)), strict=True)
+        return [self._part(index, one, other[None]) for index, one, other in ends]
+
+    def _part(self, index: int, clean: torch.Tensor, lifted: torch.Tensor) -> InterpolationProblem:
+        """The problem of a pair with the ends `clean` [2, *shape] and `lifted` [1, 2, *shape]."""
+        experiment, prompts = self.experiment, self.prompts[index]
         field = self.model.field(self.model.along(prompts, lifted[0, 0], lifted[0, 1]))
         pair = Pairs(
             clean[:1].cpu(),
@@ -178,21 +201,46 @@ class LatentProblem(AbstractProblem):
 
     @torch.no_grad()
     def _pictures(
-        self, index: int, points: torch.Tensor, noisy: bool, at: torch.Tensor | None = None
+        self, path: torch.Tensor, noisy: bool, at: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The pictures of a path; its ends, the same of every noisy method, are decoded once."""
-        if not noisy:
-            return self.model.decode(points)
-        u = (torch.linspace(0, 1, len(points)) if at is None else at).to(points.device)
-        lifted = self.parts[index].lifted[0]
-        if len(points) < 3 or not torch.equal(points[[0, -1]], lifted):
-            return self._decoded(index, points, u)
-        if index not in self._ends:
-            self._ends[index] = self._decoded(index, lifted, u[[0, -1]])
-        ends = self._ends[index]
-        return torch.cat([ends[:1], self._decoded(index, points[1:-1], u[1:-1]), ends[1:]])
+        """The pictures of paths [pairs, points, *shape]; their ends, the same of every noisy
+        method, are decoded once.
+        """
+        pairs, points = path.shape[:2]
+        u = (torch.linspace(0, 1, points).expand(pairs, -1) if at is None else at).to(path.device)
+        found = []
+        for group in self._together(points):
+            if not noisy:
+                pictures = self.model.decode(path[group.start : group.stop].flatten(0, 1))
+                found += pictures.unflatten(0, (len(group), points))
+                continue
+            shared = [index for index in group if self._shares(index, path[index])]
+            unknown = [index for index in shared if index not in self._ends]
+            self._ends |= self._decoded(
+                {index: path[index, [0, -1]] for index in unknown}, u[:, [0, -1]]
+            )
+            inner = self._decoded({index: path[index, 1:-1] for index in shared}, u[:, 1:-1])
+            whole = self._decoded({i: path[i] for i in group if i not in shared}, u)
+            for index in shared:
+                first, last = self._ends[index].split(1)
+                whole[index] = torch.cat([first, inner[index], last])
+            found += [whole[index] for index in group]
+        return torch.stack(found)
 
-    def _decoded(self, index: int, points: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-        """Pictures of noisy latents at the fractions `u` of the path of pair `index`."""
-        field = self.model.field(self.model.at(self.prompts[index], u))
-        return self.model.decode(self.experiment.inversion.decode(points, field))
+    def _decoded(
+        self, latents: Mapping[int, torch.Tensor], u: torch.Tensor
+    ) -> dict[int, torch.Tensor]:
+        """By pair, the pictures of its noisy `latents` [points, *shape] at the fractions `u`
+        [pairs, points] of its path, in one batch.
+        """
+        if not latents:
+            return {}
+        conditions = [self.model.at(self.prompts[index], u[index]).embeddings for index in latents]
+        field = self.model.field(PerPoint(torch.cat(conditions)))
+        clean = self.experiment.inversion.decode(torch.cat(list(latents.values())), field)
+        pictures = self.model.decode(clean).split([len(one) for one in latents.values()])
+        return dict(zip(latents, pictures, strict=True))
+
+    def _shares(self, index: int, points: torch.Tensor) -> bool:
+        """Whether a path's ends are the pair's own at the noise level."""
+        return len(points) >= 3 and torch.equal(points[[0, -1]], self.parts[index].lifted[0])

@@ -8,6 +8,7 @@ import torch
 
 from scoregeo.baseline.base import CLOSED_FORM
 from scoregeo.solver.base import Step
+from scoregeo.solver.parts import joined_histories
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,7 @@ def closed_form(
 
 
 def concatenated(outcomes: Sequence[Outcome]) -> Outcome:
-    """Outcomes of one pair each as one. The history of a pair that stopped continues with its last
-    step.
-    """
-    steps = max(len(outcome.history) for outcome in outcomes)
-    history = []
-    for k in range(steps):
-        now = [outcome.history[min(k, len(outcome.history) - 1)] for outcome in outcomes]
-        history.append(
-            Step(
-                k,
-                torch.cat([step.energy for step in now]),
-                torch.cat([step.score_evaluations for step in now]),
-            )
-        )
+    """Outcomes of some pairs each as one, their histories as `joined_histories`."""
     first = outcomes[0]
     return Outcome(
         path=torch.cat([outcome.path for outcome in outcomes]),
@@ -88,7 +76,7 @@ def concatenated(outcomes: Sequence[Outcome]) -> Outcome:
         stationarity=None
         if first.stationarity is None
         else torch.cat([_given(o.stationarity) for o in outcomes]),
-        history=tuple(history),
+        history=joined_histories([outcome.history for outcome in outcomes]),
         more={name: torch.cat([outcome.more[name] for outcome in outcomes]) for name in first.more},
         start=tuple(name for outcome in outcomes for name in outcome.start),
         reason=tuple(reason for outcome in outcomes for reason in outcome.reason),

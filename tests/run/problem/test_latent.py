@@ -113,6 +113,34 @@ def test_every_pair_is_what_it_is_by_itself(
     assert outcome.history[-1].energy.shape == (3,)
 
 
+def test_pairs_in_one_batch_are_what_they_are_one_at_a_time(
+    made: LatentProblem, folder: Path, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: encoded, inverted and decoded together, up to single precision."""
+    together = problem(folder, listed)
+    counts: list[int] = []
+    decode = DDIMInversion.decode
+
+    def counted(self: DDIMInversion, points: torch.Tensor, field: ScoreField) -> torch.Tensor:
+        counts.append(len(points))
+        return decode(self, points, field)
+
+    monkeypatch.setattr(DDIMInversion, "decode", counted)
+    monkeypatch.setattr(together, "_together", lambda points: [range(2), range(2, 3)])
+    for one, other in zip(together.parts, made.parts, strict=True):
+        assert torch.allclose(one.clean, other.clean, atol=1e-4)
+        assert torch.allclose(one.lifted, other.lifted, atol=1e-3)
+    inner = made.methods()["lerp_noise"](None).path[:, 1:-1]
+    ends = torch.cat([part.lifted for part in together.parts])
+    joined = torch.cat([ends[:, :1], inner, ends[:, 1:]], 1)
+    frames = together.decode(joined)
+    assert counts == [4, 6, 2, 3]  # ends of two pairs, their inner points; those of the third
+    assert torch.allclose(frames, made.decode(joined), atol=1e-3)
+    counts.clear()
+    assert torch.equal(together.decode(joined)[:, [0, -1]], frames[:, [0, -1]])
+    assert counts == [6, 3]  # the ends are kept
+
+
 def test_prompts_follow_the_chord_of_the_lifted_ends(made: LatentProblem) -> None:
     for part, prompts in zip(made.parts, made.prompts, strict=True):
         condition = part.experiment.field.score.inner.inner.condition  # type: ignore[attr-defined]

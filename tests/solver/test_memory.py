@@ -1,0 +1,45 @@
+"""Peak memory of a solve under a limit, measured in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+CHILD = """
+import json, resource, sys, torch, scoregeo
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
+
+pairs, limit = int(sys.argv[1]), float(sys.argv[2])
+score = scoregeo.SphereScore(dimension=2, ambient=4096, dtype=torch.float32)
+metric = scoregeo.SteinMetric(scoregeo.ScoreField(score, 0.1), lam=10.0)
+ends = torch.zeros(pairs, 2, 4096)
+ends[:, :, :3] = torch.nn.functional.normalize(
+    torch.randn(pairs, 2, 3, generator=torch.Generator().manual_seed(0)), dim=2
+)
+solver = scoregeo.GaussNewton(num_points=33, subnodes=4, max_iterations=2)
+start = scoregeo.linear(ends, 33)
+solver.solve(metric, start[:1])  # what is loaded once
+before = peak()
+with scoregeo.memory_limit(limit):
+    energy = solver.solve(metric, start).energy.tolist()
+print(json.dumps({"gib": peak() - before, "energy": energy}))
+"""
+
+
+def solved(pairs: int, limit: float) -> dict[str, list[float] | float]:
+    words = [sys.executable, "-c", CHILD, str(pairs), str(limit)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    found: dict[str, list[float] | float] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
+def test_the_peak_stays_below_the_limit_whatever_the_number_of_pairs() -> None:
+    whole, bounded = solved(24, 8.0), solved(24, 0.3)
+    assert float(whole["gib"]) > 0.4  # type: ignore[arg-type]  # all pairs at once
+    assert float(bounded["gib"]) < 0.3  # type: ignore[arg-type]
+    assert bounded["energy"] == pytest.approx(whole["energy"], rel=1e-5)  # float32
