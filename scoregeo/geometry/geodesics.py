@@ -21,7 +21,7 @@ _MAX_SUBNODES = (
     4  # adaptive refinement: where the path tunnels, up to this many sub-nodes a segment
 )
 # Of the solver of several starts: where the landscape needs them, it has narrow ridges as well
-_HARD: dict[str, Any] = {"subnodes": 4, "max_subnodes": 16, "max_iterations": 150}
+_HARD: dict[str, Any] = {"quadrature": "simpson", "subnodes": 4, "max_iterations": 150}
 
 
 def geodesic(

@@ -41,11 +41,11 @@ class ModesInitializer(AbstractInitializer):
     shortest path are measured.
 
     Costs `lines * points_a_line * (steps + 1) + 2` score evaluations a pair, and 9 or less for each
-    edge measured, usually fewer than those in all.
+    edge measured: in the plane about as many again.
 
     Attributes:
         lines, points_a_line, steps, neighbours: see above.
-        amplitude: of the bent lines, as a share of |b - a|.
+        amplitude: of the bent lines on average, as a share of |b - a|; it rises from line to line.
         reach: first step's length, as a share of |b - a|.
         seed: of the bent lines.
     """
@@ -113,7 +113,8 @@ class ModesInitializer(AbstractInitializer):
 
         lines = [linear(ends, per_line + 2)]
         for k in range(1, self.lines):
-            bend = PerturbedInitializer(self.amplitude, seed=self.seed + k)
+            amplitude = 2 * self.amplitude * k / self.lines
+            bend = PerturbedInitializer(amplitude, seed=self.seed + k)
             lines.append(bent(bend, ends, per_line + 2))
         tips = ends[0].flatten(1).double()
         x = torch.cat([line[0, 1:-1] for line in lines]).flatten(1).double()

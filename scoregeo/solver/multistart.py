@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -10,12 +10,13 @@ import torch
 from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.base import FAILED, STALLED, AbstractSolver, Solution, Step
+from scoregeo.solver.base import BUDGET, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.certificate import energy_on
 from scoregeo.solver.conclude import conclude
 
 # On which all starts, and the paths that come of them, are certified alike
 RULE = Quadrature("trapezoid", 16)
+_SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 _KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
 
@@ -31,6 +32,10 @@ def solve_multistart(
     Returns the solution of the pairs, and which start each kept, [pairs] int64. No path costs more
     than its start: where the solver's does, it is replaced by the start, and the pair is `stalled`.
     A start that is not finite, or along which the score is not, is left out.
+
+    In a landscape that needs several starts the last few per cent of the energy come slowly: of
+    several, the path kept is solved on from where it `stalled` or ran `out_of_budget`, by the same
+    solver without continuation, with a hundredth of the tolerance and twice the iterations.
 
     Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
     pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
@@ -83,7 +88,64 @@ def solve_multistart(
         certificate_evaluations=(certificates + spent.view(pairs, count)).sum(1),
         history=tuple(step_at(step, kept) for step in solution.history),
     )
-    return found, kept
+    return (_finished(solver, metric, found, on_step) if count > 1 else found), kept
+
+
+def _finished(
+    solver: AbstractSolver,
+    metric: AbstractMetric,
+    found: Solution,
+    on_step: Callable[[Step], None] | None,
+) -> Solution:
+    """The solution with pairs that are stalled or out of budget solved on, where that pays."""
+    late = torch.tensor([status in (STALLED, BUDGET) for status in found.status])
+    rows, closer = late.nonzero()[:, 0], _closer(solver)
+    if closer is None or len(rows) == 0:
+        return found
+    steps = list(found.history)
+
+    def keep(step: Step) -> None:
+        energy, evaluations = steps[-1].energy.clone(), found.score_evaluations.clone()
+        energy[rows], evaluations[rows] = step.energy, evaluations[rows] + step.score_evaluations
+        steps.append(Step(len(found.history) - 1 + step.iteration, energy, evaluations))
+        if on_step is not None and step.path is not None:
+            path = found.path.clone()
+            path[rows] = step.path
+            on_step(replace(steps[-1], path=path))
+
+    start = found.path[rows]
+    solution = closer.solve(metric, start, keep)
+    after, spent = _certified(metric, solution.path)
+    better = after <= found.certified_energy[rows]
+    evaluations, certificates, iterations = (
+        getattr(found, name).index_add(0, rows, getattr(solution, name))
+        for name in ("score_evaluations", "certificate_evaluations", "iterations")
+    )
+    won = better.nonzero()[:, 0]
+    solution = replace(solution, certified_energy=after)
+    whole = _replaced(found, rows[won], replace(solution, **_rows_of(solution, won, len(rows))))
+    return replace(
+        whole,
+        iterations=iterations,
+        score_evaluations=evaluations,
+        certificate_evaluations=certificates.index_add(0, rows, spent),
+        seconds=found.seconds + solution.seconds,
+        history=tuple(steps),
+    )
+
+
+def _closer(solver: AbstractSolver) -> AbstractSolver | None:
+    """The solver for a path that is near a minimum; None for one without these settings."""
+    names = {item.name for item in fields(solver)} if is_dataclass(solver) else set()
+    if not {"tolerance", "max_iterations"} <= names:
+        return None
+    settings = {
+        "tolerance": solver.tolerance / 100,  # type: ignore[attr-defined]
+        "max_iterations": 2 * solver.max_iterations,  # type: ignore[attr-defined]
+        "continuation": False,
+        "coarsest": None,
+    }
+    return replace(solver, **{key: value for key, value in settings.items() if key in names})
 
 
 def _certified(metric: AbstractMetric, paths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,25 +185,24 @@ def _none_above_start(
         history=[],
         began=time.perf_counter(),
     )
-    return replace(_replaced(solution, raised, again), certified_energy=certified)
+    spent = solution.certificate_evaluations.index_add(0, raised, again.certificate_evaluations)
+    whole = _replaced(solution, raised, again)
+    return replace(whole, certified_energy=certified, certificate_evaluations=spent)
 
 
 def _replaced(solution: Solution, rows: torch.Tensor, by: Solution) -> Solution:
-    """The solution with `rows` taken from another; evaluations of certificates add up."""
+    """The solution with `rows` taken from another, evaluations left as they are."""
     found: dict[str, Any] = {}
     for item in fields(solution):
         old, new = getattr(solution, item.name), getattr(by, item.name)
-        if item.name == "certificate_evaluations":
-            found[item.name] = old.index_add(0, rows, new)
-        elif isinstance(old, torch.Tensor):
+        if item.name in _SUMMED:
+            continue
+        if isinstance(old, torch.Tensor):
             found[item.name] = old.index_copy(0, rows.to(old.device), new.to(old))
         elif item.name in ("status", "reason"):
             places = dict(zip(rows.tolist(), new, strict=True))
             found[item.name] = tuple(places.get(row, one) for row, one in enumerate(old))
     return replace(solution, **found)
-
-
-_SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 
 
 def _rows_of(solution: Solution, rows: torch.Tensor, size: int) -> dict[str, Any]:

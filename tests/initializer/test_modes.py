@@ -10,7 +10,14 @@ from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from tests.fields import MixtureScore
-from tests.initializer.cases import across_ends, counted_gap_metric, given, metric_of, open_ring
+from tests.initializer.cases import (
+    across_ends,
+    counted_gap_metric,
+    given,
+    metric_of,
+    open_ring,
+    ring_metric,
+)
 
 FINE = Quadrature("trapezoid", 16)
 
@@ -29,7 +36,8 @@ def test_ascents_end_at_the_modes() -> None:
         assert field is not None
         points, scores, _ = ModesInitializer(steps=40)._met(field, ends)
         distance = torch.cdist(points, centres)
-        assert float(distance.min(0).values.max()) < 0.02
+        apart = 0.01 * float((ends[0, 1] - ends[0, 0]).norm())  # nodes nearer than that are one
+        assert float(distance.min(0).values.max()) < 1.5 * apart
         torch.testing.assert_close(scores, field(points))
 
 
@@ -39,7 +47,7 @@ def test_the_way_goes_round_the_gap() -> None:
     metric, _ = counted_gap_metric()
     path = made(ends, 65)
     assert torch.equal(path[:, [0, -1]], ends)
-    assert path[0].norm(dim=1).min() > 0.8  # near the ring all the way
+    assert path[0, :, 0].max() > 0.5  # round the side that has no gap
     assert float(metric.energy(path, FINE)) < 0.1 * float(metric.energy(linear(ends, 65), FINE))
 
 
@@ -57,7 +65,8 @@ def test_pairs_types_and_equal_ends() -> None:
     both = torch.cat([across_ends(), across_ends().flip(1)])
     together = made(both, 17)
     assert torch.equal(together[:1], made(both[:1], 17)) and together.isfinite().all()
-    single = made(across_ends().float(), 17)
+    metric = ring_metric(torch.float32)
+    single = ModesInitializer().prepare(metric, given(open_ring()))(across_ends().float(), 17)
     assert single.dtype == torch.float32 and single.isfinite().all()
     same = across_ends()[:, [0, 0]]
     assert torch.equal(made(same, 5), linear(same, 5))

@@ -7,6 +7,10 @@ import pytest
 import torch
 
 import scoregeo
+from scoregeo.initializer.graph import GraphInitializer
+from scoregeo.initializer.lerp import LerpInitializer
+from scoregeo.initializer.modes import ModesInitializer
+from scoregeo.initializer.perturbed import PerturbedInitializer
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -16,8 +20,16 @@ from scoregeo.solver.base import Solution
 from tests.solver.mixtures import FINE, Landscape, landscape, reference
 
 RULE = Quadrature("trapezoid", FINE)
-POINTS = 48
-STARTS = ("lerp", "perturbed", "modes", "graph")
+POINTS = 32
+HARD = 7  # one start: 1.19 times the best energy
+STARTS = {
+    "lerp": LerpInitializer(),
+    "modes": ModesInitializer(),
+    "graph": GraphInitializer(400, cache=False),
+    "bent": PerturbedInitializer(0.3, seed=0),
+    "more bent": PerturbedInitializer(0.5, seed=1),
+    "otherwise bent": PerturbedInitializer(0.3, seed=2),
+}
 
 
 def metric_of(case: Landscape) -> SteinMetric:
@@ -58,8 +70,8 @@ def test_the_reference_is_measured_as_the_metric_is() -> None:
 
 
 def test_several_starts_where_one_fails() -> None:
-    assert ratio(NUMBER) < 1.01
-    case = landscape(NUMBER)
+    assert ratio(HARD) < 1.01
+    case = landscape(HARD)
     one = scoregeo.geodesic(case.score, *case.ends, case.sigma, lam=case.lam, num_points=POINTS)
     assert float(metric_of(case).energy(one.path, RULE)) > 1.1 * reference(case, POINTS)[0]
 
