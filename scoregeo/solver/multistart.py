@@ -16,6 +16,7 @@ from scoregeo.solver.conclude import conclude
 
 # On which all starts, and the paths that come of them, are certified alike
 RULE = Quadrature("trapezoid", 16)
+_FINISHED = 2  # starts that are solved on
 _SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 _KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
@@ -34,8 +35,8 @@ def solve_multistart(
     A start that is not finite, or along which the score is not, is left out.
 
     In a landscape that needs several starts the last few per cent of the energy come slowly: of
-    several, the path kept is solved on from where it `stalled` or ran `out_of_budget`, by the same
-    solver without continuation, with a hundredth of the tolerance and twice the iterations.
+    several, the best two paths are solved on from where they `stalled` or ran `out_of_budget`, by
+    the same solver without continuation, a hundredth of the tolerance and twice the iterations.
 
     Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
     pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
@@ -75,10 +76,16 @@ def solve_multistart(
         path = None if step.path is None else step.path[place[everyone, best]]
         on_step(replace(step_at(step, best), path=path))
 
-    solution = solver.solve(metric, flat[rows], None if on_step is None else best_of)
+    report = None if on_step is None else best_of
+    solution = solver.solve(metric, flat[rows], report)
     after, also_spent = _certified(metric, solution.path)
     solution = _none_above_start(metric, solution, flat[rows], before[rows], after)
-    kept = spread(solution.certified_energy, torch.inf).argmin(1)
+    energy = spread(solution.certified_energy, torch.inf)
+    if count > 1:
+        best = place.gather(1, energy.argsort(1)[:, :_FINISHED]).flatten()
+        solution = _finished(solver, metric, solution, best[best >= 0], report)
+        energy = spread(solution.certified_energy, torch.inf)
+    kept = energy.argmin(1)
     chosen = place[everyone, kept]
     certificates = spread(solution.certificate_evaluations + also_spent, 0)
     found = replace(
@@ -88,49 +95,47 @@ def solve_multistart(
         certificate_evaluations=(certificates + spent.view(pairs, count)).sum(1),
         history=tuple(step_at(step, kept) for step in solution.history),
     )
-    return (_finished(solver, metric, found, on_step) if count > 1 else found), kept
+    return found, kept
 
 
 def _finished(
     solver: AbstractSolver,
     metric: AbstractMetric,
     found: Solution,
+    rows: torch.Tensor,
     on_step: Callable[[Step], None] | None,
 ) -> Solution:
-    """The solution with pairs that are stalled or out of budget solved on, where that pays."""
-    late = torch.tensor([status in (STALLED, BUDGET) for status in found.status])
-    rows, closer = late.nonzero()[:, 0], _closer(solver)
-    if closer is None or len(rows) == 0:
+    """The solution with those of its `rows` that stalled or ran out of budget solved on, where that
+    lowers their energy.
+    """
+    late = [row for row in rows.tolist() if found.status[row] in (STALLED, BUDGET)]
+    rows, closer = torch.tensor(late, dtype=torch.int64), _closer(solver)
+    if closer is None or not late:
         return found
-    steps = list(found.history)
+    history, spent = list(found.history), found.score_evaluations
 
     def keep(step: Step) -> None:
-        energy, evaluations = steps[-1].energy.clone(), found.score_evaluations.clone()
-        energy[rows], evaluations[rows] = step.energy, evaluations[rows] + step.score_evaluations
-        steps.append(Step(len(found.history) - 1 + step.iteration, energy, evaluations))
+        """A step of some as one of all."""
+        energy = history[-1].energy.index_copy(0, rows, step.energy)
+        evaluations = spent.index_add(0, rows, step.score_evaluations)
+        history.append(Step(len(history), energy, evaluations))
         if on_step is not None and step.path is not None:
-            path = found.path.clone()
-            path[rows] = step.path
-            on_step(replace(steps[-1], path=path))
+            path = found.path.index_copy(0, rows.to(found.path.device), step.path)
+            on_step(replace(history[-1], path=path))
 
-    start = found.path[rows]
-    solution = closer.solve(metric, start, keep)
-    after, spent = _certified(metric, solution.path)
-    better = after <= found.certified_energy[rows]
-    evaluations, certificates, iterations = (
-        getattr(found, name).index_add(0, rows, getattr(solution, name))
-        for name in ("score_evaluations", "certificate_evaluations", "iterations")
-    )
-    won = better.nonzero()[:, 0]
+    solution = closer.solve(metric, found.path[rows], keep)
+    after, also_spent = _certified(metric, solution.path)
     solution = replace(solution, certified_energy=after)
-    whole = _replaced(found, rows[won], replace(solution, **_rows_of(solution, won, len(rows))))
+    better = (after <= found.certified_energy[rows]).nonzero()[:, 0]
+    winners = replace(solution, **_rows_of(solution, better, len(rows)))
+    certificates = solution.certificate_evaluations + also_spent
     return replace(
-        whole,
-        iterations=iterations,
-        score_evaluations=evaluations,
-        certificate_evaluations=certificates.index_add(0, rows, spent),
+        _replaced(found, rows[better], winners),
+        iterations=found.iterations.index_add(0, rows, solution.iterations),
+        score_evaluations=spent.index_add(0, rows, solution.score_evaluations),
+        certificate_evaluations=found.certificate_evaluations.index_add(0, rows, certificates),
         seconds=found.seconds + solution.seconds,
-        history=tuple(steps),
+        history=tuple(history),
     )
 
 
