@@ -21,7 +21,9 @@ Field = Callable[[torch.Tensor], torch.Tensor]
 _RULE = Quadrature("trapezoid", 8)  # of the edges that a shortest path uses
 _ROUNDS = 40  # of measuring the edges of the shortest path
 _LONGER, _SHORTER = 1.3, 0.4  # an ascent's next step where the score keeps its direction, or turns
-_APART = 0.01  # of |b - a|: nodes nearer than that are one
+# Of |b - a|: nodes nearer than the first are one; edges lead to the nearest of all that are left,
+# and of those left at each larger distance, so that clusters of nodes are connected
+_APART = (0.01, 0.05, 0.2)
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class ModesInitializer(AbstractInitializer):
     from it at random (`perturbed`). Each follows the score uphill for `steps` steps, the first
     `reach |b - a|` long, longer by 1.3 where the score keeps its direction and shorter by 0.4 where
     it turns, so that it ends at a mode whatever the mode's width. The points met are the nodes of a
-    graph: edges lead to the nearest `neighbours`, along the lines and along the ascents. An edge is
-    first taken to be as long as the scores s at its ends say, with `f = s.d` linear along it,
+    graph: edges lead to the nearest `neighbours`, at three scales, and along lines and ascents. An
+    edge is first taken to be as long as the scores s at its ends say, with `f = s.d` linear along
+    it,
 
         sqrt( |d|^2 + lam ( mean(f)^2 + (f_1 - f_0)^2 / 12 ) ),
 
@@ -90,8 +93,12 @@ class ModesInitializer(AbstractInitializer):
         if torch.equal(ends[:, 0], ends[:, 1]):
             return linear(ends, num_points)
         points, scores, chains = self._met(energy.field, ends)
-        near = nearest_edges(points, min(self.neighbours, len(points) - 1))
-        edges = np.unique(np.sort(np.concatenate([near, chains]), 1), axis=0)
+        chord = float((points[1] - points[0]).norm())
+        edges = [chains]
+        for apart in _APART:
+            kept, _ = _thinned(points, apart * chord)
+            edges.append(kept[nearest_edges(points[kept], min(self.neighbours, len(kept) - 1))])
+        edges = np.unique(np.sort(np.concatenate(edges), 1), axis=0)
         edges = edges[edges[:, 0] < edges[:, 1]]
         lengths = _estimated(points, scores, edges, energy.lam)
         nodes = points.to(ends).unflatten(1, ends.shape[2:])
@@ -129,7 +136,7 @@ class ModesInitializer(AbstractInitializer):
             turned = (scores[-1] * slope).sum(1, keepdim=True) < 0
             step = step * torch.where(turned, _SHORTER, _LONGER)
         points, found = torch.cat(met), torch.cat(scores)
-        kept, stands_for = _thinned(points, _APART * float(chord))
+        kept, stands_for = _thinned(points, _APART[0] * float(chord))
         return points[kept], found[kept], stands_for[self._chains()]
 
     def _chains(self) -> np.ndarray:

@@ -16,7 +16,8 @@ from scoregeo.solver.conclude import conclude
 
 # On which all starts, and the paths that come of them, are certified alike
 RULE = Quadrature("trapezoid", 16)
-_FINISHED = 2  # starts that are solved on
+_FINISHED = 2  # starts of a pair that are solved on,
+_NEAR = 1.1  # of those whose energy is at most this many times its least
 _SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 _KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
@@ -35,8 +36,9 @@ def solve_multistart(
     A start that is not finite, or along which the score is not, is left out.
 
     In a landscape that needs several starts the last few per cent of the energy come slowly: of
-    several, the best two paths are solved on from where they `stalled` or ran `out_of_budget`, by
-    the same solver without continuation, a hundredth of the tolerance and twice the iterations.
+    several, the best two paths, if within a tenth, are solved on from where they `stalled` or ran
+    `out_of_budget`: without continuation, to a hundredth of the tolerance, in at most twice the
+    iterations.
 
     Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
     pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
@@ -82,8 +84,9 @@ def solve_multistart(
     solution = _none_above_start(metric, solution, flat[rows], before[rows], after)
     energy = spread(solution.certified_energy, torch.inf)
     if count > 1:
-        best = place.gather(1, energy.argsort(1)[:, :_FINISHED]).flatten()
-        solution = _finished(solver, metric, solution, best[best >= 0], report)
+        near = energy <= _NEAR * energy.min(1, keepdim=True).values
+        near &= energy.argsort(1).argsort(1) < _FINISHED
+        solution = _finished(solver, metric, solution, place[near], report)
         energy = spread(solution.certified_energy, torch.inf)
     kept = energy.argmin(1)
     chosen = place[everyone, kept]

@@ -53,11 +53,8 @@ def test_the_way_goes_round_the_gap() -> None:
 
 def test_the_cost_is_counted_and_bounded() -> None:
     metric, score = counted_gap_metric()
-    starter = ModesInitializer(lines=3, points_a_line=5, steps=4).prepare(
-        metric, given(open_ring())
-    )
-    starter(across_ends(), 17)
-    ascents = 3 * 5 * (4 + 1) + 2
+    ModesInitializer().prepare(metric, given(open_ring()))(across_ends(), 17)
+    ascents = 8 * 16 * (12 + 1) + 2
     assert ascents < score.count <= 3 * ascents
 
 
