@@ -18,6 +18,7 @@ from scoregeo.solver.conclude import conclude
 RULE = Quadrature("trapezoid", 16)
 _FINISHED = 2  # starts of a pair that are solved on,
 _NEAR = 1.1  # of those whose energy is at most this many times its least
+_RESOLVED = 1.01  # certified over own energy from which the solver's rule is too coarse
 _SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 _KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
@@ -36,9 +37,9 @@ def solve_multistart(
     A start that is not finite, or along which the score is not, is left out.
 
     In a landscape that needs several starts the last few per cent of the energy come slowly: of
-    several, the best two paths, if within a tenth, are solved on from where they `stalled` or ran
-    `out_of_budget`: without continuation, to a hundredth of the tolerance, in at most twice the
-    iterations.
+    several, the best two paths, if within a tenth, are solved on where they `stalled`, ran
+    `out_of_budget` or are certified over 1 % above their own energy: without continuation, to a
+    hundredth of the tolerance, in at most twice the iterations, and there on twice the sub-nodes.
 
     Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
     pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
@@ -108,12 +109,13 @@ def _finished(
     rows: torch.Tensor,
     on_step: Callable[[Step], None] | None,
 ) -> Solution:
-    """The solution with those of its `rows` that stalled or ran out of budget solved on, where that
-    lowers their energy.
+    """The solution with those of its `rows` that stalled, ran out of budget or are not resolved
+    solved on, where that lowers their energy.
     """
-    late = [row for row in rows.tolist() if found.status[row] in (STALLED, BUDGET)]
-    rows, closer = torch.tensor(late, dtype=torch.int64), _closer(solver)
-    if closer is None or not late:
+    coarse = found.certified_energy[rows] > _RESOLVED * found.energy[rows]
+    stopped = torch.tensor([found.status[row] in (STALLED, BUDGET) for row in rows.tolist()])
+    rows, closer = rows[coarse | stopped], _closer(solver, bool(coarse.any()))
+    if closer is None or len(rows) == 0:
         return found
     history, spent = list(found.history), found.score_evaluations
 
@@ -142,8 +144,10 @@ def _finished(
     )
 
 
-def _closer(solver: AbstractSolver) -> AbstractSolver | None:
-    """The solver for a path that is near a minimum; None for one without these settings."""
+def _closer(solver: AbstractSolver, finer: bool) -> AbstractSolver | None:
+    """The solver for a path that is near a minimum, on twice the sub-nodes if `finer`; None for one
+    without these settings.
+    """
     names = {item.name for item in fields(solver)} if is_dataclass(solver) else set()
     if not {"tolerance", "max_iterations"} <= names:
         return None
@@ -153,6 +157,9 @@ def _closer(solver: AbstractSolver) -> AbstractSolver | None:
         "continuation": False,
         "coarsest": None,
     }
+    if finer and not getattr(solver, "adaptive", False):  # which chooses its own
+        settings["subnodes"] = 2 * getattr(solver, "subnodes", 1)
+        settings["max_subnodes"] = None
     return replace(solver, **{key: value for key, value in settings.items() if key in names})
 
 
