@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.initializer.base import AbstractInitializer, References
-from scoregeo.initializer.several import several, solve_from_several
+from scoregeo.initializer.several import SeveralInitializer, several, solve_from_several
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.score.base import AbstractScore, CountingScore
@@ -20,8 +20,14 @@ from scoregeo.solver.gauss_newton import GaussNewton
 _MAX_SUBNODES = (
     4  # adaptive refinement: where the path tunnels, up to this many sub-nodes a segment
 )
-# Of the solver of several starts: where the landscape needs them, it has narrow ridges as well
-_HARD: dict[str, Any] = {"quadrature": "simpson", "subnodes": 4, "max_iterations": 150}
+_HARD_SUBNODES = 16  # the same, from several starts
+# Of the solver that has the last word there: configs/solver/gauss_newton_fine.yaml
+_FINE: dict[str, Any] = {
+    "subnodes": 8,
+    "continuation": False,
+    "tolerance": 1e-5,
+    "max_iterations": 300,
+}
 
 
 def geodesic(
@@ -34,7 +40,7 @@ def geodesic(
     num_points: int = 64,
     solver: AbstractSolver | None = None,
     start: torch.Tensor | None = None,
-    starts: Iterable[str] | Mapping[str, AbstractInitializer] | None = None,
+    starts: Iterable[str] | Mapping[str, AbstractInitializer] | SeveralInitializer | None = None,
     references: torch.Tensor | None = None,
 ) -> Solution:
     """Geodesics of `g(x) = I + lam s(x) s(x)^T` between the points `a` and `b`.
@@ -46,7 +52,8 @@ def geodesic(
         sigma: noise level in data units, above 0; None with a `ScoreField`.
         lam: weight of the score, at least 0, in units of (data units)^2.
         num_points: points of a path, both ends counted, at least 2.
-        solver: None: Gauss-Newton with adaptive refinement; with `starts`, on a finer rule.
+        solver: None: Gauss-Newton with adaptive refinement; with `starts`, the best two of each
+            pair are then solved on with 8 sub-nodes a segment.
         start: [pairs, num_points, *shape]; None: the straight line. It decides which local minimum
             is found.
         starts: multi-start: solve from each of these, and keep of each pair the path of least
@@ -93,8 +100,11 @@ def geodesic(
     if starts is not None:
         if start is not None:
             raise ConfigError("start and starts are not allowed together: leave one out.")
-        chosen = GaussNewton(num_points, **_HARD) if solver is None else solver
-        return _best(field, lam, ends, chosen, starts, references)
+        if solver is None:
+            every = several(starts, GaussNewton(num_points, **_FINE))
+            chosen = GaussNewton(num_points, max_subnodes=_HARD_SUBNODES)
+            return _best(field, lam, ends, chosen, every, references)
+        return _best(field, lam, ends, solver, several(starts), references)
     chosen = GaussNewton(num_points, max_subnodes=_MAX_SUBNODES) if solver is None else solver
     path = linear(ends, chosen.num_points) if start is None else start
     return chosen.solve(SteinMetric(field, lam), path)
@@ -105,13 +115,13 @@ def _best(
     lam: float,
     ends: torch.Tensor,
     solver: AbstractSolver,
-    starts: Iterable[str] | Mapping[str, AbstractInitializer],
+    starts: SeveralInitializer,
     references: torch.Tensor | None,
 ) -> Solution:
     """The best of several starts, the evaluations of making them counted."""
     metric = SteinMetric(replace(field, score=CountingScore(field.score)), lam)
     given: References | None = None if references is None else lambda count: references[:count]
-    return solve_from_several(solver, metric, ends, several(starts), given)
+    return solve_from_several(solver, metric, ends, starts, given)
 
 
 def _field(

@@ -42,9 +42,16 @@ class SeveralInitializer:
     many times the solver's work.
 
     It is no initializer itself, for it gives a pair more than one path: `parts` gives its
-    initializers, `solve_multistart` chooses."""
+    initializers, `solve_multistart` chooses.
+
+    Attributes:
+        starts: the initializers.
+        finish: a solver that solves on from each pair's best two, as many points as the run's
+            solver has, whatever its own `num_points`; None: the run's solver has the last word.
+    """
 
     starts: Mapping[str, AbstractInitializer]
+    finish: AbstractSolver | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.starts, Mapping) or not self.starts:
@@ -58,11 +65,17 @@ class SeveralInitializer:
                     f"initializer.starts.{name} is a {type(start).__name__}: it must be an"
                     " initializer that gives one path."
                 )
+        if not (self.finish is None or isinstance(self.finish, AbstractSolver)):
+            raise bad_value("initializer.finish", self.finish, "a solver or null")
 
     def check(self, metric: AbstractMetric) -> None:
-        """Raise ConfigError where one of the starts cannot be made for the metric."""
+        """Raise ConfigError where one of the starts cannot be made for the metric, or the last
+        solver does not serve it.
+        """
         for start in self.starts.values():
             start.check(metric)
+        if self.finish is not None:
+            self.finish.check(metric)
 
 
 Initializer = AbstractInitializer | SeveralInitializer
@@ -77,20 +90,32 @@ def parts(name: str, initializer: Initializer) -> Mapping[str, AbstractInitializ
     )
 
 
-def several(starts: Iterable[str] | Mapping[str, AbstractInitializer]) -> SeveralInitializer:
-    """Starts by the names of `NAMED`, each with its default settings, or initializers by any names.
+def finish_of(initializer: Initializer, num_points: int) -> AbstractSolver | None:
+    """The solver that has the last word on paths of so many points, if there is one."""
+    last = initializer.finish if isinstance(initializer, SeveralInitializer) else None
+    return None if last is None else replace(last, num_points=num_points)  # type: ignore[type-var]
+
+
+def several(
+    starts: Iterable[str] | Mapping[str, AbstractInitializer] | SeveralInitializer,
+    finish: AbstractSolver | None = None,
+) -> SeveralInitializer:
+    """Starts by the names of `NAMED`, each with its default settings, or initializers by any names;
+    a `SeveralInitializer` as it is.
 
     Raises ConfigError for a name that is not known, and where there is no start.
     """
+    if isinstance(starts, SeveralInitializer):
+        return starts
     if isinstance(starts, Mapping):
-        return SeveralInitializer(starts)
+        return SeveralInitializer(starts, finish)
     names = [starts] if isinstance(starts, str) else list(starts)
     for name in names:
         if name not in NAMED:
             raise bad_value("starts", name, f"one of {', '.join(NAMED)}")
     if not names:
         raise bad_value("starts", names, f"one or more of {', '.join(NAMED)}")
-    return SeveralInitializer({name: NAMED[name]() for name in names})
+    return SeveralInitializer({name: NAMED[name]() for name in names}, finish)
 
 
 def starters(
@@ -155,7 +180,9 @@ def solve_from_several(
         return replace(step, score_evaluations=step.score_evaluations + making)
 
     report = None if on_step is None else lambda step: on_step(whole(step))
-    solution, kept = solve_multistart(solver, metric, torch.stack(paths, 1), report)
+    solution, kept = solve_multistart(
+        solver, metric, torch.stack(paths, 1), report, finish_of(starts, solver.num_points)
+    )
     names = tuple(made)
     return replace(
         solution,

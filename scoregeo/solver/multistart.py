@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -10,15 +10,13 @@ import torch
 from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.base import BUDGET, FAILED, STALLED, AbstractSolver, Solution, Step
+from scoregeo.solver.base import FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.certificate import energy_on
 from scoregeo.solver.conclude import conclude
 
 # On which all starts, and the paths that come of them, are certified alike
 RULE = Quadrature("trapezoid", 16)
-_FINISHED = 2  # starts of a pair that are solved on,
-_NEAR = 1.1  # of those whose energy is at most this many times its least
-_RESOLVED = 1.01  # certified over own energy from which the solver's rule is too coarse
+_FINISHED = 2  # starts of a pair that are solved on
 _SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 _KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
@@ -28,6 +26,7 @@ def solve_multistart(
     metric: AbstractMetric,
     starts: torch.Tensor,
     on_step: Callable[[Step], None] | None = None,
+    finish: AbstractSolver | None = None,
 ) -> tuple[Solution, torch.Tensor]:
     """Solve from all starts [pairs, starts, points, *shape] as one batch, and keep of each pair the
     path of least certified energy, measured on 16 sub-nodes a segment (`RULE`).
@@ -36,10 +35,9 @@ def solve_multistart(
     than its start: where the solver's does, it is replaced by the start, and the pair is `stalled`.
     A start that is not finite, or along which the score is not, is left out.
 
-    In a landscape that needs several starts the last few per cent of the energy come slowly: of
-    several, the best two paths, if within a tenth, are solved on where they `stalled`, ran
-    `out_of_budget` or are certified over 1 % above their own energy: without continuation, to a
-    hundredth of the tolerance, in at most twice the iterations, and there on twice the sub-nodes.
+    `finish`: a solver, of as many points, that solves on from each pair's best two: in a landscape
+    that needs several starts the last few per cent of the energy come slowly, and on a fine rule.
+    What it finds is taken where its certified energy is lower.
 
     Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
     pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
@@ -84,10 +82,9 @@ def solve_multistart(
     after, also_spent = _certified(metric, solution.path)
     solution = _none_above_start(metric, solution, flat[rows], before[rows], after)
     energy = spread(solution.certified_energy, torch.inf)
-    if count > 1:
-        near = energy <= _NEAR * energy.min(1, keepdim=True).values
-        near &= energy.argsort(1).argsort(1) < _FINISHED
-        solution = _finished(solver, metric, solution, place[near], report)
+    if finish is not None:
+        best = energy.argsort(1).argsort(1) < _FINISHED
+        solution = _finished(finish, metric, solution, place[best & (place >= 0)], report)
         energy = spread(solution.certified_energy, torch.inf)
     kept = energy.argmin(1)
     chosen = place[everyone, kept]
@@ -109,26 +106,20 @@ def _finished(
     rows: torch.Tensor,
     on_step: Callable[[Step], None] | None,
 ) -> Solution:
-    """The solution with those of its `rows` that stalled, ran out of budget or are not resolved
-    solved on, where that lowers their energy.
-    """
-    coarse = found.certified_energy[rows] > _RESOLVED * found.energy[rows]
-    stopped = torch.tensor([found.status[row] in (STALLED, BUDGET) for row in rows.tolist()])
-    rows, closer = rows[coarse | stopped], _closer(solver, bool(coarse.any()))
-    if closer is None or len(rows) == 0:
-        return found
+    """The solution with `rows` solved on, where that lowers their certified energy."""
     history, spent = list(found.history), found.score_evaluations
 
     def keep(step: Step) -> None:
         """A step of some as one of all."""
-        energy = history[-1].energy.index_copy(0, rows, step.energy)
+        last = history[-1].energy if history else found.energy
+        energy = last.index_copy(0, rows, step.energy)
         evaluations = spent.index_add(0, rows, step.score_evaluations)
         history.append(Step(len(history), energy, evaluations))
         if on_step is not None and step.path is not None:
             path = found.path.index_copy(0, rows.to(found.path.device), step.path)
             on_step(replace(history[-1], path=path))
 
-    solution = closer.solve(metric, found.path[rows], keep)
+    solution = solver.solve(metric, found.path[rows], keep)
     after, also_spent = _certified(metric, solution.path)
     solution = replace(solution, certified_energy=after)
     better = (after <= found.certified_energy[rows]).nonzero()[:, 0]
@@ -142,25 +133,6 @@ def _finished(
         seconds=found.seconds + solution.seconds,
         history=tuple(history),
     )
-
-
-def _closer(solver: AbstractSolver, finer: bool) -> AbstractSolver | None:
-    """The solver for a path that is near a minimum, on twice the sub-nodes if `finer`; None for one
-    without these settings.
-    """
-    names = {item.name for item in fields(solver)} if is_dataclass(solver) else set()
-    if not {"tolerance", "max_iterations"} <= names:
-        return None
-    settings = {
-        "tolerance": solver.tolerance / 100,  # type: ignore[attr-defined]
-        "max_iterations": 2 * solver.max_iterations,  # type: ignore[attr-defined]
-        "continuation": False,
-        "coarsest": None,
-    }
-    if finer and not getattr(solver, "adaptive", False):  # which chooses its own
-        settings["subnodes"] = 2 * getattr(solver, "subnodes", 1)
-        settings["max_subnodes"] = None
-    return replace(solver, **{key: value for key, value in settings.items() if key in names})
 
 
 def _certified(metric: AbstractMetric, paths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
