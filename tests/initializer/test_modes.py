@@ -42,13 +42,15 @@ def test_ascents_end_at_the_modes() -> None:
 
 
 def test_the_way_goes_round_the_gap() -> None:
-    """Across the gap of the ring the straight line costs a hundred times the known long way."""
+    """Across the gap of the ring the straight line costs thousands of times the long way; the
+    graph's way is a polygon, far from smooth.
+    """
     ends = across_ends()
     metric, _ = counted_gap_metric()
     path = made(ends, 65)
     assert torch.equal(path[:, [0, -1]], ends)
     assert path[0, :, 0].max() > 0.5  # round the side that has no gap
-    assert float(metric.energy(path, FINE)) < 0.1 * float(metric.energy(linear(ends, 65), FINE))
+    assert float(metric.energy(path, FINE)) < 0.2 * float(metric.energy(linear(ends, 65), FINE))
 
 
 def test_the_cost_is_counted_and_bounded() -> None:
