@@ -16,6 +16,7 @@ from scoregeo.initializer.perturbed import PerturbedInitializer
 from scoregeo.initializer.several import SeveralInitializer, solve_from_several
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.problem.interpolation import InterpolationProblem
@@ -82,7 +83,23 @@ def test_the_start_s_row_does_not_depend_on_the_order() -> None:
     assert torch.equal(first.score_evaluations, second.score_evaluations)
 
 
+def test_a_second_solver_has_the_last_word_in_a_run() -> None:
+    plain = [*PLAIN, "dataset.num_pairs=2", "solver.num_points=8", "initializer=several"]
+    plain.append("~initializer.starts.graph")
+    made = []
+    for more in ([], ["+solver@initializer.finish=gauss_newton_fine"]):
+        config, _ = compose([*plain, *more])
+        experiment = build(config)
+        outcome = InterpolationProblem(experiment).methods()["stein_gauss_newton"](None)
+        energy = experiment.metric.energy(outcome.path, Quadrature("trapezoid", 16))
+        made.append((energy, outcome.score_evaluations))
+    assert (made[1][0] <= made[0][0]).all() and (made[1][0] < 0.999 * made[0][0]).any()
+    assert (made[1][1] > made[0][1]).all()
+
+
 def test_what_is_no_start_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"initializer\.finish = 3 is not allowed"):
+        SeveralInitializer({"lerp": LerpInitializer()}, 3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"initializer\.starts = \{\}"):
         SeveralInitializer({})
     with pytest.raises(ConfigError, match=r"initializer\.starts\.twice is a SeveralInitializer"):
