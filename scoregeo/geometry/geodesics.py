@@ -1,11 +1,17 @@
 """The geodesic between two points, in one call."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.initializer.base import AbstractInitializer, References
+from scoregeo.initializer.several import SeveralInitializer, several, solve_from_several
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
-from scoregeo.score.base import AbstractScore
+from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.function import Function, FunctionScore
 from scoregeo.solver.base import AbstractSolver, Solution
@@ -14,6 +20,14 @@ from scoregeo.solver.gauss_newton import GaussNewton
 _MAX_SUBNODES = (
     4  # adaptive refinement: where the path tunnels, up to this many sub-nodes a segment
 )
+_HARD_SUBNODES = 16  # the same, from several starts
+# Of the solver that has the last word there: configs/solver/gauss_newton_fine.yaml
+_FINE: dict[str, Any] = {
+    "subnodes": 8,
+    "continuation": False,
+    "tolerance": 1e-5,
+    "max_iterations": 300,
+}
 
 
 def geodesic(
@@ -26,6 +40,8 @@ def geodesic(
     num_points: int = 64,
     solver: AbstractSolver | None = None,
     start: torch.Tensor | None = None,
+    starts: Iterable[str] | Mapping[str, AbstractInitializer] | SeveralInitializer | None = None,
+    references: torch.Tensor | None = None,
 ) -> Solution:
     """Geodesics of `g(x) = I + lam s(x) s(x)^T` between the points `a` and `b`.
 
@@ -36,19 +52,27 @@ def geodesic(
         sigma: noise level in data units, above 0; None with a `ScoreField`.
         lam: weight of the score, at least 0, in units of (data units)^2.
         num_points: points of a path, both ends counted, at least 2.
-        solver: None: Gauss-Newton with adaptive refinement.
+        solver: None: Gauss-Newton with adaptive refinement; with `starts`, the best two of each
+            pair are then solved on with 8 sub-nodes a segment.
         start: [pairs, num_points, *shape]; None: the straight line. It decides which local minimum
-            is found: see `scoregeo.initializer` for starts through data.
+            is found.
+        starts: multi-start: solve from each of these, and keep of each pair the path of least
+            certified energy. Names of `configs/initializer`, such as ("lerp", "perturbed", "modes",
+            "graph"), each with its default settings, or initializers by names of your own.
+        references: points of the data at the noise level, [count, *shape], for a start "graph".
 
     Returns:
         A `Solution`: `path` [pairs, num_points, *shape], `length`, `energy` [pairs] in the metric,
-        `status` and `reason`, one a pair.
+        `status` and `reason`, one a pair; with `starts`, `start` names the one that each path came
+        from.
 
     Cost: about 40 score evaluations a point on the unit sphere at lam 1000 and sigma 0.05, 6 to 10
-    where no segment needs refinement; `solution.score_evaluations` has the count.
+    where no segment needs refinement; `solution.score_evaluations` has the count. With `starts`,
+    the sum over all of them, making them included.
 
     Raises:
-        ConfigError: for a noise level out of range, or one beside a `ScoreField`.
+        ConfigError: for a noise level out of range, or one beside a `ScoreField`; for a start that
+            is not known, or "graph" without `references`.
         DataError: for points of different shapes or dtypes.
         ScoreError: where the score is not finite or has another shape than its points.
 
@@ -73,10 +97,31 @@ def geodesic(
     field = _field(score, a, sigma)
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends
-    metric = SteinMetric(field, lam)
+    if starts is not None:
+        if start is not None:
+            raise ConfigError("start and starts are not allowed together: leave one out.")
+        if solver is None:
+            every = several(starts, GaussNewton(num_points, **_FINE))
+            chosen = GaussNewton(num_points, max_subnodes=_HARD_SUBNODES)
+            return _best(field, lam, ends, chosen, every, references)
+        return _best(field, lam, ends, solver, several(starts), references)
     chosen = GaussNewton(num_points, max_subnodes=_MAX_SUBNODES) if solver is None else solver
     path = linear(ends, chosen.num_points) if start is None else start
-    return chosen.solve(metric, path)
+    return chosen.solve(SteinMetric(field, lam), path)
+
+
+def _best(
+    field: ScoreField,
+    lam: float,
+    ends: torch.Tensor,
+    solver: AbstractSolver,
+    starts: SeveralInitializer,
+    references: torch.Tensor | None,
+) -> Solution:
+    """The best of several starts, the evaluations of making them counted."""
+    metric = SteinMetric(replace(field, score=CountingScore(field.score)), lam)
+    given: References | None = None if references is None else lambda count: references[:count]
+    return solve_from_several(solver, metric, ends, starts, given)
 
 
 def _field(

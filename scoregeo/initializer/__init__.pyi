@@ -3,6 +3,8 @@ from .continued import ContinuedInitializer as ContinuedInitializer
 from .graph import GraphInitializer as GraphInitializer
 from .high_noise import HighNoiseInitializer as HighNoiseInitializer
 from .lerp import LerpInitializer as LerpInitializer
+from .modes import ModesInitializer as ModesInitializer
 from .perturbed import PerturbedInitializer as PerturbedInitializer
 from .several import SeveralInitializer as SeveralInitializer
+from .several import solve_from_several as solve_from_several
 from .slerp import SlerpInitializer as SlerpInitializer

@@ -49,7 +49,7 @@ class PerturbedInitializer(AbstractInitializer):
     def prepare(
         self, metric: AbstractMetric, references: References, noisy: bool = False
     ) -> Starter:
-        return partial(_bent, self)
+        return partial(bent, self)
 
 
 def bridge_modes(segments: int, modes: int | None = None) -> torch.Tensor:
@@ -70,7 +70,8 @@ def bridge_modes(segments: int, modes: int | None = None) -> torch.Tensor:
     return rows
 
 
-def _bent(settings: PerturbedInitializer, ends: torch.Tensor, num_points: int) -> torch.Tensor:
+def bent(settings: PerturbedInitializer, ends: torch.Tensor, num_points: int) -> torch.Tensor:
+    """The starts of `settings` between ends [pairs, 2, *shape]: [pairs, num_points, *shape]."""
     path = linear(ends, num_points)
     if num_points < 3:
         return path

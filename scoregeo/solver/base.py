@@ -46,7 +46,8 @@ class Solution:
     `certified_energy` is the path's energy on a finer quadrature (`solver.certificate`), which cost
     `certificate_evaluations`; where it is much above `energy` the path tunnels through a valley of
     the density and `tunnelled` is true. `reason` says in words why a pair did not converge, or that
-    it tunnelled; "" where there is nothing to say.
+    it tunnelled; "" where there is nothing to say. `start`: of a multi-start solve, the name of the
+    start that each pair's path came from; else empty.
 
     Example:
         >>> import torch, scoregeo
@@ -72,6 +73,7 @@ class Solution:
     reason: tuple[str, ...]
     seconds: float
     history: tuple[Step, ...] = field(default=(), repr=False)
+    start: tuple[str, ...] = ()
 
     @property
     def excess(self) -> torch.Tensor:

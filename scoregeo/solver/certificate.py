@@ -38,13 +38,16 @@ def certify(
     rule charges nothing for the jump between them, a finer one the way down and up. Costs
     `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair."""
     finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
-    energy = torch.cat([_energy(metric, one, finer) for one in path.split(1)]).cpu()
+    energy = torch.cat([energy_on(metric, one, finer) for one in path.split(1)]).cpu()
     spent = metric.evaluations(path.shape[1], finer)
     return Certificate(energy, spent, energy > LEAP * own_energy.cpu())
 
 
-def _energy(metric: AbstractMetric, path: torch.Tensor, rule: Quadrature) -> torch.Tensor:
-    """[1]; NaN where the score is not finite between the path's points."""
+@torch.no_grad()
+def energy_on(metric: AbstractMetric, path: torch.Tensor, rule: Quadrature) -> torch.Tensor:
+    """Energy of one path [1, points, *shape], [1] on its device; NaN where the score is not finite
+    between the path's points.
+    """
     try:
         return metric.energy(path, rule)
     except ScoreError:

@@ -1,13 +1,24 @@
 """Multi-start solving: each pair keeps the best of several local minima."""
 
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
 import torch
 
+from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
-from scoregeo.solver.base import AbstractSolver, Solution, Step
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.solver.base import FAILED, STALLED, AbstractSolver, Solution, Step
+from scoregeo.solver.certificate import energy_on
+from scoregeo.solver.conclude import conclude
+
+# On which all starts, and the paths that come of them, are certified alike
+RULE = Quadrature("trapezoid", 16)
+_FINISHED = 2  # starts of a pair that are solved on
+_SUMMED = ("score_evaluations", "certificate_evaluations", "history")
+_KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
 
 def solve_multistart(
@@ -15,49 +26,170 @@ def solve_multistart(
     metric: AbstractMetric,
     starts: torch.Tensor,
     on_step: Callable[[Step], None] | None = None,
+    finish: AbstractSolver | None = None,
 ) -> tuple[Solution, torch.Tensor]:
     """Solve from all starts [pairs, starts, points, *shape] as one batch, and keep of each pair the
-    path of least certified energy.
+    path of least certified energy, measured on 16 sub-nodes a segment (`RULE`).
 
-    Returns the solution of the pairs, and which start each kept, [pairs] int64. Evaluations are the
-    sums over a pair's starts, in the history too; `on_step` is given each pair's least energy so
-    far. A start whose certified energy is not finite is kept only where no other has one.
+    Returns the solution of the pairs, and which start each kept, [pairs] int64. No path costs more
+    than its start: where the solver's does, it is replaced by the start, and the pair is `stalled`.
+    A start that is not finite, or along which the score is not, is left out.
+
+    `finish`: a solver, of as many points, that solves on from each pair's best two: in a landscape
+    that needs several starts the last few per cent of the energy come slowly, and on a fine rule.
+    What it finds is taken where its certified energy is lower.
+
+    Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
+    pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
+    start and for each path.
+
+    Raises ScoreError where a pair has no start along which the score is finite, and what the solver
+    raises.
     """
     pairs, count = starts.shape[:2]
+    everyone = torch.arange(pairs)
+    flat = starts.flatten(0, 1)
+    before, spent = _certified(metric, flat)
+    usable = before.isfinite()
+    rows = usable.nonzero()[:, 0]
+    lost = ~usable.view(pairs, count).any(1)
+    if bool(lost.any()):
+        raise ScoreError(
+            f"pair {int(lost.nonzero()[0])} has no start, of {count}, along which the score is"
+            " finite."
+        )
+
+    def spread(values: torch.Tensor, missing: float) -> torch.Tensor:
+        """Values of the paths solved as [pairs, starts]."""
+        every = values.new_full((pairs * count,), missing)
+        every[rows] = values
+        return every.view(pairs, count)
+
+    place = spread(torch.arange(len(rows)), -1)
+
+    def step_at(step: Step, kept: torch.Tensor) -> Step:
+        energy = spread(step.energy, torch.inf)[everyone, kept]
+        return Step(step.iteration, energy, spread(step.score_evaluations, 0).sum(1))
 
     def best_of(step: Step) -> None:
         assert on_step is not None
-        energy, best = step.energy.nan_to_num(torch.inf).view(pairs, count).min(1)
-        path = (
-            None
-            if step.path is None
-            else step.path.unflatten(0, (pairs, count))[torch.arange(pairs), best]
-        )
-        on_step(
-            Step(step.iteration, energy, step.score_evaluations.view(pairs, count).sum(1), path)
-        )
+        best = spread(step.energy.nan_to_num(torch.inf), torch.inf).argmin(1)
+        path = None if step.path is None else step.path[place[everyone, best]]
+        on_step(replace(step_at(step, best), path=path))
 
-    solution = solver.solve(metric, starts.flatten(0, 1), None if on_step is None else best_of)
-    certified = solution.certified_energy.nan_to_num(torch.inf, torch.inf, torch.inf).view(
-        pairs, count
-    )
-    kept = certified.argmin(1)
-    rows = torch.arange(pairs) * count + kept
-    history = tuple(
-        Step(step.iteration, step.energy[rows], step.score_evaluations.view(pairs, count).sum(1))
-        for step in solution.history
-    )
-    chosen = replace(
+    report = None if on_step is None else best_of
+    solution = solver.solve(metric, flat[rows], report)
+    after, also_spent = _certified(metric, solution.path)
+    solution = _none_above_start(metric, solution, flat[rows], before[rows], after)
+    energy = spread(solution.certified_energy, torch.inf)
+    if finish is not None:
+        best = energy.argsort(1).argsort(1) < _FINISHED
+        solution = _finished(finish, metric, solution, place[best & (place >= 0)], report)
+        energy = spread(solution.certified_energy, torch.inf)
+    kept = energy.argmin(1)
+    chosen = place[everyone, kept]
+    certificates = spread(solution.certificate_evaluations + also_spent, 0)
+    found = replace(
         solution,
-        **_rows_of(solution, rows, pairs * count),
-        score_evaluations=solution.score_evaluations.view(pairs, count).sum(1),
-        certificate_evaluations=solution.certificate_evaluations.view(pairs, count).sum(1),
-        history=history,
+        **_rows_of(solution, chosen, len(rows)),
+        score_evaluations=spread(solution.score_evaluations, 0).sum(1),
+        certificate_evaluations=(certificates + spent.view(pairs, count)).sum(1),
+        history=tuple(step_at(step, kept) for step in solution.history),
     )
-    return chosen, kept
+    return found, kept
 
 
-_SUMMED = ("score_evaluations", "certificate_evaluations", "history")
+def _finished(
+    solver: AbstractSolver,
+    metric: AbstractMetric,
+    found: Solution,
+    rows: torch.Tensor,
+    on_step: Callable[[Step], None] | None,
+) -> Solution:
+    """The solution with `rows` solved on, where that lowers their certified energy."""
+    history, spent = list(found.history), found.score_evaluations
+
+    def keep(step: Step) -> None:
+        """A step of some as one of all."""
+        last = history[-1].energy if history else found.energy
+        energy = last.index_copy(0, rows, step.energy)
+        evaluations = spent.index_add(0, rows, step.score_evaluations)
+        history.append(Step(len(history), energy, evaluations))
+        if on_step is not None and step.path is not None:
+            path = found.path.index_copy(0, rows.to(found.path.device), step.path)
+            on_step(replace(history[-1], path=path))
+
+    solution = solver.solve(metric, found.path[rows], keep)
+    after, also_spent = _certified(metric, solution.path)
+    solution = replace(solution, certified_energy=after)
+    better = (after <= found.certified_energy[rows]).nonzero()[:, 0]
+    winners = replace(solution, **_rows_of(solution, better, len(rows)))
+    certificates = solution.certificate_evaluations + also_spent
+    return replace(
+        _replaced(found, rows[better], winners),
+        iterations=found.iterations.index_add(0, rows, solution.iterations),
+        score_evaluations=spent.index_add(0, rows, solution.score_evaluations),
+        certificate_evaluations=found.certificate_evaluations.index_add(0, rows, certificates),
+        seconds=found.seconds + solution.seconds,
+        history=tuple(history),
+    )
+
+
+def _certified(metric: AbstractMetric, paths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Energies of `paths` [paths, points, *shape] on `RULE`, NaN where they are not finite, and
+    score evaluations, [paths] each.
+    """
+    energy = torch.full((len(paths),), torch.nan, dtype=torch.float64)
+    finite = paths.isfinite().flatten(1).all(1).cpu()
+    for row in finite.nonzero()[:, 0].tolist():
+        energy[row] = energy_on(metric, paths[row : row + 1], RULE)
+    return energy, finite.long() * metric.evaluations(paths.shape[1], RULE)
+
+
+def _none_above_start(
+    metric: AbstractMetric,
+    solution: Solution,
+    starts: torch.Tensor,
+    before: torch.Tensor,
+    after: torch.Tensor,
+) -> Solution:
+    """The solution with certified energies on `RULE`, `before` those of its `starts` and `after`
+    those of its paths, and with the start in the place of each path that costs more.
+    """
+    raised = (~(after <= before)).nonzero()[:, 0]
+    certified = torch.where(after <= before, after, before)
+    if len(raised) == 0:
+        return replace(solution, certified_energy=certified)
+    stopped = [solution.status[row] for row in raised.tolist()]
+    again = conclude(
+        metric,
+        starts[raised],
+        Quadrature(),
+        status=[FAILED if status == FAILED else STALLED for status in stopped],
+        iterations=solution.iterations[raised],
+        score_evaluations=solution.score_evaluations[raised],
+        reason=[_KEPT] * len(raised),
+        history=[],
+        began=time.perf_counter(),
+    )
+    spent = solution.certificate_evaluations.index_add(0, raised, again.certificate_evaluations)
+    whole = _replaced(solution, raised, again)
+    return replace(whole, certified_energy=certified, certificate_evaluations=spent)
+
+
+def _replaced(solution: Solution, rows: torch.Tensor, by: Solution) -> Solution:
+    """The solution with `rows` taken from another, evaluations left as they are."""
+    found: dict[str, Any] = {}
+    for item in fields(solution):
+        old, new = getattr(solution, item.name), getattr(by, item.name)
+        if item.name in _SUMMED:
+            continue
+        if isinstance(old, torch.Tensor):
+            found[item.name] = old.index_copy(0, rows.to(old.device), new.to(old))
+        elif item.name in ("status", "reason"):
+            places = dict(zip(rows.tolist(), new, strict=True))
+            found[item.name] = tuple(places.get(row, one) for row, one in enumerate(old))
+    return replace(solution, **found)
 
 
 def _rows_of(solution: Solution, rows: torch.Tensor, size: int) -> dict[str, Any]:

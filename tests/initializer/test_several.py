@@ -1,19 +1,30 @@
 """Several starts as a run's initializer: what its rows say, and what is refused."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
-from scoregeo._utils.errors import ConfigError
+import scoregeo
+from scoregeo._utils.errors import ConfigError, ScoreError
 from scoregeo._utils.files import load_tensors
+from scoregeo.initializer.base import References, Starter
 from scoregeo.initializer.lerp import LerpInitializer
-from scoregeo.initializer.several import SeveralInitializer
+from scoregeo.initializer.perturbed import PerturbedInitializer
+from scoregeo.initializer.several import SeveralInitializer, solve_from_several
+from scoregeo.metric.base import AbstractMetric
+from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.problem.interpolation import InterpolationProblem
+from scoregeo.solver.base import Solution
+from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import PLAIN, run_here
+from tests.fields import MixtureScore
+from tests.initializer.cases import across_ends, along_ends, counted_gap_metric, open_ring
 
 
 def test_rows_name_the_start_and_show_its_path(tmp_path: Path) -> None:
@@ -44,10 +55,12 @@ def test_rows_name_the_start_and_show_its_path(tmp_path: Path) -> None:
             "lerp",
             "graph",
             "perturbed",
+            "modes",
         )
         is_lerp = torch.allclose(points["start_several"][index], points["lerp"][index])
         assert is_lerp == (start["start"] == "lerp")
-        assert start["score_evaluations"] == solved["measures"]["start_evaluations"] > 0
+        # A pair's share of what all starts cost, a whole number in the start's own row
+        assert start["score_evaluations"] == int(solved["measures"]["start_evaluations"]) > 0
         assert solved["score_evaluations"] % 8 == 0 and solved["score_evaluations"] >= 3 * 2 * 8
 
 
@@ -70,7 +83,23 @@ def test_the_start_s_row_does_not_depend_on_the_order() -> None:
     assert torch.equal(first.score_evaluations, second.score_evaluations)
 
 
+def test_a_second_solver_has_the_last_word_in_a_run() -> None:
+    plain = [*PLAIN, "dataset.num_pairs=2", "solver.num_points=8", "initializer=several"]
+    plain.append("~initializer.starts.graph")
+    made = []
+    for more in ([], ["+solver@initializer.finish=gauss_newton_fine"]):
+        config, _ = compose([*plain, *more])
+        experiment = build(config)
+        outcome = InterpolationProblem(experiment).methods()["stein_gauss_newton"](None)
+        energy = experiment.metric.energy(outcome.path, Quadrature("trapezoid", 16))
+        made.append((energy, outcome.score_evaluations))
+    assert (made[1][0] <= made[0][0]).all() and (made[1][0] < 0.999 * made[0][0]).any()
+    assert (made[1][1] > made[0][1]).all()
+
+
 def test_what_is_no_start_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"initializer\.finish = 3 is not allowed"):
+        SeveralInitializer({"lerp": LerpInitializer()}, 3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"initializer\.starts = \{\}"):
         SeveralInitializer({})
     with pytest.raises(ConfigError, match=r"initializer\.starts\.twice is a SeveralInitializer"):
@@ -96,3 +125,56 @@ def test_inner_settings_are_checked_with_their_place(tmp_path: Path) -> None:
         tmp_path,
     )
     assert reason is not None and "initializer.sigma_start = 0.01" in reason
+
+
+@dataclass(frozen=True)
+class BrokenInitializer(LerpInitializer):
+    """Meets a point at which the score is not finite, when it is prepared or when it is used."""
+
+    early: bool = False
+
+    def prepare(
+        self, metric: AbstractMetric, references: References, noisy: bool = False
+    ) -> Starter:
+        def broken(ends: torch.Tensor, num_points: int) -> torch.Tensor:
+            raise ScoreError("the score is not finite at point 0.")
+
+        if self.early:
+            raise ScoreError("the score is not finite at reference 0.")
+        return broken
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_start_that_fails_does_not_lose_the_others(early: bool) -> None:
+    metric, _ = counted_gap_metric()
+    broken = {"broken": BrokenInitializer(early), "lerp": LerpInitializer()}
+    found = solve_from_several(GaussNewton(9), metric, along_ends(), SeveralInitializer(broken))
+    alone = GaussNewton(9).solve(metric, linear(along_ends(), 9))
+    assert found.start == ("lerp",) and torch.equal(found.path, alone.path)
+    with pytest.raises(ScoreError, match="not finite"):
+        solve_from_several(
+            GaussNewton(9), metric, along_ends(), SeveralInitializer({"one": broken["broken"]})
+        )
+
+
+def test_starts_in_python() -> None:
+    score = MixtureScore(open_ring(), 0.05)
+    a, b = across_ends()[0]
+
+    def solve(**more: object) -> Solution:
+        return scoregeo.geodesic(score, a, b, 0.1, lam=100.0, num_points=17, **more)  # type: ignore[arg-type]
+
+    found = solve(starts=("lerp", "graph", "modes"), references=open_ring())
+    assert found.start[0] in ("graph", "modes")
+    assert float(found.certified_energy) < 0.1 * float(solve().certified_energy)
+    own = solve(starts={"mine": PerturbedInitializer(seed=3)}, solver=GaussNewton(9))
+    assert own.start == ("mine",) and own.path.shape == (1, 9, 2)
+    for wrong, message in (
+        ({"starts": ("lerp", "mode")}, r"starts = 'mode' is not allowed.*lerp.*modes"),
+        ({"starts": ()}, r"starts = \[\] is not allowed: .*one or more of lerp"),
+        ({"starts": {}}, r"initializer\.starts = \{\}"),
+        ({"starts": ("lerp", "graph")}, r"references = None is not allowed with .* graph"),
+        ({"starts": ("lerp",), "start": linear(across_ends(), 17)}, "start and starts"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            solve(**wrong)

@@ -5,11 +5,14 @@ import math
 import pytest
 import torch
 
+from scoregeo._utils.errors import ScoreError
 from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.initializer.several import SeveralInitializer, parts
-from scoregeo.solver.base import Step
+from scoregeo.metric.stein import SteinMetric
+from scoregeo.path.quadrature import Quadrature
+from scoregeo.solver.base import STALLED, Solution, Step
 from scoregeo.solver.gauss_newton import GaussNewton
-from scoregeo.solver.multistart import solve_multistart
+from scoregeo.solver.multistart import RULE, solve_multistart
 from tests.initializer.cases import (
     RoundInitializer,
     across_ends,
@@ -95,17 +98,42 @@ def test_steps_tell_the_best_so_far() -> None:
     assert int(steps[-1].score_evaluations) <= int(solution.score_evaluations)
 
 
-def test_a_start_that_is_not_finite_is_not_kept() -> None:
+class Raising:
+    """A solver that ends each path far above its start."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def solve(self, metric: SteinMetric, start: torch.Tensor, on_step: object = None) -> Solution:
+        moved = start.clone()
+        moved[:, 1:-1] += self.by
+        return GaussNewton(9, max_iterations=1, damping=1e9).solve(metric, moved)
+
+
+def test_no_path_costs_more_than_its_start() -> None:
+    metric, score = counted_gap_metric()
+    both = starts(torch.cat([along_ends(), across_ends()]), 9)
+    before = score.count
+    solution, kept = solve_multistart(Raising(2.0), metric, both)  # type: ignore[arg-type]
+    energy = torch.stack([metric.energy(both[:, start], RULE) for start in (0, 1)], 1)
+    assert kept.tolist() == energy.argmin(1).tolist()
+    for pair, start in enumerate(kept.tolist()):
+        assert torch.equal(solution.path[pair], both[pair, start])
+        assert float(solution.certified_energy[pair]) == pytest.approx(float(energy[pair, start]))
+        assert solution.status[pair] == STALLED and "the start is kept" in solution.reason[pair]
+    own = metric.energy(solution.path, Quadrature())
+    torch.testing.assert_close(solution.energy, own)
+    assert score.count > before
+
+
+def test_a_start_that_is_not_finite_does_not_lose_the_others() -> None:
     metric, _ = counted_gap_metric()
-    both = starts(along_ends(), 9)
-
-    class OneBad:
-        """A solver whose last path has an energy of NaN."""
-
-        def solve(self, *arguments: object) -> object:
-            solution = GaussNewton(9).solve(*arguments)  # type: ignore[arg-type]
-            solution.certified_energy[0] = math.nan
-            return solution
-
-    _, kept = solve_multistart(OneBad(), metric, both)  # type: ignore[arg-type]
-    assert kept.tolist() == [1]
+    both = starts(torch.cat([along_ends(), across_ends()]), 17)
+    alone, _ = solve_multistart(GaussNewton(17), metric, both[:, 1:])
+    both[:, 0, 3] = torch.nan
+    found, kept = solve_multistart(GaussNewton(17), metric, both)
+    assert kept.tolist() == [1, 1] and found.path.isfinite().all()
+    assert (found.certified_energy <= alone.certified_energy).all()
+    both[1, 1, 3] = torch.nan
+    with pytest.raises(ScoreError, match=r"pair 1 has no start, of 2, along which"):
+        solve_multistart(GaussNewton(17), metric, both)

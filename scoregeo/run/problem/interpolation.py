@@ -14,7 +14,7 @@ from scoregeo._utils.part import Part
 from scoregeo._utils.seed import generator
 from scoregeo.baseline.base import NOISE, AbstractBaseline, Ends
 from scoregeo.dataset.base import Pairs
-from scoregeo.initializer.several import parts
+from scoregeo.initializer.several import finish_of, parts
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import BASELINE, OURS, START, TRUTH, AbstractProblem, OnStep
 from scoregeo.run.problem.outcome import Outcome, closed_form
@@ -173,7 +173,8 @@ class InterpolationProblem(AbstractProblem):
             solution = solver.solve(metric, starts.paths[:, 0], on_step)
             kept = torch.zeros(len(starts.paths), dtype=torch.int64)
         else:
-            solution, kept = solve_multistart(solver, metric, starts.paths, on_step)
+            finish = finish_of(self.experiment.initializer, solver.num_points)
+            solution, kept = solve_multistart(solver, metric, starts.paths, on_step, finish)
         if solver is self._first_solver:
             self._kept = kept
         return Outcome(

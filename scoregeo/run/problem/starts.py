@@ -9,6 +9,7 @@ import torch
 
 from scoregeo._utils.part import Part
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
+from scoregeo.initializer.several import starters
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.outcome import Shared
 
@@ -72,9 +73,9 @@ class StartMaker:
     @torch.no_grad()
     def make(self, num_points: int) -> Starts:
         """Every pair's starting paths of `num_points` points."""
-        starters, prepared, seconds = self._starters
+        made, prepared, seconds = self._starters
         began, spent, paths = time.perf_counter(), 0, []
-        for name, starter in starters.items():
+        for name, starter in made.items():
             before = self.experiment.evaluations()
             if self.initializers[name].joint:
                 assert self.every_end is not None
@@ -84,7 +85,7 @@ class StartMaker:
                 paths.append(starter(self.ends, num_points))
                 spent += self.experiment.evaluations() - before
         seconds += time.perf_counter() - began
-        return Starts(torch.stack(paths, 1), tuple(starters), prepared, spent, seconds)
+        return Starts(torch.stack(paths, 1), tuple(made), prepared, spent, seconds)
 
     @cached_property
     def _starters(self) -> tuple[dict[str, Starter], int, float]:
@@ -92,8 +93,5 @@ class StartMaker:
         experiment = self.experiment
         before, began = experiment.evaluations(), time.perf_counter()
         with torch.no_grad():
-            starters = {
-                name: initializer.prepare(experiment.metric, self.references, self.noisy)
-                for name, initializer in self.initializers.items()
-            }
-        return starters, experiment.evaluations() - before, time.perf_counter() - began
+            made = starters(self.initializers, experiment.metric, self.references, self.noisy)
+        return made, experiment.evaluations() - before, time.perf_counter() - began
