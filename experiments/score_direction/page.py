@@ -15,7 +15,7 @@ from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.model import FIGURES, Page, Picture, table_of
 from scoregeo.report.render import write_page
 from scoregeo.report.run_page import clear_figures
-from scoregeo.report.table import Row
+from scoregeo.report.table import Cell, Row
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.mlp import mlp_score
 from scoregeo.score.sphere import SphereScore
@@ -150,14 +150,17 @@ def _rows(cells: Cells, key: str) -> list[Row]:
         if key == "error" and name == EXACT:
             continue
         found = {t: getattr(cells[name, place, t], key) for t in TIMESTEPS}
-        values = {_column(t): mean_with_interval(value) for t, value in found.items()}
-        if key == "angle":  # an angle that is the same at every point has no interval
-            values = {
-                column: one if float(found[t].std()) > 1e-6 else Estimate(one.mean, n=one.n)
-                for (column, one), t in zip(values.items(), TIMESTEPS, strict=True)
-            }
-        rows.append(Row({"score": name, "place": place}, values))
+        rows.append(
+            Row({"score": name, "place": place}, {_column(t): _mean(v) for t, v in found.items()})
+        )
     return rows
+
+
+def _mean(values: torch.Tensor) -> Cell:
+    """With its interval; values that are the same up to rounding have none."""
+    if float(values.std()) < 1e-6:
+        return Estimate(float(values.mean()), n=len(values))
+    return mean_with_interval(values)
 
 
 def _column(timestep: int) -> str:

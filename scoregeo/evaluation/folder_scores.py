@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from scoregeo.evaluation.feature_network import FeatureNetwork
-from scoregeo.evaluation.fid_kid import polynomial_mmd, resampled_fid
+from scoregeo.evaluation.fid_kid import polynomial_mmd, weighted_fid
 from scoregeo.evaluation.frame_folder import SIDE, FrameSequence, equal_sizes, read_frame
 from scoregeo.evaluation.lpips import Lpips
 from scoregeo.evaluation.perceptual import Along, along_path
@@ -93,7 +93,7 @@ def picture_features(
 def realism(features: torch.Tensor, reference: torch.Tensor) -> Realism:
     """Of features [n, d] and [m, d], n, m >= 2, float64."""
     once = torch.ones(1, 1, dtype=torch.float64)
-    fid = float(resampled_fid(features[None], reference, once))  # quick for fewer pictures than d
+    fid = float(weighted_fid(features[None], reference, once))  # quick for fewer pictures than d
     found = None
     if min(len(features), len(reference)) > NEIGHBOURS:
         found = coverage(features, reference)
