@@ -102,8 +102,8 @@ def geodesic(
             raise ConfigError("start and starts are not allowed together: leave one out.")
         if solver is None:
             every = several(starts, GaussNewton(num_points, **_FINE))
-            chosen = GaussNewton(num_points, max_subnodes=_HARD_SUBNODES)
-            return _best(field, lam, ends, chosen, every, references)
+            hard = GaussNewton(num_points, max_subnodes=_HARD_SUBNODES)
+            return _best(field, lam, ends, hard, every, references)
         return _best(field, lam, ends, solver, several(starts), references)
     chosen = GaussNewton(num_points, max_subnodes=_MAX_SUBNODES) if solver is None else solver
     path = linear(ends, chosen.num_points) if start is None else start

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scoregeo._utils.configuration import config_dir
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
+    from hydra.conf import HydraConf
 
 _NAME = "config"  # of the root config, where no flag names another
 
@@ -23,7 +23,7 @@ def typed_flags(arguments: Sequence[str]) -> list[str]:
     return _flags(given.config_path, given.config_name, given.config_dir)
 
 
-def job_flags(hydra: "DictConfig") -> list[str]:
+def job_flags(hydra: "HydraConf") -> list[str]:
     """The same of a job in another process than its command's, from its `hydra` configuration:
     paths relative to the working folder where they lie inside.
     """
