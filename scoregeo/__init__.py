@@ -34,6 +34,6 @@ Names are imported on first use. The subpackages `dataset`, `baseline`, `extrapo
 
 import lazy_loader as _lazy
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -25,15 +25,17 @@ _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 _ZERO = 1e-6
 RULE = (
     "Bold: better than the best baseline (of the methods without a metric of ours, the one whose"
-    " mean is best on these pairs), or the best baseline itself where it is better than every"
-    " method with one, unless another baseline equals it or its value is 0 by construction (both up"
-    " to rounding). Better means that the two-sided p of a paired t test, Holm-corrected for all"
-    f" methods of one table and measure, is below {LEVEL}: of the mean difference, for FID, KID and"
-    " recall of the difference over its jackknife error over pairs. Uncorrected, p < 0.05 where the"
-    f" 95 % t interval of the difference leaves out 0, from {FEWEST_PAIRS} pairs on. No p is below"
-    " 2 / 2^pairs, times the number of methods once corrected: with fewer than"
-    f" {FEWEST_PAIRS} pairs nothing can be bold. Nor is a value that is its reference's to the"
-    " digits shown. The truth, the start, and columns without a better direction are not compared."
+    " mean is best on these pairs) and, for a geodesic, than the solver's start as well; or the"
+    " best baseline itself where it is better than every method with a metric, unless another"
+    " baseline equals it or its value is 0 by construction (both up to rounding). Better means that"
+    " the two-sided p of a paired t test, Holm-corrected for all comparisons of one table and"
+    f" measure, is below {LEVEL}: of the mean difference, for FID, KID and recall of the difference"
+    " over its jackknife error over pairs. Uncorrected, p < 0.05 where the 95 % t interval of the"
+    f" difference leaves out 0, from {FEWEST_PAIRS} pairs on. No p is below 2 / 2^pairs, times the"
+    f" number of comparisons once corrected: with fewer than {FEWEST_PAIRS} pairs nothing can be"
+    " bold. Nor can a value that is its reference's to the digits shown. A start that equals a"
+    " baseline (LERP's, say) is not compared again; the truth and columns without a better"
+    " direction are not compared."
 )
 
 
@@ -150,48 +152,55 @@ def compare(
     baselines: Sequence[str],
     direction: str,
     difference: Callable[[str, str], Difference],
+    start: str | None = None,
 ) -> list[Comparison]:
-    """Every method against the best baseline, by one measure; and that baseline against the best of
-    the rest, where it wins.
+    """Every method against the best baseline, and every geodesic against its start, by one
+    measure; then that baseline against the best of the rest, where it wins.
 
     `goodness`: each compared method's value over the same pairs; `baselines`: those of them without
-    a metric of ours, any others left out; `direction`: as in `Column` (for `NEARER_ZERO` the caller
-    gives absolute values); `difference(method, reference)`. Where every method with a metric is
-    worse than the best baseline, the last entry is that baseline's: the mirror image of the one of
-    the best of them, and `better`. It is no test of its own: the family of Holm's correction is the
-    methods before it. It is left out where another baseline equals the best up to rounding, and
-    where the best one's value is 0 by construction, which is no finding. Empty without a baseline
-    or without another method. The best baseline is chosen on the same pairs, which makes it look a
+    a metric of ours, any others left out; `start`: the path that the geodesics' solver began with,
+    of this metric but of no solver; `direction`: as in `Column` (for `NEARER_ZERO` the caller gives
+    absolute values); `difference(method, reference)`. A start that equals a baseline up to rounding
+    is left out: a straight line is compared once. All tests are one family of Holm's correction.
+
+    Where every method with a metric is worse than the best baseline, the last entry is that
+    baseline's: the mirror image of the one of the best of them, and `better`. It is no test of its
+    own. It is left out where another baseline equals the best up to rounding, and where the best
+    one's value is 0 by construction, which is no finding. Empty without a baseline and a start, or
+    without another method. The best baseline is chosen on the same pairs, which makes it look a
     little better than it is, never worse.
     """
     check_choice("direction", direction, (HIGHER, LOWER, NEARER_ZERO))
     sign = 1.0 if direction == HIGHER else -1.0
     known = {name: sign * value for name, value in goodness.items() if math.isfinite(value)}
     candidates = [name for name in known if name in baselines]
-    if not candidates or len(known) < 2:
-        return []
-    reference = max(candidates, key=lambda name: known[name])
-    methods = [name for name in known if name != reference]
-    differences = {name: difference(name, reference) for name in methods}
-    corrected = dict(zip(methods, holm([differences[name].p for name in methods]), strict=True))
-    found = {
-        name: Comparison(
-            name,
-            reference,
-            differences[name],
-            corrected[name],
-            _better(differences[name], corrected[name], sign),
+    if start in known and any(difference(start, name).mean == 0 for name in candidates):
+        del known[start]
+    solved = [name for name in known if name not in baselines and name != start]
+    pairs: list[tuple[str, str]] = []
+    reference = max(candidates, key=lambda name: known[name], default=None)
+    if reference is not None:
+        pairs += [(name, reference) for name in known if name != reference]
+    if start in known:
+        pairs += [(name, start) for name in solved]
+    differences = [difference(method, other) for method, other in pairs]
+    found = [
+        Comparison(method, other, one, p, _better(one, p, sign))
+        for (method, other), one, p in zip(
+            pairs, differences, holm([one.p for one in differences]), strict=True
         )
-        for name in methods
-    }
-    ours = [name for name in methods if name not in baselines]
-    equalled = any(found[name].difference.mean == 0 for name in candidates if name != reference)
+    ]
+    if reference is None:
+        return found
+    against = {one.method: one for one in found if one.reference == reference}
+    ours = [name for name in against if name not in baselines]
+    equalled = any(against[name].difference.mean == 0 for name in candidates if name != reference)
     by_rounding = equalled or abs(known[reference]) <= _ZERO
-    if not ours or by_rounding or any(found[name].better is not False for name in ours):
-        return list(found.values())
-    best = found[max(ours, key=lambda name: known[name])]
+    if not ours or by_rounding or any(against[name].better is not False for name in ours):
+        return found
+    best = against[max(ours, key=lambda name: known[name])]
     return [
-        *found.values(),
+        *found,
         Comparison(reference, best.method, _mirror(best.difference), best.p_corrected, True),
     ]
 

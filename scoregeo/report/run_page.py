@@ -137,12 +137,14 @@ def _tables(run: Run) -> tuple[Table, ...]:
 
 
 def _settings(manifest: Mapping[str, object]) -> dict[str, object]:
-    versions = manifest.get("versions")
+    given = manifest.get("versions")
+    versions = given if isinstance(given, Mapping) else {}
     seconds = manifest.get("seconds")
     known = {
         "pairs": manifest.get("pairs"),
         "device": manifest.get("device"),
-        "torch": versions.get("torch") if isinstance(versions, Mapping) else None,
+        "scoregeo": versions.get("scoregeo"),
+        "torch": versions.get("torch"),
         "whole run": duration(seconds) if isinstance(seconds, (int, float)) else None,
     }
     return {key: value for key, value in known.items() if value is not None}

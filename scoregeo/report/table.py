@@ -47,8 +47,8 @@ def rows_from_summary(
     """The rows of `summary.json` entries, one for each method and group, in order; `labels` go in
     front of each row's own.
 
-    `comparisons`: those of the same file; whichever method they find better is marked, unless its
-    value is its reference's to the digits shown.
+    `comparisons`: those of the same file; a method is marked where each of its own finds it better,
+    and differs from its reference in the digits shown.
     Raises DataError for an entry that lacks a key, naming it: a file of another version.
     """
     gathered: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -62,11 +62,12 @@ def rows_from_summary(
         cells = gathered.setdefault((str(entry["method"]), str(entry["group"])), {})
         mean = None if entry["mean"] is None else float(entry["mean"])
         cells[str(entry["measure"])] = read_cell({**entry, "mean": mean})
-    better = {
-        (c["method"], c["group"], c["measure"])
-        for c in comparisons
-        if c["better"] is True and _differ(gathered, c)
-    }
+    verdicts: dict[tuple[Any, ...], list[bool]] = {}
+    for entry in comparisons:
+        key = (entry["method"], entry["group"], entry["measure"])
+        found = entry["better"] is True and _differ(gathered, entry)
+        verdicts.setdefault(key, []).append(found)
+    better = {key for key, each in verdicts.items() if all(each)}
     return [
         Row(
             {**(labels or {}), "method": method, "group": group},

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo.evaluation.columns import HIGHER, NEARER_ZERO, TITLES, direction
+from scoregeo.evaluation.columns import HIGHER, TITLES, direction
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import Page
 from scoregeo.report.names import METRICS, method_name
@@ -53,8 +53,8 @@ def _comparison(page: Page, entry: Mapping[str, Any]) -> tuple[Shown, ...]:
 
 
 def verdict(page: Page) -> str:
-    """The page's first measure that was compared, in a sentence: the best geodesic against the best
-    baseline over all pairs; empty where nothing was compared.
+    """The page's first measure that was compared, in words: the best geodesic against the best
+    baseline and against its own start, over all pairs; empty where nothing was compared.
     """
     for measure in page.measures:
         entries = [
@@ -70,39 +70,43 @@ def verdict(page: Page) -> str:
     else:
         return ""
     sign = -1 if direction(measure) == HIGHER else 1
-    best = min(entries, key=lambda entry: sign * entry["difference"])
-    pair = [str(best[key]) for key in ("method", "reference")]
-    try:
-        ours, theirs = (page.cell(measure, method=method, group="all") for method in pair)
-    except DataError:  # compared, but not in a table
+    first = str(entries[0]["reference"])
+    best = min(
+        (entry for entry in entries if entry["reference"] == first),
+        key=lambda entry: sign * entry["difference"],
+    )
+    ours = _mean(page, measure, str(best["method"]))
+    said = [
+        _against(page, measure, entry)
+        for entry in entries
+        if entry["method"] == best["method"]
+    ]
+    if ours is None or not all(said):
         return ""
-    if not (isinstance(ours, Estimate) and isinstance(theirs, Estimate)):
-        return ""
-    names = [method_name(method) for method in pair]
-    p = "" if best["p_corrected"] is None else f"p = {best['p_corrected']:.2g}, "
     title = title_of(page, measure)
-    said = f"{title[:1].upper()}{title[1:]}: {names[0]} has {ours.mean:.3g}"
+    name = method_name(str(best["method"]))
+    return f"{title[:1].upper()}{title[1:]}: {name} has {ours:.3g}, {', and '.join(said)}."
+
+
+def _against(page: Page, measure: str, entry: Mapping[str, Any]) -> str:
+    """One comparison of a geodesic, to stand behind its value; empty where its reference is in no
+    table.
+    """
+    reference = str(entry["reference"])
+    value = _mean(page, measure, reference)
+    if value is None:
+        return ""
+    role = "its own start" if reference.startswith("start_") else "the best baseline"
+    p = "" if entry["p_corrected"] is None else f"p = {entry['p_corrected']:.2g}, "
     return (
-        f"{said}, {_AGAINST[best['better']]} the best baseline, {names[1]}, with {theirs.mean:.3g}"
-        f" ({p}{best['n']} pairs).{_better_start(page, measure, ours)}"
+        f"{_AGAINST[entry['better']]} {role}, {method_name(reference)}, with {value:.3g}"
+        f" ({p}{entry['n']} pairs)"
     )
 
 
-def _better_start(page: Page, measure: str, ours: Estimate) -> str:
-    """What the start has, where its mean is better than the geodesic's: then the lead over a
-    baseline is the start's.
-    """
-    way = direction(measure)
-    for row in page.numbers():
-        method, cell = row.labels.get("method", ""), row.cells.get(measure)
-        whole = row.labels.get("group", "all") == "all"
-        if whole and method.startswith("start_") and isinstance(cell, Estimate):
-            start, own = cell.mean, ours.mean
-            if way == NEARER_ZERO:
-                start, own = -abs(start), -abs(own)
-            elif way != HIGHER:
-                start, own = -start, -own
-            name, shown = method_name(method), f"{cell.mean:.3g}"
-            if start > own and shown != f"{ours.mean:.3g}":
-                return f" The solver's start, not compared by a test, has {shown} ({name})."
-    return ""
+def _mean(page: Page, measure: str, method: str) -> float | None:
+    try:
+        cell = page.cell(measure, method=method, group="all")
+    except DataError:  # compared, but not in a table
+        return None
+    return cell.mean if isinstance(cell, Estimate) else None

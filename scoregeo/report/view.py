@@ -19,7 +19,7 @@ _COSTS = ("evaluations_per_point", "seconds")
 _NAMED = ("table", "group")  # given by a caption where all rows have the same
 _METHODS = ("method", "solver")  # label columns that hold ids
 _ROUNDING = 1e-6  # a value below it is 0 up to rounding, and wins nothing; 0 itself may
-_BOLD = "Bold: significantly better than the best baseline; the rule is under Notes."
+_BOLD = "Bold: significantly better than the best baseline and the start; the rule is under Notes."
 
 
 @dataclass(frozen=True)

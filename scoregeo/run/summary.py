@@ -1,5 +1,5 @@
-"""From the methods' records to `summary.json`: means with intervals, and every method against the
-best baseline.
+"""From the methods' records to `summary.json`: means with intervals, every method against the
+best baseline, and geodesics against their start.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from scoregeo.evaluation.registry import NEARER_ZERO
 from scoregeo.evaluation.statistics import NotAvailable, mean_with_interval
 from scoregeo.report.comparison import comparison_entry
 from scoregeo.report.table import summary_entry
-from scoregeo.run.problem.base import BASELINE, OURS
+from scoregeo.run.problem.base import BASELINE, OURS, START
 
 ALL = "all"  # the group of every pair
 
@@ -48,12 +48,13 @@ def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Entries "comparisons" of `summary.json`, for each group and each measure with a better
     direction.
 
-    Candidates are baselines and the run's own methods, not the truth nor a start. Values of pairs
-    first; then, for all pairs, FID, KID and recall by their values without each pair, which the
-    records hold.
+    Candidates are baselines, the solver's start and the run's own methods, not the truth. Values of
+    pairs first; then, for all pairs, FID, KID and recall by their values without each pair, which
+    the records hold.
     """
-    known = [record for record in records if record["role"] in (BASELINE, OURS)]
+    known = [record for record in records if record["role"] in (BASELINE, START, OURS)]
     baselines = [record["method"] for record in known if record["role"] == BASELINE]
+    start = next((record["method"] for record in known if record["role"] == START), None)
     entries = []
     for group in _groups(known[0]) if known else []:
         for measure in TITLES:
@@ -70,7 +71,7 @@ def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
                 continue
             entries += [
                 comparison_entry(group, measure, one)
-                for one in compare(means, baselines, way, between)
+                for one in compare(means, baselines, way, between, start)
             ]
     return entries
 

@@ -38,8 +38,8 @@ length_error | length error | nearer zero
 truth_distance_max | greatest distance to truth | lower
 truth_distance_mean | mean distance to truth | lower
 truth_distance_share | greatest distance to truth / length | lower
-arrival_share | share of the true way at the end | higher
-arrival_distance | distance to the true way at the end | lower
+arrival_share | share of the true path at the end | higher
+arrival_distance | distance to the true path at the end | lower
 manifold_distance_max | greatest distance to manifold | lower
 manifold_distance_mean | mean distance to manifold | lower
 psnr | PSNR (dB) | higher
@@ -83,13 +83,13 @@ length_conformal | length, conformal |
 length_euclidean | length, euclidean |
 stationarity | stationarity |
 tunnelled | share of pairs that tunnel |
-reached | share of the way gone |
+reached | share of the asked length reached |
 energy_drift | drift of the energy |
 iterations | iterations |
 score_evaluations | score evaluations |
 evaluations_per_point | score evaluations a point |
 start_evaluations | evaluations for the start |
-other_evaluations | evaluations to lift and decode |
+other_evaluations | evaluations to invert and decode |
 metrics_evaluations | evaluations to measure in the metrics |
 seconds | seconds a pair |
 """

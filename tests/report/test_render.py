@@ -89,7 +89,7 @@ def test_everything_else_of_the_markdown_is_folded() -> None:
     outside = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
     assert sum(line.startswith("| ---") for line in outside.splitlines()) == 1
     summaries = re.findall(r"<summary>(.*)</summary>", text)
-    assert summaries == ["iterations", "60", "Paired comparisons with the best baseline", "Notes"]
+    assert summaries == ["iterations", "60", "Paired comparisons with the best baseline and the start", "Notes"]
     assert text.count("<details>") == text.count("</details>")
     # GitHub reads Markdown inside only after an empty line.
     assert text.count("</summary>\n\n") == len(summaries)

@@ -10,12 +10,13 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from scoregeo import __version__
 from scoregeo._utils.configuration import identity
 from scoregeo._utils.files import finite_or_null, read_json
 from scoregeo.report.command import report
 from scoregeo.report.model import Page, read_pages
 from scoregeo.report.questions import read_questions
-from scoregeo.report.render import csv, markdown
+from scoregeo.report.render import MARKDOWN, csv, markdown
 from scoregeo.report.verdict import comparison_grids
 from scoregeo.report.view import MOST_COLUMNS, table_views
 from scoregeo.run.command import compose
@@ -127,11 +128,17 @@ def test_the_report_of_the_results(tmp_path: Path) -> None:
     ids=lambda path: str(path.parent.relative_to(RESULTS)),
 )
 def test_a_page_s_configuration_is_what_its_command_composes_to(path: Path) -> None:
-    """A setting that was changed since makes the page's numbers those of another experiment."""
+    """A setting that was changed since makes the page's numbers those of another experiment: such
+    a page says which version made it."""
+    page = Page.load(path.parent)
+    made_with = page.settings.get("scoregeo", __version__)
+    if made_with != __version__:
+        text = (path.parent / MARKDOWN).read_text(encoding="utf-8")
+        assert f"`scoregeo = {made_with}`" in text and path.is_relative_to(RESULTS / "full")
+        return
     profile = "full" if path.is_relative_to(RESULTS / "full") else "quick"
     config, _ = compose([f"experiment={path.parent.name}", f"profile={profile}"])
     assert yaml.safe_load(path.read_text(encoding="utf-8")) == identity(config)
-    page = Page.load(path.parent)
     assert page.configuration == path.name
     command, _ = compose(page.command.split()[1:])
     assert identity(command) | {"name": page.name} == identity(config)

@@ -160,18 +160,35 @@ def test_the_verdict_takes_the_best_geodesic_in_the_measure_s_direction() -> Non
         assert f"(Stein, {best})" in verdict(page)
 
 
-@pytest.mark.parametrize(("start", "better"), [(40.0, True), (36.01, False), (20.0, False)])
-def test_the_verdict_says_where_the_solver_s_start_is_better(start: float, better: bool) -> None:
-    """Not where both are the same as shown: the geodesic has 36."""
+@pytest.mark.parametrize(
+    ("better", "words"),
+    [
+        (True, "significantly better than"),
+        (False, "significantly worse than"),
+        (None, "not significantly different from"),
+    ],
+)
+def test_the_verdict_compares_the_geodesic_with_its_start(better: bool | None, words: str) -> None:
     ours = [entry for entry in summary() if entry["measure"] == "psnr"]
     own = [
-        entry | {"method": "start_graph", "mean": start}
+        entry | {"method": "start_graph", "mean": 40.0}
         for entry in ours
         if entry["method"] == "stein_gauss_newton"
     ]
+    against_start = COMPARISON | {"reference": "start_graph", "better": better, "difference": -4.0}
     rows = rows_from_summary([*ours, *own])
-    said = verdict(a_page(tables=(Table(tuple(rows)),), comparisons=(COMPARISON,)))
-    assert (
-        said.endswith("The solver's start, not compared by a test, has 40 (Start (graph)).")
-        == better
+    page = a_page(tables=(Table(tuple(rows)),), comparisons=(COMPARISON, against_start))
+    assert verdict(page) == (
+        "PSNR (dB): Geodesic (Stein, Gauss-Newton) has 36, significantly better than the best"
+        " baseline, LERP, with 15.5 (p = 0.002, 12 pairs), and"
+        f" {words} its own start, Start (graph), with 40 (p = 0.002, 12 pairs)."
     )
+    alone = a_page(tables=(Table(tuple(rows)),), comparisons=(against_start,))
+    assert f"has 36, {words} its own start" in verdict(alone)
+
+
+def test_bold_needs_every_comparison_of_a_method() -> None:
+    for better, bold in ((True, 1), (None, 0), (False, 0)):
+        found = [COMPARISON, COMPARISON | {"reference": "start_graph", "better": better}]
+        view = view_of(rows_from_summary(summary(), comparisons=found))
+        assert sum(shown.bold for row in view.main.rows for shown in row) == bold

@@ -146,7 +146,6 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     assert not {entry[key] for entry in comparisons for key in ("method", "reference")} & {
         "truth",
         "start_lerp",
-        "start_graph",
     }
     assert all(entry["better"] is None for entry in comparisons)  # two pairs cannot say
     assert [record["network"] for record in manifest["weights"]] == (

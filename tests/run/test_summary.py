@@ -55,21 +55,44 @@ def test_every_method_against_the_best_baseline() -> None:
         record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
         record("stein_adam", "ours", {"psnr": around(10, 5)}),
     ]
-    found = {entry["method"]: entry for entry in compare_methods(records)}
-    assert set(found) == {"lerp", "stein_gauss_newton", "stein_adam"}
-    assert {entry["reference"] for entry in found.values()} == {"slerp"} and {
-        entry["n"] for entry in found.values()
-    } == {PAIRS}
-    assert {name: entry["better"] for name, entry in found.items()} == {
-        "lerp": False,
-        "stein_gauss_newton": True,
-        "stein_adam": False,
+    entries = compare_methods(records)
+    found = {(entry["method"], entry["reference"]): entry for entry in entries}
+    assert {names: entry["better"] for names, entry in found.items()} == {
+        ("lerp", "slerp"): False,
+        ("start_graph", "slerp"): True,
+        ("stein_gauss_newton", "slerp"): True,
+        ("stein_adam", "slerp"): False,
+        ("stein_gauss_newton", "start_graph"): False,
+        ("stein_adam", "start_graph"): False,
     }
-    # Eight pairs all one way: 2 / 2^8, times three methods.
-    assert found["stein_adam"]["p"] == pytest.approx(2 / 2**8) and found["stein_adam"][
-        "p_corrected"
-    ] == pytest.approx(6 / 2**8)
-    assert found["stein_gauss_newton"]["difference"] == pytest.approx(14, abs=0.2)
+    assert len(found) == len(entries) and {entry["n"] for entry in entries} == {PAIRS}
+    # Eight pairs all one way: 2 / 2^8, times six comparisons.
+    worst = found["stein_adam", "slerp"]
+    assert worst["p"] == pytest.approx(2 / 2**8)
+    assert worst["p_corrected"] == pytest.approx(12 / 2**8)
+    ours = found["stein_gauss_newton", "slerp"]["difference"]
+    assert ours == pytest.approx(14, abs=0.2)
+
+
+def test_a_start_that_equals_a_baseline_is_not_compared_again() -> None:
+    line = around(15, 1)
+    records = [
+        record("lerp", "baseline", {"psnr": line}),
+        record("slerp", "baseline", {"psnr": around(16, 2)}),
+        record("start_lerp", "start", {"psnr": [value * (1 + 1e-13) for value in line]}),
+        record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
+    ]
+    named = [(entry["method"], entry["reference"]) for entry in compare_methods(records)]
+    assert named == [("lerp", "slerp"), ("stein_gauss_newton", "slerp")]
+
+
+def test_without_a_baseline_the_start_is_the_reference() -> None:
+    records = [
+        record("start_graph", "start", {"psnr": around(15, 1)}),
+        record("stein_gauss_newton", "ours", {"psnr": around(30, 4)}),
+    ]
+    (entry,) = compare_methods(records)
+    assert (entry["reference"], entry["better"]) == ("start_graph", True)
 
 
 def test_length_errors_are_compared_without_their_sign() -> None:

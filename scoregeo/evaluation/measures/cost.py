@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         "score_evaluations": Column("score evaluations"),
         "evaluations_per_point": Column("score evaluations a point"),
         "start_evaluations": Column("evaluations for the start"),
-        "other_evaluations": Column("evaluations to lift and decode"),
+        "other_evaluations": Column("evaluations to invert and decode"),
     },
     needs=("costs",),
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     {
         "stationarity": Column("stationarity"),
         "tunnelled": Column("share of pairs that tunnel"),
-        "reached": Column("share of the way gone"),
+        "reached": Column("share of the asked length reached"),
         "energy_drift": Column("drift of the energy"),
     },
     needs=("reported",),

@@ -46,8 +46,8 @@ def truth_distance(batch: "PathBatch") -> "Values":
 
 @measure(
     {
-        "arrival_share": Column("share of the true way at the end", HIGHER),
-        "arrival_distance": Column("distance to the true way at the end", LOWER),
+        "arrival_share": Column("share of the true path at the end", HIGHER),
+        "arrival_distance": Column("distance to the true path at the end", LOWER),
     },
     needs=("frames", "fine_truth", "end_free"),
 )
