@@ -33,7 +33,7 @@ RULE = (
     " over its jackknife error over pairs. Uncorrected, p < 0.05 where the 95 % t interval of the"
     f" difference leaves out 0, from {FEWEST_PAIRS} pairs on. No p is below 2 / 2^pairs, times the"
     f" number of comparisons once corrected: with fewer than {FEWEST_PAIRS} pairs nothing can be"
-    " bold. Nor is a value that is its reference's to the digits shown. A start that equals a"
+    " bold. Nor can a value that is its reference's to the digits shown. A start that equals a"
     " baseline (LERP's, say) is not compared again; the truth and columns without a better"
     " direction are not compared."
 )

@@ -58,7 +58,7 @@ def mean_with_interval(
     out and counted. NotAvailable where no value is finite.
 
     Coverage of 95 % by simulation, n = 3 to 24: 0.95 for normal values, 0.93 to 0.95 where they are
-    moderately skewed (skewness up to 0.8, as of a bounded measure near its bound), 0.88 to 0.93 for
+    moderately skewed (skewness up to 0.8, as of a bounded measure near its bound), 0.88 to 0.92 for
     exponential ones (skewness 2). For heavy tails it falls short at any such n: 0.82 to 0.88 for a
     lognormal of sigma 1, as energies may be, because the largest values are rarely in the sample.
     Differences of such values are symmetric, and their intervals cover 0.96 to 0.98. BCa bootstrap

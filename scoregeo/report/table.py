@@ -48,7 +48,7 @@ def rows_from_summary(
     front of each row's own.
 
     `comparisons`: those of the same file; a method is marked where each of its own finds it better,
-    unless its value is its reference's to the digits shown.
+    and differs from its reference in the digits shown.
     Raises DataError for an entry that lacks a key, naming it: a file of another version.
     """
     gathered: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -65,14 +65,14 @@ def rows_from_summary(
     verdicts: dict[tuple[Any, ...], list[bool]] = {}
     for entry in comparisons:
         key = (entry["method"], entry["group"], entry["measure"])
-        better = entry["better"] is True and _differ(gathered, entry)
-        verdicts.setdefault(key, []).append(better)
-    marked = {key for key, each in verdicts.items() if all(each)}
+        found = entry["better"] is True and _differ(gathered, entry)
+        verdicts.setdefault(key, []).append(found)
+    better = {key for key, each in verdicts.items() if all(each)}
     return [
         Row(
             {**(labels or {}), "method": method, "group": group},
             cells,
-            frozenset(name for name in cells if (method, group, name) in marked),
+            frozenset(name for name in cells if (method, group, name) in better),
         )
         for (method, group), cells in gathered.items()
     ]

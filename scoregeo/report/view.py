@@ -93,7 +93,7 @@ def _table_view(page: Page, table: Table) -> TableView:
     further = tuple(grid(rest[start : start + room]) for start in range(0, len(rest), room))
     lost = [name for name in present if name not in shown]
     notes = [
-        *_what(page.intervals, rows, first, counts, counted),
+        *_what(page, rows, first, counts, counted),
         *([_BOLD] if any(cell.bold for line in main.rows for cell in line) else []),
         *_empty(page, rows, lost),
         *table.notes,
@@ -182,16 +182,17 @@ def _is_bold(row: Row, name: str, cell: Cell | None) -> bool:
 
 
 def _what(
-    kind: str, rows: Sequence[Row], names: Sequence[str], counts: set[int], counted: bool
+    page: Page, rows: Sequence[Row], names: Sequence[str], counts: set[int], counted: bool
 ) -> list[str]:
     """What the numbers are, in a line."""
     cells = [cell for row in rows for cell in _estimates(row, names)]
     said = []
     if any(math.isfinite(cell.low) and cell.high > cell.low for cell in cells):
-        said.append(f"Means with 95 % {kind} intervals over pairs in brackets")
-    if not counted and counts:
-        most = max(counts)
-        said.append(f"n = {most} pairs a row" if most > 1 else "n = 1 a row, so no interval")
+        said.append(f"Means with 95 % {page.intervals} intervals over pairs in brackets")
+    if not counted and counts and max(counts) > 1:
+        said.append(f"n = {max(counts)} pairs a row")
+    elif not counted and counts and "pairs" in page.settings:
+        said.append("n = 1 pair a row: no intervals")
     return ["; ".join(said) + "."] if said else []
 
 

@@ -57,8 +57,8 @@ def test_covers_as_often_as_it_says(n: int) -> None:
 @pytest.mark.parametrize(("a", "b"), [(5, 2), (8, 2)])  # skewness -0.6 and -0.83, as of an SSIM
 def test_covers_moderately_skewed_values(n: int, a: float, b: float) -> None:
     draws = np.random.default_rng(n).beta(a, b, size=(TRIALS, n))
-    # 0.93 to 0.97, less or more the binomial deviation at 0.93, 0.0057.
-    assert 0.93 - 0.0057 <= coverage(draws, a / (a + b)) <= 0.97 + 0.0057
+    # 0.93 to 0.97, less three binomial deviations at 0.93, 0.017. BCa of n <= 8 would fail.
+    assert 0.93 - 0.017 <= coverage(draws, a / (a + b)) <= 0.97
 
 
 @pytest.mark.parametrize("n", COUNTS)

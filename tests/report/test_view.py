@@ -80,8 +80,9 @@ def test_pairs_are_a_column_only_where_they_differ() -> None:
     view = view_of(same)
     assert "pairs" not in view.main.head
     assert view.notes[0] == "Means with 95 % t intervals over pairs in brackets; n = 8 pairs a row."
-    alone = view_of([Row({"method": "a"}, {"psnr": Estimate(1.0)})])
-    assert alone.notes[0] == "n = 1 a row, so no interval."
+    one = [Row({"method": "a"}, {"psnr": Estimate(1.0)})]
+    assert view_of(one, settings={"pairs": 1}).notes == ("n = 1 pair a row: no intervals.",)
+    assert view_of(one, settings={}).notes == ()  # its rows are of no pairs
     before = view_of(same, intervals="bootstrap")
     assert before.notes[0].startswith("Means with 95 % bootstrap intervals")
     other = Row({"method": "c"}, {"psnr": Estimate(1.0, n=3), "ssim": Estimate(1.0, n=4)})
