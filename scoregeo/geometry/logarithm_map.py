@@ -10,6 +10,7 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo.geometry.exponential_map import ATOL, RTOL
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
+from scoregeo.geometry.saddle import solve_to_minimum
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.geometry.support import check_like, check_points, require_closed_form, rule_of
 from scoregeo.metric.base import AbstractMetric
@@ -59,10 +60,12 @@ def logarithm(
     The discrete momentum (`scoregeo.geometry.momentum`) gives the velocity to second order in the
     segments' length, for a few score evaluations more than the solver's; with `shoot` the
     exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
-    (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it; after
-    `max_evaluations` for a pair none begins). On thin shells of density that is tens of thousands
-    of evaluations a pair: there `shoot=False` is the cheap way. The result is a local minimum's:
-    where several geodesics connect the points, the start decides which. Zero where y is x.
+    (`scoregeo.geometry.shooting`), a few hundred evaluations a shot, more where the geodesic
+    crosses ridges; after `max_evaluations` for a pair none begins. `rtol` and `atol` are those of
+    the last shots, earlier ones are as rough as their residuals. Without `shoot` the velocity is
+    the solver's: its error is not known, the status the solver's, the residual NaN. The result is a
+    local minimum's: where several geodesics connect the points, the start decides which. Solutions
+    that may be saddles are left (`scoregeo.geometry.saddle`). Zero where y is x.
 
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
     DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
@@ -90,7 +93,7 @@ def logarithm(
     _check_start(path, x, y, solver.num_points)
 
     rule = rule_of(solver)
-    solution = solver.solve(served, path)
+    solution = solve_to_minimum(served, solver, path)
     apart = (x != y).flatten(1).any(1)
     velocity = torch.zeros_like(x)
     if apart.any():

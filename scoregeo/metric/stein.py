@@ -4,6 +4,7 @@ import torch
 
 from scoregeo._utils.errors import check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
+from scoregeo.metric.cost import Cost
 from scoregeo.metric.graph import log_density_differences, node_scores, residuals
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, RankOneInverse
 from scoregeo.metric.least_squares import LeastSquares
@@ -77,6 +78,26 @@ class SteinMetric(AbstractClosedFormMetric):
         """
         s, hessian = self._hessian(x, u, v)
         return _expand(self.lam * hessian / self._stretch(s), s) * s
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(transport=0)
+
+    def accelerations(
+        self, x: torch.Tensor, v: torch.Tensor, carried: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """`-lam s (v.J v) / W` and `-lam s (w.J v) / W`: one JVP for both, 3 score evaluations.
+
+        `w.J v` is not made symmetric: it keeps inner products along the curve where the score is no
+        gradient, too.
+        """
+        s, jv = self._field.jvp(x, v)
+        weight = -self.lam / self._stretch(s)
+
+        def along(w: torch.Tensor) -> torch.Tensor:
+            return _expand(weight * _dot(w.flatten(1), jv.flatten(1)), s) * s
+
+        return along(v), None if carried is None else along(carried)
 
     def sectional_curvature(
         self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
