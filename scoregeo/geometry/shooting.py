@@ -8,8 +8,7 @@ from scoregeo._utils.errors import ScoreError
 from scoregeo.geometry.anderson import Shot, extrapolated
 from scoregeo.geometry.exponential_map import GeodesicFlow, exponential
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
-from scoregeo.geometry.rolling import carry
-from scoregeo.geometry.transport import transport_along_geodesic
+from scoregeo.geometry.way_back import carry_back
 from scoregeo.metric.base import AbstractClosedFormMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED
@@ -23,8 +22,6 @@ _WAYPOINTS = 9  # of a shot's geodesic, along which a graph metric's corrections
 # Relative tolerance of a shot: at most _LOOSEST, and _SHARE of the residual that is left; a shot
 # that comes within _NEAR times the goal is repeated at the last tolerance
 _LOOSEST, _SHARE, _NEAR = 1e-5, 1e-3, 100.0
-# The transport only preconditions: it bounds the speed, not the accuracy
-_TRANSPORT_RTOL, _TRANSPORT_ATOL = 1e-5, 1e-9
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ class _Run:
             wanted = initial_velocity(self.metric, torch.stack([end, y], 1), _CHORD)
             miss = -initial_velocity(self.metric, torch.stack([y, end], 1), _CHORD)
             lowered = self.metric.apply(y, miss)
-            carried, walked, spent = self._back(path, arrival, wanted, max_evaluations)
+            carried, walked, spent = carry_back(self.metric, path, arrival, wanted, max_evaluations)
         except ScoreError:
             if len(rows) > 1:
                 for i in range(len(rows)):
@@ -214,29 +211,6 @@ class _Run:
                 size,
                 float(residual[elements[i]]),
             )
-
-    def _back(
-        self,
-        path: torch.Tensor,
-        arrival: torch.Tensor,
-        vector: torch.Tensor,
-        max_evaluations: int,
-    ) -> tuple[torch.Tensor, list[bool], torch.Tensor | int]:
-        """`vector` at the ends transported to the starts; where that was possible; evaluations."""
-        squares = self.metric.least_squares
-        if squares is not None:
-            return carry(squares, path.flip(1), vector), [True] * len(path), path.shape[1]
-        back, carried = transport_along_geodesic(
-            self.metric,
-            path[:, -1],
-            -arrival,
-            vector,
-            rtol=_TRANSPORT_RTOL,
-            atol=_TRANSPORT_ATOL,
-            max_evaluations=max_evaluations,
-        )
-        walked = [status == CONVERGED for status in back.status]
-        return carried[:, -1], walked, back.score_evaluations
 
     def _judge(self, row: int, shot: Shot | None) -> None:
         """Keep a shot that is better than the best, shorten the step after one that is not, and aim
