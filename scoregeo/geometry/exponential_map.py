@@ -56,7 +56,7 @@ def exponential(
     time, at `points` equal times.
 
     The last point is `exp_x(v)`, at the length `|v|_x` along the geodesic. Cost: one Christoffel
-    action a stage, which for `stein` is one score evaluation and one JVP (3 evaluations); 12 stages
+    action a stage, which for `stein` is one score and a backward pass (3 evaluations); 12 stages
     a step, accepted or rejected, 3 more where points lie inside it, and one inner product a point
     for the energy. The steps are those of the batch's hardest element.
 
