@@ -10,7 +10,8 @@ from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.least_squares import LeastSquares
 
 _ITERATIONS = 25
-_SMALL_STEP = 1e-7  # of a step to the path, in the norm of the flat energy, at convergence
+_SMALL_STEP = 1e-6  # of a step to the path, in the norm of the flat energy, at convergence
+_WINDOW = 6  # earlier steps that a step is extrapolated from
 _MEMORY = 2**29  # bytes held at a time, about
 _FIRST_DAMPING, _MORE, _LESS = 1e-3, 8.0, 8.0
 
@@ -123,6 +124,8 @@ class _Run:
         self.converged = torch.zeros(pairs, dtype=torch.bool, device=where)
         self.active = torch.ones(pairs, dtype=torch.bool, device=where)
         self.damping = torch.zeros(pairs, dtype=torch.float64, device=where)
+        self.past: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.plain = torch.zeros(pairs, dtype=torch.bool, device=where)
         self.state = self._at(self.nodes, torch.arange(pairs, device=where))
         self.active &= self.state.energy.isfinite()
 
@@ -155,7 +158,7 @@ class _Run:
         scale = (nodes * (self.stiffness @ nodes)).sum((1, 2)).sqrt()
         done = (size <= _SMALL_STEP * scale) & (self.damping[rows] == 0)
         moved = nodes.clone()
-        moved[:, 1:-1] += step
+        moved[:, 1:-1] += self._extrapolated(rows, nodes[:, 1:-1], step)
         state = self._at(moved, rows)
         old = self.state.energy[rows]
         # Rounding may hide the decrease that a last, small step brings.
@@ -164,9 +167,13 @@ class _Run:
         self.nodes[won] = moved[kept]
         for name in ("scores", "delta", "energy"):
             getattr(self.state, name)[won] = getattr(state, name)[kept]
+        # An extrapolated step that fails is followed by the plain one, that by a damped one.
+        lower_or_extrapolated = lower | ~self.plain[rows]
         less = self.damping[rows] / _LESS
         more = (self.damping[rows] * _MORE).clamp_min(_FIRST_DAMPING)
-        self.damping[rows] = torch.where(lower, less.where(less > 1e-4, 0.0), more)
+        less = less.where(less > 1e-4, 0.0)
+        self.damping[rows] = torch.where(lower_or_extrapolated, less, more)
+        self.plain[rows] = ~lower
         self.converged[rows] = done
         self.active[rows] = ~done & (self.damping[rows] < 1e8)
 
@@ -190,6 +197,34 @@ class _Run:
         weight = torch.linalg.solve(system, change[:, :, None])[:, :, 0]
         jump = torch.nn.functional.pad(weight, (1, 0)) - torch.nn.functional.pad(weight, (0, 1))
         return soft * (self.inverse @ (jump[:, :, None] * scores)[:, 1:-1]) - raised
+
+    def _extrapolated(
+        self, rows: torch.Tensor, inner: torch.Tensor, step: torch.Tensor
+    ) -> torch.Tensor:
+        """Anderson's extrapolation of the steps, in the flat energy's norm: Gauss-Newton alone
+        converges linearly where paths bend against the density.
+        """
+        form = self.stiffness[1:-1, 1:-1]
+        earlier = [(place[rows] - inner, one[rows] - step) for place, one in self.past]
+        whole_place = torch.zeros_like(self.nodes[:, 1:-1])
+        whole_step = whole_place.clone()
+        whole_place[rows], whole_step[rows] = inner, step
+        self.past = [*self.past, (whole_place, whole_step)][-_WINDOW:]
+        if not earlier:
+            return step
+        places = torch.stack([place for place, _ in earlier], 1).flatten(2)
+        changes = torch.stack([change for _, change in earlier], 1)
+        weighed = (form @ changes).flatten(2)
+        changes = changes.flatten(2)
+        gram = changes @ weighed.mT
+        scale = gram.diagonal(dim1=1, dim2=2).clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
+        gram = gram * scale[:, :, None] * scale[:, None]
+        target = scale * (weighed @ step.flatten(1)[:, :, None])[:, :, 0]
+        solved = torch.linalg.pinv(gram, rtol=1e-8, hermitian=True) @ target[:, :, None]
+        weights = scale * solved[:, :, 0]
+        less = (weights[:, None] @ (places + changes))[:, 0].view_as(step)
+        use = ~self.plain[rows] & (self.damping[rows] == 0)
+        return step - less.where(use[:, None, None], 0.0)
 
     def momentum(self) -> torch.Tensor:
         """[pairs, D]."""
