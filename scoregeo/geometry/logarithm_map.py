@@ -61,9 +61,9 @@ def logarithm(
     `start` [batch, solver.num_points, *shape] begins at x and ends at y; None is the straight line.
     For a graph metric such as `stein` the momentum is that of a spline of stationary energy near
     the solver's path, of fourth order in the segments' length
-    (`scoregeo.geometry.spline_geodesic`: five to ten times `2 num_points` evaluations beyond the
-    solver's); otherwise, or where the spline does not converge, it is that of the path, of second
-    order, for a few evaluations (`scoregeo.geometry.momentum`). With `shoot` the
+    (`scoregeo.geometry.spline_geodesic`: about five times `2 num_points` evaluations beyond the
+    solver's, at most 26 times); otherwise, or where the spline does not converge, it is that of the
+    path, of second order, for a few evaluations (`scoregeo.geometry.momentum`). With `shoot` the
     exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
     (`scoregeo.geometry.shooting`), a few hundred evaluations a shot, more where the geodesic
     crosses ridges; after `max_evaluations` for a pair none begins. `rtol` and `atol` are those of
