@@ -59,13 +59,13 @@ def logarithm(
     momentum at x is the velocity, shots correct it.
 
     `start` [batch, solver.num_points, *shape] begins at x and ends at y; None is the straight line.
-    For a graph metric such as `stein` the momentum is that of a spline of stationary energy near
-    the solver's path, of fourth order in the segments' length
-    (`scoregeo.geometry.spline_geodesic`: about five times `2 num_points` evaluations beyond the
-    solver's, at most 26 times); otherwise, or where the spline does not converge, it is that of the
-    path, of second order, for a few evaluations (`scoregeo.geometry.momentum`). With `shoot` the
-    exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
-    (`scoregeo.geometry.shooting`), a few hundred evaluations a shot, more where the geodesic
+    The discrete momentum (`scoregeo.geometry.momentum`) gives the velocity to second order in the
+    segments' length, for a few score evaluations more than the solver's. With `shoot` the
+    exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`; for a graph metric such
+    as `stein` shots start from a cubic spline of stationary energy near the path
+    (`scoregeo.geometry.spline_geodesic`: about five times `2 num_points` evaluations, at most 26
+    times), which does not pay for chords that leave a thin shell. Shots
+    (`scoregeo.geometry.shooting`) cost a few hundred evaluations each, more where the geodesic
     crosses ridges; after `max_evaluations` for a pair none begins. `rtol` and `atol` are those of
     the last shots, earlier ones are as rough as their residuals. Without `shoot` the velocity is
     the solver's: its error is not known, the status the solver's, the residual NaN. The result is a
@@ -102,7 +102,9 @@ def logarithm(
     apart = (x != y).flatten(1).any(1)
     velocity, evaluations = torch.zeros_like(x), solution.score_evaluations.clone()
     if apart.any():
-        velocity[apart], spent = _discrete_velocity(served, solution.path[apart], rule)
+        velocity[apart], spent = _discrete_velocity(
+            served, solution.path[apart], rule, splines=shoot
+        )
         evaluations[apart.cpu()] += spent
     status = [
         one if far else CONVERGED for one, far in zip(solution.status, apart.tolist(), strict=True)
@@ -131,15 +133,15 @@ def logarithm(
 
 
 def _discrete_velocity(
-    metric: AbstractClosedFormMetric, path: torch.Tensor, rule: Quadrature
+    metric: AbstractClosedFormMetric, path: torch.Tensor, rule: Quadrature, splines: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Velocities at the paths' starts, [pairs, *shape], and evaluations [pairs]: of the spline
-    geodesic near each path for a graph metric, of the path itself where there is none.
+    """Velocities at the paths' starts, [pairs, *shape], and evaluations [pairs]: with `splines`
+    of the spline geodesic near each path of a graph metric, of the path itself where there is none.
     """
     spent = torch.zeros(len(path), dtype=torch.int64)
     done = torch.zeros(len(path), dtype=torch.bool)
     velocity = torch.zeros_like(path[:, 0])
-    if metric.least_squares is not None and path.shape[1] > 2:
+    if splines and metric.least_squares is not None and path.shape[1] > 2:
         smooth = spline_geodesic(metric.least_squares, path)
         spent, done = spent + smooth.evaluations, smooth.converged
         if done.any():

@@ -1,4 +1,4 @@
-"""Geodesics of a graph metric as cubic splines: the boundary-value problem at fourth order."""
+"""Geodesics of a graph metric as cubic splines: the boundary-value problem without chords."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,7 +37,7 @@ def spline_geodesic(metric: LeastSquares, start: torch.Tensor) -> SplineGeodesic
 
     over the n segments of the spline X (not-a-knot); delta by Simpson's rule for `s.X'`. A polygon
     pays for every chord that leaves the ridge of a thin shell, an error of second order with a
-    factor of `lam`; a spline follows it. Derivatives of delta are scores at the knots, so
+    factor of `lam`; a spline follows it. Of second order in 1/n all the same, by delta's squares. Derivatives of delta are scores at the knots, so
     Gauss-Newton needs no backward pass: `2 n + 1` evaluations an iteration, damped
     (Levenberg-Marquardt) where the energy would rise, at most 25 iterations: about five where the
     path is smooth at the knots' spacing, all of them where it crosses a ridge thinner than that,

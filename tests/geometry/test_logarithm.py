@@ -6,12 +6,9 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.logarithm_map import logarithm
-from scoregeo.geometry.momentum import initial_velocity
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric
-from scoregeo.path.interpolation import linear
-from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED
@@ -34,26 +31,13 @@ def test_shoot_and_recover() -> None:
     torch.testing.assert_close(found.residual, again, rtol=0, atol=1e-6)
 
 
-def test_without_shooting_it_is_of_fourth_order_in_the_segments() -> None:
-    metric, x, v = stein(), draw(2, 3), 0.4 * draw(2, 3, seed=1)
-    y = exponential(metric, x, v, rtol=1e-11, atol=1e-13).end
-    errors = []
-    for segments in (8, 16, 32):
-        solver = GaussNewton(segments + 1, tolerance=1e-8, max_iterations=100)
-        errors.append((logarithm(metric, x, y, solver, shoot=False).velocity - v).norm(dim=1))
-    orders = (torch.stack(errors)[:-1] / torch.stack(errors)[1:]).log2()
-    assert (orders > 3).all(), (errors, orders)
-    assert (errors[-1] < 1e-4).all()
-
-
-def test_the_momentum_of_a_path_is_of_second_order_in_the_segments() -> None:
+def test_without_shooting_it_is_of_second_order_in_the_segments() -> None:
     metric, x, v = stein(), draw(2, 3), 0.4 * draw(2, 3, seed=1)
     y = exponential(metric, x, v, rtol=1e-9).end
     errors = []
     for segments in (16, 32, 64):
         solver = GaussNewton(segments + 1, tolerance=1e-12, max_iterations=100)
-        path = solver.solve(metric, linear(torch.stack([x, y], 1), segments + 1)).path
-        errors.append((initial_velocity(metric, path, Quadrature()) - v).norm(dim=1))
+        errors.append((logarithm(metric, x, y, solver, shoot=False).velocity - v).norm(dim=1))
     orders = (torch.stack(errors)[:-1] / torch.stack(errors)[1:]).log2()
     assert ((orders - 2).abs() < 0.2).all(), orders
 

@@ -12,7 +12,7 @@ from tests.fields import mixture
 from tests.geometry.cases import LAM, SIGMA, WalledScore, draw, stein
 
 
-def test_it_is_the_geodesic_to_fourth_order() -> None:
+def test_it_is_the_geodesic_to_second_order() -> None:
     metric, x, v = stein(), draw(2, 3), 0.5 * draw(2, 3, seed=1)
     flow = exponential(metric, x, v, points=33, rtol=1e-11, atol=1e-13)
     errors, ends = [], torch.stack([x, flow.end], 1)
@@ -21,19 +21,20 @@ def test_it_is_the_geodesic_to_fourth_order() -> None:
         assert found.converged.all()
         errors.append((found.path - flow.path[:, :: 32 // n]).flatten(2).norm(dim=2).amax(1))
     orders = (torch.stack(errors)[:-1] / torch.stack(errors)[1:]).log2()
-    assert (orders > 3).all(), (errors, orders)
+    assert ((orders - 2).abs() < 0.3).all(), (errors, orders)
     torch.testing.assert_close(found.path[:, [0, -1]], ends)
     exact = metric.apply(x, v)
-    assert ((found.momentum - exact).norm(dim=1) < 1e-4 * exact.norm(dim=1)).all()
+    assert ((found.momentum - exact).norm(dim=1) < 1e-2 * exact.norm(dim=1)).all()
 
 
 def test_it_counts_its_evaluations_and_few_of_them() -> None:
     score = CountingScore(mixture(3, 4))
     metric = SteinMetric(ScoreField(score, SIGMA), LAM)
-    start = linear(draw(2, 2, 3), 17)
+    x, v = draw(2, 3), 0.5 * draw(2, 3, seed=1)
+    start = linear(torch.stack([x, exponential(stein(), x, v).end], 1), 17)
     found = spline_geodesic(metric.least_squares, start)
     assert score.count == int(found.evaluations.sum())
-    assert found.converged.all() and (found.evaluations <= 20 * 33).all()
+    assert found.converged.all() and (found.evaluations <= 10 * 33).all()
 
 
 def test_a_bad_score_is_the_affair_of_its_own_pair() -> None:
