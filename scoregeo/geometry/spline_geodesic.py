@@ -35,15 +35,16 @@ def spline_geodesic(metric: LeastSquares, start: torch.Tensor) -> SplineGeodesic
         E = int |X'|^2 du / 2 + (lam n / 2) sum_i delta_i^2,
         delta_i = log p(X(u_{i+1})) - log p(X(u_i)),
 
-    over the n segments of the spline X (not-a-knot); delta by Simpson's rule for `s.X'`. A polygon
-    pays for every chord that leaves the ridge of a thin shell, an error of second order with a
-    factor of `lam`; a spline follows it. Of second order in 1/n all the same, by delta's squares. Derivatives of delta are scores at the knots, so
-    Gauss-Newton needs no backward pass: `2 n + 1` evaluations an iteration, damped
-    (Levenberg-Marquardt) where the energy would rise, at most 25 iterations: about five where the
-    path is smooth at the knots' spacing, all of them where it crosses a ridge thinner than that,
-    which a spline of these knots does not resolve.
-    The momentum is `-dE/dx_0` (`scoregeo.geometry.momentum`). A pair whose score is bad on the way
-    does not converge.
+    over the n segments of the spline X (not-a-knot); delta by Simpson's rule for `s.X'`. Of second
+    order in 1/n, by the squares of delta; but a polygon pays for every chord that leaves the ridge
+    of a thin shell, an error with a factor of `lam`, which a spline does not.
+
+    Derivatives of delta are scores at the knots, so Gauss-Newton needs no backward pass: `2 n + 1`
+    evaluations an iteration, damped (Levenberg-Marquardt) where the energy would rise, at most 25
+    iterations: about five where the path is smooth at the knots' spacing, all of them where it
+    crosses a ridge thinner than that, which a spline of these knots does not resolve. The momentum
+    is `-dE/dx_0` (`scoregeo.geometry.momentum`). A pair whose score is bad on the way does not
+    converge.
     """
     size = start[0].numel()
     parts = [_solve(metric, some) for some in start.split(max(1, _MEMORY // (8 * 6 * size)))]
