@@ -107,18 +107,19 @@ print(f"curvature in the tangent plane at x: {curvature:.2f}")
 #
 # The logarithm is the velocity with which a geodesic leaves one point to be at another after unit
 # time; the exponential map follows that velocity; parallel transport carries a vector along and
-# keeps its length. On thin shells of density their equations are stiff and cost thousands of score
-# evaluations (`shoot=False` is the cheap way there). Here they are those of Gaussian data.
+# keeps its length. The logarithm's `residual` is how far from the other point its geodesic ends:
+# where that is not small, the status says so.
 
 # %%
-gaussian = scoregeo.FunctionScore(lambda x, sigma: -x / (1 + sigma**2), shape=(3,))
-soft = scoregeo.SteinMetric(scoregeo.ScoreField(gaussian, sigma=0.1), lam=1.0)
-log = scoregeo.logarithm(soft, x, y, scoregeo.GaussNewton(num_points=33))
-there = scoregeo.exponential(soft, x, log.velocity, points=17)
-print(f"arrives within {(there.end - y).norm().item():.0e} of y")
+log = scoregeo.logarithm(metric, x, y, solver)
+print(f"{log.status[0]}: arrives within {log.residual.item():.0e} of y")
 
-moved = scoregeo.parallel_transport(soft, there.path, log.velocity).end
-speeds = soft.norm(x, log.velocity).item(), soft.norm(y, moved).item()
+flow = scoregeo.exponential(metric, x, log.velocity, points=17)
+print("score evaluations of the exponential map:", flow.score_evaluations.item())
+
+moved = scoregeo.parallel_transport(metric, flow.path, log.velocity)
+print("of the transport:", moved.score_evaluations.item())
+speeds = metric.norm(x, log.velocity).item(), metric.norm(y, moved.end).item()
 print("speed before and after: {:.4f}, {:.4f}".format(*speeds))
 
 # %% [markdown]

@@ -7,6 +7,7 @@ import torch
 from tqdm import tqdm
 
 from scoregeo._utils.errors import DataError, check_choice, check_number
+from scoregeo.geometry.saddle import solve_to_minimum
 from scoregeo.geometry.support import check_like, check_points, rule_of
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
@@ -31,9 +32,10 @@ def distance(
 
     It belongs to a real path, so up to quadrature it bounds the distance from above: `start`
     [batch, solver.num_points, *shape] (None: the straight line) decides which local minimum is
-    found. With `certify` it is measured on a quadrature `REFINEMENT` times finer than the solver's,
-    which charges for the valleys that a coarse one tunnels through, for
-    `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair beyond the solver's. Works for
+    found; paths that may be saddles, as between antipodal points, are solved again from a bent
+    start (`scoregeo.geometry.saddle`). With `certify` it is measured on a quadrature `REFINEMENT`
+    times finer than the solver's, which charges for the valleys that a coarse one tunnels through,
+    for `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair beyond the solver's. Works for
     every metric the solver serves; lengths of `conformal` are in units of its anchor, so that they
     compare.
 
@@ -59,7 +61,7 @@ def distance(
     if not apart.any():
         return lengths
     path = linear(torch.stack([x, y], 1), solver.num_points) if start is None else start
-    solution = solver.solve(metric, path[apart])
+    solution = solve_to_minimum(metric, solver, path[apart])
     found = solution.length
     if certify:
         finer = Quadrature("trapezoid", REFINEMENT * rule_of(solver).subnodes)

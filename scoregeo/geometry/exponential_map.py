@@ -56,7 +56,7 @@ def exponential(
     time, at `points` equal times.
 
     The last point is `exp_x(v)`, at the length `|v|_x` along the geodesic. Cost: one Christoffel
-    action a stage, which for `stein` is one score evaluation and one JVP (3 evaluations); 12 stages
+    action a stage, which for `stein` is one score and a backward pass (3 evaluations); 12 stages
     a step, accepted or rejected, 3 more where points lie inside it, and one inner product a point
     for the energy. The steps are those of the batch's hardest element.
 
@@ -120,7 +120,7 @@ def geodesic_flow(
     reached, drift = torch.ones(batch, dtype=torch.float64), torch.zeros(batch, dtype=torch.float64)
     if len(moving):
         per_call = metric.cost.christoffel
-        per_call += 0 if carried is None else metric.cost.christoffel_pair
+        per_call += 0 if carried is None else metric.cost.transport
         found = integrate(
             partial(_derivative, metric, x, len(parts)),
             start[moving.to(x.device)].flatten(1),
@@ -166,7 +166,8 @@ def _derivative(
     """Of states (x, x'[, V]), [rows, parts * D]: `(x', -Gamma(x', x')[, -Gamma(x', V)])`."""
     wide = state.reshape(len(rows), parts, -1)
     x, v, *carried = (part.reshape(-1, *like.shape[1:]).to(like) for part in wide.unbind(1))
-    changes = [-metric.christoffel(x, v, v)] + [-metric.christoffel(x, v, one) for one in carried]
+    bent, along = metric.accelerations(x, v, carried[0] if carried else None)
+    changes = [bent] if along is None else [bent, along]
     # The velocity is passed on as it is, not rounded to the metric's dtype.
     return torch.cat([wide[:, 1], *(change.flatten(1).double().cpu() for change in changes)], 1)
 

@@ -10,10 +10,13 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo.geometry.exponential_map import ATOL, RTOL
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
+from scoregeo.geometry.saddle import solve_to_minimum
 from scoregeo.geometry.shooting import shoot_at
+from scoregeo.geometry.spline_geodesic import spline_geodesic
 from scoregeo.geometry.support import check_like, check_points, require_closed_form, rule_of
-from scoregeo.metric.base import AbstractMetric
+from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution
 
 
@@ -53,16 +56,21 @@ def logarithm(
     max_evaluations: int = 50_000,
 ) -> Logarithm:
     """`log_x(y)` for `x`, `y` [batch, *shape]: `solver` finds the geodesic from `start`, its
-    momentum at x the velocity.
+    momentum at x is the velocity, shots correct it.
 
     `start` [batch, solver.num_points, *shape] begins at x and ends at y; None is the straight line.
     The discrete momentum (`scoregeo.geometry.momentum`) gives the velocity to second order in the
-    segments' length, for a few score evaluations more than the solver's; with `shoot` the
-    exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`
-    (`scoregeo.geometry.shooting`: a shot costs an exponential and a transport along it; after
-    `max_evaluations` for a pair none begins). On thin shells of density that is tens of thousands
-    of evaluations a pair: there `shoot=False` is the cheap way. The result is a local minimum's:
-    where several geodesics connect the points, the start decides which. Zero where y is x.
+    segments' length, for a few score evaluations more than the solver's. With `shoot` the
+    exponential map refines it until `|exp_x(v) - y| <= tolerance |y - x|`; for a graph metric such
+    as `stein` shots start from a cubic spline of stationary energy near the path
+    (`scoregeo.geometry.spline_geodesic`: about five times `2 num_points` evaluations, at most 26
+    times), which does not pay for chords that leave a thin shell. Shots
+    (`scoregeo.geometry.shooting`) cost a few hundred evaluations each, more where the geodesic
+    crosses ridges; after `max_evaluations` for a pair none begins. `rtol` and `atol` are those of
+    the last shots, earlier ones are as rough as their residuals. Without `shoot` the velocity is
+    the solver's: its error is not known, the status the solver's, the residual NaN. The result is a
+    local minimum's: where several geodesics connect the points, the start decides which. Solutions
+    that may be saddles are left (`scoregeo.geometry.saddle`). Zero where y is x.
 
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
     DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
@@ -90,12 +98,14 @@ def logarithm(
     _check_start(path, x, y, solver.num_points)
 
     rule = rule_of(solver)
-    solution = solver.solve(served, path)
+    solution = solve_to_minimum(served, solver, path)
     apart = (x != y).flatten(1).any(1)
-    velocity = torch.zeros_like(x)
+    velocity, evaluations = torch.zeros_like(x), solution.score_evaluations.clone()
     if apart.any():
-        velocity[apart] = initial_velocity(served, solution.path[apart], rule)
-    evaluations = solution.score_evaluations + velocity_cost(served, rule) * apart.cpu().long()
+        velocity[apart], spent = _discrete_velocity(
+            served, solution.path[apart], rule, splines=shoot
+        )
+        evaluations[apart.cpu()] += spent
     status = [
         one if far else CONVERGED for one, far in zip(solution.status, apart.tolist(), strict=True)
     ]
@@ -120,6 +130,30 @@ def logarithm(
     return Logarithm(
         velocity, tuple(status), residual, evaluations, solution, time.perf_counter() - began
     )
+
+
+def _discrete_velocity(
+    metric: AbstractClosedFormMetric, path: torch.Tensor, rule: Quadrature, splines: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Velocities at the paths' starts, [pairs, *shape], and evaluations [pairs]: with `splines`
+    of the spline geodesic near each path of a graph metric, of the path itself where there is none.
+    """
+    spent = torch.zeros(len(path), dtype=torch.int64)
+    done = torch.zeros(len(path), dtype=torch.bool)
+    velocity = torch.zeros_like(path[:, 0])
+    if splines and metric.least_squares is not None and path.shape[1] > 2:
+        smooth = spline_geodesic(metric.least_squares, path)
+        spent, done = spent + smooth.evaluations, smooth.converged
+        if done.any():
+            there = done.to(path.device)
+            momentum = smooth.momentum[there].to(path)
+            velocity[there] = metric.initial_velocity(path[there, 0], momentum)
+            spent[done] += metric.cost.initial_velocity
+    if not done.all():
+        rest = ~done.to(path.device)
+        velocity[rest] = initial_velocity(metric, path[rest], rule)
+        spent[~done] += velocity_cost(metric, rule)
+    return velocity, spent
 
 
 def _check_start(path: torch.Tensor, x: torch.Tensor, y: torch.Tensor, num_points: int) -> None:

@@ -6,9 +6,9 @@ import torch
 
 from scoregeo._utils.errors import ScoreError
 from scoregeo.geometry.anderson import Shot, extrapolated
-from scoregeo.geometry.exponential_map import exponential
+from scoregeo.geometry.exponential_map import GeodesicFlow, exponential
 from scoregeo.geometry.momentum import initial_velocity, velocity_cost
-from scoregeo.geometry.transport import transport_along_geodesic
+from scoregeo.geometry.way_back import carry_back
 from scoregeo.metric.base import AbstractClosedFormMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED
@@ -18,8 +18,10 @@ _WINDOW = 8  # earlier shots an extrapolated step is made of
 _FIRST_RADIUS = 0.1  # length of the first step at most, as a share of the velocity's own
 _FALL = 0.99  # a shot counts as progress where it lowers `|w|` by a hundredth
 _MISSES = 6  # shots without progress, one after another, that make a stall
-# The transport only preconditions: it bounds the speed, not the accuracy
-_TRANSPORT_RTOL, _TRANSPORT_ATOL = 1e-5, 1e-9
+_WAYPOINTS = 9  # of a shot's geodesic, along which a graph metric's corrections are carried back
+# Relative tolerance of a shot: at most _LOOSEST, and _SHARE of the residual that is left; a shot
+# that comes within _NEAR times the goal is repeated at the last tolerance
+_LOOSEST, _SHARE, _NEAR = 1e-5, 1e-3, 100.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ def shoot_at(
     Steps are kept within a radius: a tenth of `|velocity|` at first, twice as long after a shot
     that lowers `|w|`, a quarter of the step after one that does not; six shots in a row that do not
     lower it by a hundredth are a stall. So it may end at a fold of exp, as where y lies beyond a
-    conjugate point of the geodesics tried. Cost a shot: an exponential, a transport (9 evaluations
-    a stage for `stein`, at a looser tolerance), and two such chords. No shot begins after
-    `max_evaluations`."""
+    conjugate point of the geodesics tried. Cost a shot: an exponential, two such chords, and the
+    transport: of a graph metric by rotations of its normal at nine points of the geodesic, else a
+    second integration at a looser tolerance. No shot begins after `max_evaluations`.
+    """
     run = _Run(metric, x, y, velocity)
     goal = tolerance * (y - x).double().flatten(1).norm(dim=1)
     for _ in range(max_shots):
@@ -101,6 +104,8 @@ class _Run:
         self.radius = (_FIRST_RADIUS * metric.norm(x, velocity).double()).tolist()
         self.last = list(self.radius)  # length of the step to the trial
         self.misses = [0] * len(x)
+        self.apart = (y - x).double().flatten(1).norm(dim=1).tolist()
+        self.left = [1.0] * len(x)  # residual of the last shot, as a share of the distance
         self.status = [BUDGET] * len(x)
         self.evaluations = torch.full((len(x),), metric.cost.product)
 
@@ -111,23 +116,23 @@ class _Run:
         self, active: list[int], goal: torch.Tensor, rtol: float, atol: float, max_evaluations: int
     ) -> None:
         rows = torch.tensor(active)
-        x, y, v = (t[rows.to(t.device)] for t in (self.x, self.y, self.trial))
-        flow = exponential(self.metric, x, v, rtol=rtol, atol=atol, max_evaluations=max_evaluations)
-        self.evaluations[rows] += flow.score_evaluations
-        residual = (y - flow.end).double().flatten(1).norm(dim=1)
-        hit = residual <= goal[rows.to(goal.device)]
+        y, v = (t[rows.to(t.device)] for t in (self.y, self.trial))
+        goals = goal[rows.to(goal.device)]
+        # As accurate as what is left to correct asks for.
+        looser = max(1.0, min(_LOOSEST, _SHARE * min(self.left[row] for row in active)) / rtol)
+        flow, residual = self._fly(rows, rtol * looser, atol * looser, max_evaluations)
+        near = (residual <= _NEAR * goals).nonzero()[:, 0].cpu()
+        if looser > 1 and len(near):
+            again, residual[near] = self._fly(rows[near], rtol, atol, max_evaluations)
+            flow.path[near], flow.velocity[near] = again.path, again.velocity
+        for element, row in enumerate(active):
+            left = float(residual[element] / self.apart[row])
+            self.left[row] = left if left < torch.inf else self.left[row]
+        hit = residual <= goals
         shots: dict[int, Shot] = {}
-        missed = (residual.isfinite() & ~hit).nonzero()[:, 0].tolist()
-        if missed:
-            self._correct(
-                rows[missed],
-                v[missed],
-                flow.end[missed],
-                flow.velocity[missed, -1],
-                residual[missed],
-                max_evaluations,
-                shots,
-            )
+        missed = (residual.isfinite() & ~hit).nonzero()[:, 0].cpu()
+        if len(missed):
+            self._correct(rows[missed], v[missed], flow, missed, residual, max_evaluations, shots)
         for element, row in enumerate(active):
             if hit[element]:
                 nothing = v.new_zeros(0)
@@ -138,22 +143,44 @@ class _Run:
             else:
                 self._judge(row, shots.get(row))
 
+    def _fly(
+        self, rows: torch.Tensor, rtol: float, atol: float, max_evaluations: int
+    ) -> tuple[GeodesicFlow, torch.Tensor]:
+        """The trials' geodesics and their residuals `|exp - y|`, [rows] float64."""
+        x, y, v = (t[rows.to(t.device)] for t in (self.x, self.y, self.trial))
+        flow = exponential(
+            self.metric,
+            x,
+            v,
+            points=_WAYPOINTS,
+            rtol=rtol,
+            atol=atol,
+            max_evaluations=max_evaluations,
+        )
+        self.evaluations[rows] += flow.score_evaluations
+        return flow, (y - flow.end).double().flatten(1).norm(dim=1)
+
     def _correct(
         self,
         rows: torch.Tensor,
         velocity: torch.Tensor,
-        end: torch.Tensor,
-        arrival: torch.Tensor,
+        flow: GeodesicFlow,
+        elements: torch.Tensor,
         residual: torch.Tensor,
         max_evaluations: int,
         shots: dict[int, Shot],
     ) -> None:
-        """Add the shots of `rows` whose way back from `end` can be walked."""
+        """Add the shots of `rows`, `elements` of the flow, whose way back from the end can be
+        walked.
+        """
         x, y = (t[rows.to(t.device)] for t in (self.x, self.y))
+        path, arrival = flow.path[elements], flow.velocity[elements, -1]
+        end = path[:, -1]
         try:
             wanted = initial_velocity(self.metric, torch.stack([end, y], 1), _CHORD)
             miss = -initial_velocity(self.metric, torch.stack([y, end], 1), _CHORD)
             lowered = self.metric.apply(y, miss)
+            carried, walked, spent = carry_back(self.metric, path, arrival, wanted, max_evaluations)
         except ScoreError:
             if len(rows) > 1:
                 for i in range(len(rows)):
@@ -161,34 +188,28 @@ class _Run:
                     self._correct(
                         rows[one],
                         velocity[one],
-                        end[one],
-                        arrival[one],
-                        residual[one],
+                        flow,
+                        elements[one],
+                        residual,
                         max_evaluations,
                         shots,
                     )
             return
-        back, carried = transport_along_geodesic(
-            self.metric,
-            end,
-            -arrival,
-            wanted,
-            rtol=_TRANSPORT_RTOL,
-            atol=_TRANSPORT_ATOL,
-            max_evaluations=max_evaluations,
-        )
         self.evaluations[rows] += (
-            back.score_evaluations
-            + 2 * velocity_cost(self.metric, _CHORD)
-            + self.metric.cost.product
+            spent + 2 * velocity_cost(self.metric, _CHORD) + self.metric.cost.product
         )
         for i, row in enumerate(rows.tolist()):
-            if back.status[i] != CONVERGED:
+            if not walked[i]:
                 continue
             w, g = miss[i].double().flatten(), lowered[i].double().flatten()
             size = float((w * g).sum().clamp_min(0).sqrt())
             shots[row] = Shot(
-                velocity[i], carried[i, -1].double().flatten(), w, g, size, float(residual[i])
+                velocity[i],
+                carried[i].double().flatten(),
+                w,
+                g,
+                size,
+                float(residual[elements[i]]),
             )
 
     def _judge(self, row: int, shot: Shot | None) -> None:

@@ -189,6 +189,15 @@ class AbstractClosedFormMetric(AbstractMetric):
         `V' = -Gamma(x', V)`.
         """
 
+    def accelerations(
+        self, x: torch.Tensor, v: torch.Tensor, carried: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """`-Gamma(v, v)`, and `-Gamma(v, carried)` where a vector is carried along, [batch,
+        *shape]: the right sides of both equations. `cost.christoffel`, and `cost.transport` more.
+        """
+        along = None if carried is None else -self.christoffel(x, v, carried)
+        return -self.christoffel(x, v, v), along
+
     @abstractmethod
     def sectional_curvature(
         self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor

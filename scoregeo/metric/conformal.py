@@ -84,7 +84,9 @@ class ConformalMetric(AbstractClosedFormMetric):
     def cost(self) -> Cost:
         """`nodes` wherever the factor at a point is asked for."""
         n, jvps = self.nodes, 2 * (1 + BACKWARD)
-        return Cost(n, n, 0, christoffel=1, christoffel_pair=1, curvature=n + jvps, unit=n)
+        return Cost(
+            n, n, 0, christoffel=1, christoffel_pair=1, transport=1, curvature=n + jvps, unit=n
+        )
 
     def log_density_ratio(self, x: torch.Tensor) -> torch.Tensor:
         """`log p(x) - log p(anchor)`, [batch] float64; `nodes` score evaluations a point.

@@ -21,6 +21,7 @@ class Cost:
         christoffel_pair: `Gamma(u, v)` with u other than v.
         curvature: the sectional curvature of one plane.
         unit: `AbstractMetric.unit`.
+        transport: `Gamma(v, w)` beside `Gamma(v, v)` (`AbstractClosedFormMetric.accelerations`).
     """
 
     inner: int = 1
@@ -30,6 +31,7 @@ class Cost:
     christoffel_pair: int = 2 * (1 + BACKWARD)
     curvature: int = 2 * (1 + BACKWARD)
     unit: int = 0
+    transport: int = 2 * (1 + BACKWARD)
 
 
-FREE = Cost(0, 0, 0, 0, 0, 0)
+FREE = Cost(0, 0, 0, 0, 0, 0, 0, 0)
