@@ -43,7 +43,7 @@ _TITLES = {
 
 def write(study: Study, folder: Path) -> Page | None:
     """The study's page, its figure drawn into `folder`; None where no case is done."""
-    cases = by_case([read_done(title, run) for title, run in study.done.items()])
+    cases = by_case([read_done(run) for run in study.done.values()])
     if not cases:
         return None
     first = next(iter(cases.values()))[0]

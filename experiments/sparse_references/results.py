@@ -17,7 +17,6 @@ from scoregeo.run.instantiate import make
 
 CONTROL, START, LERP = "graph_euclidean", "start_graph", "lerp"
 MEASURE = "psnr"
-EVERY = ", every "  # between a case's name and its density, in `page.case`
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Done:
         return (LERP, CONTROL, START, self.geodesic)
 
 
-def read_done(title: str, folder: Path) -> Done:
+def read_done(folder: Path) -> Done:
     """A run's folder. Raises DataError where its results cannot be read."""
     run = read_run(folder)
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
@@ -74,7 +73,7 @@ def read_done(title: str, folder: Path) -> Done:
         if MEASURE in line["measures"]:
             psnr.setdefault(line["method"], []).append(line["measures"][MEASURE])
     return Done(
-        case=title.partition(EVERY)[0],
+        case=config["page"]["case"],
         step=float(config["dataset"]["reference_step"]),
         references=len(steps) * config["dataset"]["identities"],
         gap=float(angle_gap(ends, steps).mean()),

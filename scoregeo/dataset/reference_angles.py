@@ -1,13 +1,10 @@
 """Angles of rotated digits: of pairs, off those of the data, and of the references of graphs."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 
 from scoregeo._utils.seed import generator
-
-if TYPE_CHECKING:
-    from scoregeo.dataset.rotated_mnist import RotatedMNIST
 
 
 def reference_angles(step: float, sample_angles: int, seed: int) -> torch.Tensor:
@@ -36,26 +33,23 @@ def angle_gap(angles: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
     return torch.minimum(apart, 360 - apart).amin(-1)
 
 
-def held_out_note(data: "RotatedMNIST") -> str:
-    """Which of identities and angles of the pairs are in no training set and no graph, and by how
-    many degrees.
+def held_out_note(
+    angles: Sequence[float], sample_angles: int, split: str, step: float | None, digits: str
+) -> str:
+    """Of pairs of a few digits: which of identities and angles are in no training set and no graph,
+    and by how many degrees. Arguments are the settings of `RotatedMNIST`.
     """
-    if data.identities == "all":
-        return (
-            "Held out: identities. Pairs are of test digits; training data and references are"
-            " training digits."
-        )
-    between = torch.tensor(data.angles, dtype=torch.float64)
-    first = off_grid(between, torch.zeros_like(between), data.sample_angles)
-    grid = torch.arange(data.sample_angles).double() * (360 / data.sample_angles)
+    between = torch.tensor(angles, dtype=torch.float64)
+    first = off_grid(between, torch.zeros_like(between), sample_angles)
+    grid = torch.arange(sample_angles).double() * (360 / sample_angles)
     off = float(angle_gap(torch.cat([first, first + between]), grid).min())
-    at = f"{off:g} degrees or more off the angles of the data"
-    note = (
-        f"Held out: angles only. Pairs are of the data's own digits, {at}."
-        if data.split == "train"
-        else f"Held out: identities, for a score of training digits. Pairs are of test digits, {at}."
+    kind = (
+        "angles only. Pairs are of the data's own digits"
+        if split == "train"
+        else "identities, for a score of training digits. Pairs are of test digits"
     )
-    if data.reference_step is None:
+    note = f"Held out: {kind}, {off:g} degrees or more off the angles of the data."
+    if step is None:
         return note
-    whose = "the same" if data.reference_digits == "same" else "other"
-    return f"{note} References are of {whose} digits, every {data.reference_step:g} degrees."
+    whose = "the same" if digits == "same" else "other"
+    return f"{note} References are of {whose} digits, every {step:g} degrees."

@@ -18,8 +18,7 @@ from scoregeo.dataset.reference_angles import held_out_note, off_grid, reference
 from scoregeo.dataset.rotated_checks import check_settings
 from scoregeo.dataset.rotation import random_rotations, rotate, rotations
 
-# Largest angle, in degrees, between the images whose distances add up to a length
-_LENGTH_STEP = 0.25
+_LENGTH_STEP = 0.25  # degrees, at most, between images whose distances add up to a length
 
 
 class RotatedMNIST(AbstractDataset):
@@ -89,7 +88,10 @@ class RotatedMNIST(AbstractDataset):
 
     @property
     def held_out_note(self) -> str:
-        return held_out_note(self)
+        if self.identities == "all":
+            return "Held out: identities. Pairs are of test digits, data and references of others."
+        references = (self.split, self.reference_step, self.reference_digits)
+        return held_out_note(self.angles, self.sample_angles, *references)
 
     @cached_property
     def _identity_images(self) -> torch.Tensor:
@@ -121,9 +123,8 @@ class RotatedMNIST(AbstractDataset):
         """
         source = generator(seed, "pairs")
         count = len(self.angles) * self.pairs_per_angle
-        between = torch.tensor(self.angles, dtype=torch.float64).repeat_interleave(
-            self.pairs_per_angle
-        )
+        between = torch.tensor(self.angles, dtype=torch.float64)
+        between = between.repeat_interleave(self.pairs_per_angle)
         if isinstance(self.identities, int):
             identity = torch.arange(self.pairs_per_angle).remainder(self.identities)
             index = identity.repeat(len(self.angles))
@@ -167,13 +168,12 @@ class RotatedMNIST(AbstractDataset):
         """
         if self.reference_step is None:
             return self.sample(count, seed)
-        assert isinstance(self.identities, int)
         images = self._identity_images
         if self.reference_digits == "other":
-            images = self._first_digits(2 * self.identities)[self.identities :]
+            images = self._first_digits(2 * len(images))[len(images) :]
         degrees = reference_angles(self.reference_step, self.sample_angles, seed)
         if (needed := len(images) * len(degrees)) > count:
-            raise bad_value("num_references", count, f"{needed} or more, all of dataset's")
+            raise bad_value("num_references", count, f"{needed} or more, for reference_step")
         index = torch.arange(len(images)).repeat_interleave(len(degrees))
         return rotations(images, index, degrees.repeat(len(images)))
 
@@ -196,9 +196,8 @@ class RotatedMNIST(AbstractDataset):
         Its speed in pixels is only about constant: resample by arc length what is compared with it
         by arc length.
         """
-        return self._turned(
-            pairs, torch.linspace(0, 1, num_points, dtype=torch.float64).expand(len(pairs), -1)
-        )
+        fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
+        return self._turned(pairs, fractions.expand(len(pairs), -1))
 
     def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
         """The rotation in the other direction, equally long for ends half a turn apart."""

@@ -23,6 +23,7 @@ TINY = (
     "evaluation.certify_subnodes=1",
     "evaluation.bootstrap=50",
     "evaluation.kid_subset_size=4",
+    "evaluation.reference_frames=16",
     "threads=1",
 )
 
@@ -46,16 +47,25 @@ def test_the_finding_names_the_steps_where_intervals_are_above_nought() -> None:
 def test_the_score_keeps_its_data_and_every_density_fits_the_graphs() -> None:
     for profile in ("quick", "full"):
         jobs = [compose(job)[0] for job in points("study=sparse_references", f"profile={profile}")]
-        names = [config["page"]["case"] for config in jobs]
-        assert len(set(names)) == len(names) and all(", every " in name for name in names)
+        names = {config["page"]["case"] for config in jobs}
+        steps = {config["dataset"]["reference_step"] for config in jobs}
+        assert len(jobs) == len(names) * len(steps)
         for config in jobs:
             data = config["dataset"]
             of_digit = 360 / data["reference_step"]
             graphs = (config["initializer"], config["baseline"]["graph_euclidean"])
             assert all(graph["num_references"] >= data["identities"] * of_digit for graph in graphs)
             assert graphs[0]["neighbours"] == graphs[1]["neighbours"]
+            assert graphs[0]["subnodes"] >= data["reference_step"] / 4
             if "count" in config["score"]:
                 assert config["score"]["count"] >= data["identities"] * data["sample_angles"]
+
+
+@pytest.mark.parametrize(("step", "parts"), [(2, 4), (4, 4), (5, 5), (60, 60)])
+def test_a_part_of_an_edge_is_a_degree_of_the_step(step: int, parts: int) -> None:
+    given = ("study=sparse_references", "case/sparse_references=exact_ten")
+    config = compose([*given, f"dataset.reference_step={step}"])[0]
+    assert config["initializer"]["subnodes"] == parts
 
 
 @pytest.mark.slow
