@@ -15,7 +15,7 @@ from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
 from scoregeo.run.instantiate import make
 
-CONTROL, START, LERP = "graph_euclidean", "start_graph", "lerp"
+LERP, CONTROL, POWER, START = "lerp", "graph_euclidean", "graph_power", "start_graph"
 MEASURE = "psnr"
 
 
@@ -49,7 +49,7 @@ class Done:
     @property
     def methods(self) -> tuple[str, ...]:
         """The compared methods that the run has, the geodesic last."""
-        return (LERP, CONTROL, START, self.geodesic)
+        return (LERP, CONTROL, POWER, START, self.geodesic)
 
 
 def read_done(folder: Path) -> Done:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from experiments.sparse_references.page import _finding
-from experiments.sparse_references.results import CONTROL, LERP, START, Done, by_case
+from experiments.sparse_references.results import CONTROL, LERP, POWER, START, Done, by_case
 from scoregeo.run.command import compose
 from tests.commands import command
 from tests.sweeps import points
@@ -29,7 +29,9 @@ TINY = (
 
 
 def made(case: str, step: float, start: list[float], geodesic: list[float]) -> Done:
-    psnr = {LERP: [10.0] * 4, CONTROL: [20.0, 21.0, 22.0, 23.0], START: start, "g": geodesic}
+    plain = [20.0, 21.0, 22.0, 23.0]
+    power = [22.0, 23.5, 24.0, 25.0]
+    psnr = {LERP: [10.0] * 4, CONTROL: plain, POWER: power, START: start, "g": geodesic}
     values = {name: torch.tensor(given) for name, given in psnr.items()}
     return Done(case, step, 36, 1.0, 0.25, {}, values, "g", {})
 
@@ -40,8 +42,10 @@ def test_the_finding_names_the_steps_where_intervals_are_above_nought() -> None:
     cases = by_case([sparse, dense])
     assert [run.step for run in cases["ten"]] == [2, 20]
     text = _finding(cases)
-    assert "weights at 2, 20 degrees" in text and "over both at 20 degrees" in text
-    assert "over both nowhere" in _finding(by_case([dense]))
+    assert "graphs at 2, 20 degrees" in text and "the start at 20 degrees" in text
+    assert "the start nowhere" in _finding(by_case([dense]))
+    worse = made("ten", 2, [21.0, 22.4, 23.2, 24.1], [30.0, 33.0, 34.0, 36.0])
+    assert "graphs nowhere" in _finding(by_case([worse])), "both graphs must be beaten"
 
 
 def test_the_score_keeps_its_data_and_every_density_fits_the_graphs() -> None:
@@ -82,14 +86,17 @@ def test_a_tiny_study_writes_its_page(tmp_path: Path) -> None:
     assert command(*given) is None
     folder = results / "sparse_references"
     text = (folder / "table.md").read_text(encoding="utf-8")
-    assert text.startswith("# Where the metric adds something") and "Held out." in text
+    assert (
+        text.startswith("# Where the metric adds something")
+        and "What is held out. one digit" in text
+    )
     assert (folder / "figures" / "sparse_references.png").stat().st_size > 5000
     tables = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["tables"]
     assert [table["caption"].partition(",")[0] for table in tables][:2] == [
         *("one digit", "ten digits")
     ]
     one = tables[0]["rows"]
-    assert [row["labels"]["references"] for row in one] == ["18"] * 4 + ["6"] * 4
+    assert [row["labels"]["references"] for row in one] == ["18"] * 5 + ["6"] * 5
     lerp = {row["cells"]["psnr"]["mean"] for row in one if row["labels"]["method"] == LERP}
     assert len(lerp) == 1, "the pairs do not follow the references"
     control, start = (
