@@ -105,7 +105,7 @@ class AbstractDataset(ABC):
         references and FID.
         """
 
-    def references(self, count: int, seed: int) -> torch.Tensor:
+    def reference_points(self, count: int, seed: int) -> torch.Tensor:
         """At most `count` points [points, *shape] through which a start or a score-free graph may
         go: the same draw as `sample`, unless a dataset keeps them apart from what its score sees.
         """

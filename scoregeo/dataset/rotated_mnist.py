@@ -161,7 +161,7 @@ class RotatedMNIST(AbstractDataset):
         degrees = (index % self.sample_angles).double() * (360 / self.sample_angles)
         return rotations(self._identity_images, index // self.sample_angles, degrees)
 
-    def references(self, count: int, seed: int) -> torch.Tensor:
+    def reference_points(self, count: int, seed: int) -> torch.Tensor:
         """With `reference_step` all rotations by it, [references, 1, 28, 28], the rotations of one
         digit next to each other: their first angle is one of the sample's and follows from the
         seed, so that no pair's end is among them. Raises ConfigError where `count` is fewer.

@@ -144,7 +144,7 @@ def empirical_score(
     points: str = "sample",
 ) -> ScoreField:
     """The exact score of `dataset.sample(count, seed)` at `sigma`, for any dataset; with `points` =
-    "references", of `dataset.references(count, seed)`, which starts and graphs go through.
+    "references", of `dataset.reference_points(count, seed)`, which starts and graphs go through.
 
     `sigma`: a number, or the rule "auto" or "auto_ridge", which looks at points of
     `dataset.held_out` (`scoregeo.score.noise_level`). `chunk_mb`: MiB of memory beyond the sample.
@@ -163,7 +163,7 @@ def empirical_score(
         check_choice("score.sigma", rule, RULES)
     else:
         check_number("score.sigma", sigma, above=0.0)
-    draw = dataset.references if points == "references" else dataset.sample
+    draw = dataset.reference_points if points == "references" else dataset.sample
     score = EmpiricalScore(draw(count, seed), chunk_mb * 2**20)
     field = (
         field_at(score, sigma)

@@ -33,16 +33,16 @@ def test_references_are_every_rotation_by_the_step_and_no_pair_s_end(step: int) 
         ends = torch.stack([truth[:, 1], truth[:, 1] + truth[:, 2]])
         gap = angle_gap(ends, degrees)
         assert gap.min() >= 0.25 and gap.max() <= step / 2
-    assert len(data.references(MANY, 0)) == 3600 // step
+    assert len(data.reference_points(MANY, 0)) == 3600 // step
 
 
 def test_references_are_rotations_of_the_pairs_digits_or_of_none_of_them() -> None:
     digits = load_digits("train", "embedded")
     twenty = pixels(digits.images[identities(digits, 20)])
-    same = embedded(identities=10, reference_step=60).references(MANY, 4)
+    same = embedded(identities=10, reference_step=60).reference_points(MANY, 4)
     other = embedded(identities=10, reference_step=60, reference_digits="other")
     degrees = reference_angles(60, 720, 4)
-    for found, images in ((same, twenty[:10]), (other.references(MANY, 4), twenty[10:])):
+    for found, images in ((same, twenty[:10]), (other.reference_points(MANY, 4), twenty[10:])):
         wanted = rotate(images.repeat_interleave(6, 0), degrees.repeat(10))
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
     assert torch.equal(other.pairs(4).first, embedded(identities=10).pairs(4).first)
@@ -60,7 +60,7 @@ def test_test_digits_are_in_no_training_set() -> None:
     assert labels[identities(load_digits("test", "embedded"), 10, "test")].tolist() == [
         *(2, 3, 5, 4, 7, 6, 9, 1, 8, 0)
     ]
-    assert unseen.references(MANY, 0).shape == (120, 1, 28, 28)
+    assert unseen.reference_points(MANY, 0).shape == (120, 1, 28, 28)
 
 
 def test_the_score_s_data_and_the_references_are_independent() -> None:
@@ -71,12 +71,12 @@ def test_the_score_s_data_and_the_references_are_independent() -> None:
     scores = [empirical_score(data, 0, sigma=1.0)(x) for data in (dense, sparse)]
     assert torch.equal(*scores)
     assert torch.equal(
-        embedded(identities=1, reference_step=60).references(6, 0),
-        sparse.references(MANY, 0),
+        embedded(identities=1, reference_step=60).reference_points(6, 0),
+        sparse.reference_points(MANY, 0),
     )
     # Asked for, it is the score of the references, and then of nothing else.
     own = empirical_score(sparse, 0, sigma=1.0, points="references")(x)
-    points = sparse.references(MANY, 0).double().flatten(1)
+    points = sparse.reference_points(MANY, 0).double().flatten(1)
     flat = x.double().flatten(1)
     weight = (-torch.cdist(flat, points).square() / 2).softmax(1)
     torch.testing.assert_close(own.double().flatten(1), weight @ points - flat, atol=1e-3, rtol=0)
@@ -85,7 +85,7 @@ def test_the_score_s_data_and_the_references_are_independent() -> None:
 
 def test_without_a_step_the_references_are_the_sample() -> None:
     data = embedded(identities=10)
-    assert torch.equal(data.references(90, 3), data.sample(90, 3))
+    assert torch.equal(data.reference_points(90, 3), data.sample(90, 3))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_bad_settings_are_refused(key: str, settings: dict[str, Any]) -> None:
 def test_too_small_a_count_and_unknown_points_are_refused() -> None:
     data = embedded(identities=10, reference_step=10)
     with pytest.raises(ConfigError, match="num_references = 300 .*360 or more"):
-        data.references(300, 0)
+        data.reference_points(300, 0)
     with pytest.raises(ConfigError, match=r"score\.points = 'all'"):
         empirical_score(data, 0, sigma=1.0, points="all")
 
