@@ -29,6 +29,7 @@ EXPERIMENTS = {
         "rotated_mnist",
         "rotated_mnist_empirical",
     ),
+    "sparse_references": ("sparse_references",),
     "against_lerp": ("against_lerp", "exact_against_learned"),
     "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
     "extrapolation": (

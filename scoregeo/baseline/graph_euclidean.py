@@ -24,10 +24,14 @@ class GraphEuclidean(AbstractBaseline):
     Attributes:
         num_references: data points, the dataset's sample of the run's seed.
         neighbours: edges from each point to its nearest others, and from each end to the points.
+        power: of the edges' lengths in the sum that is least. Above 1 many short edges cost less
+            than a long one, as where data are dense (the power-weighted shortest path distance of
+            Bijral, Ratliff and Srebro 2011).
     """
 
     num_references: int = 3600
     neighbours: int = 8
+    power: float = 1.0
     space = DATA
     needs_noise = False
 
@@ -41,6 +45,7 @@ class GraphEuclidean(AbstractBaseline):
             below=self.num_references,
             integer=True,
         )
+        check_number(f"{key}.power", self.power, at_least=1.0)
 
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
         if ends.references is None:
@@ -55,6 +60,7 @@ class GraphEuclidean(AbstractBaseline):
             Quadrature("trapezoid", 1),
             cache=False,
             direct=False,
+            power=self.power,
         )
         # One pair at a time: no way leads through another pair's end.
         return closed_form(

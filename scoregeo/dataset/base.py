@@ -88,6 +88,13 @@ class AbstractDataset(ABC):
         """
         return None
 
+    @property
+    def held_out_note(self) -> str:
+        """What of the pairs neither a score nor a graph of these data has seen, for the notes of a
+        page; empty where there is nothing to say.
+        """
+        return ""
+
     @abstractmethod
     def pairs(self, seed: int) -> Pairs:
         """The endpoint pairs of a run."""
@@ -97,6 +104,12 @@ class AbstractDataset(ABC):
         """`count` points of the data (never the pairs' own), [count, *shape]; for training,
         references and FID.
         """
+
+    def reference_points(self, count: int, seed: int) -> torch.Tensor:
+        """At most `count` points [points, *shape] through which a start or a score-free graph may
+        go: the same draw as `sample`, unless a dataset keeps them apart from what its score sees.
+        """
+        return self.sample(count, seed)
 
     def held_out(self, count: int, seed: int) -> torch.Tensor:
         """`count` points of the same distribution that no score or start has seen, [count, *shape]:

@@ -10,15 +10,15 @@ from scoregeo.dataset.rotation import rotate
 CLASS_ORDER = (2, 3, 5, 4, 7, 6, 9, 1, 8, 0)
 
 
-def identities(digits: Digits, count: int) -> torch.Tensor:
-    """Indices [count] of the first `count` identities in the training split.
+def identities(digits: Digits, count: int, split: str = "train") -> torch.Tensor:
+    """Indices [count] of the first `count` identities of `digits`, those of `split`.
 
-    Identity k is the (k // 10)-th training digit of class CLASS_ORDER[k % 10], searched among the
-    first 10,000 training digits, which every source shares. Raises DataError where a class has too
-    few.
+    Identity k is the (k // 10)-th digit of class CLASS_ORDER[k % 10], searched among the digits
+    that every source shares: the first 10,000 for training, 3,000 of the test. Raises DataError
+    where a class has too few.
     """
     check_number("dataset.identities", count, at_least=1, integer=True)
-    labels = digits.labels[: EMBEDDED_COUNT["train"]]
+    labels = digits.labels[: EMBEDDED_COUNT[split]]
     members = [(labels == label).nonzero().flatten() for label in CLASS_ORDER]
     for k in range(count):
         if k // 10 >= len(members[k % 10]):

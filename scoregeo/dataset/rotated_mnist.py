@@ -8,24 +8,23 @@ from functools import cached_property
 
 import torch
 
-from scoregeo._utils.errors import DataError, bad_value, check_choice, check_number
+from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
-from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES, load_digits
+from scoregeo.dataset.digits import EMBEDDED_COUNT, load_digits
 from scoregeo.dataset.identities import identities as choose_identities
 from scoregeo.dataset.identities import pixels, shared_pixels
+from scoregeo.dataset.reference_angles import held_out_note, off_grid, reference_angles
+from scoregeo.dataset.rotated_checks import check_settings
 from scoregeo.dataset.rotation import random_rotations, rotate, rotations
 
-IDENTITIES = (1, 10, 100, "all")
-
-# Largest angle, in degrees, between the images whose distances add up to a length
-_LENGTH_STEP = 0.25
+_LENGTH_STEP = 0.25  # degrees, at most, between images whose distances add up to a length
 
 
 class RotatedMNIST(AbstractDataset):
     """MNIST digits at all angles; points [1, 28, 28], pixels in [-1, 1], float32.
 
-    With `identities` = 1, 10 or 100 the data are finite: that many training digits, each at
+    With `identities` = 1, 10 or 100 the data are finite: that many digits of `split`, each at
     `sample_angles` equal steps of a full turn. Pairs are of these digits, at angles as far off the
     steps as can be (half a step, where the angle between the ends is a whole number of steps). With
     "all" the data are all training digits at random angles, and pairs are of test digits. All
@@ -41,6 +40,9 @@ class RotatedMNIST(AbstractDataset):
         angles: Sequence[float] = (60, 120),
         pairs_per_angle: int = 3,
         sample_angles: int = 720,
+        split: str = "train",
+        reference_step: float | None = None,
+        reference_digits: str = "same",
         source: str = "auto",
         root: str | None = None,
     ) -> None:
@@ -50,34 +52,24 @@ class RotatedMNIST(AbstractDataset):
             identities: 1, 10, 100 or "all". angles: degrees between the ends, each in (0, 180], at
                 least one.
             pairs_per_angle: pairs for each of `angles`. sample_angles: rotations of each identity
-                in the finite sample.
+                in the finite sample. split: of the identities, "train" or "test"; "all" has both.
+            reference_step: degrees between the references of a digit, a multiple of the sample's
+                step that divides a full turn; null: the references are the sample.
+            reference_digits: whose rotations they are, "same" or "other": as many digits that no
+                pair is of.
             source, root: where MNIST comes from, as in `load_digits`.
 
         Raises: ConfigError for anything else.
         """
-        check_choice("dataset.identities", identities, IDENTITIES)
-        if isinstance(identities, (bool, float)):  # equal to 1 or 10, yet not what is allowed
-            raise bad_value("dataset.identities", identities, "one of 1, 10, 100, 'all'")
-        if isinstance(angles, str) or not isinstance(angles, Sequence) or len(angles) == 0:
-            raise bad_value("dataset.angles", angles, "a list of one or more numbers of degrees")
-        for i, angle in enumerate(angles):
-            check_number(f"dataset.angles[{i}]", angle, above=0, at_most=180)
-        if len(set(angles)) < len(angles):
-            raise bad_value("dataset.angles", angles, "a list without repetitions")
-        check_number("dataset.pairs_per_angle", pairs_per_angle, at_least=1, integer=True)
-        if identities == "all":
-            check_number(
-                "dataset.pairs_per_angle",
-                pairs_per_angle,
-                at_most=EMBEDDED_COUNT["test"] // len(angles),
-                integer=True,
-            )
-        check_number("dataset.sample_angles", sample_angles, at_least=2, integer=True)
-        check_choice("dataset.source", source, SOURCES)
+        finite = (identities, angles, pairs_per_angle, sample_angles)
+        check_settings(*finite, split, reference_step, reference_digits, source)
         self.identities = identities
         self.angles = tuple(float(angle) for angle in angles)
         self.pairs_per_angle = pairs_per_angle
         self.sample_angles = sample_angles
+        self.split = split
+        self.reference_step = None if reference_step is None else float(reference_step)
+        self.reference_digits = reference_digits
         self.source = source
         self.root = root
 
@@ -94,12 +86,22 @@ class RotatedMNIST(AbstractDataset):
         """Images in the finite sample; None for "all"."""
         return self.identities * self.sample_angles if isinstance(self.identities, int) else None
 
+    @property
+    def held_out_note(self) -> str:
+        if self.identities == "all":
+            return "Held out: identities. Pairs are of test digits, data and references of others."
+        references = (self.split, self.reference_step, self.reference_digits)
+        return held_out_note(self.angles, self.sample_angles, *references)
+
     @cached_property
     def _identity_images(self) -> torch.Tensor:
         """[identities, 1, 28, 28]: the digits of the finite sample."""
         assert isinstance(self.identities, int)
-        digits = load_digits("train", self.source, self.root)
-        return pixels(digits.images[choose_identities(digits, self.identities)])
+        return self._first_digits(self.identities)
+
+    def _first_digits(self, count: int) -> torch.Tensor:
+        digits = load_digits(self.split, self.source, self.root)
+        return pixels(digits.images[choose_identities(digits, count, self.split)])
 
     @cached_property
     def _train_images(self) -> torch.Tensor:
@@ -121,14 +123,13 @@ class RotatedMNIST(AbstractDataset):
         """
         source = generator(seed, "pairs")
         count = len(self.angles) * self.pairs_per_angle
-        between = torch.tensor(self.angles, dtype=torch.float64).repeat_interleave(
-            self.pairs_per_angle
-        )
+        between = torch.tensor(self.angles, dtype=torch.float64)
+        between = between.repeat_interleave(self.pairs_per_angle)
         if isinstance(self.identities, int):
             identity = torch.arange(self.pairs_per_angle).remainder(self.identities)
             index = identity.repeat(len(self.angles))
             steps = torch.randint(self.sample_angles, (count,), generator=source)
-            start = self._off_grid(between, steps)
+            start = off_grid(between, steps, self.sample_angles)
         else:
             index = torch.randperm(EMBEDDED_COUNT["test"], generator=source)[:count]
             start = 360 * torch.rand(count, generator=source, dtype=torch.float64)
@@ -160,6 +161,22 @@ class RotatedMNIST(AbstractDataset):
         degrees = (index % self.sample_angles).double() * (360 / self.sample_angles)
         return rotations(self._identity_images, index // self.sample_angles, degrees)
 
+    def reference_points(self, count: int, seed: int) -> torch.Tensor:
+        """With `reference_step` all rotations by it, [references, 1, 28, 28], the rotations of one
+        digit next to each other: their first angle is one of the sample's and follows from the
+        seed, so that no pair's end is among them. Raises ConfigError where `count` is fewer.
+        """
+        if self.reference_step is None:
+            return self.sample(count, seed)
+        images = self._identity_images
+        if self.reference_digits == "other":
+            images = self._first_digits(2 * len(images))[len(images) :]
+        degrees = reference_angles(self.reference_step, self.sample_angles, seed)
+        if (needed := len(images) * len(degrees)) > count:
+            raise bad_value("num_references", count, f"{needed} or more, for reference_step")
+        index = torch.arange(len(images)).repeat_interleave(len(degrees))
+        return rotations(images, index, degrees.repeat(len(images)))
+
     def held_out(self, count: int, seed: int) -> torch.Tensor:
         """`count` images of the same distribution that are not in `sample`, [count, 1, 28, 28];
         references for FID and KID.
@@ -179,9 +196,8 @@ class RotatedMNIST(AbstractDataset):
         Its speed in pixels is only about constant: resample by arc length what is compared with it
         by arc length.
         """
-        return self._turned(
-            pairs, torch.linspace(0, 1, num_points, dtype=torch.float64).expand(len(pairs), -1)
-        )
+        fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
+        return self._turned(pairs, fractions.expand(len(pairs), -1))
 
     def other_true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor | None:
         """The rotation in the other direction, equally long for ends half a turn apart."""
@@ -232,11 +248,3 @@ class RotatedMNIST(AbstractDataset):
                 " dataset."
             )
         return pairs.truth[:, 0].long(), pairs.truth[:, 1], pairs.truth[:, 2]
-
-    def _off_grid(self, between: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        """First angles such that both ends are equally far, at least a quarter of a step, from the
-        sample's angles.
-        """
-        step = 360 / self.sample_angles
-        rest = between / step - (between / step).round()
-        return (steps + 0.5 - rest / 2) * step

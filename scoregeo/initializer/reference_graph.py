@@ -50,17 +50,19 @@ class ReferenceGraph:
         rule: Quadrature,
         cache: bool,
         direct: bool = True,
+        power: float = 1.0,
     ) -> None:
         """`points` [count, *shape]; `edges` [edges, 2]; `ties`: edges from each end to come;
         `rule`: of an edge's length.
 
         `cache`: take the lengths from the cache folder where they are there, and keep them there
         where not; counted alike. `direct`: whether a pair's own ends have an edge between them.
+        `power`: of the lengths, whose sum a shortest path has least.
         """
         from sklearn.neighbors import NearestNeighbors
 
         self.metric, self.points, self.edges, self.rule = metric, points, edges, rule
-        self.ties, self.direct = min(ties, len(points) - 1), direct
+        self.ties, self.direct, self.power = min(ties, len(points) - 1), direct, power
         self.search = NearestNeighbors(n_neighbors=self.ties).fit(points.flatten(1).cpu().numpy())
         if not cache:
             self.weights = self._edge_lengths(np.arange(len(edges)))
@@ -125,7 +127,8 @@ class ReferenceGraph:
             weights.append(edge_lengths(self.metric, nodes, edges[-1], _DIRECT))
         size = count + len(tips)
         rows, columns = np.concatenate(edges).T
-        matrix = coo_matrix((np.concatenate(weights), (rows, columns)), shape=(size, size)).tocsr()
+        lengths = np.concatenate(weights) ** self.power
+        matrix = coo_matrix((lengths, (rows, columns)), shape=(size, size)).tocsr()
         distance, before = dijkstra(
             matrix, directed=False, indices=firsts, return_predecessors=True
         )

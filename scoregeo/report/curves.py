@@ -124,38 +124,38 @@ def sweep_lines(
     xlabel: str,
     ylabels: Sequence[str] | str,
     legend: str = "",
+    names: Mapping[str, str] | None = None,
+    below: bool = False,
     columns: int = 3,
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
     """A panel for each entry of `panels` (title to lines by label), such as a measure against
     lambda for each number of points.
 
-    `ylabels`: one for all panels or one each. `x` on a logarithmic axis where all its values are
-    numbers above 0 that span more than a decade, as categories where some are not numbers. Bars:
-    intervals.
+    `ylabels`: one for all panels or one each. `names`: of lines by label; else methods have theirs.
+    `below`: the legend's place, else on the right. `x` on a logarithmic axis where all its values
+    are numbers above 0 that span a decade, as categories where some are none. Bars: intervals.
     """
     if not panels:
         raise DataError("sweep_lines: no panel to draw.")
-    names = [ylabels] * len(panels) if isinstance(ylabels, str) else list(ylabels)
+    ylabels = [ylabels] * len(panels) if isinstance(ylabels, str) else list(ylabels)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     everything = [x for lines in panels.values() for line in lines.values() for x in line.x]
     numeric = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in everything)
     places = {str(x): i for i, x in enumerate(dict.fromkeys(map(str, everything)))}
     labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
+    shown = {label: (names or {}).get(label, method_name(label)) for label in labels}
     styles = {k: v | {"marker": marker(i)} for i, (k, v) in enumerate(looks(labels).items())}
     with drawing():
-        figure = new_figure(1.0 + 3.2 * columns, 0.5 + 2.6 * rows)
+        figure = new_figure((0 if below else 1.0) + 3.2 * columns, 0.5 + 2.6 * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
-        for axes, (title, lines), ylabel in zip(grid.flat, panels.items(), names, strict=False):
+        for axes, (title, lines), ylabel in zip(grid.flat, panels.items(), ylabels, strict=False):
             for label, line in lines.items():
                 y = np.asarray(line.y, dtype=np.float64)
-                x = np.asarray(
-                    line.x if numeric else [places[str(value)] for value in line.x],
-                    dtype=np.float64,
-                )
+                x = np.asarray(line.x if numeric else [places[str(one)] for one in line.x], float)
                 bars = None
                 if line.low is not None and line.high is not None:
                     bars = np.nan_to_num(
@@ -165,7 +165,7 @@ def sweep_lines(
                     x,
                     y,
                     yerr=bars,
-                    label=method_name(label),
+                    label=shown[label],
                     capsize=2,
                     elinewidth=0.8,
                     **styles[label],
@@ -173,7 +173,7 @@ def sweep_lines(
             axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
             if not numeric:
                 axes.set_xticks(range(len(places)), list(places))
-            elif min(everything) > 0 and max(everything) > 10 * min(everything):
+            elif min(everything) > 0 and max(everything) >= 10 * min(everything):
                 axes.set_xscale("log")
                 ticks = sorted({float(x) for x in everything})
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -184,10 +184,11 @@ def sweep_lines(
                 handles, names_drawn = axes.get_legend_handles_labels()
                 drawn |= dict(zip(names_drawn, handles, strict=True))
             figure.legend(
-                [drawn[method_name(label)] for label in labels],
-                [method_name(label) for label in labels],
+                [drawn[shown[label]] for label in labels],
+                list(shown.values()),
                 title=legend or None,
-                loc="outside right center",
+                loc="outside lower center" if below else "outside right center",
+                ncols=len(labels) if below else 1,
             )
         return save_figure(figure, out, formats)
 

@@ -68,10 +68,7 @@ def _study(
     page = _page(jobs)
     swept = _swept(jobs)
     key = page.key or ", ".join(swept)
-    labels = {
-        job.name: str(job.page.get("case") or ", ".join(_value(job, one) for one in swept))
-        for job in jobs
-    }
+    labels = {job.name: _label(job, swept) for job in jobs}
     done = {labels[job.name]: job.run for job in jobs if reasons[job.name] is None}
     failed = {labels[job.name]: str(why) for job in jobs if (why := reasons[job.name]) is not None}
     study = Study(name, page, key, done, failed, _command(jobs, swept))
@@ -83,6 +80,13 @@ def _study(
         written = write_page(made, out / name)
         log.info("page: %-32s %7.1f s   %s", name, sum(found.values()), written)
     return found
+
+
+def _label(job: RecordedJob, swept: Sequence[str]) -> str:
+    """A job's name on its study's page: its case, and what is swept beside the cases."""
+    case = job.page.get("case")
+    beside = [key for key in swept if case is None or not key.startswith("case/")]
+    return ", ".join([*([] if case is None else [str(case)]), *(_value(job, k) for k in beside)])
 
 
 def _located(name: str) -> Callable[[Study, Path], Page | None]:

@@ -23,6 +23,7 @@ _METHODS = {
     "lerp_noise": "LERP at the noise level",
     "slerp_noise": "SLERP at the noise level",
     "graph_euclidean": "Euclidean graph, no score",
+    "graph_power": "Euclidean graph, 4th powers, no score",
     "nao": "NAO",
     "noise_diffusion": "NoiseDiffusion",
     "density_geodesic": "Density geodesic",

@@ -17,9 +17,9 @@ class PageSettings:
         case: the name of this job's case; null where the swept values name the rows.
         figure: of a study: whether its measures are drawn as lines against the swept values; else a
             row a case, a dot a method.
-        writer: of a study whose jobs have runners of their own: the function, as
-            `package.module.function`, that is called with the study
-            (`scoregeo.report.study.Study`) and the page's folder, draws its figures into
+        writer: of a study whose jobs have runners of their own, or whose page is more than a row a
+            case and method: the function, as `package.module.function`, that is called with the
+            study (`scoregeo.report.study.Study`) and the page's folder, draws its figures into
             `figures/` there and gives the page (`scoregeo.report.model.Page`), or None.
     """
 

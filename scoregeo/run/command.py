@@ -1,6 +1,7 @@
 """A command line as a configuration, and its run: composing, and carrying out in a run's folder."""
 
 import logging
+import math
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,16 +24,19 @@ _LISTS = ("rivals", "baseline", "extrapolation", "tracker")
 def register() -> None:
     """Tell Hydra of the schema and the resolvers that the configs use.
 
-    `${quick_or_full:8,64}`: the value for the profile chosen. `${config_hash:}`: of what is
-    computed. `${sweep_folder:...}`: the folder of a multirun, named by its overrides; it is
-    evaluated once, in the process that starts the multirun, and Hydra hands the value to every job,
-    whichever launcher runs it. `${job_label:}`: the number of a multirun's job, for its log lines.
+    `${quick_or_full:8,64}`: the value for the profile chosen. `${parts:span,length,least}`: how
+    many parts of at most `length` make up `span`, and `least` of them or more. `${config_hash:}`:
+    of what is computed. `${sweep_folder:...}`: the folder of a multirun, named by its overrides; it
+    is evaluated once, in the process that starts the multirun, and Hydra hands the value to every
+    job, whichever launcher runs it. `${job_label:}`: the number of a multirun's job, for its log
+    lines.
     """
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
     ConfigStore.instance().store(name="settings", node=Settings)
     OmegaConf.register_new_resolver("quick_or_full", _quick_or_full, replace=True)
+    OmegaConf.register_new_resolver("parts", _parts, replace=True)
     OmegaConf.register_new_resolver("config_hash", _hash_of_root, replace=True)
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("job_label", _job_label, replace=True)
@@ -149,6 +153,10 @@ def _fail(trackers: Sequence[Any], reason: str) -> None:
 
 def _quick_or_full(quick: Any, full: Any, *, _root_: Any) -> Any:
     return full if _root_.profile.value == "full" else quick
+
+
+def _parts(span: float, length: float, least: int) -> int:
+    return max(least, math.ceil(span / length))
 
 
 def _hash_of_root(*, _root_: Any) -> str:

@@ -51,8 +51,8 @@ class Measures:
 
     def notes(self) -> list[str]:
         """What a reader of the tables must know of these measures, a line each."""
-        chosen = self.experiment.field.note
-        return ([chosen] if chosen else []) + notes_of(self.context)
+        own = (self.experiment.field.note, self.experiment.dataset.held_out_note)
+        return [note for note in own if note] + notes_of(self.context)
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:
         """A method's paths decoded, [pairs, points, *frame], evenly with `even_frames`; None where

@@ -141,8 +141,10 @@ def empirical_score(
     timestep: float | None = None,
     count: int = 7200,
     chunk_mb: int = 256,
+    points: str = "sample",
 ) -> ScoreField:
-    """The exact score of `dataset.sample(count, seed)` at `sigma`, for any dataset.
+    """The exact score of `dataset.sample(count, seed)` at `sigma`, for any dataset; with `points` =
+    "references", of `dataset.reference_points(count, seed)`, which starts and graphs go through.
 
     `sigma`: a number, or the rule "auto" or "auto_ridge", which looks at points of
     `dataset.held_out` (`scoregeo.score.noise_level`). `chunk_mb`: MiB of memory beyond the sample.
@@ -151,6 +153,7 @@ def empirical_score(
     """
     check_number("score.count", count, at_least=1, integer=True)
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
+    check_choice("score.points", points, ("sample", "references"))
     # Refuse a bad noise level before the sample is made; a sample of one point does for the usual
     # messages.
     if sigma is None or timestep is not None:
@@ -160,13 +163,14 @@ def empirical_score(
         check_choice("score.sigma", rule, RULES)
     else:
         check_number("score.sigma", sigma, above=0.0)
-    score = EmpiricalScore(dataset.sample(count, seed), chunk_mb * 2**20)
+    draw = dataset.reference_points if points == "references" else dataset.sample
+    score = EmpiricalScore(draw(count, seed), chunk_mb * 2**20)
     field = (
         field_at(score, sigma)
         if rule is None
         else auto_field(score, dataset.held_out(POINTS, seed), rule)
     )
-    if dataset.sample_size is None or count >= dataset.sample_size:
+    if points == "references" or dataset.sample_size is None or count >= dataset.sample_size:
         return field
     size = dataset.sample_size
     note = (

@@ -41,7 +41,8 @@ def test_follows_the_data_and_asks_no_score() -> None:
     torch.testing.assert_close(arc_length(found.path), arcs.double(), rtol=0.02, atol=0)
 
 
-def test_is_the_shortest_of_all_ways() -> None:
+@pytest.mark.parametrize("power", [1.0, 2.0, 4.0])
+def test_is_the_shortest_of_all_ways(power: float) -> None:
     points = torch.randn(14, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     pair = torch.tensor([[[-1.5, 0.0], [1.5, 0.2]]], dtype=torch.float64)
     nodes = torch.cat([points, pair[0]])
@@ -50,13 +51,32 @@ def test_is_the_shortest_of_all_ways() -> None:
     for i in range(16):
         near = [int(j) for j in apart[i, :14].argsort() if int(j) != i][:3]
         for j in near:
-            distance[i, j] = distance[j, i] = apart[i, j]
+            distance[i, j] = distance[j, i] = apart[i, j] ** power
+    length = torch.where(distance.isfinite(), distance ** (1 / power), math.inf)
     for k in range(16):
-        distance = torch.minimum(distance, distance[:, k : k + 1] + distance[k : k + 1])
+        by_k = distance[:, k : k + 1] + distance[k : k + 1]
+        length = torch.where(by_k < distance, length[:, k : k + 1] + length[k : k + 1], length)
+        distance = torch.minimum(distance, by_k)
     ends, _ = ends_of(pair, points)
-    path = GraphEuclidean(num_references=14, neighbours=3).path(ends, 4001, ANY).path
+    method = GraphEuclidean(num_references=14, neighbours=3, power=power)
+    path = method.path(ends, 4001, ANY).path
     # Resampled so finely that hardly a corner is cut.
-    assert float(arc_length(path)) == pytest.approx(float(distance[14, 15]), rel=1e-3)
+    assert float(arc_length(path)) == pytest.approx(float(length[14, 15]), rel=1e-3)
+
+
+def test_a_power_prefers_many_short_edges() -> None:
+    """A chord of five points or its two sides of many: lengths take the one, squares the other."""
+    side = torch.linspace(0, 1, 21, dtype=torch.float64)
+    corner = torch.cat([torch.stack([side, 0 * side], 1), torch.stack([1 + 0 * side, side], 1)])
+    pair = torch.tensor([[[0.0, -0.01], [1.01, 1.0]]], dtype=torch.float64)
+    chord = torch.stack([side[5:20:5], side[5:20:5]], 1)
+    ends, _ = ends_of(pair, torch.cat([corner, chord]))
+    straight, round_it = (
+        GraphEuclidean(num_references=45, neighbours=12, power=power).path(ends, 65, ANY).path
+        for power in (1.0, 4.0)
+    )
+    longest = float(arc_length(round_it))
+    assert longest == pytest.approx(2.02, rel=0.02) and float(arc_length(straight)) < 1.7
 
 
 def test_a_pair_depends_on_no_other() -> None:
@@ -81,7 +101,12 @@ def test_a_pair_that_is_not_connected_has_the_straight_line(
 
 
 def test_bad_settings_name_the_key() -> None:
-    for key, value in (("num_references", 1), ("neighbours", 0), ("neighbours", 3600)):
+    for key, value in (
+        ("num_references", 1),
+        ("neighbours", 0),
+        ("neighbours", 3600),
+        ("power", 0),
+    ):
         with pytest.raises(ConfigError, match=rf"baseline\.graph_euclidean\.{key} = "):
             GraphEuclidean(**{key: value})
     ends = Ends(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2), ScoreField(SphereScore(1, 2), 0.1))

@@ -121,6 +121,16 @@ def test_sweep_lines_and_heatmap(tmp_path: Path) -> None:
         ylabels="energy",
     )
     check(words)
+    named = sweep_lines(
+        tmp_path / "d" / "named",
+        panels,
+        xlabel="lam",
+        ylabels="PSNR",
+        names={"8": "eight points", "16": "sixteen points"},
+        below=True,
+        formats=("svg", "png"),
+    )
+    assert check(named, ("svg", "png")) == (1280, 620), "no room is kept for a legend on the right"
     values = [[1.0, 10.0, 100.0], [2.0, float("nan"), 1000.0]]
     heat = sweep_heatmap(
         tmp_path / "c" / "heat",

@@ -198,7 +198,8 @@ class InterpolationProblem(AbstractProblem):
         return next(iter(self.experiment.solvers.values()))
 
     def _clean_references(self, count: int) -> torch.Tensor:
-        return self.experiment.dataset.sample(count, self.experiment.settings.seed).to(self.clean)
+        seed = self.experiment.settings.seed
+        return self.experiment.dataset.reference_points(count, seed).to(self.clean)
 
     def _references(self, count: int) -> torch.Tensor:
         points = self._clean_references(count)

@@ -1,0 +1,180 @@
+"""The page of `study=sparse_references`: a table and a panel a case, and paired differences."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.sparse_references.results import (
+    CONTROL,
+    LERP,
+    MEASURE,
+    POWER,
+    START,
+    Done,
+    by_case,
+    read_done,
+)
+from scoregeo.evaluation.comparison import Difference
+from scoregeo.evaluation.statistics import Estimate
+from scoregeo.report.curves import Line, sweep_lines
+from scoregeo.report.model import FIGURES, Page, Picture, Table, table_of
+from scoregeo.report.study import Study
+from scoregeo.report.sweep import line_of
+from scoregeo.report.table import Cell, Row
+
+FIGURE = "sparse_references.png"
+_CAPTION = (
+    "PSNR against the true rotation, by the degrees between the references of a digit, with 95 %"
+    " intervals: a panel a case."
+)
+_NAMES = {
+    LERP: "LERP",
+    CONTROL: "Euclidean graph, no score",
+    POWER: "Euclidean graph, 4th powers, no score",
+    START: "Graph weighted by the metric",
+}
+_GEODESIC = "Geodesic from it"
+_SHOWN = ("psnr", "ssim", "confidence", "metric_length", "evaluations_per_point")
+_TITLES = {
+    "weights": "start less graph by lengths",
+    "weights_power": "start less graph by 4th powers",
+    "relaxation": "geodesic less start",
+    "power": "geodesic less graph by 4th powers",
+    "gap": "ends to nearest reference (degrees)",
+}
+
+
+def write(study: Study, folder: Path) -> Page | None:
+    """The study's page, its figure drawn into `folder`; None where no case is done."""
+    cases = by_case([read_done(run) for run in study.done.values()])
+    if not cases:
+        return None
+    first = next(iter(cases.values()))[0]
+    draw(folder, cases)
+    page = Page(
+        name=study.name,
+        title=study.page.title,
+        command=study.command,
+        question=study.page.question,
+        tables=(*map(_table, cases.values()), _differences(cases)),
+        finding=_finding(cases),
+        seed=first.config["seed"],
+        settings={"lam": first.config["metric"]["lam"]},
+        about=(_about(cases),),
+        measures=_SHOWN,
+        titles=_TITLES,
+        notes=(
+            "The graphs have the same nodes and edges. Without a score an edge costs its Euclidean"
+            " length, or its fourth power, which prefers many short edges; for the start it costs"
+            " its length in the metric, and a straight edge between a pair's ends competes with the"
+            " others. The geodesic is Gauss-Newton's from the start.",
+        ),
+        figures=(Picture(FIGURE, _CAPTION),),
+        failures=study.failures,
+    )
+    return page
+
+
+def _about(cases: dict[str, list[Done]]) -> str:
+    """What of the pairs neither score nor graph has seen, said once for the cases that share it."""
+    shared: dict[str, list[str]] = {}
+    for case, runs in cases.items():
+        shared.setdefault(_held_out(runs[0]), []).append(case)
+    lines = [f"{'; '.join(names)}: {text}." for text, names in shared.items()]
+    return "What is held out. " + " ".join(lines)
+
+
+def _held_out(run: Done) -> str:
+    data, score = run.config["dataset"], run.config["score"]
+    if data["split"] == "test":
+        graph = "has them" if data["reference_digits"] == "same" else "has others"
+        return f"identities, for the score, whose network has not seen them; the graph {graph}"
+    if score.get("points") == "references":
+        return "angles, from score and graph alike, not identities"
+    off = f"{run.off_score:g} degrees or more off those of the score's data"
+    return f"angles, {off}, not identities"
+
+
+def _table(runs: Sequence[Done]) -> Table:
+    rows = []
+    for run in runs:
+        for method in run.methods:
+            found = run.cells[method]
+            cells: dict[str, Cell] = {name: found[name] for name in _SHOWN if name in found}
+            rows.append(Row({**_labels(run), "method": method}, cells))
+    return table_of(runs[0].case, rows)
+
+
+def _labels(run: Done) -> dict[str, str]:
+    return {"degrees between references": f"{run.step:g}", "references": str(run.references)}
+
+
+def _differences(cases: dict[str, list[Done]]) -> Table:
+    rows = []
+    for case, runs in cases.items():
+        for run in runs:
+            cells: dict[str, Cell] = {
+                "weights": _estimate(run.difference(START, CONTROL)),
+                "weights_power": _estimate(run.difference(START, POWER)),
+                "relaxation": _estimate(run.difference(run.geodesic, START)),
+                "power": _estimate(run.difference(run.geodesic, POWER)),
+                "gap": Estimate(run.gap, n=len(run.psnr[START])),
+            }
+            rows.append(Row({"case": case, **_labels(run)}, cells))
+    found = table_of("Paired differences of PSNR (dB)", rows)
+    return replace(found, measures=tuple(_TITLES))
+
+
+def _estimate(found: Difference) -> Estimate:
+    return Estimate(found.mean, found.low, found.high, n=found.n)
+
+
+def _finding(cases: dict[str, list[Done]]) -> str:
+    """Where the intervals of the paired differences lie above 0."""
+    parts = []
+    for case, runs in cases.items():
+        weights, both = _steps(runs, _weights_help), _steps(runs, _geodesic_helps)
+        parts.append(
+            f"{case}: the start over both score-free graphs {weights}, the geodesic over"
+            f" these and the start {both}"
+        )
+    return "Better by the intervals of paired PSNR differences: " + "; ".join(parts) + "."
+
+
+def _weights_help(run: Done) -> bool:
+    return min(run.difference(START, other).low for other in (CONTROL, POWER)) > 0
+
+
+def _geodesic_helps(run: Done) -> bool:
+    others = (CONTROL, POWER, START)
+    return min(run.difference(run.geodesic, other).low for other in others) > 0
+
+
+def _steps(runs: Sequence[Done], holds: Callable[[Done], bool]) -> str:
+    found = [f"{run.step:g}" for run in runs if holds(run)]
+    return f"at {', '.join(found)} degrees" if found else "nowhere"
+
+
+def draw(folder: Path, cases: dict[str, list[Done]]) -> list[Path]:
+    """PSNR against the degrees between references: a panel a case, a line a method."""
+    panels: dict[str, dict[str, Line]] = {}
+    for case, runs in cases.items():
+        lines: dict[str, Line] = {}
+        for method in runs[0].methods:
+            points = [
+                (run.step, run.cells[method][MEASURE])
+                for run in runs
+                if MEASURE in run.cells.get(method, {})
+            ]
+            lines[method] = line_of(points)
+        panels[case] = lines
+    names = _NAMES | {runs[0].geodesic: _GEODESIC for runs in cases.values()}
+    return sweep_lines(
+        folder / FIGURES / Path(FIGURE).stem,
+        panels,
+        xlabel="degrees between references",
+        ylabels="PSNR (dB)",
+        names=names,
+        below=True,
+        formats=("png",),
+    )

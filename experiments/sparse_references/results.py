@@ -1,0 +1,98 @@
+"""The runs of `study=sparse_references` as the page needs them: one case at one density each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from scoregeo.dataset.reference_angles import angle_gap, reference_angles
+from scoregeo.dataset.rotated_mnist import RotatedMNIST
+from scoregeo.evaluation.comparison import Difference, paired_difference
+from scoregeo.evaluation.statistics import Estimate
+from scoregeo.report.run import read_run
+from scoregeo.run.instantiate import make
+
+LERP, CONTROL, POWER, START = "lerp", "graph_euclidean", "graph_power", "start_graph"
+MEASURE = "psnr"
+
+
+@dataclass(frozen=True)
+class Done:
+    """One case at one density of references.
+
+    Attributes:
+        step: degrees between the references of a digit. references: of the graph.
+        gap: mean distance in degrees of the pairs' ends to the nearest reference angle.
+        off_score: least distance in degrees of the ends to the sample's angles, which the exact
+            score's data have.
+        cells: estimates by method and measure. psnr: each method's values, [pairs].
+        geodesic: the name of the method that is one. config: of the run.
+    """
+
+    case: str
+    step: float
+    references: int
+    gap: float
+    off_score: float
+    cells: Mapping[str, Mapping[str, Estimate]]
+    psnr: Mapping[str, torch.Tensor]
+    geodesic: str
+    config: Mapping[str, Any]
+
+    def difference(self, method: str, other: str) -> Difference:
+        """PSNR of `method` less that of `other`, pair by pair."""
+        return paired_difference(self.psnr[method], self.psnr[other])
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The compared methods that the run has, the geodesic last."""
+        return (LERP, CONTROL, POWER, START, self.geodesic)
+
+
+def read_done(folder: Path) -> Done:
+    """A run's folder. Raises DataError where its results cannot be read."""
+    run = read_run(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    dataset: RotatedMNIST = make("dataset", config["dataset"])
+    angles = torch.arange(dataset.sample_angles).double() * (360 / dataset.sample_angles)
+    steps = reference_angles(config["dataset"]["reference_step"], len(angles), config["seed"])
+    truth = dataset.pairs(config["seed"]).truth
+    assert truth is not None
+    ends = torch.stack([truth[:, 1], truth[:, 1] + truth[:, 2]], 1)
+    cells: dict[str, dict[str, Estimate]] = {}
+    for entry in run.entries:
+        if entry["group"] == "all" and entry["mean"] is not None:
+            found = {key: entry[key] for key in ("mean", "low", "high", "n")}
+            bounds = {key: float("nan") if value is None else value for key, value in found.items()}
+            cells.setdefault(entry["method"], {})[entry["measure"]] = Estimate(**bounds)
+    psnr: dict[str, list[float]] = {}
+    for line in run.lines:
+        if MEASURE in line["measures"]:
+            psnr.setdefault(line["method"], []).append(line["measures"][MEASURE])
+    return Done(
+        case=config["page"]["case"],
+        step=float(config["dataset"]["reference_step"]),
+        references=len(steps) * config["dataset"]["identities"],
+        gap=float(angle_gap(ends, steps).mean()),
+        off_score=float(angle_gap(ends, angles).min()),
+        cells=cells,
+        psnr={name: torch.tensor(values) for name, values in psnr.items()},
+        geodesic=next(name for name in cells if name.startswith(f"{config_metric(config)}_")),
+        config=config,
+    )
+
+
+def config_metric(config: Mapping[str, Any]) -> str:
+    """The metric's name, as its target has it."""
+    return str(config["metric"]["_target_"]).rpartition(".")[2].removesuffix("Metric").lower()
+
+
+def by_case(done: Sequence[Done]) -> dict[str, list[Done]]:
+    """The runs of each case, from dense to sparse."""
+    found: dict[str, list[Done]] = {}
+    for one in done:
+        found.setdefault(one.case, []).append(one)
+    return {case: sorted(runs, key=lambda run: run.step) for case, runs in found.items()}

@@ -1,0 +1,113 @@
+"""The study of sparse references: what its cases hold out, and a tiny run with its page."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.sparse_references.page import _finding
+from experiments.sparse_references.results import CONTROL, LERP, POWER, START, Done, by_case
+from scoregeo.run.command import compose
+from tests.commands import command
+from tests.sweeps import points
+
+TINY = (
+    "dataset.source=embedded",
+    "dataset.angles=[60]",
+    "dataset.pairs_per_angle=2",
+    "solver.num_points=7",
+    "solver.subnodes=1",
+    "solver.max_iterations=2",
+    "initializer.subnodes=1",
+    "evaluation.certify_subnodes=1",
+    "evaluation.bootstrap=50",
+    "evaluation.kid_subset_size=4",
+    "evaluation.reference_frames=16",
+    "threads=1",
+)
+
+
+def made(case: str, step: float, start: list[float], geodesic: list[float]) -> Done:
+    plain = [20.0, 21.0, 22.0, 23.0]
+    power = [22.0, 23.5, 24.0, 25.0]
+    psnr = {LERP: [10.0] * 4, CONTROL: plain, POWER: power, START: start, "g": geodesic}
+    values = {name: torch.tensor(given) for name, given in psnr.items()}
+    return Done(case, step, 36, 1.0, 0.25, {}, values, "g", {})
+
+
+def test_the_finding_names_the_steps_where_intervals_are_above_nought() -> None:
+    sparse = made("ten", 20, [25.0, 27.0, 28.0, 29.5], [30.0, 33.0, 34.0, 36.0])
+    dense = made("ten", 2, [25.0, 27.0, 28.0, 29.5], [22.0, 23.0, 24.5, 26.0])
+    cases = by_case([sparse, dense])
+    assert [run.step for run in cases["ten"]] == [2, 20]
+    text = _finding(cases)
+    assert "graphs at 2, 20 degrees" in text and "the start at 20 degrees" in text
+    assert "the start nowhere" in _finding(by_case([dense]))
+    worse = made("ten", 2, [21.0, 22.4, 23.2, 24.1], [30.0, 33.0, 34.0, 36.0])
+    assert "graphs nowhere" in _finding(by_case([worse])), "both graphs must be beaten"
+
+
+def test_the_score_keeps_its_data_and_every_density_fits_the_graphs() -> None:
+    for profile in ("quick", "full"):
+        jobs = [compose(job)[0] for job in points("study=sparse_references", f"profile={profile}")]
+        names = {config["page"]["case"] for config in jobs}
+        steps = {config["dataset"]["reference_step"] for config in jobs}
+        assert len(jobs) == len(names) * len(steps)
+        for config in jobs:
+            data = config["dataset"]
+            of_digit = 360 / data["reference_step"]
+            graphs = (config["initializer"], config["baseline"]["graph_euclidean"])
+            assert all(graph["num_references"] >= data["identities"] * of_digit for graph in graphs)
+            assert graphs[0]["neighbours"] == graphs[1]["neighbours"]
+            assert graphs[0]["subnodes"] >= data["reference_step"] / 4
+            if "count" in config["score"]:
+                assert config["score"]["count"] >= data["identities"] * data["sample_angles"]
+
+
+@pytest.mark.parametrize(("step", "parts"), [(2, 4), (4, 4), (5, 5), (60, 60)])
+def test_a_part_of_an_edge_is_a_degree_of_the_step(step: int, parts: int) -> None:
+    given = ("study=sparse_references", "case/sparse_references=exact_ten")
+    config = compose([*given, f"dataset.reference_step={step}"])[0]
+    assert config["initializer"]["subnodes"] == parts
+
+
+@pytest.mark.slow
+def test_a_tiny_study_writes_its_page(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    given = (
+        "study=sparse_references",
+        "case/sparse_references=exact_one,exact_ten_references",
+        "dataset.reference_step=20,60",
+        *TINY,
+        f"output={tmp_path}",
+        f"results={results}",
+    )
+    assert command(*given) is None
+    folder = results / "sparse_references"
+    text = (folder / "table.md").read_text(encoding="utf-8")
+    assert (
+        text.startswith("# Where the metric adds something")
+        and "What is held out. one digit" in text
+    )
+    assert (folder / "figures" / "sparse_references.png").stat().st_size > 5000
+    tables = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["tables"]
+    assert [table["caption"].partition(",")[0] for table in tables][:2] == [
+        *("one digit", "ten digits")
+    ]
+    one = tables[0]["rows"]
+    assert [row["labels"]["references"] for row in one] == ["18"] * 5 + ["6"] * 5
+    lerp = {row["cells"]["psnr"]["mean"] for row in one if row["labels"]["method"] == LERP}
+    assert len(lerp) == 1, "the pairs do not follow the references"
+    control, start = (
+        {row["labels"]["references"]: row["cells"]["psnr"]["mean"] for row in one
+         if row["labels"]["method"] == name}
+        for name in (CONTROL, START)
+    )  # fmt: skip
+    weights = {
+        row["labels"]["references"]: row["cells"]["weights"]["mean"]
+        for row in tables[-1]["rows"]
+        if row["labels"]["case"].startswith("one")
+    }
+    for key, found in weights.items():
+        assert found == pytest.approx(start[key] - control[key], abs=1e-9)
