@@ -4,7 +4,7 @@ through the score.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -14,6 +14,7 @@ from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.least_squares.adaptive import AdaptiveStages, Refinement
 from scoregeo.solver.least_squares.continuation import Continuation
 from scoregeo.solver.least_squares.descent import GaussNewtonDescent
 from scoregeo.solver.least_squares.iteration import Method
@@ -22,7 +23,10 @@ from scoregeo.solver.least_squares.stages import Settings, Stages
 from scoregeo.solver.least_squares.termination import Termination
 from scoregeo.solver.serving import refusal
 
-AUTO = "auto"
+AUTO, ADAPTIVE, NONE = "auto", "adaptive", "none"
+# The one place that says what `refinement` is where neither a call nor a config says it.
+DEFAULT_REFINEMENT = NONE
+_COARSEST = 9  # points of the first grid of adaptive refinement
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class GaussNewton(AbstractSolver):
     Levenberg-Marquardt damping of the path Laplacian. Serves metrics that declare such an energy
     (`AbstractMetric.least_squares`) and flat ones.
 
-    An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch
+    On the plain rule an iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch
     for all pairs; a rejected step costs the same. Each pair has its own damping, continuation and
     stop. Arithmetic is float64 whatever the score's type. Without a network's help nothing larger
     than `[n m, n m]` and a few copies of the path is kept; the batch of a score call is cut to fit
@@ -39,6 +43,12 @@ class GaussNewton(AbstractSolver):
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
+        refinement: "none": the plain rule, `quadrature` with the same `subnodes` everywhere, on
+            which a path may tunnel. "adaptive": a path of few points first, then `num_points`; the
+            line integral of the square of `d log p / du` by elements of second order
+            (`least_squares.mesh`), cut where their error is; scores are carried over. "auto":
+            adaptive unless one of the settings of the plain rule is given (`quadrature`,
+            `subnodes`, `max_subnodes`, `coarsest`, `differentiate_score`).
         quadrature: "trapezoid" or "simpson".
         subnodes: equal parts a segment is split into for the quadrature; more of them keep the path
             from tunnelling through valleys of the density.
@@ -85,6 +95,7 @@ class GaussNewton(AbstractSolver):
     tolerance: float = 1e-3
     damping: float = 5.0
     differentiate_score: bool = False
+    refinement: str = DEFAULT_REFINEMENT
 
     def __post_init__(self) -> None:
         check_number("solver.num_points", self.num_points, at_least=2, integer=True)
@@ -104,6 +115,28 @@ class GaussNewton(AbstractSolver):
         check_number("solver.tolerance", self.tolerance, above=0.0, below=1.0)
         check_number("solver.damping", self.damping, at_least=0.0)
         check_choice("solver.differentiate_score", self.differentiate_score, (True, False))
+        check_choice("solver.refinement", self.refinement, (ADAPTIVE, NONE, AUTO))
+        if self.refinement == ADAPTIVE and (given := self._plain_settings()):
+            raise ConfigError(
+                f"solver.refinement = 'adaptive' has a rule of its own: solver.{given[0]} must be"
+                " left as it is, or solver.refinement be 'none'."
+            )
+
+    def _plain_settings(self) -> list[str]:
+        """Settings of the plain rule that differ from their defaults."""
+        plain = ("quadrature", "subnodes", "max_subnodes", "coarsest", "differentiate_score")
+        return [
+            item.name
+            for item in fields(self)
+            if item.name in plain and getattr(self, item.name) != item.default
+        ]
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a solve refines adaptively."""
+        return self.refinement == ADAPTIVE or (
+            self.refinement == AUTO and not self._plain_settings()
+        )
 
     def check(self, metric: AbstractMetric) -> None:
         if metric.least_squares is None and not metric.is_flat:
@@ -130,7 +163,14 @@ class GaussNewton(AbstractSolver):
             self.coarsest,
             self.differentiate_score,
         )
-        stages = Stages(metric, energy, self._method(energy.lam), settings, start, on_step)
+        method = self._method(energy.lam)
+        if self.adaptive:
+            settings = replace(settings, coarsest=_COARSEST)
+            stages: Stages = AdaptiveStages(
+                metric, energy, method, settings, start, on_step, Refinement()
+            )
+        else:
+            stages = Stages(metric, energy, method, settings, start, on_step)
         stages.run()
         return stages.solution()
 

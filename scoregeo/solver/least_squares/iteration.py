@@ -44,7 +44,7 @@ class Iteration:
         self.path = start.detach().clone()
         with torch.no_grad():
             self.residuals, cost = evaluation.start(self.path)
-        self.evaluations = torch.full((pairs,), cost)
+        self.evaluations = torch.as_tensor(cost).expand(pairs).clone()
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
         self.stops: list[Stop] = [OUT_OF_BUDGET] * pairs
         self.active = torch.ones(pairs, dtype=torch.bool)
