@@ -35,11 +35,11 @@ class GaussNewton(AbstractSolver):
     Levenberg-Marquardt damping of the path Laplacian. Serves metrics that declare such an energy
     (`AbstractMetric.least_squares`) and flat ones.
 
-    On the plain rule an iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch
-    for all pairs; a rejected step costs the same. Each pair has its own damping, continuation and
-    stop. Arithmetic is float64 whatever the score's type. Without a network's help nothing larger
-    than `[n m, n m]` and a few copies of the path is kept; the batch of a score call is cut to fit
-    memory by the score itself (`score.chunk`, `score.chunk_mb`).
+    On the plain rule an iteration costs `quadrature.evaluations(num_points)` score evaluations a
+    pair, in one batch for all pairs; a rejected step costs the same. Each pair has its own damping,
+    continuation and stop. Arithmetic is float64 whatever the score's type. Without a network's help
+    nothing larger than `[n m, n m]` and a few copies of the path is kept; the batch of a score call
+    is cut to fit memory by the score itself (`score.chunk`, `score.chunk_mb`).
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
