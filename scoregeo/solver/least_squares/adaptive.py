@@ -25,14 +25,14 @@ class Refinement:
             an element is the difference between its integral and that of the next lower order on
             the same nodes, several times its error.
         depth: cuts of an element at most.
-        growth: points of a grid over those of the grid before, about.
+        growth: segments of a grid over those of the grid before, about.
         coarse_tolerance, coarse_refinement: `Termination.tolerance` and this one's `tolerance` on
             grids before the last.
     """
 
     tolerance: float = 0.03
     depth: int = 4
-    growth: int = 2
+    growth: int = 4
     coarse_tolerance: float = 0.1
     coarse_refinement: float = 0.3
 
@@ -78,6 +78,16 @@ class AdaptiveStages(Stages):
             path, known = self._grid(path, method, known, last)
             method = self._continued
         self.path = path
+
+    def _grids(self) -> list[int]:
+        grids, coarsest, growth = (
+            [self.path.shape[1]],
+            self.settings.coarsest,
+            self.refinement.growth,
+        )
+        while coarsest and (fewer := round((grids[0] - 1) / growth) + 1) >= coarsest:
+            grids.insert(0, fewer)
+        return grids
 
     def _grid(
         self, path: torch.Tensor, method: Method, known: list[Known | None], last: bool
