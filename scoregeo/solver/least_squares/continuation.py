@@ -27,7 +27,7 @@ class Continuation:
 
     def first(self, residuals: Residuals) -> torch.Tensor:
         """lam of the first step, [pairs] float64."""
-        final = residuals.euclidean_part().new_full((len(residuals.delta),), self.final)
+        final = torch.full_like(residuals.euclidean_part(), self.final)
         if self.enabled is False:
             return final
         balance = residuals.euclidean_part() / residuals.score_part().clamp_min(1e-300)
