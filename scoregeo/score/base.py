@@ -52,17 +52,27 @@ class AbstractScore(ABC):
         """The score at `x` [batch, *shape] and one noise level, of the same shape. Costs `batch`
         score evaluations.
 
-        Raises ScoreError, naming the first bad point and sigma, where the result is not finite or
-        has a wrong shape."""
+        Raises ScoreError, naming the first bad point and sigma, where the result is not finite, is
+        no tensor, or has a wrong shape or dtype."""
         if tuple(x.shape[1:]) != self.shape:
             raise ScoreError(
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
             )
         value = self._score(x, sigma)
+        if not isinstance(value, torch.Tensor):
+            raise ScoreError(
+                f"the score at sigma {sigma:g} is a {type(value).__name__}: it must be a"
+                f" torch.Tensor of shape {tuple(x.shape)}."
+            )
         if value.shape != x.shape:
             raise ScoreError(
                 f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
                 f" {tuple(x.shape)}."
+            )
+        if value.dtype != x.dtype:
+            raise ScoreError(
+                f"the score at sigma {sigma:g} is of {value.dtype} for points of {x.dtype}: both"
+                " must be of one type."
             )
         self._check_finite(value.detach(), x, sigma, "the score")
         return value
@@ -90,6 +100,11 @@ class AbstractScore(ABC):
         with torch.enable_grad():
             point = x.detach().requires_grad_(True)
             value = self.score(point, sigma)
+            if not value.requires_grad:
+                raise ScoreError(
+                    "a backward pass needs a score that is differentiable by torch;"
+                    f" {type(self).__name__} gives values without a gradient."
+                )
             (product,) = torch.autograd.grad(value, point, v.to(x))
         self._check_finite(product, x, sigma, "the score's Jacobian")
         return value.detach(), product

@@ -8,12 +8,17 @@ import torch
 
 from scoregeo.metric.base import AbstractMetric
 
-CONVERGED = "converged"  # a stopping rule held
-STALLED = "stalled"  # no step lowers the energy, and the stationarity residual is not small
+# A stopping rule held, and certificate and gradient bear it out (`solver.verdict`)
+CONVERGED = "converged"
+# A stopping rule held, on a rule that does not resolve the path: it costs more on a finer one
+UNRESOLVED = "unresolved"
+STALLED = (
+    "stalled"  # no step lowers the energy, or none but a damped one; the gradient is not small
+)
 BUDGET = "out_of_budget"  # the iterations or score evaluations allowed are spent
 # The score or the arithmetic gave values that are not finite; the last good path is returned
 FAILED = "failed"
-STATUSES = (CONVERGED, STALLED, BUDGET, FAILED)
+STATUSES = (CONVERGED, UNRESOLVED, STALLED, BUDGET, FAILED)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ through the score.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -26,7 +26,6 @@ from scoregeo.solver.serving import refusal
 AUTO, ADAPTIVE, NONE = "auto", "adaptive", "none"
 # The one place that says what `refinement` is where neither a call nor a config says it.
 DEFAULT_REFINEMENT = NONE
-_COARSEST = 9  # points of the first grid of adaptive refinement
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,6 @@ class GaussNewton(AbstractSolver):
         )
         method = self._method(energy.lam)
         if self.adaptive:
-            settings = replace(settings, coarsest=_COARSEST)
             stages: Stages = AdaptiveStages(
                 metric, energy, method, settings, start, on_step, Refinement()
             )

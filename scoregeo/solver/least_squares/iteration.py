@@ -19,13 +19,13 @@ OnStep = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Method:
-    """The parts of an iteration. `damping`: Levenberg-Marquardt's at the start."""
+    """The parts of an iteration. `damping`: Levenberg-Marquardt's at the start, or [pairs]."""
 
     descent: GaussNewtonDescent
     search: LevenbergMarquardt
     continuation: Continuation
     termination: Termination
-    damping: float
+    damping: float | torch.Tensor
     max_iterations: int
 
 
@@ -50,7 +50,7 @@ class Iteration:
         self.active = torch.ones(pairs, dtype=torch.bool)
         self.lam = method.continuation.first(self.residuals)
         self.final = torch.full_like(self.lam, method.continuation.final)
-        self.damping = torch.full_like(self.lam, method.damping)
+        self.damping = torch.zeros_like(self.lam) + method.damping
         size = start[0, 0].numel()
         self.last_step = torch.zeros(pairs, points - 2, size, dtype=torch.float64, device=device)
         # Whether the last step was accepted whole, undamped and at the present lam

@@ -12,7 +12,7 @@ TRAPEZOID, LINEAR, QUADRATIC = 0, 1, 2  # orders of an element
 NODES = 3  # of an element: first, middle, last; the middle has no weight below QUADRATIC
 
 # Rows: mean, slope and curvature of f over an element from its values at the first, middle and last
-# node, its Legendre coefficients c_k / sqrt(2 k + 1), so that int_0^1 f^2 is the sum of their squares.
+# node, its Legendre coefficients c_k / sqrt(2 k + 1): int_0^1 f^2 is the sum of their squares.
 _THIRD, _FIFTH = 3**-0.5, 5**-0.5
 _COEFFICIENTS = torch.tensor(
     [

@@ -154,21 +154,21 @@ class MeshResiduals:
 
     def gradient(self, lam: torch.Tensor) -> torch.Tensor:
         """[pairs, n - 1, D] float64."""
-        return torch.stack([one.gradient(l) for one, l in zip(self.every, lam, strict=True)])
+        return torch.stack([one.gradient(own) for one, own in zip(self.every, lam, strict=True)])
 
     def step(self, lam: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
         """Gauss-Newton's, [pairs, n - 1, D] float64."""
         every = zip(self.every, lam, damping, strict=True)
-        return torch.stack([one.step(l, tau) for one, l, tau in every])
+        return torch.stack([one.step(*own) for one, *own in every])
 
     def predicted(self, lam: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
         """Energy of the linearised residuals after `step`, [pairs]."""
         every = zip(self.every, lam, step, strict=True)
-        return torch.stack([one.predicted(l, own) for one, l, own in every])
+        return torch.stack([one.predicted(*own) for one, *own in every])
 
     def measure(self, lam: torch.Tensor) -> PathMeasure:
         """[pairs] each."""
-        every = [one.measure(l) for one, l in zip(self.every, lam, strict=True)]
+        every = [one.measure(own) for one, own in zip(self.every, lam, strict=True)]
         return PathMeasure(
             **{
                 item.name: torch.cat([getattr(one, item.name) for one in every])

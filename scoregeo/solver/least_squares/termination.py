@@ -55,14 +55,14 @@ class Termination:
         """Whether an almost undamped step promises less than the tolerance: it need not be tried,
         and at the final lam the pair has converged.
         """
-        return (proposal.predicted < self.tolerance * proposal.energy) & (damping < _UNDAMPED)
+        return (proposal.predicted <= self.tolerance * proposal.energy) & (damping < _UNDAMPED)
 
     def small(
         self, proposal: Proposal, verdict: Verdict, damping: torch.Tensor, lam: torch.Tensor
     ) -> torch.Tensor:
         """Whether the predicted and the actual decrease are both below the tolerance."""
         least = self.tolerance * proposal.energy
-        small = (proposal.predicted < least) & (verdict.decrease < least)
+        small = (proposal.predicted <= least) & (verdict.decrease <= least)
         small = small & (lam >= self.final) & verdict.finite
         # The damping of a step whose rows are estimated may still ease.
         return small & (damping < _UNDAMPED) if self.estimated else small
