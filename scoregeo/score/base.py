@@ -100,11 +100,7 @@ class AbstractScore(ABC):
         with torch.enable_grad():
             point = x.detach().requires_grad_(True)
             value = self.score(point, sigma)
-            if not value.requires_grad:
-                raise ScoreError(
-                    "a backward pass needs a score that is differentiable by torch;"
-                    f" {type(self).__name__} gives values without a gradient."
-                )
+            check_differentiable(value)
             (product,) = torch.autograd.grad(value, point, v.to(x))
         self._check_finite(product, x, sigma, "the score's Jacobian")
         return value.detach(), product
@@ -222,6 +218,15 @@ class DetachedScore(AbstractScore):
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         with torch.no_grad():
             return self.inner._score(x, sigma)
+
+
+def check_differentiable(value: torch.Tensor) -> None:
+    """Raise ScoreError where no backward pass through a score's `value` is possible."""
+    if not value.requires_grad:
+        raise ScoreError(
+            "a backward pass needs a score that is differentiable by torch; this one gives values"
+            " without a gradient."
+        )
 
 
 def has_tangent(x: torch.Tensor) -> bool:

@@ -54,6 +54,8 @@ def conclude(
         if word == CONVERGED and bool(saddle[pair]):
             word, found = STALLED, SADDLE
         said[pair] = word, "; ".join(part for part in (why, found) if part)
+        if float(own[pair]) == 0 == float(certificate.energy[pair]):  # equal ends: no less is there
+            said[pair] = CONVERGED, ""
     return Solution(
         path=path,
         status=tuple(word for word, _ in said),

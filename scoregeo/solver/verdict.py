@@ -26,7 +26,7 @@ def verified(
     stationarity residual.
     """
     why = tunnelling_reason(own, certified) if tunnelled else ""
-    if status != CONVERGED or own == certified == 0:
+    if status != CONVERGED:
         return status, why
     if not certified <= RESOLVED * own:
         return UNRESOLVED, why or (

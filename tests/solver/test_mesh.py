@@ -65,7 +65,7 @@ def test_equal_trapezoids_are_the_uniform_rule(parts: int) -> None:
 @pytest.mark.parametrize("order", [LINEAR, QUADRATIC])
 def test_a_quadratic_log_density_is_integrated_exactly(order: int) -> None:
     # f is linear in u on every segment. The energy is a polynomial of degree 4 in the path, and so
-    # the central difference of a small step is its derivative to rounding.
+    # two central differences, extrapolated, are its derivative to rounding.
     draws = torch.Generator().manual_seed(1)
     root = torch.randn(3, 3, generator=draws, dtype=torch.float64)
     field = ScoreField(FunctionScore(lambda x, _: -x @ (root @ root.T), (3,)), 0.1)
@@ -76,9 +76,14 @@ def test_a_quadratic_log_density_is_integrated_exactly(order: int) -> None:
         assert float(found.energy(LAM)[pair]) == pytest.approx(float(fine), rel=1e-4)
     move = torch.zeros_like(path)
     move[:, 1:-1] = torch.randn(path[:, 1:-1].shape, generator=draws, dtype=torch.float64)
-    ahead, behind = (on(mesh, path + h * move, field).energy(LAM) for h in (1e-4, -1e-4))
+
+    def difference(h: float) -> torch.Tensor:
+        ahead, behind = (on(mesh, path + s * h * move, field).energy(LAM) for s in (1, -1))
+        return (ahead - behind) / (2 * h)
+
     slope = (found.gradient(LAM) * move[:, 1:-1]).sum((1, 2))
-    torch.testing.assert_close((ahead - behind) / 2e-4, slope, rtol=1e-6, atol=0)
+    extrapolated = (4 * difference(1e-3) - difference(2e-3)) / 3
+    torch.testing.assert_close(extrapolated, slope, rtol=1e-7, atol=0)
 
 
 def test_energy_and_gradient_converge_to_the_exact_ones() -> None:

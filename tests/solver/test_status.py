@@ -13,6 +13,7 @@ from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
+from scoregeo.score.sphere import SphereScore
 from scoregeo.score.torus import TorusScore
 from scoregeo.solver.adam import Adam
 from scoregeo.solver.base import CONVERGED, STALLED, UNRESOLVED, AbstractSolver
@@ -78,14 +79,6 @@ def test_converged_is_borne_out_by_a_finer_rule_and_the_exact_gradient(
         assert status == CONVERGED or reason
 
 
-def test_the_gradient_on_the_fine_rule_is_small_after_adaptive_refinement() -> None:
-    metric, ends = sphere(100.0)
-    found = SOLVERS["adaptive"](33).solve(metric, linear(ends, 33))
-    assert set(found.status) == {CONVERGED}
-    exact = stationarity(metric.gradient(found.path, FINE).flatten(2), found.energy)
-    assert (exact < 1).all()
-
-
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_equal_ends_converge_in_every_solver(solver: str) -> None:
     ends = torch.tensor([[[1.0, 0, 0], [1.0, 0, 0]]], dtype=torch.float64)
@@ -107,7 +100,7 @@ def test_adam_that_only_left_its_start_has_not_converged(rate: float) -> None:
 def test_the_straight_line_between_antipodes_is_no_solution(solver: str, ambient: int) -> None:
     ends = torch.zeros(1, 2, ambient, dtype=torch.float64)
     ends[0, 0, 0], ends[0, 1, 0] = 1, -1
-    metric = SteinMetric(shell_field(0.05, ambient), 1000.0)
+    metric = SteinMetric(ScoreField(SphereScore(2, ambient), 0.05), 1000.0)
     found = SOLVERS[solver](33).solve(metric, linear(ends, 33))
     length = float(found.path.diff(dim=1).norm(dim=2).sum())
     if solver == "adaptive":

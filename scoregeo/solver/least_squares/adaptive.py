@@ -49,7 +49,7 @@ class Refinement:
     coarse_tolerance: float = 1e-3
     coarse_refinement: float = 0.1
     damping: float = 5.0
-    elements: int = 32
+    elements: int = 48
 
     def marked(self, residuals: PathResiduals, lam: float, tolerance: float) -> torch.Tensor:
         """The fewest elements [E] bool such that the others' indicators add up to less than

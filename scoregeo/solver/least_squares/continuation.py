@@ -33,7 +33,8 @@ class Continuation:
         balance = residuals.euclidean_part() / residuals.score_part().clamp_min(1e-300)
         if self.enabled is None:
             balance = torch.where(final > FAR * balance, balance, final)
-        return torch.minimum(final, balance)
+        # Between equal ends both parts vanish
+        return torch.where(balance > 0, torch.minimum(final, balance), final)
 
     def raised(self, lam: torch.Tensor) -> torch.Tensor:
         """The next lam of each pair, at most `final`."""
