@@ -66,7 +66,12 @@ def exact_solvers(settings: RaceSettings) -> dict[str, AbstractSolver]:
     """The solvers that need no step length from outside. Tight tolerances: who stops early is not
     who arrives early.
     """
-    solver = GaussNewton(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations)
+    solver = GaussNewton(
+        settings.points,
+        refinement="none",
+        tolerance=1e-6,
+        max_iterations=settings.max_iterations,
+    )
     found: dict[str, AbstractSolver] = {"gauss_newton": solver}
     if settings.learned:
         found["gauss_newton_exact"] = replace(solver, differentiate_score=True)

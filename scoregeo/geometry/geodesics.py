@@ -9,11 +9,7 @@ from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.function import Function, FunctionScore
 from scoregeo.solver.base import AbstractSolver, Solution
-from scoregeo.solver.gauss_newton import GaussNewton
-
-_MAX_SUBNODES = (
-    4  # adaptive refinement: where the path tunnels, up to this many sub-nodes a segment
-)
+from scoregeo.solver.gauss_newton import ADAPTIVE, GaussNewton
 
 
 def geodesic(
@@ -74,7 +70,7 @@ def geodesic(
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends
     metric = SteinMetric(field, lam)
-    chosen = GaussNewton(num_points, max_subnodes=_MAX_SUBNODES) if solver is None else solver
+    chosen = GaussNewton(num_points, refinement=ADAPTIVE) if solver is None else solver
     path = linear(ends, chosen.num_points) if start is None else start
     return chosen.solve(metric, path)
 

@@ -24,8 +24,8 @@ from scoregeo.solver.least_squares.termination import Termination
 from scoregeo.solver.serving import refusal
 
 AUTO, ADAPTIVE, NONE = "auto", "adaptive", "none"
-# The one place that says what `refinement` is where neither a call nor a config says it.
-DEFAULT_REFINEMENT = NONE
+# Points from which "auto" refines adaptively: below, a mesh takes several evaluations a point
+_MANY = Refinement().elements + 1
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class GaussNewton(AbstractSolver):
             which a path may tunnel. "adaptive": a path of few points first, then `num_points`; the
             line integral of the square of `d log p / du` by elements of second order
             (`least_squares.mesh`), cut where their error is; scores are carried over. "auto":
-            adaptive unless one of the settings of the plain rule is given (`quadrature`,
-            `subnodes`, `max_subnodes`, `coarsest`, `differentiate_score`).
+            adaptive from 49 points on, unless one of the settings of the plain rule is given
+            (`quadrature`, `subnodes`, `max_subnodes`, `coarsest`, `differentiate_score`). With
+            fewer points the mesh takes several evaluations a point and step.
         quadrature: "trapezoid" or "simpson".
         subnodes: equal parts a segment is split into for the quadrature; more of them keep the path
             from tunnelling through valleys of the density.
@@ -94,7 +95,7 @@ class GaussNewton(AbstractSolver):
     tolerance: float = 1e-3
     damping: float = 5.0
     differentiate_score: bool = False
-    refinement: str = DEFAULT_REFINEMENT
+    refinement: str = AUTO
 
     def __post_init__(self) -> None:
         check_number("solver.num_points", self.num_points, at_least=2, integer=True)
@@ -133,9 +134,8 @@ class GaussNewton(AbstractSolver):
     @property
     def adaptive(self) -> bool:
         """Whether a solve refines adaptively."""
-        return self.refinement == ADAPTIVE or (
-            self.refinement == AUTO and not self._plain_settings()
-        )
+        many = self.num_points >= _MANY and not self._plain_settings()
+        return self.refinement == ADAPTIVE or (self.refinement == AUTO and many)
 
     def check(self, metric: AbstractMetric) -> None:
         if metric.least_squares is None and not metric.is_flat:

@@ -110,8 +110,9 @@ def test_few_points_and_float32() -> None:
 def test_settings_of_the_plain_rule_are_refused_or_followed(setting: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"solver\.{setting}"):
         adaptive(8, **{setting: value})
-    assert not GaussNewton(8, refinement="auto", **{setting: value}).adaptive  # type: ignore[arg-type]
-    assert GaussNewton(8, refinement="auto").adaptive
+    assert not GaussNewton(64, **{setting: value}).adaptive  # type: ignore[arg-type]
+    assert GaussNewton().adaptive and GaussNewton(49).adaptive
+    assert not GaussNewton(48).adaptive and not GaussNewton(refinement="none").adaptive
     with pytest.raises(ConfigError, match=r"solver\.refinement = 'some'"):
         GaussNewton(8, refinement="some")
 
