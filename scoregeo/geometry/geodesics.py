@@ -40,8 +40,9 @@ def geodesic(
         A `Solution`: `path` [pairs, num_points, *shape], `length`, `energy` [pairs] in the metric,
         `status` and `reason`, one a pair.
 
-    Cost: about 40 score evaluations a point on the unit sphere at lam 1000 and sigma 0.05, 6 to 10
-    where no segment needs refinement; `solution.score_evaluations` has the count.
+    Cost: 13 score evaluations a point on the mean on the unit sphere at lam 1000 and sigma 0.05 (19
+    at most), 9 at lam 1; several times as many with fewer than 49 points.
+    `solution.score_evaluations` has the count.
 
     Raises:
         ConfigError: for a noise level out of range, or one beside a `ScoreField`.
