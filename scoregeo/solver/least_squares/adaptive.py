@@ -1,5 +1,6 @@
 """Adaptive refinement: a path of few points first, and nodes only where the rule's error is."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -16,7 +17,7 @@ from scoregeo.solver.least_squares.mesh_evaluation import Known, MeshEvaluation
 from scoregeo.solver.least_squares.mesh_residuals import MeshResiduals, PathResiduals
 from scoregeo.solver.least_squares.stages import Settings, Stages
 from scoregeo.solver.least_squares.termination import OUT_OF_BUDGET, Stop
-from scoregeo.solver.verdict import saddles
+from scoregeo.solver.verdict import STATIONARY, saddles
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Refinement:
     coarse_order: int = QUADRATIC
     coarse_tolerance: float = 1e-3
     coarse_refinement: float = 0.1
-    damping: float = 5.0
+    damping: float = 0.5
     elements: int = 48
 
     def marked(self, residuals: PathResiduals, lam: float, tolerance: float) -> torch.Tensor:
@@ -216,7 +217,11 @@ class AdaptiveStages(Stages):
         tolerance = method.termination.tolerance if last else settings.coarse_tolerance
         return replace(
             method if fresh else self._continued,
-            termination=replace(method.termination, tolerance=tolerance),
+            termination=replace(
+                method.termination,
+                tolerance=tolerance,
+                stationary=STATIONARY if last else math.inf,
+            ),
             damping=self.damping[pairs],
         )
 
