@@ -40,7 +40,8 @@ class Solution:
     """What a solver found. Tensors: CPU (`path`: its start's device), float64 or int64, [pairs],
     unless said otherwise.
 
-    `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every
+    `status`: one of `STATUSES` a pair; converged only where certificate and gradient bear it out
+    (`solver.verdict`). `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every
     path's energy) are on the solver's own quadrature. `stationarity` is
     `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T the
     second-difference matrix: the gradient in the norm dual to the path's own energy, without unit,
