@@ -41,8 +41,8 @@ class Solution:
     unless said otherwise.
 
     `status`: one of `STATUSES` a pair; converged only where certificate and gradient bear it out
-    (`solver.verdict`). `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every
-    path's energy) are on the solver's own quadrature. `stationarity` is
+    (`solver.verdict`). `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and
+    `bound` (below every path's energy) are on the solver's own quadrature. `stationarity` is
     `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T the
     second-difference matrix: the gradient in the norm dual to the path's own energy, without unit,
     independent of the number of points, 0 at a minimum. `score_evaluations` counts per pair; a
