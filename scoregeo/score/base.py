@@ -53,7 +53,7 @@ class AbstractScore(ABC):
         score evaluations.
 
         Raises ScoreError, naming the first bad point and sigma, where the result is not finite, is
-        no tensor, or has a wrong shape or dtype."""
+        no tensor, or has a wrong shape."""
         if tuple(x.shape[1:]) != self.shape:
             raise ScoreError(
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
@@ -68,11 +68,6 @@ class AbstractScore(ABC):
             raise ScoreError(
                 f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
                 f" {tuple(x.shape)}."
-            )
-        if value.dtype != x.dtype:
-            raise ScoreError(
-                f"the score at sigma {sigma:g} is of {value.dtype} for points of {x.dtype}: both"
-                " must be of one type."
             )
         self._check_finite(value.detach(), x, sigma, "the score")
         return value
@@ -218,6 +213,15 @@ class DetachedScore(AbstractScore):
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         with torch.no_grad():
             return self.inner._score(x, sigma)
+
+
+def check_dtype(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """A score's `value` at points `x`, if both are of one dtype. Raises ScoreError otherwise."""
+    if value.dtype != x.dtype:
+        raise ScoreError(
+            f"the score is of {value.dtype} for points of {x.dtype}: both must be of one dtype."
+        )
+    return value
 
 
 def check_differentiable(value: torch.Tensor) -> None:

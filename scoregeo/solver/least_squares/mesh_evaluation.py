@@ -6,6 +6,7 @@ import torch
 
 from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.least_squares import LeastSquares
+from scoregeo.score.base import check_dtype
 from scoregeo.solver.least_squares.evaluation import AbstractEvaluation, Trials, log
 from scoregeo.solver.least_squares.mesh import Mesh, total_evaluations
 from scoregeo.solver.least_squares.mesh_residuals import MeshResiduals, PathResiduals
@@ -80,7 +81,8 @@ class MeshEvaluation(AbstractEvaluation):
         points = torch.cat(list(nodes))
         if len(points) == 0:
             return tuple(one.double() for one in nodes)
-        scores = self.energy.field(points.reshape(-1, *shape)).flatten(1).double()
+        found = check_dtype(self.energy.field(points.reshape(-1, *shape)), points)
+        scores = found.flatten(1).double()
         return scores.split([len(one) for one in nodes])
 
 
