@@ -43,7 +43,7 @@ def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> 
         RaceSettings("sphere", points=here.points, max_iterations=here.max_iterations)
     )
     traces = {name: trace(solver, case, here.lam, here.limit) for name, solver in solvers.items()}
-    default = GaussNewton(here.points).solve(case.metric(here.lam), case.start)
+    default = GaussNewton(here.points, refinement="none").solve(case.metric(here.lam), case.start)
     return outcome(case, traces, least(list(traces.values()))) | {
         "default": {
             "evaluations": default.score_evaluations.tolist(),

@@ -89,11 +89,16 @@ def exact_solvers(settings: RaceSettings) -> dict[str, AbstractSolver]:
     """The solvers that need no step length from outside. Tight tolerances: who stops early is not
     who arrives early.
     """
-    plain = GaussNewton(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations)
+    plain = GaussNewton(
+        settings.points,
+        refinement="none",
+        tolerance=1e-6,
+        max_iterations=settings.max_iterations,
+    )
     found: dict[str, AbstractSolver] = {
         # It refines until its certificate holds, and stops as it would for a user.
         ADAPTIVE: GaussNewton(
-            settings.points, max_subnodes=4, max_iterations=settings.max_iterations
+            settings.points, refinement="adaptive", max_iterations=settings.max_iterations
         ),
         "gauss_newton": plain,
     }

@@ -18,6 +18,7 @@ import torch
 
 from scoregeo.metric.path_measure import PathMeasure
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.base import check_dtype
 from scoregeo.score.field import ScoreField
 
 
@@ -195,7 +196,8 @@ def node_scores(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -
     One batch of `pairs * quadrature.evaluations(points)` evaluations; ends shared by two segments
     are evaluated once."""
     nodes = quadrature_nodes(path, quadrature)
-    return by_segment(field(nodes.flatten(0, 1)).reshape(*nodes.shape[:2], -1), quadrature)
+    scores = check_dtype(field(nodes.flatten(0, 1)), nodes)
+    return by_segment(scores.reshape(*nodes.shape[:2], -1), quadrature)
 
 
 def log_density_differences(

@@ -52,13 +52,18 @@ class AbstractScore(ABC):
         """The score at `x` [batch, *shape] and one noise level, of the same shape. Costs `batch`
         score evaluations.
 
-        Raises ScoreError, naming the first bad point and sigma, where the result is not finite or
-        has a wrong shape."""
+        Raises ScoreError, naming the first bad point and sigma, where the result is not finite, is
+        no tensor, or has a wrong shape."""
         if tuple(x.shape[1:]) != self.shape:
             raise ScoreError(
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
             )
         value = self._score(x, sigma)
+        if not isinstance(value, torch.Tensor):
+            raise ScoreError(
+                f"the score at sigma {sigma:g} is a {type(value).__name__}: it must be a"
+                f" torch.Tensor of shape {tuple(x.shape)}."
+            )
         if value.shape != x.shape:
             raise ScoreError(
                 f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
@@ -90,6 +95,7 @@ class AbstractScore(ABC):
         with torch.enable_grad():
             point = x.detach().requires_grad_(True)
             value = self.score(point, sigma)
+            check_differentiable(value)
             (product,) = torch.autograd.grad(value, point, v.to(x))
         self._check_finite(product, x, sigma, "the score's Jacobian")
         return value.detach(), product
@@ -207,6 +213,24 @@ class DetachedScore(AbstractScore):
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         with torch.no_grad():
             return self.inner._score(x, sigma)
+
+
+def check_dtype(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """A score's `value` at points `x`, if both are of one dtype. Raises ScoreError otherwise."""
+    if value.dtype != x.dtype:
+        raise ScoreError(
+            f"the score is of {value.dtype} for points of {x.dtype}: both must be of one dtype."
+        )
+    return value
+
+
+def check_differentiable(value: torch.Tensor) -> None:
+    """Raise ScoreError where no backward pass through a score's `value` is possible."""
+    if not value.requires_grad:
+        raise ScoreError(
+            "a backward pass needs a score that is differentiable by torch; this one gives values"
+            " without a gradient."
+        )
 
 
 def has_tangent(x: torch.Tensor) -> bool:

@@ -14,11 +14,14 @@ from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import RULES, Quadrature
 from scoregeo.score.base import DetachedScore
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, AbstractSolver, Solution, Step
+from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
 from scoregeo.solver.parts import within_memory
 
 _WINDOW = 50  # iterations over which the energy must have stopped falling
+_ASTRAY = 1.05  # last energy over the least one, from which the iteration is not at its best path
+_DONE = (CONVERGED, "")
+_LARGE = "the energy rises again from its least: lower solver.learning_rate"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Adam(AbstractSolver):
         differentiate_score: send the gradient through the score; without it the score is held
             constant in each step, which only `stein` allows.
         tolerance: a pair has converged when its least energy fell by less than this share in 50
-            iterations; 0 never stops early.
+            iterations and the last one is near it, else it has stalled; 0 never stops early.
         quadrature: "midpoint", the paper's; "trapezoid" and "simpson" are there to compare solvers
             on one energy.
 
@@ -134,12 +137,12 @@ class Adam(AbstractSolver):
             if on_step is not None:
                 on_step(replace(history[-1], path=_joined(start, best_inner)))
             if iteration > _WINDOW and self.tolerance > 0:
-                for pair in (
-                    ((past[-_WINDOW - 1] - best <= self.tolerance * best).cpu() & running)
-                    .nonzero()[:, 0]
-                    .tolist()
-                ):
-                    status[pair], reason[pair], running[pair] = CONVERGED, "", False
+                over = (past[-_WINDOW - 1] - best <= self.tolerance * best).cpu() & running
+                astray = torch.zeros(pairs, dtype=torch.bool)
+                astray[index.cpu()] = (energy > _ASTRAY * best[index]).cpu()
+                for pair in over.nonzero()[:, 0].tolist():
+                    running[pair] = False
+                    status[pair], reason[pair] = (STALLED, _LARGE) if astray[pair] else _DONE
                 if not running.any():
                     break
         return conclude(

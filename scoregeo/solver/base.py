@@ -9,12 +9,17 @@ import torch
 
 from scoregeo.metric.base import AbstractMetric
 
-CONVERGED = "converged"  # a stopping rule held
-STALLED = "stalled"  # no step lowers the energy, and the stationarity residual is not small
+# A stopping rule held, and certificate and gradient bear it out (`solver.verdict`)
+CONVERGED = "converged"
+# A stopping rule held, on a rule that does not resolve the path: it costs more on a finer one
+UNRESOLVED = "unresolved"
+STALLED = (
+    "stalled"  # no step lowers the energy, or none but a damped one; the gradient is not small
+)
 BUDGET = "out_of_budget"  # the iterations or score evaluations allowed are spent
 # The score or the arithmetic gave values that are not finite; the last good path is returned
 FAILED = "failed"
-STATUSES = (CONVERGED, STALLED, BUDGET, FAILED)
+STATUSES = (CONVERGED, UNRESOLVED, STALLED, BUDGET, FAILED)
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,9 @@ class Solution:
     """What a solver found. Tensors: CPU (`path`: its start's device), float64 or int64, [pairs],
     unless said otherwise.
 
-    `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and `bound` (below every
-    path's energy) are on the solver's own quadrature. `stationarity` is
+    `status`: one of `STATUSES` a pair; converged only where certificate and gradient bear it out
+    (`solver.verdict`). `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and
+    `bound` (below every path's energy) are on the solver's own quadrature. `stationarity` is
     `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T the
     second-difference matrix: the gradient in the norm dual to the path's own energy, without unit,
     independent of the number of points, 0 at a minimum. `score_evaluations` counts per pair; a

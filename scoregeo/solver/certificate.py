@@ -14,6 +14,7 @@ REFINEMENT = 4  # parts of the finer quadrature in each part of the solver's own
 # Certified over own energy from which a path is said to tunnel; a resolved path's quadrature error
 # is far below
 LEAP = 1.2
+RESOLVED = 1.05  # and up to which it may be called converged
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import torch
 
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.base import Solution, Step
-from scoregeo.solver.certificate import certify, tunnelling_reason
+from scoregeo.solver.base import CONVERGED, STALLED, Solution, Step
+from scoregeo.solver.certificate import certify
 from scoregeo.solver.laplacian import stationarity
+from scoregeo.solver.verdict import SADDLE, saddles, verified
 
 
 def conclude(
@@ -29,8 +30,8 @@ def conclude(
 
     `measured` and `gradient` [pairs, points - 2, ...] are taken as they are where the solver has
     them at hand; else they are computed here, outside `score_evaluations`, as the certificate is.
-    `began`: `time.perf_counter()` at the solver's start; the seconds stop here, before anything is
-    measured.
+    Statuses are what certificate and gradient bear out (`solver.verdict`). `began`:
+    `time.perf_counter()` at the solver's start; the seconds stop here, before anything is measured.
     """
     seconds = time.perf_counter() - began
     if measured is None:
@@ -39,23 +40,35 @@ def conclude(
     if gradient is None:
         gradient = metric.gradient(path, rule)
     certificate = certify(metric, path, measured.energy, rule)
-    reasons, energy = list(reason), measured.energy.cpu()
-    for pair in certificate.tunnelled.nonzero()[:, 0].tolist():
-        tunnelling = tunnelling_reason(float(energy[pair]), float(certificate.energy[pair]))
-        reasons[pair] = f"{reasons[pair]}; {tunnelling}" if reasons[pair] else tunnelling
+    own, left = measured.energy.cpu(), stationarity(gradient.flatten(2), measured.energy).cpu()
+    saddle, _ = saddles(metric, path, own, rule)
+    said = list(zip(status, reason, strict=True))
+    for pair, (word, why) in enumerate(said):
+        word, found = verified(
+            word,
+            float(own[pair]),
+            float(certificate.energy[pair]),
+            float(left[pair]),
+            bool(certificate.tunnelled[pair]),
+        )
+        if word == CONVERGED and bool(saddle[pair]):
+            word, found = STALLED, SADDLE
+        said[pair] = word, "; ".join(part for part in (why, found) if part)
+        if float(own[pair]) == 0 == float(certificate.energy[pair]):  # equal ends: no less is there
+            said[pair] = CONVERGED, ""
     return Solution(
         path=path,
-        status=tuple(status),
+        status=tuple(word for word, _ in said),
         iterations=iterations,
         score_evaluations=score_evaluations,
-        energy=energy,
+        energy=own,
         length=measured.length.cpu(),
         bound=measured.lower_bound.cpu(),
-        stationarity=stationarity(gradient.flatten(2), measured.energy).cpu(),
+        stationarity=left,
         certified_energy=certificate.energy,
         certificate_evaluations=torch.full_like(iterations, certificate.evaluations),
         tunnelled=certificate.tunnelled,
-        reason=tuple(reasons),
+        reason=tuple(why for _, why in said),
         seconds=seconds,
         history=tuple(history),
     )

@@ -4,7 +4,7 @@ through the score.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -15,6 +15,7 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
 from scoregeo.solver.certificate import REFINEMENT
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.least_squares.adaptive import AdaptiveStages, Refinement
 from scoregeo.solver.least_squares.continuation import Continuation
 from scoregeo.solver.least_squares.descent import GaussNewtonDescent
 from scoregeo.solver.least_squares.iteration import Method
@@ -25,7 +26,9 @@ from scoregeo.solver.least_squares.termination import Termination
 from scoregeo.solver.parts import within_memory
 from scoregeo.solver.serving import refusal
 
-AUTO = "auto"
+AUTO, ADAPTIVE, NONE = "auto", "adaptive", "none"
+# Points from which "auto" refines adaptively: below, a mesh takes several evaluations a point
+_MANY = Refinement().elements + 1
 # Float64 copies of the quadrature's nodes that a solve takes at most, a closed-form score's own
 # among them; measured: 7 to 9
 _COPIES = 11
@@ -39,15 +42,22 @@ class GaussNewton(AbstractSolver):
     Levenberg-Marquardt damping of the path Laplacian. Serves metrics that declare such an energy
     (`AbstractMetric.least_squares`) and flat ones.
 
-    An iteration costs `quadrature.evaluations(num_points)` score evaluations a pair, in one batch
-    for all pairs; a rejected step costs the same. Each pair has its own damping, continuation and
-    stop. Arithmetic is float64 whatever the score's type. Without a network's help nothing larger
-    than `[n m, n m]` and a few copies of the path's nodes is kept; pairs that do not fit the memory
-    limit are solved one batch after another (`pair_bytes`, `scoregeo.memory_limit`), and a network
-    cuts its own batch (`score.chunk`).
+    On the plain rule an iteration costs `quadrature.evaluations(num_points)` score evaluations a
+    pair, in one batch for all pairs; a rejected step costs the same. Each pair has its own damping,
+    continuation and stop. Arithmetic is float64 whatever the score's type. Without a network's help
+    nothing larger than `[n m, n m]` and a few copies of the path's nodes is kept; pairs that do not
+    fit the memory limit are solved one batch after another (`pair_bytes`, `scoregeo.memory_limit`),
+    and a network cuts its own batch (`score.chunk`).
 
     Attributes:
         num_points: points of a path, both ends counted, at least 2.
+        refinement: "none": the plain rule, `quadrature` with the same `subnodes` everywhere, on
+            which a path may tunnel. "adaptive": a path of few points first, then `num_points`; the
+            line integral of the square of `d log p / du` by elements of second order
+            (`least_squares.mesh`), cut where their error is; scores are carried over. "auto":
+            adaptive from 49 points on, unless one of the settings of the plain rule is given
+            (`quadrature`, `subnodes`, `max_subnodes`, `coarsest`, `differentiate_score`). With
+            fewer points the mesh takes several evaluations a point and step.
         quadrature: "trapezoid" or "simpson".
         subnodes: equal parts a segment is split into for the quadrature; more of them keep the path
             from tunnelling through valleys of the density.
@@ -94,6 +104,7 @@ class GaussNewton(AbstractSolver):
     tolerance: float = 1e-3
     damping: float = 5.0
     differentiate_score: bool = False
+    refinement: str = AUTO
 
     def __post_init__(self) -> None:
         check_number("solver.num_points", self.num_points, at_least=2, integer=True)
@@ -113,6 +124,27 @@ class GaussNewton(AbstractSolver):
         check_number("solver.tolerance", self.tolerance, above=0.0, below=1.0)
         check_number("solver.damping", self.damping, at_least=0.0)
         check_choice("solver.differentiate_score", self.differentiate_score, (True, False))
+        check_choice("solver.refinement", self.refinement, (ADAPTIVE, NONE, AUTO))
+        if self.refinement == ADAPTIVE and (given := self._plain_settings()):
+            raise ConfigError(
+                f"solver.refinement = 'adaptive' has a rule of its own: solver.{given[0]} must be"
+                " left as it is, or solver.refinement be 'none'."
+            )
+
+    def _plain_settings(self) -> list[str]:
+        """Settings of the plain rule that differ from their defaults."""
+        plain = ("quadrature", "subnodes", "max_subnodes", "coarsest", "differentiate_score")
+        return [
+            item.name
+            for item in fields(self)
+            if item.name in plain and getattr(self, item.name) != item.default
+        ]
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a solve refines adaptively."""
+        many = self.num_points >= _MANY and not self._plain_settings()
+        return self.refinement == ADAPTIVE or (self.refinement == AUTO and many)
 
     def check(self, metric: AbstractMetric) -> None:
         if metric.least_squares is None and not metric.is_flat:
@@ -140,15 +172,23 @@ class GaussNewton(AbstractSolver):
             self.coarsest,
             self.differentiate_score,
         )
-        stages = Stages(metric, energy, self._method(energy.lam), settings, start, on_step)
+        method = self._method(energy.lam)
+        if self.adaptive:
+            stages: Stages = AdaptiveStages(
+                metric, energy, method, settings, start, on_step, Refinement()
+            )
+        else:
+            stages = Stages(metric, energy, method, settings, start, on_step)
         stages.run()
         return stages.solution()
 
     def pair_bytes(self, size: int) -> int:
         """A dozen copies of the nodes of the finest quadrature, those that the estimate of the
-        score's Jacobian remembers, and the matrices of the normal equations.
+        score's Jacobian remembers, and the matrices of the normal equations. A mesh that adapts is
+        taken to have twice the certificate's nodes.
         """
-        parts = max(self.subnodes, self.max_subnodes or 1, _LEAST_PARTS)
+        least = _LEAST_PARTS * (2 if self.adaptive else 1)
+        parts = max(self.subnodes, self.max_subnodes or 1, least)
         nodes = (self.num_points - 1) * parts * (2 if self.quadrature == "simpson" else 1) + 1
         copies = _COPIES + (2 * KEPT if self.differentiate_score else 0)
         return 8 * nodes * (copies * size + 4 * nodes)

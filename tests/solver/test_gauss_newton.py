@@ -15,7 +15,7 @@ from scoregeo.path.quadrature import Quadrature
 from scoregeo.path.resampling import arc_length
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, Step
+from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, UNRESOLVED, Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.laplacian import stationarity
 from scoregeo.solver.lbfgs import LBFGS
@@ -26,10 +26,11 @@ from tests.fields import Curl, MixtureScore, ShellScore, arcs, mixture, shell_fi
 @pytest.mark.parametrize("num_points", [16, 64, 256])
 def test_great_circles_in_a_dozen_evaluations_a_point(ambient: int, num_points: int) -> None:
     ends, angles = arcs(8, 0.4, 2.4, ambient)
-    solution = GaussNewton(num_points).solve(
+    solution = GaussNewton(num_points, refinement="none").solve(
         SteinMetric(shell_field(0.05, ambient), 1000.0), linear(ends, num_points)
     )
-    assert set(solution.status) == {CONVERGED}
+    # The plain rule does not resolve these paths, and says so.
+    assert set(solution.status) <= {CONVERGED, UNRESOLVED}
     error = (arc_length(solution.path) / angles - 1).abs()
     # Inside a shell of thickness sigma a path may be shorter by about sigma^2; 16 points leave
     # segments of 3 sigma.
@@ -43,7 +44,7 @@ def test_subnodes_hold_the_path_on_the_ridge() -> None:
     ends, angles = arcs(4, 1.0, 2.4)
     metric, fine = SteinMetric(shell_field(), 1000.0), Quadrature("trapezoid", 16)
     truth = angles**2 / 2
-    leaping = GaussNewton(64).solve(metric, linear(ends, 64))
+    leaping = GaussNewton(64, refinement="none").solve(metric, linear(ends, 64))
     held = GaussNewton(64, subnodes=2).solve(metric, linear(ends, 64))
     assert (metric.energy(leaping.path, fine) > 1.2 * truth).all()
     assert (metric.energy(held.path, fine) < 1.03 * truth).all()
@@ -68,9 +69,9 @@ def test_leaps_are_found_and_mended_with_finer_parts() -> None:
 def test_coarse_grids_first_cost_less_and_end_at_a_geodesic(ambient: int) -> None:
     ends, angles = arcs(4, 0.4, 2.4, ambient)
     metric = SteinMetric(shell_field(0.05, ambient), 1000.0)
-    fine = GaussNewton(256).solve(metric, linear(ends, 256))
+    fine = GaussNewton(256, refinement="none").solve(metric, linear(ends, 256))
     coarse = GaussNewton(256, coarsest=16).solve(metric, linear(ends, 256))
-    assert set(coarse.status) == {CONVERGED}
+    assert set(coarse.status) == {UNRESOLVED}
     assert coarse.score_evaluations.sum() < 0.8 * fine.score_evaluations.sum()
     # A coarse grid leaps over the ridge at both ends, about sigma^2 = 0.0025 each way; the leap
     # stays.
@@ -207,7 +208,7 @@ def test_a_bad_score_on_one_pair_spares_the_others() -> None:
     solution = GaussNewton(32).solve(
         SteinMetric(ScoreField(BrokenAway(), 0.05), 1000.0), linear(ends, 32)
     )
-    assert solution.status == (CONVERGED, FAILED)
+    assert solution.status == (UNRESOLVED, FAILED)
     alone = GaussNewton(32).solve(SteinMetric(shell_field(), 1000.0), linear(ends[:1], 32))
     # Matrix products of a batch and of one differ in the last digits.
     torch.testing.assert_close(solution.path[0], alone.path[0], rtol=0, atol=1e-9)
@@ -241,7 +242,7 @@ def test_budget_two_points_and_the_flat_metric() -> None:
     metric = SteinMetric(shell_field(), 1000.0)
     assert set(GaussNewton(32, max_iterations=2).solve(metric, linear(ends, 32)).status) == {BUDGET}
     two = GaussNewton(2).solve(metric, linear(ends, 2))
-    assert set(two.status) == {CONVERGED} and torch.equal(two.path, ends)
+    assert set(two.status) == {UNRESOLVED} and torch.equal(two.path, ends)
     flat = GaussNewton(8).solve(
         EuclideanMetric(),
         linear(ends, 8) + torch.nn.functional.pad(torch.ones(2, 6, 3), (0, 0, 1, 1)),
@@ -303,7 +304,7 @@ def test_with_the_exact_gradient_it_ends_where_lbfgs_ends(rule: str, parts: int)
         metric, start
     )
     other = LBFGS(9, rule, parts, tolerance=1e-6).solve(metric, start)
-    assert set(mine.status) == {CONVERGED}
+    assert set(mine.status) <= {CONVERGED, UNRESOLVED}
     # Both stop where a step gains 1e-6 of the energy; ten such steps may be left.
     torch.testing.assert_close(mine.energy, other.energy, rtol=1e-5, atol=0)
 
@@ -333,7 +334,7 @@ def test_a_jacobian_that_breaks_spares_the_other_pairs_and_is_named() -> None:
     solution = GaussNewton(17, differentiate_score=True, max_iterations=100).solve(
         metric, linear(ends, 17)
     )
-    assert solution.status == (CONVERGED, FAILED)
+    assert solution.status == (UNRESOLVED, FAILED)
     assert "not finite" in solution.reason[1] and solution.path.isfinite().all()
     assert counted.count == int(
         (solution.score_evaluations + solution.certificate_evaluations).sum()

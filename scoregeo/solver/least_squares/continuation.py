@@ -27,13 +27,14 @@ class Continuation:
 
     def first(self, residuals: Residuals) -> torch.Tensor:
         """lam of the first step, [pairs] float64."""
-        final = residuals.euclidean_part().new_full((len(residuals.delta),), self.final)
+        final = torch.full_like(residuals.euclidean_part(), self.final)
         if self.enabled is False:
             return final
         balance = residuals.euclidean_part() / residuals.score_part().clamp_min(1e-300)
         if self.enabled is None:
             balance = torch.where(final > FAR * balance, balance, final)
-        return torch.minimum(final, balance)
+        # Between equal ends both parts vanish
+        return torch.where(balance > 0, torch.minimum(final, balance), final)
 
     def raised(self, lam: torch.Tensor) -> torch.Tensor:
         """The next lam of each pair, at most `final`."""

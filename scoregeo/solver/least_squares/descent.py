@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo.metric.graph import Residuals
+from scoregeo.solver.least_squares.mesh_residuals import MeshResiduals
 from scoregeo.solver.least_squares.normal_equations import gauss_newton_step, predicted_energy
 
 _ALIGNED = 0.9  # cosine of two steps from which they are taken for the same slow mode
@@ -38,9 +39,14 @@ class GaussNewtonDescent:
 
     extrapolates: bool
 
-    def propose(self, residuals: Residuals, lam: torch.Tensor, damping: torch.Tensor) -> Proposal:
+    def propose(
+        self, residuals: Residuals | MeshResiduals, lam: torch.Tensor, damping: torch.Tensor
+    ) -> Proposal:
         """The steps of every pair at its `lam` and `damping` [pairs]; no score evaluation."""
         energy = residuals.energy(lam)
+        if isinstance(residuals, MeshResiduals):
+            step = residuals.step(lam, damping)
+            return Proposal(energy, step, energy - residuals.predicted(lam, step))
         step = gauss_newton_step(residuals, lam, damping)
         return Proposal(energy, step, energy - predicted_energy(residuals, lam, step))
 

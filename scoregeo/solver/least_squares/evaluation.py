@@ -3,6 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -129,14 +130,19 @@ class JacobianEvaluation(AbstractEvaluation):
         return Trials(found, finite, spent)
 
 
-def select(r: Residuals, index: torch.Tensor) -> Residuals:
-    """The residuals of some pairs."""
+def select(r: Any, index: torch.Tensor) -> Any:
+    """The residuals of some pairs, of `r`'s own kind."""
+    if not isinstance(r, Residuals):
+        return r.at(index)
     rows = None if r.rows is None else Rows(r.rows.first[index], r.rows.last[index], r.rows.parts)
     return Residuals(r.segments[index], r.delta[index], r.scores[index], rows)
 
 
-def assign(into: Residuals, index: torch.Tensor, source: Residuals) -> None:
+def assign(into: Any, index: torch.Tensor, source: Any) -> None:
     """Write `source` over the pairs `index` of `into`, rows only where `source` has some."""
+    if not isinstance(into, Residuals):
+        into.put(index, source)
+        return
     into.segments[index], into.delta[index] = source.segments, source.delta
     into.scores[index] = source.scores
     if into.rows is not None and source.rows is not None:

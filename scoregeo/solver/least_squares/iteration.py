@@ -1,5 +1,6 @@
 """Gauss-Newton on one grid and one quadrature."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +20,13 @@ OnStep = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Method:
-    """The parts of an iteration. `damping`: Levenberg-Marquardt's at the start."""
+    """The parts of an iteration. `damping`: Levenberg-Marquardt's at the start, or [pairs]."""
 
     descent: GaussNewtonDescent
     search: LevenbergMarquardt
     continuation: Continuation
     termination: Termination
-    damping: float
+    damping: float | torch.Tensor
     max_iterations: int
 
 
@@ -44,13 +45,13 @@ class Iteration:
         self.path = start.detach().clone()
         with torch.no_grad():
             self.residuals, cost = evaluation.start(self.path)
-        self.evaluations = torch.full((pairs,), cost)
+        self.evaluations = torch.as_tensor(cost).expand(pairs).clone()
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
         self.stops: list[Stop] = [OUT_OF_BUDGET] * pairs
         self.active = torch.ones(pairs, dtype=torch.bool)
         self.lam = method.continuation.first(self.residuals)
         self.final = torch.full_like(self.lam, method.continuation.final)
-        self.damping = torch.full_like(self.lam, method.damping)
+        self.damping = torch.zeros_like(self.lam) + method.damping
         size = start[0, 0].numel()
         self.last_step = torch.zeros(pairs, points - 2, size, dtype=torch.float64, device=device)
         # Whether the last step was accepted whole, undamped and at the present lam
@@ -78,6 +79,7 @@ class Iteration:
         damping = self.damping[index]
         proposal = self._propose(index, damping)
         settled = self.method.termination.negligible(proposal, damping)
+        settled = settled & ~self._unfinished(index, proposal, damping, settled)
         for pair in index[settled].tolist():
             self._stop(pair, SETTLED)
         if not settled.all():
@@ -121,6 +123,7 @@ class Iteration:
         self.comparable[index] = verdict.accepted & plain & (damping == 0) & (raised == lam)
         self.damping[index] = search.damping(damping, verdict, plain)
         small = termination.small(proposal, verdict, damping, lam)
+        small = small & ~(verdict.accepted & self._unfinished(index, proposal, damping, small))
         stuck = termination.stuck(proposal, verdict, plain, self.damping[index]) & ~small
         self.lam[index] = torch.where(small, lam, raised)
         for row in (small | stuck).nonzero()[:, 0].tolist():
@@ -137,6 +140,23 @@ class Iteration:
             len(index), *self.path.shape[1:]
         )
         return self.path[index] + moved.to(self.path)
+
+    def _unfinished(
+        self,
+        index: torch.Tensor,
+        proposal: Proposal,
+        damping: torch.Tensor,
+        stopping: torch.Tensor,
+    ) -> torch.Tensor:
+        """Which of the pairs `index` that are `stopping` should not, their gradient not small."""
+        found = torch.zeros_like(stopping)
+        if math.isfinite(self.method.termination.stationary):
+            for row in stopping.nonzero()[:, 0].tolist():
+                left = self._gradient(int(index[row]))
+                at = torch.tensor([row], device=index.device)
+                one = self.method.termination.unfinished(proposal.at(at), damping[at], left)
+                found[row] = one[0]
+        return found
 
     def _gradient(self, pair: int) -> torch.Tensor:
         """The relative size of one pair's gradient, [1]."""

@@ -15,6 +15,7 @@ from scoregeo.metric.graph import (
     residuals_of,
 )
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.base import check_differentiable
 from scoregeo.score.field import ScoreField
 
 KEPT = 20  # products a node remembers
@@ -51,6 +52,7 @@ class ScoreJacobian:
         with torch.enable_grad():
             nodes = quadrature_nodes(path.detach(), self.rule)[0].requires_grad_(True)
             scores = self.field(nodes)
+        check_differentiable(scores)
         segmented = by_segment(scores.detach().flatten(1)[None], self.rule)
         return Trial(residuals_of(segmented, path, self.rule), nodes, scores)
 

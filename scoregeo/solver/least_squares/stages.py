@@ -109,9 +109,15 @@ class Stages:
             for row, pair in enumerate(pairs.tolist()):
                 self.stops[pair] = last.stops[row]
 
-    def _stage(self, path: torch.Tensor, pairs: torch.Tensor, method: Method) -> Iteration:
+    def _stage(
+        self,
+        path: torch.Tensor,
+        pairs: torch.Tensor,
+        method: Method,
+        evaluation: AbstractEvaluation | None = None,
+    ) -> Iteration:
         """One iteration to its end, for some pairs; its steps are reported and kept as steps of
-        all.
+        all. `evaluation`: by default on the quadrature `rule`.
         """
         iterations, evaluations = self.iterations[pairs].clone(), self.evaluations[pairs].clone()
         offset = len(self.history)
@@ -125,7 +131,7 @@ class Stages:
             if self.on_step is not None and step.iteration > 0:
                 self.on_step(replace(self.history[-1], path=self._now(pairs, step.path)))
 
-        iteration = Iteration(self._evaluation(path), path, method, keep)
+        iteration = Iteration(evaluation or self._evaluation(path), path, method, keep)
         iteration.run()
         self.iterations[pairs] = iterations + iteration.iterations
         return iteration

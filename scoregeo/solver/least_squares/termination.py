@@ -1,5 +1,6 @@
 """When the iteration of a pair ends, with which status, and why."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,27 +46,39 @@ class Termination:
     Attributes:
         tolerance: share of the energy. final: lam at which a pair may stop.
         estimated: whether the rows of the model are estimates, which still improve.
+        stationary: stationarity residual above which a pair goes on, as long as a step promises a
+            hundredth of the tolerance; infinite: it does not matter.
     """
 
     tolerance: float
     final: float
     estimated: bool
+    stationary: float = math.inf
 
     def negligible(self, proposal: Proposal, damping: torch.Tensor) -> torch.Tensor:
         """Whether an almost undamped step promises less than the tolerance: it need not be tried,
         and at the final lam the pair has converged.
         """
-        return (proposal.predicted < self.tolerance * proposal.energy) & (damping < _UNDAMPED)
+        return (proposal.predicted <= self.tolerance * proposal.energy) & (damping < _UNDAMPED)
 
     def small(
         self, proposal: Proposal, verdict: Verdict, damping: torch.Tensor, lam: torch.Tensor
     ) -> torch.Tensor:
         """Whether the predicted and the actual decrease are both below the tolerance."""
         least = self.tolerance * proposal.energy
-        small = (proposal.predicted < least) & (verdict.decrease < least)
+        small = (proposal.predicted <= least) & (verdict.decrease <= least)
         small = small & (lam >= self.final) & verdict.finite
         # The damping of a step whose rows are estimated may still ease.
         return small & (damping < _UNDAMPED) if self.estimated else small
+
+    def unfinished(
+        self, proposal: Proposal, damping: torch.Tensor, stationarity: torch.Tensor
+    ) -> torch.Tensor:
+        """Whether a pair goes on although its almost undamped steps are small: the gradient is
+        not.
+        """
+        worth = proposal.predicted > _NEGLIGIBLE * self.tolerance * proposal.energy
+        return (stationarity > self.stationary) & worth & (damping < _UNDAMPED)
 
     def stuck(
         self, proposal: Proposal, verdict: Verdict, plain: torch.Tensor, damping: torch.Tensor
