@@ -109,7 +109,7 @@ class _Pair:
             self._keep()
             record()
 
-        found = minimize(
+        found = minimize(  # type: ignore[call-overload]
             self._energy_and_gradient,
             self.knots.cpu().numpy().ravel(),
             jac=True,

@@ -1,5 +1,6 @@
 """The runs of `study=sparse_references` as the page needs them: one case at one density each."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +66,9 @@ def read_done(folder: Path) -> Done:
     cells: dict[str, dict[str, Estimate]] = {}
     for entry in run.entries:
         if entry["group"] == "all" and entry["mean"] is not None:
-            found = {key: entry[key] for key in ("mean", "low", "high", "n")}
-            bounds = {key: float("nan") if value is None else value for key, value in found.items()}
-            cells.setdefault(entry["method"], {})[entry["measure"]] = Estimate(**bounds)
+            low, high = (math.nan if entry[key] is None else entry[key] for key in ("low", "high"))
+            found = Estimate(entry["mean"], low, high, entry["n"])
+            cells.setdefault(entry["method"], {})[entry["measure"]] = found
     psnr: dict[str, list[float]] = {}
     for line in run.lines:
         if MEASURE in line["measures"]:

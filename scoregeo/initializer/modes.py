@@ -94,11 +94,11 @@ class ModesInitializer(AbstractInitializer):
             return linear(ends, num_points)
         points, scores, chains = self._met(energy.field, ends)
         chord = float((points[1] - points[0]).norm())
-        edges = [chains]
+        every = [chains]
         for apart in _APART:
             kept, _ = _thinned(points, apart * chord)
-            edges.append(kept[nearest_edges(points[kept], min(self.neighbours, len(kept) - 1))])
-        edges = np.unique(np.sort(np.concatenate(edges), 1), axis=0)
+            every.append(kept[nearest_edges(points[kept], min(self.neighbours, len(kept) - 1))])
+        edges = np.unique(np.sort(np.concatenate(every), 1), axis=0)
         edges = edges[edges[:, 0] < edges[:, 1]]
         lengths = _estimated(points, scores, edges, energy.lam)
         nodes = points.to(ends).unflatten(1, ends.shape[2:])
@@ -156,7 +156,7 @@ def _thinned(points: torch.Tensor, apart: float) -> tuple[np.ndarray, np.ndarray
     among them of the point that each stands for.
     """
     near = (torch.cdist(points, points) < apart).cpu().numpy()
-    stands_for, kept = np.full(len(points), -1), []
+    stands_for, kept = np.full(len(points), -1), list[int]()
     for index in range(len(points)):
         if stands_for[index] < 0 or index < 2:
             stands_for[near[index] & (stands_for < 0)] = len(kept)
@@ -189,7 +189,7 @@ def _shortest(
     measured = np.zeros(len(edges), dtype=bool)
     for _ in range(_ROUNDS):
         graph = coo_matrix((lengths, edges.T), shape=(len(nodes),) * 2).tocsr()
-        _, before = dijkstra(graph, directed=False, indices=0, return_predecessors=True)
+        _, before = dijkstra(graph, directed=False, indices=0, return_predecessors=True)  # type: ignore[call-overload]
         way = [1]
         while way[-1] != 0:
             way.append(int(before[way[-1]]))

@@ -134,7 +134,8 @@ def joined_histories(histories: Sequence[tuple[Step, ...]]) -> tuple[Step, ...]:
     if not all(histories):
         return ()
     joined = []
-    for k, step in enumerate(max(histories, key=lambda history: len(history))):
+    longest: tuple[Step, ...] = max(histories, key=len)
+    for k, step in enumerate(longest):
         now = [history[min(k, len(history) - 1)] for history in histories]
         joined.append(
             Step(
