@@ -102,9 +102,8 @@ class AdaptiveStages(Stages):
         self.refinement = refinement
         self.rule = Quadrature("trapezoid", 2)  # what the certificate's is finer than
         everyone = len(start)
-        self.damping = torch.full(
-            (everyone,), method.damping, dtype=torch.float64, device=start.device
-        )
+        zeros = torch.zeros(everyone, dtype=torch.float64, device=start.device)
+        self.damping = zeros + method.damping
         self.known: list[Known | None] = [None] * everyone
         self.stops: list[Stop] = []
 

@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -16,23 +16,25 @@ from scoregeo.solver.least_squares.score_jacobian import ScoreJacobian
 
 log = logging.getLogger(__name__)
 
+R = TypeVar("R")  # residuals of a batch: of one rule for all, or of a mesh for each path
+
 
 @dataclass(frozen=True)
-class Trials:
+class Trials(Generic[R]):
     """Residuals of trial paths; where they are `finite` [pairs] bool (elsewhere those of the path
     before); `evaluations` [pairs] int64, CPU, that each cost.
     """
 
-    residuals: Residuals
+    residuals: R
     finite: torch.Tensor
     evaluations: torch.Tensor
 
 
-class AbstractEvaluation(ABC):
+class AbstractEvaluation(ABC, Generic[R]):
     """Computes residuals of a batch of paths of one grid, on one quadrature."""
 
     @abstractmethod
-    def start(self, path: torch.Tensor) -> tuple[Residuals, int]:
+    def start(self, path: torch.Tensor) -> tuple[R, int | torch.Tensor]:
         """Residuals of all pairs' starts `path` [pairs, points, *shape], and the score evaluations
         that each took. Raises ScoreError as the score does.
         """
@@ -42,10 +44,10 @@ class AbstractEvaluation(ABC):
         self,
         paths: torch.Tensor,
         pairs: torch.Tensor,
-        before: Residuals,
+        before: R,
         lam: torch.Tensor,
         bound: torch.Tensor,
-    ) -> Trials:
+    ) -> Trials[R]:
         """Residuals of `paths` [rows, points, *shape], trials of `pairs` [rows].
 
         `before`: residuals of all pairs. A trial is accepted where its energy at `lam` [rows] is
@@ -53,7 +55,7 @@ class AbstractEvaluation(ABC):
         """
 
 
-class GradientFieldEvaluation(AbstractEvaluation):
+class GradientFieldEvaluation(AbstractEvaluation[Residuals]):
     """The score taken for a gradient field: its values are the residuals' derivatives. One batch of
     forward evaluations.
     """
@@ -71,7 +73,7 @@ class GradientFieldEvaluation(AbstractEvaluation):
         before: Residuals,
         lam: torch.Tensor,
         bound: torch.Tensor,
-    ) -> Trials:
+    ) -> Trials[Residuals]:
         finite = torch.ones(len(paths), dtype=torch.bool, device=paths.device)
         spent = torch.full((len(paths),), self.rule.evaluations(paths.shape[1]))
         try:
@@ -88,7 +90,7 @@ class GradientFieldEvaluation(AbstractEvaluation):
         return Trials(found, finite, spent)
 
 
-class JacobianEvaluation(AbstractEvaluation):
+class JacobianEvaluation(AbstractEvaluation[Residuals]):
     """The energy's exact gradient for a score that is no gradient field, by one backward pass for
     each start and accepted trial, and rows from an estimate of the score's Jacobian
     (`score_jacobian`). Pairs are evaluated one after another, the score's graph held for one.
@@ -113,7 +115,7 @@ class JacobianEvaluation(AbstractEvaluation):
         before: Residuals,
         lam: torch.Tensor,
         bound: torch.Tensor,
-    ) -> Trials:
+    ) -> Trials[Residuals]:
         finite = torch.ones(len(paths), dtype=torch.bool, device=paths.device)
         spent = torch.full((len(paths),), self.cost)
         found = select(before, pairs)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -38,7 +39,11 @@ class Iteration:
     """
 
     def __init__(
-        self, evaluation: AbstractEvaluation, start: torch.Tensor, method: Method, on_step: OnStep
+        self,
+        evaluation: AbstractEvaluation[Any],
+        start: torch.Tensor,
+        method: Method,
+        on_step: OnStep,
     ) -> None:
         pairs, points, device = *start.shape[:2], start.device
         self.evaluation, self.method, self.on_step = evaluation, method, on_step

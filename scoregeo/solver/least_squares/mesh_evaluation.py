@@ -15,7 +15,7 @@ from scoregeo.solver.least_squares.mesh_residuals import MeshResiduals, PathResi
 Known = tuple[torch.Tensor, PathResiduals]
 
 
-class MeshEvaluation(AbstractEvaluation):
+class MeshEvaluation(AbstractEvaluation[MeshResiduals]):
     """Residuals of a batch of paths, each on its own of `meshes`: the nodes of all in one batch of
     forward evaluations. The score is taken for a gradient field.
 
@@ -54,7 +54,7 @@ class MeshEvaluation(AbstractEvaluation):
         before: MeshResiduals,
         lam: torch.Tensor,
         bound: torch.Tensor,
-    ) -> Trials:
+    ) -> Trials[MeshResiduals]:
         meshes = [self.meshes[pair] for pair in pairs.tolist()]
         nodes = [mesh.nodes(one.flatten(1)) for mesh, one in zip(meshes, paths, strict=True)]
         finite = torch.ones(len(paths), dtype=torch.bool, device=paths.device)

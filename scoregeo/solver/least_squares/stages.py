@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 
@@ -114,7 +115,7 @@ class Stages:
         path: torch.Tensor,
         pairs: torch.Tensor,
         method: Method,
-        evaluation: AbstractEvaluation | None = None,
+        evaluation: AbstractEvaluation[Any] | None = None,
     ) -> Iteration:
         """One iteration to its end, for some pairs; its steps are reported and kept as steps of
         all. `evaluation`: by default on the quadrature `rule`.
@@ -136,7 +137,7 @@ class Stages:
         self.iterations[pairs] = iterations + iteration.iterations
         return iteration
 
-    def _evaluation(self, path: torch.Tensor) -> AbstractEvaluation:
+    def _evaluation(self, path: torch.Tensor) -> AbstractEvaluation[Any]:
         if self.settings.differentiate_score:
             return JacobianEvaluation(self.least_squares, self.rule, path)
         return GradientFieldEvaluation(self.least_squares, self.rule)
