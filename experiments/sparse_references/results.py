@@ -13,6 +13,7 @@ from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.evaluation.comparison import Difference, paired_difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
+from scoregeo.report.table import read_cell
 from scoregeo.run.instantiate import make
 
 LERP, CONTROL, POWER, START = "lerp", "graph_euclidean", "graph_power", "start_graph"
@@ -64,10 +65,9 @@ def read_done(folder: Path) -> Done:
     ends = torch.stack([truth[:, 1], truth[:, 1] + truth[:, 2]], 1)
     cells: dict[str, dict[str, Estimate]] = {}
     for entry in run.entries:
-        if entry["group"] == "all" and entry["mean"] is not None:
-            found = {key: entry[key] for key in ("mean", "low", "high", "n")}
-            bounds = {key: float("nan") if value is None else value for key, value in found.items()}
-            cells.setdefault(entry["method"], {})[entry["measure"]] = Estimate(**bounds)
+        cell = read_cell(entry)
+        if entry["group"] == "all" and isinstance(cell, Estimate):
+            cells.setdefault(entry["method"], {})[entry["measure"]] = cell
     psnr: dict[str, list[float]] = {}
     for line in run.lines:
         if MEASURE in line["measures"]:
