@@ -1,6 +1,5 @@
 """The runs of `study=sparse_references` as the page needs them: one case at one density each."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.evaluation.comparison import Difference, paired_difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
+from scoregeo.report.table import read_cell
 from scoregeo.run.instantiate import make
 
 LERP, CONTROL, POWER, START = "lerp", "graph_euclidean", "graph_power", "start_graph"
@@ -65,10 +65,9 @@ def read_done(folder: Path) -> Done:
     ends = torch.stack([truth[:, 1], truth[:, 1] + truth[:, 2]], 1)
     cells: dict[str, dict[str, Estimate]] = {}
     for entry in run.entries:
-        if entry["group"] == "all" and entry["mean"] is not None:
-            low, high = (math.nan if entry[key] is None else entry[key] for key in ("low", "high"))
-            found = Estimate(entry["mean"], low, high, entry["n"])
-            cells.setdefault(entry["method"], {})[entry["measure"]] = found
+        cell = read_cell(entry)
+        if entry["group"] == "all" and isinstance(cell, Estimate):
+            cells.setdefault(entry["method"], {})[entry["measure"]] = cell
     psnr: dict[str, list[float]] = {}
     for line in run.lines:
         if MEASURE in line["measures"]:
