@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from scoregeo._utils.adam import AdamSteps
 from scoregeo._utils.errors import check_number
 from scoregeo._utils.seed import uniform
 from scoregeo.baseline.base import (
@@ -92,7 +93,7 @@ class Nao(AbstractBaseline):
         rule held; one a pair.
         """
         free = inner.clone().requires_grad_(True)
-        adam = torch.optim.Adam([free], lr=self.learning_rate)
+        adam = AdamSteps(free, self.learning_rate)
         found = inner.clone()
         pairs = len(inner)
         before = torch.full((pairs,), math.inf, dtype=torch.float64, device=inner.device)
@@ -100,7 +101,6 @@ class Nao(AbstractBaseline):
         iterations = torch.full_like(calm, self.max_iterations)
         converged = torch.zeros(pairs, dtype=torch.bool, device=inner.device)
         for number in range(1, self.max_iterations + 1):
-            adam.zero_grad()
             with torch.enable_grad():
                 value = objective(torch.cat([fixed[:, :1], free, fixed[:, 1:]], 1))
                 # A sum: no pair's gradient, nor Adam's step, knows of another's

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from scoregeo._utils.adam import AdamSteps
 from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
@@ -98,7 +99,7 @@ class Adam(AbstractSolver):
             cost *= 1 + BACKWARD
         pairs = len(start)
         inner = start[:, 1:-1].detach().clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([inner], lr=self.learning_rate)
+        optimizer = AdamSteps(inner, self.learning_rate)
         best = torch.full((pairs,), torch.inf, dtype=torch.float64, device=start.device)
         best_inner = inner.detach().clone()
         iterations = torch.full((pairs,), 0)
@@ -108,7 +109,6 @@ class Adam(AbstractSolver):
         history: list[Step] = []
         for iteration in range(1, self.iterations + 1):
             index = running.nonzero()[:, 0].to(start.device)
-            optimizer.zero_grad()
             try:
                 energy = working.energy(
                     torch.cat([start[index, :1], inner[index], start[index, -1:]], 1), rule
