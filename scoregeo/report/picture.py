@@ -121,5 +121,6 @@ def _plot(image: "Image") -> bytes:
 
     if image.mode in ("RGBA", "LA", "P"):
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if image.getchannel("A").getextrema() != (255, 255):
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return webp(image.convert("RGB"), exact=True)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,7 @@ def _facts(page: Page) -> list[tuple[str, str]]:
     return [(key, str(value)) for key, value in {**seed, **page.settings}.items()]
 
 
+@cache
 def _environment(*, html: bool) -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -4,10 +4,11 @@ A sheet is a WebP file, a row a method (the truth first) and a column a fraction
 says in its EXIF description what is in it: the page needs nothing else, so sheets kept beside the
 tables are enough to make the report in a fresh clone."""
 
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Scrub:
 @dataclass(frozen=True)
 class Sheet:
     """One pair's frames: `image` is a grid of `len(methods)` rows and `columns` columns of equal
-    cells.
+    cells; `content` its file, where it has one.
     """
 
     pair: str
@@ -59,11 +60,12 @@ class Sheet:
     methods: tuple[str, ...]
     columns: int
     image: "Image"
+    content: bytes | None = field(default=None, compare=False, repr=False)
 
     def scrub(self, prefix: str, *, opened: bool = False) -> Scrub:
         """The sheet as a block of a page; `prefix` makes its id unique there."""
         width, height = self.image.width // self.columns, self.image.height // len(self.methods)
-        source = data_uri(self._bytes(), "image/webp")
+        source = data_uri(self.content or self._bytes(), "image/webp")
         shown = max(width, SHOWN)
         name = re.sub(r"[^\w-]", "-", f"{prefix}-{self.pair}")
         return Scrub(
@@ -106,7 +108,8 @@ def read_sheet(path: Path) -> Sheet:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content)) as image:
             image.load()
             facts = json.loads(image.getexif().get(_DESCRIPTION, "null"))
     except (OSError, UnidentifiedImageError, ValueError) as error:
@@ -122,7 +125,12 @@ def read_sheet(path: Path) -> Sheet:
             f" {', '.join(sorted(_KEYS))}."
         )
     return Sheet(
-        facts["pair"], facts["group"], tuple(facts["methods"]), int(facts["columns"]), image
+        facts["pair"],
+        facts["group"],
+        tuple(facts["methods"]),
+        int(facts["columns"]),
+        image,
+        content,
     )
 
 

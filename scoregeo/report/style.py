@@ -142,13 +142,14 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
     """Write the figure as `out` plus `.pdf`, `.svg`, `.png`, each whole or not at all, without
-    dates. Gives the paths.
+    dates. Gives the paths. The layout is found once, with the first.
     """
     paths = []
     for kind in formats:
         check_choice("formats", kind, FORMATS)
         path = out.with_name(f"{out.name}.{kind}")  # names may hold dots, as in "lam=0.5"
         write_whole(path, partial(figure.savefig, format=kind, metadata=METADATA[kind]))
+        figure.set_layout_engine("none")
         paths.append(path)
     return paths
 
