@@ -10,7 +10,7 @@ import pytest
 
 from scoregeo._utils.configuration import config_dir, identity
 from scoregeo.run.command import compose
-from tests.sweeps import points
+from tests.sweeps import in_profiles, points_in_profiles
 
 pytestmark = pytest.mark.usefixtures("configs_read_once")
 ROOT = Path(__file__).parents[1]
@@ -57,26 +57,34 @@ def test_every_link_in_the_readmes_leads_somewhere() -> None:
             )
 
 
-def test_every_study_and_every_page_is_asked_for_once(reproduce: Any) -> None:
+def test_every_study_and_page_is_asked_for_once_and_full_is_another_size(reproduce: Any) -> None:
     pages = [page for found in reproduce.EXPERIMENTS.values() for page in found]
     assert len(set(pages)) == len(pages) and set(STUDIES) | set(reproduce.APART) <= set(pages)
     for page in pages:
-        config, _ = compose([f"{reproduce._group(page)}={page}"])
-        assert config["page"]["title"] and config["page"]["question"]
+        group = reproduce._group(page)
+        found = in_profiles(f"{group}={page}")
+        for config, _ in found.values():
+            assert config["page"]["title"] and config["page"]["question"]
+        if group == "experiment":
+            quick, full = (identity(found[profile][0]) for profile in ("quick", "full"))
+            assert (quick == full) == (page in reproduce.APART), page
+    last = f"{reproduce._group(pages[-1])}={pages[-1]}"
+    assert found["full"] == compose([last, "profile=full"])
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_s_jobs_are_different_runs_in_both_sizes(
     study: str, tmp_path: Path, reproduce: Any
 ) -> None:
-    folders = {}
-    for profile in ("quick", "full"):
-        jobs = points(f"study={study}", f"profile={profile}")
-        folders[profile] = [compose([*job, f"output={tmp_path}"])[1] for job in jobs]
-        assert len(jobs) > 1 and len(set(folders[profile])) == len(jobs), (
-            "two cases are the same run"
-        )
-        assert all(folder.is_relative_to(tmp_path) for folder in folders[profile])
+    jobs = points_in_profiles(f"study={study}")
+    assert jobs["quick"] == jobs["full"], "the sizes differ in values, not in what is swept"
+    cases = [in_profiles(*job, f"output={tmp_path}") for job in jobs["quick"]]
+    folders = {name: [case[name][1] for case in cases] for name in jobs}
+    for found in folders.values():
+        assert len(found) > 1 and len(set(found)) == len(found), "two cases are the same run"
+        assert all(folder.is_relative_to(tmp_path) for folder in found)
+    last = compose([*jobs["full"][-1], f"output={tmp_path}", "profile=full"])
+    assert cases[-1]["full"] == last, "a profile is more than its values"
     if study in reproduce.APART:
         assert folders["quick"] == folders["full"]
     else:
@@ -91,13 +99,3 @@ def test_pages_apart_are_made_where_they_are_named(reproduce: Any) -> None:
     assert reproduce.wanted_pages([], ["starts", "sigma_auto"]) == ["sigma_auto", "starts"]
     for folder in reproduce.EXPERIMENTS:
         assert reproduce.wanted_pages([folder]), folder
-
-
-def test_full_is_another_size_than_quick_where_a_page_has_two(reproduce: Any) -> None:
-    for page in (page for found in reproduce.EXPERIMENTS.values() for page in found):
-        if reproduce._group(page) == "experiment":
-            quick, full = (
-                identity(compose([f"experiment={page}", f"profile={p}"])[0])
-                for p in ("quick", "full")
-            )
-            assert (quick == full) == (page in reproduce.APART), page

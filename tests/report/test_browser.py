@@ -194,11 +194,11 @@ def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(
 
 
 @pytest.mark.slow
-def test_the_committed_results_open_short(chromium: Any, tmp_path: Path) -> None:
+def test_the_committed_results_open_short(chromium: Any, results_report: Path) -> None:
     """The report of the repository's results: verdicts and pictures, the rest folded."""
     page, told = visit(
         chromium,
-        report(ROOT / "results", tmp_path / "report.html"),
+        results_report,
         viewport={"width": 1280, "height": 900},
     )
     assert told == []
