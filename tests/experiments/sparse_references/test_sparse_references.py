@@ -21,7 +21,6 @@ TINY = (
     "solver.max_iterations=2",
     "initializer.subnodes=1",
     "evaluation.certify_subnodes=1",
-    "evaluation.bootstrap=50",
     "evaluation.kid_subset_size=4",
     "evaluation.reference_frames=16",
     "threads=1",
