@@ -124,7 +124,7 @@ def _better(solution: Solution, rows: torch.Tensor, again: Solution) -> Solution
             old = old.clone()
             old[rows[won].to(old.device)] = new[won.to(new.device)]
             changed[item.name] = old
-        elif isinstance(old, tuple) and item.name != "history":
+        elif isinstance(old, tuple) and old and item.name != "history":
             words = list(old)
             for place, row in enumerate(rows.tolist()):
                 if won[place]:

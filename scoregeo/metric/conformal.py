@@ -233,9 +233,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         return self._factor.logarithm(self.log_density_ratio(x))
 
 
-def _orthonormal(
-    u: torch.Tensor, v: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _orthonormal(u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Orthonormal bases of the planes of u and v, [batch, D] twice; where there is one, [batch]."""
     a = torch.nn.functional.normalize(u, dim=1)
     across = v - _dot(a, v)[:, None] * a

@@ -143,9 +143,10 @@ class Stages:
         return GradientFieldEvaluation(self.least_squares, self.rule)
 
     def _now(self, pairs: torch.Tensor, path: torch.Tensor | None) -> torch.Tensor | None:
-        """All pairs' paths, those of `pairs` being `path`; None on a coarse grid."""
-        if path is None or path.shape[1] != self.path.shape[1]:
+        """All pairs' paths, those of `pairs` being `path`; one of another grid is interpolated."""
+        if path is None:
             return None
+        path = refine(path, self.path.shape[1])
         if len(pairs) == len(self.path):
             return path.clone()
         everyone = self.path.clone()
