@@ -96,7 +96,8 @@ class _Run:
         nodes = self._normals(
             rows.repeat_interleave(4 * segments + 1),
             torch.cat([inner.flatten(), times[-1:]]).repeat(len(rows)),
-        ).view(len(rows), 4 * segments + 1, -1)
+        )
+        nodes = nodes.view(len(rows), 4 * segments + 1, nodes.shape[-1])
         index = 4 * torch.arange(segments)[:, None] + torch.arange(5)
         return _Cells(
             rows.repeat_interleave(segments),

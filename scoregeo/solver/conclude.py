@@ -41,7 +41,7 @@ def conclude(
         gradient = metric.gradient(path, rule)
     certificate = certify(metric, path, measured.energy, rule)
     own, left = measured.energy.cpu(), stationarity(gradient.flatten(2), measured.energy).cpu()
-    saddle, _ = saddles(metric, path, own, rule)
+    saddle, _, probed = saddles(metric, path, own, rule)
     said = list(zip(status, reason, strict=True))
     for pair, (word, why) in enumerate(said):
         word, found = verified(
@@ -66,7 +66,7 @@ def conclude(
         bound=measured.lower_bound.cpu(),
         stationarity=left,
         certified_energy=certificate.energy,
-        certificate_evaluations=torch.full_like(iterations, certificate.evaluations),
+        certificate_evaluations=certificate.evaluations + probed,
         tunnelled=certificate.tunnelled,
         reason=tuple(why for _, why in said),
         seconds=seconds,

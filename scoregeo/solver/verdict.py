@@ -44,16 +44,19 @@ SADDLE = "a saddle: the path is the straight line, and bending it lowers the ene
 @torch.no_grad()
 def saddles(
     metric: AbstractMetric, path: torch.Tensor, energy: torch.Tensor, rule: Quadrature
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Which of `path` [pairs, points, *shape] are straight lines that a bend improves, [pairs]
-    bool, and the paths, those bent.
+    bool; the paths, those bent; and the score evaluations spent, [pairs] int64.
 
     Between ends on opposite sides of a symmetric density the straight line is stationary, but a
     maximum across. Costs one energy and `points - 2` evaluations of each straight path whose
     `energy` [pairs] is above the Euclidean one by half, none elsewhere.
     """
     found, bent = torch.zeros(len(path), dtype=torch.bool), path.clone()
+    spent, points = torch.zeros(len(path), dtype=torch.int64), path.shape[1]
     for pair in _straight(path, energy).nonzero()[:, 0].tolist():
+        beside = points - 2 if metric.least_squares is not None else 0
+        spent[pair] = beside + metric.evaluations(points, rule)
         try:
             trial = _bend(metric, path[pair : pair + 1])
             lower = metric.energy(trial, rule).cpu() < _LOWER * energy[pair].cpu()
@@ -61,7 +64,7 @@ def saddles(
             continue
         if bool(lower):
             found[pair], bent[pair] = True, trial[0]
-    return found, bent
+    return found, bent, spent
 
 
 def _straight(path: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:

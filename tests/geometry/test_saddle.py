@@ -41,9 +41,11 @@ def test_their_logarithm_has_that_length_or_says_that_it_is_not_reached() -> Non
     metric = SteinMetric(ScoreField(SphereScore(2, 3), 0.1), 100.0)
     x, y = antipodal(3)
     found = logarithm(metric, x, y, SOLVER, max_shots=6, max_evaluations=5000)
-    assert float(metric.norm(x, found.velocity)) == pytest.approx(math.pi, rel=0.1)
     reached = float(found.residual) <= 1e-6 * 2
     assert reached == (found.status == ("converged",))
+    # The saddle's is 366.
+    share = 0.01 if reached else 0.2
+    assert float(metric.norm(x, found.velocity)) == pytest.approx(math.pi, rel=share)
 
 
 def test_minima_are_left_alone_at_no_cost() -> None:

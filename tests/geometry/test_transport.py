@@ -94,10 +94,10 @@ def test_a_bad_score_and_a_budget_leave_the_part_before() -> None:
         and moved.vector[0, 6:].isnan().all()
         and moved.vector[1].isfinite().all()
     )
-    short = parallel_transport(stein(), path, draw(2, 3), max_evaluations=15)
+    short = parallel_transport(stein(), path, draw(2, 3), max_evaluations=45)
     assert (
         short.status == (BUDGET, BUDGET)
-        and (short.score_evaluations <= 15).all()
+        and (short.score_evaluations <= 45).all()
         and short.end.isnan().all()
     )
 

@@ -141,11 +141,11 @@ class AdaptiveStages(Stages):
         path = self._solved(path, pairs, fresh, last)
         if not fresh:
             return path
-        found, bent = saddles(self.metric, path[pairs], self.energy[pairs], self.rule)
+        found, bent, spent = saddles(self.metric, path[pairs], self.energy[pairs], self.rule)
+        self.evaluations[pairs] += spent
         if not found.any():
             return path
-        again, points = pairs[found], path.shape[1]
-        self.evaluations[again] += points - 2 + self.rule.evaluations(points)
+        again = pairs[found]
         self.damping[again] = self.method.damping
         path[again] = bent[found]
         return self._solved(path, again, fresh, last)
