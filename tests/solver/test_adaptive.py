@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
 from scoregeo.metric.stein import SteinMetric
@@ -111,6 +111,15 @@ def test_a_path_of_its_two_ends_is_no_stalled_one() -> None:
     fine = float(metric.energy(found.path, Quadrature("trapezoid", 1024)))
     assert float(found.energy) == pytest.approx(fine, rel=1e-2)
     assert found.status == (CONVERGED,) and found.reason == ("",)
+
+
+def test_a_start_of_whole_or_not_finite_numbers_is_refused() -> None:
+    metric = SteinMetric(shell_field(), 1000.0)
+    path = linear(arcs(1, 1.0, 2.0)[0], 64)
+    for start in (path.long(), path * torch.nan, path / 0):
+        for refinement in ("adaptive", "none"):
+            with pytest.raises(DataError, match="finite floating-point numbers"):
+                GaussNewton(64, refinement=refinement).solve(metric, start)
 
 
 def test_equal_ends_cost_no_refinement() -> None:
