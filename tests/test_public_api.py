@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,6 +101,38 @@ def test_geodesic_names_what_it_cannot_take() -> None:
         scoregeo.geodesic(score, a.long(), b.long(), sigma=0.05)
     with pytest.raises(ScoreError, match="shape"):
         scoregeo.geodesic(lambda x, sigma: x[:, :1], a, b, sigma=0.05)
+
+
+def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
+    score, a, b = sphere()
+    start = scoregeo.linear(torch.stack([a, b])[None], 9)
+
+    def refused(words: str, ends: Any = (a, b), of: Any = score, **given: Any) -> None:
+        with pytest.raises((ConfigError, DataError, ScoreError), match=words):
+            scoregeo.geodesic(of, *ends, sigma=0.05, num_points=9, **given)
+
+    refused("a is a list", ([1.0, 0.0, 0.0], b))
+    refused("b is a ndarray", (a, b.numpy()))
+    refused("a is not finite", (a * torch.nan, b))
+    refused("at least one pair", (a[None][:0], b[None][:0]))
+    refused("at least one pair", (a[None][:0], b[None][:0]), starts="lerp")
+    refused("that of a point", (a[0], b[0]))
+    refused("that of a point", (a[None, None], b[None, None]))
+    refused("score = None", of=None)
+    refused("start has dtype torch.int64", start=start.long())
+    refused("start has dtype torch.float32", start=start.float())
+    refused("start has shape", start=start.repeat(2, 1, 1))
+    refused("start does not lead from a to b", start=start.flip(1))
+    refused("start is not finite", start=start / 0)
+    refused("starts = 5", starts=5)
+    refused("starts = .'lerp'", starts=[["lerp"]])
+    refused("references is a list", starts="graph", references=[[1.0, 0.0, 0.0]])
+    for wrong in (a, a[None], torch.ones(5, 2).double()):
+        refused("references have shape", starts="graph", references=wrong)
+    refused("references is not finite", starts="graph", references=torch.stack([a, b]) / 0)
+    # What the score does wrong is said where there are several starts, too.
+    refused("is a NoneType", of=lambda x, sigma: None, starts=("lerp", "modes"))
+    refused("torch.float32 for", of=lambda x, sigma: -x.float(), starts=("lerp", "modes"))
 
 
 def test_a_score_of_one_s_own_from_the_command_line(

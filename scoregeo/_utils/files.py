@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.errors import DataError, bad_value
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +32,15 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def make_folder(key: str, folder: Path) -> None:
+    """Make a folder before any work. Raises ConfigError, naming the key, where it cannot be one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        allowed = f"a folder, or the place of one ({error.strerror or error})"
+        raise bad_value(key, str(folder), allowed) from error
 
 
 def write_text(path: Path, text: str) -> None:

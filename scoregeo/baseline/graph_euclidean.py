@@ -24,9 +24,9 @@ class GraphEuclidean(AbstractBaseline):
     Attributes:
         num_references: data points, the dataset's sample of the run's seed.
         neighbours: edges from each point to its nearest others, and from each end to the points.
-        power: of the edges' lengths in the sum that is least. Above 1 many short edges cost less
-            than a long one, as where data are dense (the power-weighted shortest path distance of
-            Bijral, Ratliff and Srebro 2011).
+        power: of the edges' lengths in the sum that is least, from 1 to 16. Above 1 many short
+            edges cost less than a long one, as where data are dense (the power-weighted shortest
+            path distance of Bijral, Ratliff and Srebro 2011).
     """
 
     num_references: int = 3600
@@ -45,7 +45,8 @@ class GraphEuclidean(AbstractBaseline):
             below=self.num_references,
             integer=True,
         )
-        check_number(f"{key}.power", self.power, at_least=1.0)
+        # At most what keeps a power of the least length above 0
+        check_number(f"{key}.power", self.power, at_least=1.0, at_most=16.0)
 
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
         if ends.references is None:

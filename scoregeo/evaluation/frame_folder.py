@@ -84,8 +84,12 @@ def check_frame(path: Path) -> tuple[int, int]:
     picture, too small, or an animation.
     """
     with opened_picture(path) as picture:
+        try:
+            frames = getattr(picture, "n_frames", 1)
+        except (OSError, ValueError, TypeError, SyntaxError) as error:  # a TIFF cut short
+            raise DataError(f"{path} cannot be read as a picture: {error}.") from error
         # A camera's JPEG may hold a second view of the same picture (MPO).
-        if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
+        if frames > 1 and picture.format != "MPO":
             raise DataError(f"{path} is an animation: one picture a file is expected.")
         return picture.size
 

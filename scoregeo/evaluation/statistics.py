@@ -110,7 +110,7 @@ def t_interval(value: float, error: float, n: int, *, level: float = 0.95) -> tu
 
 def t_test(value: float, error: float, n: int) -> float:
     """Two-sided p of the value being 0, Student's t of `n - 1` degrees of freedom, but not below
-    `2 / 2^n`; NaN for n = 1, 1 where the value is 0.
+    `2 / 2^n`; NaN for n = 1 and where the error is, 1 where the value is 0.
 
     It is below 1 - level exactly where `t_interval` leaves out 0, from six units on. The floor is
     the least p of a test that does not assume normality (of the n signs): a few values cannot show
@@ -118,7 +118,7 @@ def t_test(value: float, error: float, n: int) -> float:
     """
     from scipy.special import stdtr
 
-    if n < 2:
+    if n < 2 or math.isnan(error):
         return math.nan
     if value == 0:
         return 1.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo.initializer.base import AbstractInitializer, References
 from scoregeo.initializer.several import SeveralInitializer, several, solve_from_several
 from scoregeo.metric.stein import SteinMetric
@@ -47,7 +47,7 @@ def geodesic(
             `(x, sigma) -> s` of points [batch, *shape].
         a, b: [*shape] for one pair, [pairs, *shape] for several; data units, of one dtype.
         sigma: noise level in data units, above 0; None with a `ScoreField`.
-        lam: weight of the score, at least 0, in units of (data units)^2.
+        lam: weight of the score, above 0, in units of (data units)^2.
         num_points: points of a path, both ends counted, at least 2.
         solver: None: Gauss-Newton with adaptive refinement; with `starts`, the best two of each
             pair are then solved on with 8 sub-nodes a segment.
@@ -71,7 +71,8 @@ def geodesic(
     Raises:
         ConfigError: for a noise level out of range, or one beside a `ScoreField`; for a start that
             is not known, or "graph" without `references`.
-        DataError: for points of different shapes or dtypes.
+        DataError: for points of different shapes or dtypes, or not finite; for a start that is no
+            path between them; for references that are not two or more finite points.
         ScoreError: where the score is not finite or has another shape than its points.
 
     Source: the metric is that of Azeglio and Di Bernardo (arXiv 2505.11128); the discrete energy
@@ -85,27 +86,70 @@ def geodesic(
         >>> found.status, round(float(found.length), 2)  # a quarter of a great circle: 1.57
         (('converged',), 1.58)
     """
+    _check_tensors(a=a, b=b)
     if a.shape != b.shape or a.dtype != b.dtype:
         raise DataError(
             f"a has shape {tuple(a.shape)} and dtype {a.dtype}, b {tuple(b.shape)} and {b.dtype}:"
             " they must be the same."
         )
-    if not a.is_floating_point():
-        raise DataError(f"a and b have dtype {a.dtype}: they must be floating point.")
     field = _field(score, a, sigma)
+    if a.ndim - len(field.shape) not in (0, 1) or a.numel() == 0:
+        raise DataError(
+            f"a and b have shape {tuple(a.shape)}: it must be that of a point,"
+            f" {tuple(field.shape)}, or [pairs, *shape] with at least one pair."
+        )
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends
     if starts is not None:
         if start is not None:
             raise ConfigError("start and starts are not allowed together: leave one out.")
+        if references is not None:
+            _check_references(references, field.shape)
         if solver is None:
             every = several(starts, GaussNewton(num_points, **_FINE))
             hard = GaussNewton(num_points, max_subnodes=_HARD_SUBNODES)
             return _best(field, lam, ends, hard, every, references)
         return _best(field, lam, ends, solver, several(starts), references)
     chosen = GaussNewton(num_points, refinement=ADAPTIVE) if solver is None else solver
+    if start is not None:
+        _check_start(start, ends)
     path = linear(ends, chosen.num_points) if start is None else start
     return chosen.solve(SteinMetric(field, lam), path)
+
+
+def _check_tensors(**points: torch.Tensor) -> None:
+    """Raise DataError for what is no tensor of finite floating-point numbers."""
+    for name, value in points.items():
+        if not isinstance(value, torch.Tensor):
+            raise DataError(f"{name} is a {type(value).__name__}: it must be a torch.Tensor.")
+        if not value.is_floating_point():
+            raise DataError(f"{name} has dtype {value.dtype}: it must be floating point.")
+        if not bool(value.isfinite().all()):
+            raise DataError(f"{name} is not finite.")
+
+
+def _check_start(start: torch.Tensor, ends: torch.Tensor) -> None:
+    """Raise DataError unless `start` is a path between `ends` [pairs, 2, *shape], to rounding."""
+    _check_tensors(start=start)
+    if start.ndim != ends.ndim or start.shape[0] != len(ends) or start.shape[2:] != ends.shape[2:]:
+        raise DataError(
+            f"start has shape {list(start.shape)}: it must be [pairs, points, *shape] with"
+            f" {len(ends)} pair(s) and points of shape {list(ends.shape[2:])}."
+        )
+    if start.dtype != ends.dtype:
+        raise DataError(f"start has dtype {start.dtype}: it must be that of a, {ends.dtype}.")
+    apart = (start[:, [0, -1]] - ends).abs().max()
+    if bool(apart > 100 * torch.finfo(ends.dtype).eps * ends.abs().max()):
+        raise DataError(f"start does not lead from a to b: its ends are {float(apart):.2g} off.")
+
+
+def _check_references(references: torch.Tensor, shape: tuple[int, ...]) -> None:
+    _check_tensors(references=references)
+    if tuple(references.shape[1:]) != tuple(shape) or len(references) < 2:
+        raise DataError(
+            f"references have shape {list(references.shape)}: it must be [count, *shape], two or"
+            f" more points of shape {list(shape)}."
+        )
 
 
 def _best(
@@ -134,6 +178,8 @@ def _field(
         return score
     if isinstance(score, AbstractScore):
         return field_at(score, sigma)
+    if not callable(score):
+        raise bad_value("score", score, "a score, a ScoreField or a function (x, sigma) -> s")
     # Of a bare function the shape of a point is not known: one pair is taken to be [D], [C, H, W];
     # a batch of them has one dimension more.
     shape = a.shape[1:] if a.ndim in (2, 4) else a.shape

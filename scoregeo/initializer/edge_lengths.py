@@ -8,6 +8,7 @@ from scoregeo._utils.memory import numbers_at_once
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.graph import quadrature_nodes
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.base import check_dtype
 
 _LEAST = 1e-12  # of a weight that csgraph keeps
 
@@ -59,7 +60,7 @@ def _scores(metric: AbstractMetric, nodes: torch.Tensor, at_once: int) -> torch.
     """The score at each node, where edges can share it."""
     if not metric.measures_scores or metric.field is None:
         return None
-    return torch.cat([metric.field(part) for part in nodes.split(at_once)])
+    return torch.cat([check_dtype(metric.field(part), part) for part in nodes.split(at_once)])
 
 
 def _lengths(

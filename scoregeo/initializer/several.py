@@ -109,9 +109,11 @@ def several(
         return starts
     if isinstance(starts, Mapping):
         return SeveralInitializer(starts, finish)
+    if not isinstance(starts, Iterable):
+        raise bad_value("starts", starts, "names, or initializers by name")
     names = [starts] if isinstance(starts, str) else list(starts)
     for name in names:
-        if name not in NAMED:
+        if not isinstance(name, str) or name not in NAMED:
             raise bad_value("starts", name, f"one of {', '.join(NAMED)}")
     if not names:
         raise bad_value("starts", names, f"one or more of {', '.join(NAMED)}")

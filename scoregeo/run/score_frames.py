@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from scoregeo import __version__
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
-from scoregeo._utils.files import write_json, write_text
+from scoregeo._utils.files import make_folder, write_json, write_text
 from scoregeo.run.score_table import csv_text, notes_of, printed
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scoregeo.evaluation.networks import Networks
 
 _LEAST_SIDE = 64  # pixels: LPIPS resizes what is smaller
+_GREATEST_SIDE = 2048  # at which the frames that are read at a time have 1.6 GB
 _EPILOG = """PPL and PDV: sum and variance of LPIPS between neighbouring frames, each resized to
 512 x 512, means over sequences. FID and KID compare all frames with the pictures of --reference, by
 Inception's features where its weights can be had, else by EfficientNet-Lite0's, a stand-in."""
@@ -40,9 +41,9 @@ def score(given: argparse.Namespace) -> str:
     """Score what the command line asks for, write `--output`, and give the text to print."""
     from scoregeo.evaluation.frame_folder import find_references, find_sequences
 
-    check_number("--size", given.size, at_least=_LEAST_SIDE, integer=True)
-    if given.output is not None and given.output.is_file():
-        raise bad_value("--output", str(given.output), "a folder")
+    check_number("--size", given.size, at_least=_LEAST_SIDE, at_most=_GREATEST_SIDE, integer=True)
+    if given.output is not None:
+        make_folder("--output", given.output)
     sequences = find_sequences(given.folder)
     references = [] if given.reference is None else find_references(given.reference)
     if given.inner and references and min(len(one.frames) for one in sequences) < 4:
@@ -195,10 +196,13 @@ def _rows(scored: _Scored, by: str, folder: Path) -> list[dict[str, Any]]:
     """The table's rows by name, and one of all sequences where there are several."""
     from scoregeo.evaluation.folder_scores import rows_of
 
-    names = [one.name or folder.resolve().name for one in scored.sequences]
+    # Beside others the folder itself is ".": one below it may have its name.
+    own = "." if len(scored.sequences) > 1 else folder.resolve().name
+    names = [one.name or own for one in scored.sequences]
     rows = [{"name": name, **_row(scored, which)} for name, which in rows_of(names, by).items()]
     if len(rows) > 1:
-        rows.append({"name": "all", **_row(scored, range(len(names)))})
+        whole = "all" if all(row["name"] != "all" for row in rows) else "(all)"
+        rows.append({"name": whole, **_row(scored, range(len(names)))})
     return rows
 
 

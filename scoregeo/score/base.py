@@ -183,7 +183,7 @@ class CountingScore(AbstractScore):
         forward_mode = has_tangent(x)
         self.count += len(x) * (3 if forward_mode else 1)
         value = self.inner._score(x, sigma)
-        if value.requires_grad and not forward_mode:
+        if isinstance(value, torch.Tensor) and value.requires_grad and not forward_mode:
             value.register_hook(lambda _: self._count_backward(len(x)))
         return value
 

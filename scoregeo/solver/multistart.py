@@ -54,9 +54,10 @@ def solve_multistart(
     rows = usable.nonzero()[:, 0]
     lost = ~usable.view(pairs, count).any(1)
     if bool(lost.any()):
+        pair = int(lost.nonzero()[0])
         raise ScoreError(
-            f"pair {int(lost.nonzero()[0])} has no start, of {count}, along which the score is"
-            " finite."
+            f"pair {pair} has no start, of {count}, along which the score is finite."
+            f"{_why(metric, starts[pair])}"
         )
 
     def spread(values: torch.Tensor, missing: float) -> torch.Tensor:
@@ -133,6 +134,19 @@ def _finished(
         seconds=found.seconds + solution.seconds,
         history=tuple(history),
     )
+
+
+def _why(metric: AbstractMetric, starts: torch.Tensor) -> str:
+    """What the score says against the first finite one of `starts` [starts, points, *shape]."""
+    finite = starts[starts.isfinite().flatten(1).all(1)]
+    if len(finite) == 0:
+        return ""
+    try:
+        with torch.no_grad():
+            metric.energy(finite[:1], RULE)
+    except ScoreError as error:
+        return f" The first: {error}"
+    return ""
 
 
 def _certified(metric: AbstractMetric, paths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -106,6 +106,7 @@ def test_bad_settings_name_the_key() -> None:
         ("neighbours", 0),
         ("neighbours", 3600),
         ("power", 0),
+        ("power", 400.0),
     ):
         with pytest.raises(ConfigError, match=rf"baseline\.graph_euclidean\.{key} = "):
             GraphEuclidean(**{key: value})

@@ -106,3 +106,7 @@ def test_no_p_below_what_so_few_values_allow() -> None:
 def test_bad_level() -> None:
     with pytest.raises(ConfigError, match="level"):
         mean_with_interval([1.0, 2.0], level=1.0)
+
+
+def test_no_p_where_the_error_is_not_known() -> None:
+    assert math.isnan(t_test(1.0, math.nan, 5)) and math.isnan(t_test(math.nan, 1.0, 5))

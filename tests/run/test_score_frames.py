@@ -116,17 +116,35 @@ def test_without_lpips_the_rest_is_measured_and_the_reason_given(
     assert "LPIPS is not available" in shown and "FID*" in shown and "PPL" not in shown
 
 
+def test_folders_of_one_name_keep_a_row_each(tmp_path: Path, stand_in: None) -> None:
+    own = tmp_path / "own"
+    frames(own), frames(own / "own", 3), frames(own / "all", 4), frames(tmp_path / "reference", 6)
+    arguments = ("--reference", str(tmp_path / "reference"), "--output", str(tmp_path / "out"))
+    command("score", str(own), *arguments, "--size", "64")
+    rows = list(csv.DictReader((tmp_path / "out" / "score.csv").open(encoding="utf-8")))
+    counts = {row["name"]: int(row["frames"]) for row in rows}
+    assert counts == {".": 5, "all": 4, "own": 3, "(all)": 12} and len(rows) == 4
+
+
 def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     own = tmp_path / "own"
     frames(own), frames(tmp_path / "one", 1), frames(tmp_path / "three", 3)
     (tmp_path / "file").write_text("")
+    pixels = frames(tmp_path / "cut", 3, size=64)
+    pages = [Image.fromarray(page) for page in pixels]
+    cut = tmp_path / "cut" / "1.tif"
+    pages[0].save(cut, save_all=True, append_images=pages[1:])
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 3 // 5])
     one = ("--reference", str(tmp_path / "one"))
     for arguments, words in (
         (["missing"], "the folder of frames = 'missing'"),
         ([str(tmp_path / "one")], "holds 1 frame(s)"),
         ([str(own), *one], "holds 1 picture(s)"),
         ([str(own), "--size", "8"], "--size = 8 is not allowed: --size must be a whole number at"),
+        ([str(own), "--size", "200000"], "at most 2048"),
         ([str(own), "--output", str(tmp_path / "file")], "--output"),
+        ([str(own), "--output", str(tmp_path / "file" / "below")], "--output"),
+        ([str(tmp_path / "cut")], "1.tif cannot be read as a picture"),
         ([str(tmp_path / "three"), "--reference", str(own), "--inner"], "--inner leaves fewer"),
     ):
         said = command("score", *arguments)

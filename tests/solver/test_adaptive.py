@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
 from scoregeo.metric.stein import SteinMetric
@@ -102,6 +102,34 @@ def test_few_points_and_float32() -> None:
     double = adaptive(33).solve(metric, linear(ends, 33))
     assert single.path.dtype == torch.float32
     torch.testing.assert_close(single.energy, double.energy, rtol=1e-2, atol=0)
+
+
+def test_a_path_of_its_two_ends_is_no_stalled_one() -> None:
+    metric = SteinMetric(ScoreField(SphereScore(dimension=2, ambient=3), sigma=0.1), 1000.0)
+    ends = torch.eye(3).double()[None, :2]
+    found = adaptive(2).solve(metric, linear(ends, 2))
+    fine = float(metric.energy(found.path, Quadrature("trapezoid", 1024)))
+    assert float(found.energy) == pytest.approx(fine, rel=1e-2)
+    assert found.status == (CONVERGED,) and found.reason == ("",)
+
+
+def test_a_start_of_whole_or_not_finite_numbers_is_refused() -> None:
+    metric = SteinMetric(shell_field(), 1000.0)
+    path = linear(arcs(1, 1.0, 2.0)[0], 64)
+    for start in (path.long(), path * torch.nan, path / 0):
+        for refinement in ("adaptive", "none"):
+            with pytest.raises(DataError, match="finite floating-point numbers"):
+                GaussNewton(64, refinement=refinement).solve(metric, start)
+
+
+def test_equal_ends_cost_no_refinement() -> None:
+    score = CountingScore(SphereScore(dimension=2, ambient=3))
+    metric = SteinMetric(ScoreField(score, sigma=0.1), 1000.0)
+    point = torch.eye(3).double()[None, :1].repeat(1, 2, 1)
+    found = adaptive(64).solve(metric, linear(point, 64))
+    assert found.status == (CONVERGED,) and float(found.energy) == 0
+    assert int(found.score_evaluations) < 4 * 64
+    assert score.count == int(found.score_evaluations + found.certificate_evaluations)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ class Refinement:
         own = residuals.values().square().sum(1)
         lower = coarsened_energy(mesh, residuals.slopes())
         score, euclidean = own.sum(), residuals.segments.square().sum()
-        share = (lam * (lower - own).abs() / (euclidean + lam * score)).cpu()
+        least = torch.finfo(score.dtype).tiny  # of equal ends all is 0
+        share = (lam * (lower - own).abs() / (euclidean + lam * score).clamp_min(least)).cpu()
         order = share.argsort()
         kept = share[order].cumsum(0) <= tolerance
         marked = torch.ones(len(share), dtype=torch.bool)

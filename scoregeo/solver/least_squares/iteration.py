@@ -68,6 +68,10 @@ class Iteration:
         every iteration.
         """
         self._report(0)
+        if self.path.shape[1] == 2:  # nothing can move
+            for pair in range(len(self.path)):
+                self._stop(pair, SETTLED)
+            return
         for iteration in range(1, self.method.max_iterations + 1):
             self._iterate()
             self._report(iteration)
