@@ -50,8 +50,8 @@ class LBFGS(AbstractSolver):
         >>> field = scoregeo.ScoreField(scoregeo.SphereScore(dimension=2, ambient=3), sigma=0.1)
         >>> metric = scoregeo.PullbackMetric(field)
         >>> a, b = torch.tensor([[1.0, 0, 0]]).double(), torch.tensor([[0, 1.0, 0]]).double()
-        >>> start = scoregeo.linear(torch.stack([a, b], 1), 9)
-        >>> found = scoregeo.LBFGS(num_points=9).solve(metric, start)
+        >>> start = scoregeo.linear(torch.stack([a, b], 1), 17)
+        >>> found = scoregeo.LBFGS(num_points=17, subnodes=8).solve(metric, start)
         >>> found.status
         ('converged',)
     """
