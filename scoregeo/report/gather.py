@@ -1,6 +1,7 @@
 """What the parent of a multirun makes of its jobs: one page, or one a study and experiment."""
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import SWEEP, RecordedJob, read_jobs, wholes
-from scoregeo.report.model import Page, is_page
+from scoregeo.report.model import FIGURES, Page, is_page
 from scoregeo.report.page_settings import PageSettings, read_settings
 from scoregeo.report.render import HTML, MARKDOWN, write_page
 from scoregeo.report.run import DONE
@@ -101,6 +102,9 @@ def _located(name: str) -> Callable[[Study, Path], Page | None]:
 def _experiment(job: RecordedJob, out: Path) -> dict[Path, float]:
     name = str(job.choice("experiment") or "custom")
     if is_page(job.run):  # of a runner of its own
+        clear_figures(out / name)
+        if (job.run / FIGURES).is_dir():
+            shutil.copytree(job.run / FIGURES, out / name / FIGURES, dirs_exist_ok=True)
         write_page(Page.load(job.run), out / name)
     else:
         result_page(name, _page([job]), job.run, _command([job], ()), out)

@@ -3,11 +3,12 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scoregeo import __version__
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_text
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
@@ -71,8 +72,10 @@ class Card:
 
 def write_page(page: Page, folder: Path) -> Path:
     """Write the page into its folder, beside `figures/`: `summary.json`, `table.md` and
-    `table.csv`, each whole or not at all; gives the Markdown file.
+    `table.csv`, each whole or not at all; gives the Markdown file. A page that does not name the
+    version of scoregeo that made it names this one.
     """
+    page = replace(page, settings={"scoregeo": __version__} | dict(page.settings))
     page.save(folder)
     write_text(folder / NUMBERS, csv(page))
     write_text(folder / MARKDOWN, markdown(page))

@@ -56,6 +56,7 @@ def study_page(study: Study, folder: Path) -> Page | None:
         seconds += run.manifest["seconds"]
         seed = run.manifest["seed"]
         settings = {key: run.manifest[key] for key in ("pairs", "device")}
+        settings["scoregeo"] = run.manifest["versions"]["scoregeo"]
         entries = [entry for entry in run.entries if entry["group"] == "all"]
         found = rows_from_summary(entries, {study.key: value}, comparisons=run.comparisons)
         rows += [_without_group(row) for row in found]
