@@ -106,16 +106,22 @@ def discrete_length(
     def value(x: torch.Tensor) -> torch.Tensor:
         return ((x / axes) ** 2 + surface.wiggle * ((surface.waves * x).cos() - 1)).sum(-1)
 
+    def rate(x: torch.Tensor) -> torch.Tensor:  # of the value, along the ray through x
+        return (
+            2 * (x / axes) ** 2 - surface.wiggle * surface.waves * x * (surface.waves * x).sin()
+        ).sum(-1)
+
     def points(flat: torch.Tensor) -> torch.Tensor:
         x = flat.view(-1, 3)
-        for _ in range(6):  # along the ray, by Newton's method with the derivative kept
-            with torch.enable_grad():
-                slope = (
-                    torch.autograd.grad(value(x).sum(), x, create_graph=True)[0]
-                    if x.requires_grad
-                    else torch.zeros_like(x)
-                )
-            x = x - x * ((value(x) - 1) / (slope * x).sum(-1))[:, None]
+        with torch.no_grad():
+            size = torch.ones(len(x), 1, dtype=torch.float64)
+            for _ in range(6):  # along the ray, by Newton's method
+                there = size * x
+                size = size * (1 - ((value(there) - 1) / rate(there))[:, None])
+            slope = rate(size * x)
+        x = size * x
+        # One more step, with the derivative at the root: that of the implicit function.
+        x = x - x * ((value(x) - 1) / slope)[:, None]
         return torch.cat([first[None], x, second[None]])
 
     def energy(flat: np.ndarray) -> tuple[float, np.ndarray]:
