@@ -1,9 +1,9 @@
-"""A run that the library itself tracked offline; made once for the tests that read it."""
+"""A run that the library itself tracked offline; made once a session for the tests that read it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.commands import DIGITS, GRAPH, run_here
 
@@ -15,12 +15,13 @@ def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tracked(shared: Path) -> Path:
     """The folder of a small run on digits with the project's two solvers for the Stein metric,
     strips and animations.
     """
     pytest.importorskip("wandb")
-    output = tmp_path_factory.mktemp("tracked")
+    output = shared / "tracked"
+    output.mkdir(exist_ok=True)
     small = (
         *DIGITS,
         *GRAPH,
@@ -28,13 +29,13 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "rivals.lbfgs.num_points=6",
         "rivals.lbfgs.max_iterations=4",
     )
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, FileLock(shared / "tracked.lock"):
         forget_key(patch, output)
         folder, reason = run_here(
             ["experiment=rotated_mnist_empirical", *small, "tracker=[jsonl,wandb]"], output
         )
     assert reason is None
-    yield folder
+    return folder
 
 
 def forget_key(patch: pytest.MonkeyPatch, folder: Path) -> None:
