@@ -37,7 +37,6 @@ SEVERAL = (*RUN, "initializer=several", "initializer.starts.graph.num_references
 PARTS = [
     "hydra",
     "torch",
-    "torch._dynamo",
     "scipy.stats",
     "sklearn.neighbors",
     "scoregeo.run.build",

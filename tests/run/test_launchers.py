@@ -6,7 +6,7 @@ import csv
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,14 @@ pytestmark = pytest.mark.slow
 
 SWEEP = FailingSweep(lams=(1, 100, 10), points=(9,))
 ENTRY = "import sys; sys.argv[0] = 'scoregeo'; from scoregeo.run.cli import main; main()"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_drawing() -> Iterator[None]:
+    """Pages without their plot, which tests/run/test_cli.py and the study below look at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scoregeo.report.sweep_page.sweep_lines", lambda *args, **settings: [])
+        yield
 
 
 @pytest.fixture(scope="module")
