@@ -298,17 +298,22 @@ def test_a_finite_dataset_with_too_few_references_is_told(
 
 def test_the_page_of_a_run(tmp_path: Path) -> None:
     run, reason = run_here(
-        ["experiment=sphere", *TINY["sphere"], "dataset.num_pairs=8", "evaluation.figures=false"],
+        ["experiment=sphere", *TINY["sphere"], "dataset.num_pairs=16", "evaluation.figures=false"],
         tmp_path,
     )
     assert reason is None
     text = (run / "table.md").read_text(encoding="utf-8")
     assert text.startswith("# Sphere in R^3\n\nDo geodesics follow a sphere")
     assert RULE in text and "Paired comparisons with the best baseline" in text
-    # Great circles are the truth: SLERP has it to the last digits, and is marked.
+    # What is solved to its minimum has the least energy, and is marked there and nowhere else.
     lines = text.splitlines()
-    assert next(line for line in lines if line.startswith("| SLERP |")).count("**") >= 2
-    assert "**" not in "".join(line for line in lines if line.startswith(("| Truth", "| Start")))
+    marked = {line.split(" | ")[0]: line.split(" | ") for line in lines if "**" in line}
+    assert list(marked) == ["| Geodesic (Stein, Gauss-Newton, adaptive refinement)"]
+    (cells,) = marked.values()
+    columns = next(line for line in lines if line.startswith("| method |")).split(" | ")
+    assert [column for column, cell in zip(columns, cells, strict=True) if "**" in cell] == [
+        "energy"
+    ]
     assert (run / "report.html").is_file()
 
 
