@@ -19,8 +19,8 @@ from scoregeo.dataset.picture_size import Size, known, sides_of
 
 
 class ImagePairs(AbstractDataset):
-    """Pictures from files; points [3, height, width], pixels in [-1, 1], float32 (see `read_picture`
-    for other shapes and alpha).
+    """Pictures from files; points [3, height, width], pixels in [-1, 1], float32 (see
+    `read_picture` for other shapes and alpha).
 
     Exactly one of: `first` and `second`; `root`; `list`. References of FID and KID, and of a graph,
     are the pictures below the folder `references`; without one those of `root` that are in no drawn

@@ -1,4 +1,4 @@
-"""Pictures of a text-to-image model taken to the noise level and back, each under its own prompt."""
+"""Pictures of a text-to-image model, taken to the noise level and back under their prompts."""
 
 from collections.abc import Sequence
 
