@@ -77,7 +77,9 @@ class Morph:
         own, alone = psnr(ends, pictures), psnr(self.model.decode(clean).cpu(), pictures)
         warnings = self._warnings(own.tolist(), alone.tolist())
         self.report("ends", 0, {"frames": as_output(ends, output_type)})
-        parts = [self._part(number, noisy, i, j) for number, (i, j) in enumerate(self._ways)]
+        parts = [
+            self._part(number, noisy, i, j, output_type) for number, (i, j) in enumerate(self._ways)
+        ]
         frames, points = [], []
         for part, (i, _) in zip(parts, self._ways, strict=True):
             frames += [ends[i : i + 1], part.inner]
@@ -165,7 +167,7 @@ class Morph:
                 reasons.append(f"{way}: {solution.status[0]}; {solution.reason[0]}".rstrip("; "))
         return reasons
 
-    def _part(self, number: int, noisy: torch.Tensor, i: int, j: int) -> Part:
+    def _part(self, number: int, noisy: torch.Tensor, i: int, j: int, kind: str) -> Part:
         """The way between keyframes `i` and `j`, the `number`th."""
         model, prompts = self.model, (self.keys[i].prompt, self.keys[j].prompt)
         field = model.field(model.along(prompts, noisy[i], noisy[j]))
@@ -177,10 +179,11 @@ class Morph:
         spent, path = field.score.count, solution.path[0].detach()
         inner = path[1:-1]
         u = torch.linspace(0, 1, len(path))[1:-1].to(path.device)
-        pictures = torch.zeros(0)
+        pictures = torch.zeros(0, 3, *self.size)
         if len(inner):
             pictures = decode_latents(model, self.inversion, [inner], [prompts], [u])[0].cpu()
-        self.report("frames", len(solution.history), {"part": number})
+        shown = as_output(pictures, kind) if len(inner) else []
+        self.report("frames", len(solution.history), {"part": number, "frames": shown})
         return Part(solution, pictures, spent)
 
     def _on_step(self, number: int, step: Step) -> None:
