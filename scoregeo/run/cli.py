@@ -138,8 +138,8 @@ def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> fl
             sys.exit(f"scoregeo: error: {reason}")
         if after is not None:
             after(path)
-        if path.parent.name == config.name:  # not in a folder of the user's choice
-            link_latest(path)
+        if path.parent == _shown(Path(settings.runtime.cwd) / config.output / config.name):
+            link_latest(path)  # not in a folder of the user's choice
         show_run(path, list(config.page.measures))
         return 0.0
     record = JobRecord.begin(

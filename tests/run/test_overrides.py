@@ -13,6 +13,8 @@ from scoregeo.run.explain import compose_errors, explain
 from scoregeo.run.morph import read_command
 from scoregeo.run.overrides import as_overrides, in_a_shell, text
 
+pytestmark = pytest.mark.usefixtures("configs_read_once")
+
 REFUSED = ("cat's", "café", "photo (1).png", "猫.png", "IMG=1.png", "a&b", "#1", "[x].png", "{x}")
 ORDINARY = (*REFUSED, "a cat, sitting", "a: b", 'so "called"', "trail\\", "", "true", "12", "!")
 
@@ -38,7 +40,7 @@ def test_a_text_comes_through_the_configuration(value: str) -> None:
     assert config["dataset"]["first_prompt"] == value
 
 
-@pytest.mark.parametrize("value", ["a cat, sitting", "cat's, hat", 'a, "b"', "$5, cheap"])
+@pytest.mark.parametrize("value", ["a cat, sitting", 'a, "b"', "$5, cheap"])
 def test_commas_are_told_with_the_quoting_that_works(value: str) -> None:
     with pytest.raises(compose_errors()) as refused:
         compose([f"dataset.first_prompt={value}", "dataset=image_pairs"])
@@ -73,7 +75,7 @@ def test_morph_takes_ordinary_arguments(tmp_path: Path, monkeypatch: pytest.Monk
     assert score["model"] == "models/my model (2)" and score["negative_prompt"] == "blur, text"
     assert score["guidance"] == 2.5 and score["timestep"] == 300 and config["seed"] == 3
     assert config["inversion"]["decode_steps"] == 20 and config["metric"]["lam"] == 7
-    assert config["baseline"] == {} and list(config["solver"])
+    assert config["baseline"] == {}
 
     shipped, _ = compose(read_command(["a.png", "b.png", "--model", "emoji_sd"]).overrides)
     assert shipped["score"]["model"] == "emoji_sd" and shipped["score"]["chunk"] == 32
