@@ -29,6 +29,7 @@ from pathlib import Path
 import PIL.Image
 from IPython.display import Image, display
 
+from scoregeo import GeodesicPipeline
 from scoregeo.dataset import Emoji
 
 folder = Path(tempfile.mkdtemp())
@@ -75,12 +76,10 @@ display(Image((run / "animation.gif").read_bytes(), format="gif", width=192))
 # %% [markdown]
 # ## From Python
 #
-# `scoregeo.GeodesicPipeline` does the same in the manner of a diffusers pipeline. Here a loop through
-# three pictures, the last of which the model makes from its prompt.
+# `scoregeo.GeodesicPipeline` does the same in the manner of a diffusers pipeline. Here a loop
+# through three pictures, the last of which the model makes: the dog redrawn as a heart.
 
 # %%
-from scoregeo import GeodesicPipeline
-
 pipe = GeodesicPipeline.from_pretrained("emoji_sd")
 loop = pipe(
     str(cat),
