@@ -2,7 +2,7 @@
 pair's prompts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as default
 
 import torch
@@ -14,10 +14,12 @@ from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.memo import MemoizedScore, ScoreMemory
-from scoregeo.score.prompt import PromptEncoder
-from scoregeo.score.sd_loading import SD15, load_stable_diffusion
-from scoregeo.score.sd_model import StableDiffusion, generate
-from scoregeo.score.stable_diffusion import StableDiffusionScore
+from scoregeo.score.guided import AbstractGuidedScore
+from scoregeo.score.latent_model import AbstractLatentModel
+from scoregeo.score.loading import load_model
+from scoregeo.score.prompt import AbstractPrompts
+from scoregeo.score.sd_loading import SD15
+from scoregeo.score.sd_model import generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,8 @@ class TextModel:
     work on.
     """
 
-    model: StableDiffusion
-    score: StableDiffusionScore
+    model: AbstractLatentModel
+    score: AbstractGuidedScore
     sigma: float
     memory: ScoreMemory = default(default_factory=ScoreMemory, repr=False)
 
@@ -40,7 +42,7 @@ class TextModel:
         return self.score.shape
 
     @property
-    def prompts(self) -> PromptEncoder:
+    def prompts(self) -> AbstractPrompts:
         return self.model.prompts
 
     def field(self, condition: AbstractCondition | None = None) -> ScoreField:
@@ -93,14 +95,12 @@ class TextModel:
         """
         check_number("dataset.guidance", guidance, at_least=1)
         source = generator(seed, "painted")
-        noise = torch.randn(len(prompts), *self.shape, generator=source).to(
-            self.prompts.text_encoder.device
-        )
+        noise = torch.randn(len(prompts), *self.shape, generator=source).to(self.prompts.device)
         condition = PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
         return (
             generate(
                 self.model,
-                replace(self.score, condition=condition, guidance=guidance),
+                self.score.given(condition, guidance),
                 noise,
                 steps,
             )
@@ -110,7 +110,7 @@ class TextModel:
 
     def to(self, device: str) -> "TextModel":
         """The same model, its networks moved to `device`."""
-        for module in (self.model.unet, self.model.codec.vae, self.prompts.text_encoder):
+        for module in self.model.networks:
             module.to(device)
         self.prompts.forget()
         return self
@@ -123,19 +123,26 @@ def text_model(
     timestep: float | None = None,
     model: str = SD15,
     guidance: float = 1.0,
-    negative_prompt: str = "",
+    negative_prompt: str | None = "",
     chunk: int = 8,
     dtype: str = "float32",
+    prediction: str | None = None,
+    lora: str | None = None,
+    lora_scale: float = 1.0,
+    embeddings: str | None = None,
+    config: str | None = None,
 ) -> TextModel:
-    """A Stable Diffusion pipeline for a dataset's pictures, at `sigma` or at the noise level of
-    `timestep`.
+    """A pipeline of any supported family for a dataset's pictures, at `sigma` or at the noise level
+    of `timestep`.
 
-    `model`: a hub id, a folder or a shipped model; `guidance`, `negative_prompt`, `chunk`: see
-    `StableDiffusionScore`; `dtype`: of the networks. `seed` is not used: the weights are fixed.
+    `model`, `dtype`, `prediction`, `lora`, `lora_scale`, `embeddings`, `config`: see `load_model`;
+    `guidance`, `negative_prompt`, `chunk`: see `AbstractGuidedScore`; a negative prompt of None is
+    what diffusers' pipeline takes where it is given none. `seed` is not used: the weights are
+    fixed.
 
     Raises ConfigError for a dataset without colour pictures, a setting out of range or a prompt
     that is too long; DataError for pictures of a size the autoencoder does not take and for a model
-    that `load_stable_diffusion` cannot load.
+    that cannot be loaded.
     """
     if len(dataset.shape) != 3 or dataset.shape[0] != 3:
         raise ConfigError(
@@ -145,6 +152,15 @@ def text_model(
         )
     check_number("score.guidance", guidance, at_least=1)
     check_number("score.chunk", chunk, at_least=1, integer=True)
-    loaded = load_stable_diffusion(model, dtype=dtype, vae_chunk=chunk)
+    loaded = load_model(
+        model,
+        dtype=dtype,
+        vae_chunk=chunk,
+        prediction=prediction,
+        lora=lora,
+        lora_scale=lora_scale,
+        embeddings=embeddings,
+        config=config,
+    )
     score = loaded.score("", negative_prompt, guidance, (dataset.shape[1], dataset.shape[2]), chunk)
     return TextModel(loaded, score, field_at(score, sigma, timestep).sigma)
