@@ -78,37 +78,36 @@ def size_for(size: Size, model: AbstractLatentModel, keys: Sequence[Keyframe]) -
     """Height and width of the frames.
 
     By default as many pixels as the model was trained on, in the shape of the first picture (at
-    most 2 to 1), square where there is none. Raises ConfigError for a size that the model cannot
-    take, naming what it can.
+    most 2 to 1); square where there is none, and for models that take no other shape. Raises
+    ConfigError for a size that the model cannot take, naming what it can.
     """
-    trained = model.image_size
     given = sides_of(size, "size")
-    factor = trained[0] // model.codec.latent_shape(*trained)[1]
     if given is None:
-        return _own_size(trained, factor * _STEP, keys)
+        own = _own_size(model, keys)
+        try:
+            model.codec.latent_shape(*own)
+        except DataError:
+            return model.image_size
+        return own
     try:
         model.codec.latent_shape(*given)
     except DataError as error:
-        near = tuple(max(1, round(side / factor)) * factor for side in given)
-        raise bad_value(
-            "size",
-            size,
-            f"pixels a side, or (height, width), in multiples of {factor}, such as {near}",
-        ) from error
+        raise ConfigError(f"size = {size!r} is not allowed: {error}") from error
     return given
 
 
-def _own_size(trained: tuple[int, int], step: int, keys: Sequence[Keyframe]) -> tuple[int, int]:
+def _own_size(model: StableDiffusion, keys: Sequence[Keyframe]) -> tuple[int, int]:
+    trained = model.image_size
     shown = [key.picture for key in keys if key.picture is not None]
-    if not shown:
+    ratio = shown[0].width / shown[0].height if shown else 1.0
+    ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)
+    if not shown or ratio == trained[1] / trained[0]:
         return trained
-    ratio = min(max(shown[0].width / shown[0].height, 1 / _LONGEST), _LONGEST)
-    own = ratio * trained[0] / trained[1]  # of the model's own shape, 1 keeps it to the pixel
-    if own == 1:
-        return trained
+    step = _STEP * (trained[0] // model.codec.latent_shape(*trained)[1])
     area = trained[0] * trained[1]
-    height, width = (area / ratio) ** 0.5, (area * ratio) ** 0.5
-    return (max(1, round(height / step)) * step, max(1, round(width / step)) * step)
+    sides = ((area / ratio) ** 0.5, (area * ratio) ** 0.5)
+    height, width = (max(1, round(side / step)) * step for side in sides)
+    return height, width
 
 
 def _keyframe(picture: Any, prompt: Any, name: str, prompt_name: str) -> Keyframe:
