@@ -13,10 +13,10 @@ from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
 from scoregeo.score.field import ScoreField, field_at
-from scoregeo.score.memo import MemoizedScore, ScoreMemory
 from scoregeo.score.guided import AbstractGuidedScore
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import load_model
+from scoregeo.score.memo import MemoizedScore, ScoreMemory
 from scoregeo.score.prompt import AbstractPrompts
 from scoregeo.score.sd_loading import SD15
 from scoregeo.score.sd_model import generate
