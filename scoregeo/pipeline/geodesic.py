@@ -53,17 +53,20 @@ class GeodesicPipeline:
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
         chunk: int = 8,
+        **options: Any,
     ) -> "GeodesicPipeline":
-        """The pipeline of a folder in diffusers' layout (safetensors), a model that ships with the
-        project ("emoji_sd"), or a hub id. Raises DataError for a model that cannot be loaded.
+        """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that ships
+        with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`, `embeddings`,
+        `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises DataError for a model
+        that cannot be loaded, and names the families that can.
         """
         check_number("chunk", chunk, at_least=1, integer=True)
-        return cls(load_model(model, _device(device), dtype, chunk), chunk)
+        return cls(load_model(model, _device(device), dtype, chunk, **options), chunk)
 
     @classmethod
     def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
-        """The pipeline of one that diffusers has loaded: its networks themselves, where they are,
-        frozen and set to evaluation. Raises DataError for a kind that is not supported.
+        """The pipeline of one that diffusers has loaded, of any supported family: its networks
+        themselves, where they are, frozen and set to evaluation. Raises DataError for others.
         """
         return cls(from_pipe(pipe, chunk), chunk)
 

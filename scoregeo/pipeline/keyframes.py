@@ -85,18 +85,18 @@ def size_for(size: Size, model: AbstractLatentModel, keys: Sequence[Keyframe]) -
     if given is None:
         own = _own_size(model, keys)
         try:
-            model.codec.latent_shape(*own)
+            model.latent_shape(own)
         except DataError:
             return model.image_size
         return own
     try:
-        model.codec.latent_shape(*given)
+        model.latent_shape(given)
     except DataError as error:
         raise ConfigError(f"size = {size!r} is not allowed: {error}") from error
     return given
 
 
-def _own_size(model: StableDiffusion, keys: Sequence[Keyframe]) -> tuple[int, int]:
+def _own_size(model: AbstractLatentModel, keys: Sequence[Keyframe]) -> tuple[int, int]:
     trained = model.image_size
     shown = [key.picture for key in keys if key.picture is not None]
     ratio = shown[0].width / shown[0].height if shown else 1.0

@@ -30,9 +30,8 @@ def ddim_scheduler(
         except ConfigError as error:
             raise ConfigError(f"score.prediction: {error}") from error
         changes = changes | {"prediction_type": prediction}
-    known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
-        scheduler = DDIMScheduler.from_config(known | changes)
+        scheduler = DDIMScheduler.from_config(dict(config), **changes)
     except (NotImplementedError, ValueError, TypeError) as error:
         raise DataError(f"{where} cannot be used: {error}") from error
     found = scheduler.config["prediction_type"]

@@ -6,6 +6,7 @@ Peebles & Xie 2023; behaviour as diffusers' `DiTPipeline`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MethodType
 from typing import Any
 
 import torch
@@ -34,27 +35,22 @@ class DiTScore(StableDiffusionScore):
         return output[:, : x.shape[1]]  # predicted variances follow
 
 
-class SoftLabels(torch.nn.Module):
-    """A class embedding that takes weights [batch, classes] as well as labels [batch]."""
-
-    def __init__(self, labels: Any) -> None:
-        """`labels`: diffusers' `LabelEmbedding`."""
-        super().__init__()
-        self.labels = labels
-
-    def forward(self, labels: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
-        if labels.is_floating_point():
-            mixed: torch.Tensor = labels @ self.labels.embedding_table.weight
-            return mixed
-        hard: torch.Tensor = self.labels(labels, *rest, **options)
-        return hard
-
-
 def soften_labels(transformer: Any) -> None:
-    """Let every block of a DiT take weights of classes; what takes labels still does."""
+    """Let every block's class embedding take weights [batch, classes + 1] as well as labels
+    [batch]. Names of weights stay as they are, so that the network can be saved as before.
+    """
     for block in transformer.transformer_blocks:
-        if not isinstance(block.norm1.emb.class_embedder, SoftLabels):
-            block.norm1.emb.class_embedder = SoftLabels(block.norm1.emb.class_embedder)
+        labels = block.norm1.emb.class_embedder
+        labels.forward = MethodType(_embedded, labels)
+
+
+def _embedded(self: Any, labels: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+    found: torch.Tensor = (
+        labels @ self.embedding_table.weight
+        if labels.is_floating_point()
+        else type(self).forward(self, labels, *rest, **options)
+    )
+    return found
 
 
 class ClassPrompts(AbstractPrompts):
@@ -126,8 +122,8 @@ class DiT(AbstractDDIMModel):
         if shape[1:] != unet_side(self.transformer):
             side = self.image_size[0]
             raise DataError(
-                f"pictures of {shape[1] * self.codec.factor} x {shape[2] * self.codec.factor} pixels"
-                f" (height x width) do not fit the model, which takes {side} x {side} alone."
+                f"pictures of {shape[1] * self.codec.factor} x {shape[2] * self.codec.factor}"
+                f" pixels (height x width) do not fit the model, which takes {side} x {side} alone."
             )
         return shape
 
@@ -161,12 +157,12 @@ def _check(where: str, configs: Configs) -> None:
 def _build(parts: Parts) -> DiT:
     transformer = parts["transformer"]
     soften_labels(transformer)
-    labels: Mapping[Any, str] = parts.settings.get("id2label") or {}
-    names = {
-        name.strip().lower(): int(number)
-        for number, every in labels.items()
+    names: Mapping[str, int] = parts.settings.get("labels") or {
+        name: int(number)
+        for number, every in (parts.settings.get("id2label") or {}).items()
         for name in every.split(",")
     }
+    names = {name.strip().lower(): number for name, number in names.items()}
     return DiT(
         transformer,
         LatentCodec(parts["vae"], parts.chunk),
@@ -180,7 +176,10 @@ def _build(parts: Parts) -> DiT:
 FAMILY = Family(
     name="DiT",
     pipelines=("DiTPipeline",),
-    parts={"transformer": Part("DiTTransformer2DModel"), "vae": Part("AutoencoderKL")},
+    parts={
+        "transformer": Part("DiTTransformer2DModel"),
+        "vae": Part("AutoencoderKL", keeps_float32=True),
+    },
     check=_check,
     build=_build,
 )

@@ -1,4 +1,4 @@
-"""What a family of models is made of: which pipelines, which parts, and how they are put together."""
+"""What a family of models is made of: its pipelines, its parts, and how these make a model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

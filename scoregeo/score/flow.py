@@ -93,8 +93,9 @@ class AbstractFlowModel(AbstractLatentModel):
         if shape[1] % self.patch or shape[2] % self.patch:
             side = self.codec.factor * self.patch
             raise DataError(
-                f"pictures of {shape[1] * self.codec.factor} x {shape[2] * self.codec.factor} pixels"
-                f" (height x width) do not fit the model: both sides must be multiples of {side}."
+                f"pictures of {shape[1] * self.codec.factor} x {shape[2] * self.codec.factor}"
+                f" pixels (height x width) do not fit the model: both sides must be multiples of"
+                f" {side}."
             )
         return shape
 
@@ -149,9 +150,8 @@ def flow_scheduler(config: Mapping[str, Any], where: str) -> Any:
     for key in ("stochastic_sampling", "invert_sigmas"):
         if config.get(key):
             raise DataError(f"{where}: {key} = True is not supported.")
-    known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
-        return FlowMatchEulerDiscreteScheduler.from_config(known)
+        return FlowMatchEulerDiscreteScheduler.from_config(dict(config))
     except (NotImplementedError, ValueError, TypeError) as error:
         raise DataError(f"{where} cannot be used: {error}") from error
 

@@ -23,38 +23,39 @@ def snapshot(model: str, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Pa
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    files: list[str] = []
-    reason: Exception | None = None
     try:
-        files = [
-            file.rfilename for file in HfApi().model_info(model, timeout=TIMEOUT).siblings or ()
-        ]
-    # No network, no name server, a proxy, offline mode, a server's error: one answer to all
+        found = HfApi().model_info(model, timeout=TIMEOUT).siblings or ()
     except Exception as error:
-        reason = error
-    try:
-        folder = snapshot_download(
-            model,
-            allow_patterns=None if reason is not None else [escape(file) for file in wanted(files)],
-            etag_timeout=TIMEOUT,
-            local_files_only=reason is not None,
-        )
-    except Exception as error:
-        if reason is None:
-            raise DataError(f"score.model = {model!r} could not be downloaded: {error}") from error
-        if isinstance(reason, RepositoryNotFoundError):
+        # No network, no name server, a proxy, offline mode, a server's error, a repository that is
+        # gone: one answer to all
+        cached = _cached(model)
+        if cached is not None:
+            log.warning("%s: the hub does not answer for it; the copy in the cache is used.", model)
+            return cached
+        if isinstance(error, RepositoryNotFoundError):
             raise DataError(
                 f"score.model = {model!r}: the hub has no such model, or it is not public, and it"
                 f" is not in the cache. {_OFFLINE}"
-            ) from reason
-        why = f"{type(reason).__name__}: {reason}".splitlines()[0]
+            ) from error
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(
             f"score.model = {model!r}: there is no folder of this name, the hub cannot be reached"
             f" ({why}), and the model is not in the cache. {_OFFLINE}"
-        ) from reason
-    if reason is not None:
-        log.warning("%s: the hub does not answer for it; the copy in the cache is used.", model)
-    return Path(folder)
+        ) from error
+    files = wanted([file.rfilename for file in found])
+    try:
+        patterns = [escape(file) for file in files]
+        return Path(snapshot_download(model, allow_patterns=patterns, etag_timeout=TIMEOUT))
+    except Exception as error:
+        raise DataError(f"score.model = {model!r} could not be downloaded: {error}") from error
+
+
+def _cached(model: str) -> Path | None:
+    """Folder of what the cache has of a model; whether that is all of it, its reader finds out."""
+    from huggingface_hub import try_to_load_from_cache
+
+    index = try_to_load_from_cache(model, "model_index.json")
+    return Path(index).parent if isinstance(index, str) else None
 
 
 _OFFLINE = (

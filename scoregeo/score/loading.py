@@ -1,7 +1,9 @@
-"""Loading a pipeline of any family: from a folder, a model hub, one file, or diffusers' own object."""
+"""Loading a pipeline of any family: from a folder, a hub, one file, or diffusers' own object."""
 
 import logging
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from scoregeo.score.hub import snapshot
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.lora import LORA_FILE, add_lora
 from scoregeo.score.model_folder import MODELS, model_folder
-from scoregeo.score.single_file import parts_of_file
+from scoregeo.score.single_file import config_of_file, parts_of_file
 from scoregeo.score.textual_inversion import add_embeddings
-from scoregeo.score.weights import dtype_of, load_parts
+from scoregeo.score.weights import dtype_of, load_parts, part_dtype
 
 log = logging.getLogger(__name__)
 
@@ -62,20 +64,20 @@ def load_model(
     damaged or saved as a pickle only, and where the hub cannot be reached (within seconds).
     """
     kind, path = dtype_of(dtype), Path(model).expanduser()
-    where = str(path) if path.is_file() else str(model)
+    if config is not None and not path.is_file():
+        raise ConfigError(
+            f"score.config = {str(config)!r} goes with one .safetensors file; score.model ="
+            f" {str(model)!r} is none."
+        )
     if path.is_file():
-        folder = None if config is None else find_folder(config, kind, families, weights=False)
-        family, loaded, folder = parts_of_file(path, folder, families, kind, device)
+        tensors, usual = config_of_file(path)
+        folder = find_folder(usual if config is None else config, kind, families, weights=False)
+        family = family_of(folder, families)
+        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), device)
     else:
-        if config is not None:
-            raise ConfigError(
-                f"score.config = {str(config)!r} goes with one .safetensors file; score.model ="
-                f" {str(model)!r} is none."
-            )
         folder = find_folder(model, kind, families)
         family = family_of(folder, families)
         loaded = load_parts(folder, family, kind, device)
-        where = str(folder)
         if lora is None and (folder / LORA_FILE).is_file():
             log.warning(
                 "%s lies beside the parts and is not applied: set score.lora to it to add it to the"
@@ -87,7 +89,7 @@ def load_model(
     if embeddings is not None:
         add_embeddings(Path(embeddings).expanduser(), loaded)
     scheduler = read_settings(folder / "scheduler" / "scheduler_config.json")
-    settings = pipeline_settings(folder)
+    settings, where = pipeline_settings(folder), str(folder)
     return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
 
 
@@ -98,8 +100,9 @@ def from_pipe(
     families: Sequence[Family] = FAMILIES,
 ) -> AbstractLatentModel:
     """The model of a pipeline object of diffusers. Its networks are shared, not copied: they are
-    set to evaluation, their weights to need no gradient. LoRAs and embeddings that it has loaded
-    count. `vae_chunk`, `prediction`: see `load_model`.
+    set to evaluation, their weights to need no gradient. (A float16 autoencoder that asks for
+    float32 is copied.) LoRAs and embeddings that it has loaded count. `vae_chunk`, `prediction`:
+    see `load_model`.
 
     Raises DataError for a class of another family, with those that are supported, and for a part
     that is missing or of another class.
@@ -122,8 +125,12 @@ def from_pipe(
         if not part.tokenizer and loaded[name] is not None
     }
     family.check(where, configs)
+    for name, config in configs.items():
+        if part_dtype(loaded[name].dtype, family.parts[name], config) != loaded[name].dtype:
+            loaded[name] = deepcopy(loaded[name]).float()
     scheduler = {"_class_name": type(pipe.scheduler).__name__} | dict(pipe.scheduler.config)
-    return family.build(Parts(loaded, scheduler, dict(pipe.config), where, prediction, vae_chunk))
+    settings = dict(pipe.config) | {"labels": getattr(pipe, "labels", None)}
+    return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
 
 
 def family_of(folder: Path, families: Sequence[Family] = FAMILIES) -> Family:

@@ -120,8 +120,8 @@ class SD3(AbstractFlowModel):
         largest = int(self.transformer.config["pos_embed_max_size"]) * self.patch
         if max(shape[1:]) > largest:
             raise DataError(
-                f"pictures of {shape[1] * self.codec.factor} x {shape[2] * self.codec.factor} pixels"
-                f" (height x width) do not fit the model: no side may be above"
+                f"pictures of {shape[1] * self.codec.factor} x {shape[2] * self.codec.factor}"
+                f" pixels (height x width) do not fit the model: no side may be above"
                 f" {largest * self.codec.factor}."
             )
         return shape

@@ -19,8 +19,8 @@ def load_stable_diffusion(
     dtype: str | torch.dtype = torch.float32,
     vae_chunk: int = 4,
 ) -> StableDiffusion:
-    """A Stable Diffusion 1.x or 2.x pipeline; see `load_model`. Safety checker and feature extractor
-    are not loaded. Raises DataError for any other pipeline.
+    """A Stable Diffusion 1.x or 2.x pipeline; see `load_model`. Safety checker and feature
+    extractor are not loaded. Raises DataError for any other pipeline.
     """
     loaded = load_model(model, device, dtype, vae_chunk, families=(sd_model.FAMILY,))
     return cast(StableDiffusion, loaded)

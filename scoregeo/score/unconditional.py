@@ -116,8 +116,8 @@ class Unconditional(AbstractDDIMModel):
     ) -> UnconditionalScore:
         if guidance != 1:
             raise ConfigError(
-                f"score.guidance = {guidance!r} is not allowed: the model is unconditional, there is"
-                " nothing to guide by; it must be 1."
+                f"score.guidance = {guidance!r} is not allowed: the model is unconditional, there"
+                " is nothing to guide by; it must be 1."
             )
         return UnconditionalScore(
             self.unet,
@@ -139,7 +139,8 @@ def _check(where: str, configs: Configs) -> None:
     if unet.get("in_channels") != unet.get("out_channels"):
         raise DataError(
             f"{where}/unet takes {unet.get('in_channels')} channels and gives"
-            f" {unet.get('out_channels')}: a network that predicts variances, too, is not supported."
+            f" {unet.get('out_channels')}: a network that predicts variances too is not"
+            " supported."
         )
 
 

@@ -1,5 +1,6 @@
 """Networks, tokenizers and settings from a folder in diffusers' layout, every tensor checked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
     if kind is None:
         raise bad_value("score.dtype", str(dtype), "one of " + ", ".join(allowed))
     return kind
+
+
+def part_dtype(dtype: torch.dtype, part: Part, config: Mapping[str, Any]) -> torch.dtype:
+    """The dtype of a part in a model of `dtype`: an autoencoder that overflows in float16 stays in
+    float32.
+    """
+    overflows = part.keeps_float32 and dtype == torch.float16 and config.get("force_upcast", True)
+    return torch.float32 if overflows else dtype
 
 
 def load_parts(
@@ -45,12 +54,7 @@ def load_parts(
         if part.tokenizer:
             loaded[name] = load_tokenizer(folder, name, part)
             continue
-        overflows = (
-            part.keeps_float32
-            and dtype == torch.float16
-            and configs[name].get("force_upcast", True)
-        )
-        kind = torch.float32 if overflows else dtype
+        kind = part_dtype(dtype, part, configs[name])
         loaded[name] = load_weights(folder, name, part, kind).to(device)
     return loaded
 
