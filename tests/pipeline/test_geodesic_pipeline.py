@@ -239,9 +239,9 @@ def test_redrawn_as_it_was_a_picture_comes_back() -> None:
     pictures = Emoji(pairs=1).pairs(seed=0)
     model, names = model_at(emoji, (64, 64), timestep=400), (pictures.prompts or ())[0]
     kept = model.decode(model.encode(pictures.first))
-    same = model.redraw(pictures.first, names[:1], names[:1], 12, 1.0)
+    same = model.redraw(pictures.first, names[:1], names[:1], 8, 1.0)
     assert float(psnr(same, kept)) > 25
-    other = model.redraw(pictures.first, names[:1], ("red heart",), 12, 3.0)
+    other = model.redraw(pictures.first, names[:1], ("red heart",), 8, 3.0)
     assert float(psnr(other, kept)) < 20
 
 

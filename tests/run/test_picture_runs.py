@@ -134,7 +134,9 @@ def test_pictures_take_the_size_of_their_model(tmp_path: Path, places: dict[str,
         made = build(config)
         assert made.dataset.shape == (3, side, side)
         assert made.dataset.pairs(0).ends.shape == (1, 2, 3, side, side)
-    config, _ = compose(["dataset=image_pairs", "dataset.size=null", *pictures])
+    config, _ = compose(
+        ["dataset=image_pairs", "dataset.size=null", "score=digits_unet", *pictures]
+    )
     with pytest.raises(ConfigError, match=r"dataset\.size = None .*text-to-image"):
         build(config)
 
