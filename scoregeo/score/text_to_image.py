@@ -8,7 +8,7 @@ from dataclasses import field as default
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
@@ -197,15 +197,18 @@ def text_model(
         config=config,
     )
     height, width = dataset.sized(loaded.image_size).shape[1:]
-    return model_at(
-        loaded,
-        (height, width),
-        sigma,
-        timestep,
-        guidance=guidance,
-        negative_prompt=negative_prompt,
-        chunk=chunk,
-    )
+    try:
+        return model_at(
+            loaded,
+            (height, width),
+            sigma,
+            timestep,
+            guidance=guidance,
+            negative_prompt=negative_prompt,
+            chunk=chunk,
+        )
+    except DataError as error:
+        raise DataError(f"dataset.size = [{height}, {width}] is not allowed: {error}") from error
 
 
 def model_at(
