@@ -50,8 +50,8 @@ def keyframes(
     prompt_b = prompt_a if prompt_b is None else prompt_b
     found = [_keyframe(image_a, prompt_a, "image_a", "prompt_a")]
     for number, one in enumerate(via):
-        pair = one if isinstance(one, tuple) and len(one) == 2 else (one, prompt_a)
-        found.append(_keyframe(*pair, f"via[{number}]", f"via[{number}]"))
+        picture, prompt = one if isinstance(one, tuple) and len(one) == 2 else (one, prompt_a)
+        found.append(_keyframe(picture, prompt, f"via[{number}]", f"via[{number}]"))
     found.append(_keyframe(image_b, prompt_b, "image_b", "prompt_b"))
     return found
 

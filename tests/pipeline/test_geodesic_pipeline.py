@@ -45,7 +45,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def one(pipe: GeodesicPipeline, pictures: list[str]) -> GeodesicOutput:
-    return pipe(*pictures[:2], "cat", "dog", output_type="pt", **FEW)
+    return pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="pt", **FEW)
 
 
 def test_paths_and_frames_are_those_of_the_run(
@@ -85,7 +85,9 @@ def test_a_loaded_pipeline_gives_the_same(
     folder: Path, pictures: list[str], one: GeodesicOutput
 ) -> None:
     loaded = diffusers_pipeline(folder)
-    again = GeodesicPipeline.from_pipe(loaded)(*pictures[:2], "cat", "dog", output_type="pt", **FEW)
+    again = GeodesicPipeline.from_pipe(loaded)(
+        pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="pt", **FEW
+    )
     assert torch.allclose(again.points, one.points, atol=1e-5)
     assert torch.allclose(again.frames, one.frames, atol=1e-4)
     loaded.unet = None
@@ -115,8 +117,8 @@ def test_keyframes_are_joined_and_a_loop_returns(
 def test_output_types_hold_the_same_frames_and_make_a_gif(
     pipe: GeodesicPipeline, pictures: list[str], one: GeodesicOutput, tmp_path: Path
 ) -> None:
-    images = pipe(*pictures[:2], "cat", "dog", **FEW)
-    array = pipe(*pictures[:2], "cat", "dog", output_type="np", **FEW)
+    images = pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", **FEW)
+    array = pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="np", **FEW)
     assert array.frames.shape == (5, IMAGE, IMAGE, 3) and array.frames.dtype == np.float32
     for number, picture in enumerate(images.frames):
         assert picture.size == (IMAGE, IMAGE)
@@ -159,7 +161,14 @@ def test_the_callback_sees_ends_steps_and_frames(
         assert who is pipe
         seen.append((step, sigma, values))
 
-    found = pipe(*pictures[:2], "cat", "dog", callback_on_step_end=on_step, **FEW)
+    found = pipe(
+        pictures[0],
+        pictures[1],
+        prompt_a="cat",
+        prompt_b="dog",
+        callback_on_step_end=on_step,
+        **FEW,
+    )
     stages = [values["stage"] for _, _, values in seen]
     assert stages[0] == "ends" and stages[-1] == "frames" and set(stages[1:-1]) == {"solve"}
     first, last = seen[0][2]["frames"]
@@ -193,18 +202,19 @@ def test_metrics_solvers_and_starts(pipe: GeodesicPipeline, pictures: list[str])
     from scoregeo.metric import SteinMetric
 
     few: dict[str, Any] = {**FEW, "num_frames": 3, "num_inference_steps": 1}
-    plain = pipe(*pictures[:2], **few)
-    same = pipe(*pictures[:2], metric=lambda field: SteinMetric(field, 10.0), **few)
+    plain = pipe(pictures[0], pictures[1], **few)
+    same = pipe(pictures[0], pictures[1], metric=lambda field: SteinMetric(field, 10.0), **few)
     assert torch.equal(plain.points, same.points)
     # Straight in the flat metric.
-    flat = pipe(*pictures[:2], metric="euclidean", **few).points
+    flat = pipe(pictures[0], pictures[1], metric="euclidean", **few).points
     assert torch.allclose(flat[1], (flat[0] + flat[2]) / 2, atol=1e-4)
-    for settings in (
+    others: list[dict[str, Any]] = [
         {"metric": PullbackMetric, "solver": LBFGS(max_iterations=1)},
         {"metric": "conformal", "solver": Adam(iterations=1)},
         {"initializer": "slerp"},
-    ):
-        found = pipe(*pictures[:2], **settings, **few)  # type: ignore[arg-type]
+    ]
+    for settings in others:
+        found = pipe(pictures[0], pictures[1], **settings, **few)
         assert found.points.shape == plain.points.shape and len(found.status) == 1
 
 
