@@ -22,6 +22,21 @@ from tests.solver.mixtures import FINE, Landscape, landscape, reference
 RULE = Quadrature("trapezoid", FINE)
 POINTS = 32
 HARD = 7  # one start: 1.19 times the best energy
+# What `reference` gives of the landscapes below, in a minute; the tests compute HARD's anew.
+BEST = {
+    1: 205042.4,
+    3: 3860.004,
+    5: 1473814,
+    7: 25988.76,
+    9: 315.2241,
+    11: 12.19894,
+    13: 82087.77,
+    15: 194.4988,
+    17: 254261.6,
+    19: 28708.27,
+    21: 551515.4,
+    23: 106238.1,
+}
 STARTS = {
     "lerp": LerpInitializer(),
     "modes": ModesInitializer(),
@@ -56,7 +71,7 @@ def ratio(number: int) -> float:
     energy = float(metric_of(case).energy(found.path, RULE))
     straight = float(metric_of(case).energy(linear(case.ends[None], POINTS), RULE))
     assert energy <= straight
-    return energy / reference(case, POINTS)[0]
+    return energy / BEST[number]
 
 
 def test_the_reference_is_measured_as_the_metric_is() -> None:
@@ -71,10 +86,12 @@ def test_the_reference_is_measured_as_the_metric_is() -> None:
 
 @pytest.mark.slow
 def test_several_starts_where_one_fails() -> None:
-    assert ratio(HARD) < 1.01
     case = landscape(HARD)
+    least, _ = reference(case, POINTS)
+    assert BEST[HARD] == pytest.approx(least, rel=1e-3)
+    assert ratio(HARD) < 1.01
     one = scoregeo.geodesic(case.score, *case.ends, case.sigma, lam=case.lam, num_points=POINTS)
-    assert float(metric_of(case).energy(one.path, RULE)) > 1.05 * reference(case, POINTS)[0]
+    assert float(metric_of(case).energy(one.path, RULE)) > 1.05 * least
 
 
 @pytest.mark.slow
