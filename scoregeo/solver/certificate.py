@@ -15,6 +15,11 @@ REFINEMENT = 4  # parts of the finer quadrature in each part of the solver's own
 # is far below
 LEAP = 1.2
 RESOLVED = 1.05  # and up to which it may be called converged
+# What a user does about a rule that is too coarse
+ADVICE = (
+    "take solver=gauss_newton with solver.refinement=adaptive, or raise solver.subnodes or"
+    " solver.num_points"
+)
 
 
 @dataclass(frozen=True)
@@ -60,5 +65,5 @@ def tunnelling_reason(own: float, certified: float) -> str:
     return (
         f"tunnels: its energy is {own:.4g} on the solver's quadrature and {certified:.4g} on one"
         f" {REFINEMENT} times finer, so some segment crosses a valley of the density at no"
-        " cost; raise solver.subnodes or solver.num_points."
+        f" cost; {ADVICE}."
     )

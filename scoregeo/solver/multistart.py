@@ -11,8 +11,9 @@ from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import FAILED, STALLED, AbstractSolver, Solution, Step
-from scoregeo.solver.certificate import energy_on
+from scoregeo.solver.certificate import LEAP, energy_on
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.verdict import verified
 
 # On which all starts, and the paths that come of them, are certified alike
 RULE = Quadrature("trapezoid", 16)
@@ -33,6 +34,7 @@ def solve_multistart(
 
     Returns the solution of the pairs, and which start each kept, [pairs] int64. No path costs more
     than its start: where the solver's does, it is replaced by the start, and the pair is `stalled`.
+    A status is what the solver's own certificate and `RULE` both bear out.
     A start that is not finite, or along which the score is not, is left out.
 
     `finish`: a solver, of as many points, that solves on from each pair's best two: in a landscape
@@ -97,7 +99,30 @@ def solve_multistart(
         certificate_evaluations=(certificates + spent.view(pairs, count)).sum(1),
         history=tuple(step_at(step, kept) for step in solution.history),
     )
-    return found, kept
+    return _borne_out(found), kept
+
+
+def _borne_out(found: Solution) -> Solution:
+    """The solution with the statuses that its certified energy on `RULE` bears out, too: the
+    solver that ended a path has judged it on its own certificate's rule alone.
+    """
+    tunnelled = found.certified_energy > LEAP * found.energy
+    status, reason = list(found.status), list(found.reason)
+    for pair, fresh in enumerate((tunnelled & ~found.tunnelled).tolist()):
+        status[pair], why = verified(
+            status[pair],
+            float(found.energy[pair]),
+            float(found.certified_energy[pair]),
+            float(found.stationarity[pair]),
+            fresh,
+        )
+        reason[pair] = "; ".join(part for part in (reason[pair], why) if part)
+    return replace(
+        found,
+        status=tuple(status),
+        reason=tuple(reason),
+        tunnelled=found.tunnelled | tunnelled,
+    )
 
 
 def _finished(

@@ -1,6 +1,7 @@
 """Multi-start: each pair keeps the better of two known ways, at the cost of both."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.initializer.several import SeveralInitializer, parts
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.base import STALLED, Solution, Step
+from scoregeo.solver.base import CONVERGED, STALLED, UNRESOLVED, Solution, Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.multistart import RULE, solve_multistart
 from tests.initializer.cases import (
@@ -137,3 +138,32 @@ def test_a_start_that_is_not_finite_does_not_lose_the_others() -> None:
     both[1, 1, 3] = torch.nan
     with pytest.raises(ScoreError, match=r"pair 1 has no start, of 2, along which"):
         solve_multistart(GaussNewton(17), metric, both)
+
+
+class Believing:
+    """A solver that takes every path for converged, at the energies of its own coarse rule."""
+
+    def solve(self, metric: SteinMetric, start: torch.Tensor, on_step: object = None) -> Solution:
+        found = GaussNewton(9).solve(metric, start)
+        own = metric.energy(found.path, Quadrature())
+        return replace(
+            found,
+            status=(CONVERGED,) * len(start),
+            reason=("",) * len(start),
+            stationarity=torch.zeros(len(start)),
+            certified_energy=own,
+            tunnelled=torch.zeros(len(start), dtype=torch.bool),
+        )
+
+
+def test_a_status_is_judged_on_the_common_rule_too() -> None:
+    metric, _ = counted_gap_metric()
+    both = starts(torch.cat([along_ends(), across_ends()]), 9)
+    found, _ = solve_multistart(Believing(), metric, both)  # type: ignore[arg-type]
+    fine = metric.energy(found.path, RULE)
+    torch.testing.assert_close(found.certified_energy, fine)
+    borne_out = fine <= 1.05 * found.energy
+    assert [status == CONVERGED for status in found.status] == borne_out.tolist()
+    assert torch.equal(found.tunnelled, fine > 1.2 * found.energy)
+    assert not borne_out.all() and UNRESOLVED in found.status
+    assert all(bool(why) != bool(fits) for why, fits in zip(found.reason, borne_out, strict=True))

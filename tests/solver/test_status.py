@@ -126,4 +126,5 @@ def test_only_converged_is_taken_back() -> None:
     assert verified(CONVERGED, 1.0, 1.0, 2.0, False)[0] == STALLED
     assert verified(CONVERGED, 1.0, 1.0, float("nan"), False)[0] == STALLED
     assert verified(STALLED, 1.0, 9.0, 2.0, True)[0] == STALLED
-    assert "tunnels" in verified(STALLED, 1.0, 9.0, 2.0, True)[1]
+    said = verified(STALLED, 1.0, 9.0, 2.0, True)[1]
+    assert "tunnels" in said and "solver.refinement=adaptive" in said
