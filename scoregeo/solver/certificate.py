@@ -33,6 +33,11 @@ class Certificate:
     tunnelled: torch.Tensor
 
 
+def finer_than(rule: Quadrature) -> Quadrature:
+    """The certificate's quadrature."""
+    return Quadrature("trapezoid", REFINEMENT * rule.subnodes)
+
+
 @torch.no_grad()
 def certify(
     metric: AbstractMetric, path: torch.Tensor, own_energy: torch.Tensor, rule: Quadrature
@@ -43,7 +48,7 @@ def certify(
     Two neighbouring points on both sides of a valley of the density have the same log p: a coarse
     rule charges nothing for the jump between them, a finer one the way down and up. Costs
     `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair."""
-    finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
+    finer = finer_than(rule)
     energy = torch.cat([energy_on(metric, one, finer) for one in path.split(1)]).cpu()
     spent = metric.evaluations(path.shape[1], finer)
     return Certificate(energy, spent, energy > LEAP * own_energy.cpu())

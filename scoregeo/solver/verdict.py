@@ -38,6 +38,10 @@ def verified(
     return status, why
 
 
+NO_GRADIENT = (
+    "the score is no gradient field: with its Jacobian the energy's gradient is not small ({:.2g});"
+    " take solver.differentiate_score=true"
+)
 SADDLE = "a saddle: the path is the straight line, and bending it lowers the energy"
 
 
