@@ -5,6 +5,7 @@ from .density_geodesic import DensityGeodesic as DensityGeodesic
 from .geodesic import MetricGeodesic as MetricGeodesic
 from .graph_euclidean import GraphEuclidean as GraphEuclidean
 from .lerp import Lerp as Lerp
+from .linear_combination import LinearCombination as LinearCombination
 from .nao import Nao as Nao
 from .noise_diffusion import NoiseDiffusion as NoiseDiffusion
 from .slerp import Slerp as Slerp

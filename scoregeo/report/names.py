@@ -25,6 +25,7 @@ _METHODS = {
     "graph_euclidean": "Euclidean graph, no score",
     "graph_power": "Euclidean graph, 4th powers, no score",
     "nao": "NAO",
+    "linear_combination": "Linear combination of latents",
     "noise_diffusion": "NoiseDiffusion",
     "density_geodesic": "Density geodesic",
     "pullback": "Geodesic (pullback)",

@@ -10,6 +10,7 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.baseline.base import AbstractBaseline, Ends
 from scoregeo.baseline.density_geodesic import DensityGeodesic
+from scoregeo.baseline.linear_combination import LinearCombination
 from scoregeo.baseline.nao import Nao
 from scoregeo.baseline.noise_diffusion import NoiseDiffusion
 from tests.baseline.cases import count, draws, pictures
@@ -17,6 +18,7 @@ from tests.baseline.cases import count, draws, pictures
 RIVALS: dict[str, AbstractBaseline] = {
     "nao": Nao(max_iterations=20, jitter=0.0),
     "noise_diffusion": NoiseDiffusion(),
+    "linear_combination": LinearCombination(),
     "density_geodesic": DensityGeodesic(alpha=0.3, levels=2, iterations=20),
 }
 each = pytest.mark.parametrize("name", RIVALS)
