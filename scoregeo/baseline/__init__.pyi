@@ -9,3 +9,4 @@ from .linear_combination import LinearCombination as LinearCombination
 from .nao import Nao as Nao
 from .noise_diffusion import NoiseDiffusion as NoiseDiffusion
 from .slerp import Slerp as Slerp
+from .spacetime import Spacetime as Spacetime

@@ -28,6 +28,7 @@ _METHODS = {
     "linear_combination": "Linear combination of latents",
     "noise_diffusion": "NoiseDiffusion",
     "density_geodesic": "Density geodesic",
+    "spacetime": "Spacetime geodesic",
     "pullback": "Geodesic (pullback)",
     "conformal": "Geodesic (conformal)",
     "paper": "Paper's extrapolation",
