@@ -15,7 +15,6 @@ import math
 
 import torch
 
-from scoregeo.metric.cost import BACKWARD
 from scoregeo.score.base import AbstractScore
 
 # A point of spacetime is [.., D + 1]: x, flat, and lam last. So are eta and mu.
@@ -48,27 +47,33 @@ def expectation(
     """`mu` at `point` [points, D + 1], float64, same shape.
 
     The divergence is the mean of `v . J v` over `probes` [count, D]: the unit vectors times sqrt(D)
-    give it exactly, random signs an unbiased estimate (Hutchinson 1990). `dtype`: in which the
-    score is asked. Every point has a noise level of its own, so each is a call of its own; 3 count
-    score evaluations a point (`evaluations`).
+    give it exactly, random signs an unbiased estimate (Hutchinson 1990). J v is a central
+    difference of the score, over `step_size(dtype)` of sigma in each coordinate, and the score is
+    the mean of its values there: both are off by the square of that. `dtype`: in which the score is
+    asked. Every point has a noise level of its own, so each is a call of its own; 2 `count` score
+    evaluations a point (`evaluations`).
     """
     found = torch.empty_like(point)
     for row, one in enumerate(point):
         sigma = float((-0.5 * one[-1]).exp())
-        x = one[:-1].expand(len(probes), -1)
-        value, product = score.vjp(
-            x.to(dtype).view(-1, *score.shape), probes.to(dtype).view(-1, *score.shape), sigma
-        )
-        mean = one[:-1] + sigma**2 * value[0].double().flatten()
-        trace = (probes * product.double().flatten(1)).sum(1).mean()
-        divergence = len(mean) + sigma**2 * trace
+        x, away = one[:-1], step_size(dtype) * sigma * probes
+        asked = torch.cat([x + away, x - away]).to(dtype).view(-1, *score.shape)
+        forth, back = score.score(asked, sigma).double().flatten(1).chunk(2)
+        mean = x + sigma**2 * (forth + back).mean(0) / 2
+        trace = (probes * (forth - back)).sum(1).mean() / (2 * step_size(dtype) * sigma)
+        divergence = len(x) + sigma**2 * trace
         found[row, :-1], found[row, -1] = mean, mean.square().sum() + sigma**2 * divergence
     return found
 
 
+def step_size(dtype: torch.dtype) -> float:
+    """Of central differences, in units in which a posterior changes by about one."""
+    return 1e-3 if dtype == torch.float64 else 1e-2
+
+
 def evaluations(count: int) -> int:
     """Score evaluations of `expectation` a point, with so many probes."""
-    return (1 + BACKWARD) * count
+    return 2 * count
 
 
 def axes(size: int) -> torch.Tensor:
@@ -89,26 +94,36 @@ def path_energy(eta: torch.Tensor, mu: torch.Tensor) -> torch.Tensor:
 
 
 def energy_gradient(
-    score: AbstractScore, path: torch.Tensor, probes: torch.Tensor, dtype: torch.dtype
+    score: AbstractScore,
+    path: torch.Tensor,
+    probes: torch.Tensor,
+    dtype: torch.dtype,
+    clip: bool = False,
 ) -> tuple[float, torch.Tensor]:
     """The energy of one path [points, D + 1] of spacetime, and its gradient in the inner points.
 
-    [points - 2, D + 1] float64; exact up to the square of the step of one central difference
-    (`Spacetime`). `3 points - 4` values of mu.
+    [points - 2, D + 1] float64. In eta it is
+
+        (n/2) ( w^mu_i + G_i w_i ),   w_i = 2 eta_i - eta_{i-1} - eta_{i+1},  w^mu likewise,
+
+    with `G = d mu / d eta`, the metric, which is symmetric where the score is a true one; G w is a
+    central difference of mu along w. So no derivative of the score is asked for but the
+    divergence, and none in sigma. `clip`: leave negative products `d eta_a d mu_a` of a coordinate
+    a out of energy and gradient. `3 points - 4` values of mu.
     """
     eta, mu = natural(path), expectation(score, path, probes, dtype)
-    n = len(path) - 1
-    turn = 2 * eta[1:-1] - eta[:-2] - eta[2:]
-    inner = path[1:-1]
-    way = natural_inverse(inner, turn)
+    n, inner = len(path) - 1, path[1:-1]
+    steps, changes = eta.diff(dim=0), mu.diff(dim=0)
+    if clip:
+        kept = steps * changes > 0
+        steps, changes = steps * kept, changes * kept
+    way = natural_inverse(inner, steps[:-1] - steps[1:])
     sigma = (-0.5 * inner[:, -1:]).exp()
-    # In units in which the posterior changes by about one: sigma for x, one for lam
     size = torch.maximum(way[:, :-1].norm(dim=1, keepdim=True) / sigma, way[:, -1:].abs())
-    step = (1e-3 if dtype == torch.float64 else 1e-2) / size.clamp_min(1e-30)
+    step = step_size(dtype) / size.clamp_min(1e-30)
     forth, back = (expectation(score, inner + sign * step * way, probes, dtype) for sign in (1, -1))
-    along = (forth - back) / (2 * step)
-    slope = 0.5 * n * (2 * mu[1:-1] - mu[:-2] - mu[2:] + along)
-    return float(path_energy(eta[None], mu[None])), natural_pullback(inner, slope)
+    slope = 0.5 * n * (changes[:-1] - changes[1:] + (forth - back) / (2 * step))
+    return 0.5 * n * float((steps * changes).sum()), natural_pullback(inner, slope)
 
 
 def start_path(ends: torch.Tensor, sigma: float, u: torch.Tensor) -> torch.Tensor:

@@ -50,17 +50,20 @@ class Spacetime(AbstractBaseline):
     image_experiments/geodesic.py): 8 nodes, Adam at 0.1, 350 iterations on 16 points and 250 on
     64, one random probe of the divergence. It takes the ends up the ODE to a low noise level in 32
     steps, to 1/e for latents of deviation 0.5 (`sigma_min`). What differs, and is ours:
-    - the gradient asks for no second derivative of the score, and none in sigma. In eta it is
-      `(n/2) (w^mu_i + G_i w_i)` with `w_i = 2 eta_i - eta_{i-1} - eta_{i+1}`, w^mu likewise and
-      `G = d mu / d eta`, the metric, which is symmetric; G w is a central difference of mu along w.
+    - the gradient asks for no second derivative of the score, and none in sigma
+      (`posterior.energy_gradient`); the released one goes backwards through the divergence.
     - probes are drawn for each iteration as released, but shared by the points of a path: the
       estimate is unbiased either way, and neighbours' errors cancel.
-    - the start is the geodesic for a flat prior (`start_path`); the released one is the straight
-      line at one noise level ("line").
-    - Adam without weight decay; no negative part of a step's energy is cut off: the two parts of
-      `d eta . d mu`, of x and of sigma, need not be positive, only their sum is.
+    - the start is the geodesic for a flat prior (`posterior.start_path`); the released one is the
+      straight line at one noise level ("line").
+    - Adam without weight decay, and a spline that is natural at its ends.
 
-    Cost, beside the ends': for an iteration on m points `3 m - 4` values of mu, 3 evaluations a
+    `clip`, as released, leaves the negative products `d eta_a d mu_a` of single coordinates out.
+    For a true score only their sum over a step is known to be positive, so that is no longer the
+    Fisher-Rao energy; of a learned score even the sum may be negative, and descent without `clip`
+    may then lead to energies below 0, away from the data.
+
+    Cost, beside the ends': for an iteration on m points `3 m - 4` values of mu, 2 evaluations a
     probe each; then one a frame ("mean"), or `decode_steps`.
     With a text-to-image model the prompts are those of the chord at the run's noise level.
 
@@ -69,6 +72,7 @@ class Spacetime(AbstractBaseline):
         stages: points and iterations of each stage, both at least 3 and 1.
         nodes: of the spline, its ends counted, at least 3. learning_rate: Adam's, above 0.
         probes: random directions of the divergence, at least 1; None: every axis, exact.
+        clip: true for learned scores, false for the energy itself.
         tolerance: a pair is done when its energy fell by less than this share in 20 iterations of
             the last stage; at least 0; 0 never stops early.
         encode_steps: of the ODE to `sigma_min`. decode: "mean" or "flow". decode_steps: of the
@@ -81,6 +85,7 @@ class Spacetime(AbstractBaseline):
     nodes: int = 8
     learning_rate: float = 0.1
     probes: int | None = 1
+    clip: bool = True
     tolerance: float = 1e-3
     encode_steps: int = 32
     decode: str = MEAN
@@ -98,6 +103,7 @@ class Spacetime(AbstractBaseline):
         check_number(f"{key}.learning_rate", self.learning_rate, above=0.0)
         if self.probes is not None:
             check_number(f"{key}.probes", self.probes, at_least=1, integer=True)
+        check_choice(f"{key}.clip", self.clip, (True, False))
         check_number(f"{key}.tolerance", self.tolerance, at_least=0.0)
         check_number(f"{key}.encode_steps", self.encode_steps, at_least=1, integer=True)
         check_number(f"{key}.decode_steps", self.decode_steps, at_least=1, integer=True)
@@ -168,7 +174,9 @@ class _Descent:
             for _ in range(iterations):
                 probes = self._probes(pair)
                 path, matrix = self.points(pair, count)
-                energy, slope = energy_gradient(self.score, path, probes, self.dtype)
+                energy, slope = energy_gradient(
+                    self.score, path, probes, self.dtype, self.method.clip
+                )
                 past.append(energy)
                 moved.grad = matrix[1:-1, 1:-1].T @ slope
                 adam.step()
