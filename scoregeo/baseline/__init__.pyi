@@ -1,6 +1,7 @@
 from .base import AbstractBaseline as AbstractBaseline
 from .base import BaselinePath as BaselinePath
 from .base import Ends as Ends
+from .data_geodesic import DataGeodesic as DataGeodesic
 from .density_geodesic import DensityGeodesic as DensityGeodesic
 from .geodesic import MetricGeodesic as MetricGeodesic
 from .graph_euclidean import GraphEuclidean as GraphEuclidean
