@@ -141,10 +141,10 @@ def test_a_geodesic_of_one_dimension_has_the_energy_of_its_length(
     assert found.status == ("converged",) and int(found.score_evaluations.sum()) == 0
     fine = metric.measure(found.path, Quadrature("simpson", 4))
     # GEORCE minimises the left-point rule, of order 1 in the segments' length
-    near = 1e-2 if solver is Georce else 5e-3
-    assert float(fine.energy) == pytest.approx(length**2 / 2, rel=near)
+    near = 4 if solver is Georce else 1
+    assert float(fine.energy) == pytest.approx(length**2 / 2, rel=5e-3 * near)
     middle = float(found.path[0, 24, 0])
-    assert quad(speed, -1, middle, limit=200)[0] == pytest.approx(length / 2, rel=2e-2)
+    assert quad(speed, -1, middle, limit=200)[0] == pytest.approx(length / 2, rel=2e-2 * near)
 
 
 def test_the_row_bends_towards_the_data_and_asks_no_score() -> None:
