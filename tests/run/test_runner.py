@@ -25,6 +25,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation"))
 PICTURED = ["morph", "stable_diffusion", "stable_diffusion_twenty"]  # in test_picture_runs.py
+# in test_paper_protocol.py
+PROTOCOL = sorted(name for name in TINY if name.startswith("paper_"))
 OWN_RUNNER = ["properties", "score_direction"]  # in tests/experiments
 
 
@@ -120,7 +122,9 @@ def test_extrapolation_runs_end_to_end(experiment: str, tmp_path: Path, model: P
         assert "figures/paths.png" in pictures
 
 
-@pytest.mark.parametrize("experiment", sorted(set(TINY) - {*CONTINUING, *PICTURED, *OWN_RUNNER}))
+@pytest.mark.parametrize(
+    "experiment", sorted(set(TINY) - {*CONTINUING, *PICTURED, *PROTOCOL, *OWN_RUNNER})
+)
 def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path) -> None:
     folder, reason = run_here(tiny(experiment, model), tmp_path)
     assert reason is None
