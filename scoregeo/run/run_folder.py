@@ -39,6 +39,7 @@ _OURS = (
     *("methods", "paths", "frames", "figures", KEPT),
     *("results.jsonl", "summary.json", "table.md", "report.html"),
     *("events.jsonl", "wandb.json", "error.txt"),
+    *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
 )
 
 
