@@ -11,6 +11,7 @@ import yaml
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
+from scoregeo._utils.yaml_text import read_yaml
 
 SWEEP, JOB = "sweep.json", "job.json"
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
@@ -104,7 +105,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         return None
 

@@ -14,6 +14,7 @@ import yaml
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
 from scoregeo._utils.results import check_format
+from scoregeo._utils.yaml_text import read_yaml
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.page_settings import PageSettings, read_settings
 
@@ -96,7 +97,7 @@ def unfinished() -> str:
 def _config(folder: Path) -> Mapping[str, Any]:
     """The run's configuration; empty where it cannot be read."""
     try:
-        found = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        found = read_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}

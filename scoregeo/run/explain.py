@@ -83,7 +83,7 @@ def explain(error: Exception, configs: Path) -> str:
 
 def known_keys(configs: Path) -> list[str]:
     """Every dotted key of every option, and every group."""
-    import yaml
+    from scoregeo._utils.yaml_text import read_yaml
 
     keys = set(_scalars())
     for path in sorted(configs.rglob("*.yaml")):
@@ -91,7 +91,7 @@ def known_keys(configs: Path) -> list[str]:
         if not group or group.split("/")[0] in _NOT_KEYS:
             continue
         keys.add(group)
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = read_yaml(path.read_text(encoding="utf-8")) or {}
         content.pop("defaults", None)  # the option that this one is made of; no setting
         keys |= {f"{group}.{key}" for key in _dotted(content)}
     return sorted(key for key in keys if "_target_" not in key and "_convert_" not in key)

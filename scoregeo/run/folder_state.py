@@ -12,6 +12,7 @@ from scoregeo._utils.configuration import identity
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import load_tensors, read_json
 from scoregeo._utils.results import FORMAT, check_format
+from scoregeo._utils.yaml_text import read_yaml, yaml_text
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 # What lies there has another format, or was computed with other weights: computed anew
@@ -36,7 +37,7 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
     """
     try:
         manifest = read_json(path / "manifest.json")
-        found = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        found = read_yaml((path / "config.yaml").read_text(encoding="utf-8"))
     except (DataError, OSError, yaml.YAMLError):
         return None
     if (
@@ -51,7 +52,7 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
 
 def as_yaml(config: Any) -> Any:
     """As read back from YAML: tuples are lists."""
-    return yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False))
+    return read_yaml(yaml_text(json.loads(json.dumps(config))))
 
 
 def remove_empty(folder: Path) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-import yaml
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +22,7 @@ from scoregeo._utils.errors import ConfigError, ScoregeoError
 from scoregeo._utils.files import write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.part import part_of
+from scoregeo._utils.yaml_text import read_yaml
 from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.launchers import check_launcher
 from scoregeo.run.points import expand
@@ -177,7 +177,7 @@ class Sweep:
             if whole.status != DONE or not first.is_file():
                 # A shard is missing; or the run was done before, and none had anything to do
                 continue
-            config = yaml.safe_load(first.read_text(encoding="utf-8")) | {"shard": None}
+            config = read_yaml(first.read_text(encoding="utf-8")) | {"shard": None}
             command = [*typed_flags(sys.argv[1:]), *whole.overrides]
             reason = execute(config, whole.run, command, self.folder.name)
             if reason is not None:

@@ -40,6 +40,7 @@ class StableDiffusionScore(AbstractGuidedScore):
     negative: torch.Tensor | None = None
     guidance: float = 1.0
     chunk: int = 8
+    learned = True
 
     def __post_init__(self) -> None:
         check_prediction(self.prediction)

@@ -92,6 +92,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_morph_needs_two_pictures() -> None:
-    assert command("morph", "a.png") == 2
+    assert "1 pictures (a.png) are not allowed" in str(command("morph", "a.png"))
     assert "'reprot' is not a command" in str(command("reprot", "x"))
     assert "a.png" in str(command("morph", "a.png", "b.png", "score=emoji_sd", "dataset.size=64"))
