@@ -15,7 +15,7 @@ def test_two_pictures_make_a_gif(name: str, tmp_path: Path) -> None:
     pipe = GeodesicPipeline.from_pipe(tiny_pipeline(name))
     size = side(name)
     a, b = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    few = {"num_frames": 3, "num_inference_steps": 2, "painting_steps": 2}
+    few = {"num_frames": 3, "num_inference_steps": 2, "painting_steps": 2, "size": size}
     morph = pipe(a, b, "cat", "dog", **few)  # type: ignore[arg-type]
     with Image.open(morph.save_gif(tmp_path / "morph.gif")) as gif:
         assert getattr(gif, "n_frames", 1) == 4
