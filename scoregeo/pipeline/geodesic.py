@@ -55,8 +55,8 @@ class GeodesicPipeline:
         chunk: int = 8,
         **options: Any,
     ) -> "GeodesicPipeline":
-        """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that ships
-        with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`, `embeddings`,
+        """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that
+        ships with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`, `embeddings`,
         `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises DataError for a model
         that cannot be loaded, and names the families that can.
         """
