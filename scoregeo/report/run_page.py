@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from scoregeo._utils.configuration import identity
-from scoregeo._utils.files import write_text, write_whole
+from scoregeo._utils.files import read_yaml, write_text, write_whole
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
@@ -100,7 +100,7 @@ def result_page(name: str, settings: PageSettings, run: Path, command: str, resu
         sheets=tuple(sheets),
         configuration=CONFIG,
     )
-    config = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    config = read_yaml(run / CONFIG)
     write_text(folder / CONFIG, yaml.safe_dump(identity(config), sort_keys=False))
     write_page(page, folder)
     return page
