@@ -49,11 +49,17 @@ class AbstractScore(ABC):
         """
 
     def score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """The score at `x` [batch, *shape] and one noise level, of the same shape. Costs `batch`
-        score evaluations.
+        """The score at `x` [batch, *shape] and one noise level, of the same shape, dtype and
+        device. Costs `batch` score evaluations.
 
-        Raises ScoreError, naming the first bad point and sigma, where the result is not finite, is
-        no tensor, or has a wrong shape."""
+        A score that computes in another precision or on another device is converted. Raises
+        ScoreError where `x` is not of floating point, and, naming the first bad point and sigma,
+        where the result is not finite, is no tensor of real floating-point numbers, or has a wrong
+        shape."""
+        if not x.is_floating_point():
+            raise ScoreError(
+                f"points are of {x.dtype}: they must be of floating point, as points.double() is."
+            )
         if tuple(x.shape[1:]) != self.shape:
             raise ScoreError(
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
@@ -69,8 +75,13 @@ class AbstractScore(ABC):
                 f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
                 f" {tuple(x.shape)}."
             )
+        if not value.is_floating_point():
+            raise ScoreError(
+                f"the score at sigma {sigma:g} is of {value.dtype}: it must be of real"
+                " floating-point numbers."
+            )
         self._check_finite(value.detach(), x, sigma, "the score")
-        return value
+        return value.to(x)
 
     def jvp(
         self, x: torch.Tensor, v: torch.Tensor, sigma: float
