@@ -23,6 +23,8 @@ Geometry      `geodesic`, `distance`, `distance_matrix`, `exponential`, `logarit
               `parallel_transport`, `extrapolate`, `frechet_mean`, `sectional_curvature`,
               `intrinsic_dimension`.
 Paths         `linear`, `spherical`.
+Pictures      `GeodesicPipeline`: pictures or prompts in, the frames of a morph out
+              (`GeodesicOutput`).
 Memory        `memory_limit`: pairs that do not fit are solved one batch after another.
 Errors        `ScoregeoError`, of which `ConfigError`, `DataError` and `ScoreError` are.
 

@@ -7,6 +7,7 @@ from . import initializer as initializer
 from . import inversion as inversion
 from . import metric as metric
 from . import path as path
+from . import pipeline as pipeline
 from . import score as score
 from . import solver as solver
 from . import tracker as tracker
@@ -32,6 +33,8 @@ from .metric.pullback import PullbackMetric as PullbackMetric
 from .metric.stein import SteinMetric as SteinMetric
 from .path.interpolation import linear as linear
 from .path.interpolation import spherical as spherical
+from .pipeline.geodesic import GeodesicPipeline as GeodesicPipeline
+from .pipeline.output import GeodesicOutput as GeodesicOutput
 from .score.base import AbstractScore as AbstractScore
 from .score.diffusers_unet import load_unet_score as load_unet_score
 from .score.empirical import EmpiricalScore as EmpiricalScore

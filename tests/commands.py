@@ -70,6 +70,23 @@ EMOJI = (
     "evaluation.kid_subset_size=4",
     "evaluation.kid_subsets=4",
 )
+PROTOCOL = (  # of the experiments paper_*
+    "solver.iterations=2",
+    "rivals.gauss_newton.max_iterations=2",
+    "inversion.decode_steps=2",
+    "baseline.spacetime_short.stages=[[4,2]]",
+    "baseline.spacetime_short.encode_steps=2",
+)
+PAPER_SPHERE = (
+    *QUICK,
+    *PROTOCOL,
+    "dataset.num_pairs=2",
+    "solver.num_points=8",
+    "score.steps=4",
+    "baseline.land.num_references=20",
+    "baseline.land.solver.max_iterations=2",
+)
+RBF = ("baseline.rbf.num_references=20", "baseline.rbf.solver.max_iterations=2")
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -85,6 +102,20 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist_empirical_hundred": (*DIGITS, *GRAPH),
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
     "rotated_mnist_unet_ten_exact_gradient": (*DIGITS, *GRAPH, UNET),
+    "paper_sphere": PAPER_SPHERE,
+    "paper_sphere_r200": PAPER_SPHERE,
+    "paper_digits": (
+        *(o for o in DIGITS if not o.startswith("solver.max_iterations")),
+        *PROTOCOL,
+        *RBF,
+        UNET,
+    ),
+    "paper_emoji": (
+        *(o for o in PICTURES if not o.startswith("inversion")),
+        *(o for o in EMOJI if o.startswith(("dataset", "evaluation", "baseline.nao"))),
+        *PROTOCOL,
+        *RBF,
+    ),
     "properties": ("runner.size=smoke",),
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),

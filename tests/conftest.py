@@ -6,15 +6,11 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import copy
 import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.plugins.config_source import ConfigResult
 
 # geomstats chooses its backend once a process, at its first import; with the other one it makes
 # float64 torch's default type.
@@ -40,6 +36,8 @@ def default_dtype() -> Iterator[None]:
     from float32.
     """
     yield
+    import torch  # not by the process that only hands out the tests
+
     torch.set_default_dtype(torch.float32)
 
 
@@ -50,19 +48,23 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-@pytest.fixture(scope="module")
-def configs_read_once() -> Iterator[None]:
-    """For tests that compose hundreds of configurations: each file is parsed once."""
-    load, kept = FileConfigSource.load_config, dict[tuple[str, str], ConfigResult]()
+@pytest.fixture(scope="session", autouse=True)
+def options_composed_once(shared: Path) -> Iterator[None]:
+    """Tests compose hundreds of configurations, most of the same options."""
+    from tests.composing import Composer
 
-    def once(source: FileConfigSource, path: str) -> ConfigResult:
-        key = (source.path, path)
-        if key not in kept:
-            kept[key] = load(source, path)
-        return copy.deepcopy(kept[key])
-
+    folder = shared / "composed"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FileConfigSource, "load_config", once)
+        patch.setattr("hydra.compose", Composer(folder))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Files need not outlive a loss of power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
         yield
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import hydra
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -11,9 +13,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, flag_override
 
 from scoregeo._utils.configuration import config_dir
+from scoregeo.run import command
 from scoregeo.run.command import plain, register
 from scoregeo.run.points import expand
 from scoregeo.run.settings import Profile
+from tests.composing import ANEW
 
 
 def points(*overrides: str) -> list[list[str]]:
@@ -23,32 +27,46 @@ def points(*overrides: str) -> list[list[str]]:
 
 def points_in_profiles(*overrides: str) -> dict[str, list[list[str]]]:
     """Each job's overrides in each profile."""
-    found = {}
-    for name, config in _in_profiles(overrides, RunMode.MULTIRUN):
-        jobs = expand(config)
-        assert jobs is not None
-        found[name] = jobs
-    return found
+    register()
+    main = Hydra.create_main_hydra2("scoregeo", create_config_search_path(str(config_dir())))
+    try:
+        mode = RunMode.MULTIRUN
+        config = main.compose_config("config", list(overrides), mode, with_log_configuration=False)
+        found = {}
+        for name, changed in _profiles(config):
+            jobs = expand(changed)
+            assert jobs is not None
+            found[name] = jobs
+        return found
+    finally:
+        GlobalHydra.instance().clear()
 
 
 def in_profiles(*overrides: str) -> dict[str, tuple[dict[str, Any], Path]]:
     """What `compose` gives in each profile, composed once: a profile is read by interpolations
     alone.
     """
-    return {
-        name: (plain(config), Path(config.hydra.run.dir))
-        for name, config in _in_profiles(overrides, RunMode.RUN)
-    }
-
-
-def _in_profiles(overrides: tuple[str, ...], mode: RunMode) -> Iterator[tuple[str, DictConfig]]:
     register()
-    hydra = Hydra.create_main_hydra2("scoregeo", create_config_search_path(str(config_dir())))
-    try:
-        config = hydra.compose_config("config", list(overrides), mode, with_log_configuration=False)
-        for profile in Profile:
-            with flag_override(config, ["struct", "readonly"], False):
-                config.profile = profile
-            yield profile.value, config
-    finally:
-        GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        config = hydra.compose("config", list(overrides), return_hydra_config=True)
+    return {name: _with_folder(changed) for name, changed in _profiles(config)}
+
+
+def composed_anew(*overrides: str) -> tuple[dict[str, Any], Path]:
+    """What `scoregeo.run.command.compose` gives, with nothing kept from before."""
+    with patch("hydra.compose", ANEW):
+        return command.compose(overrides)
+
+
+def _with_folder(config: DictConfig) -> tuple[dict[str, Any], Path]:
+    """The plain configuration, made once: the folder's hash asks for it again."""
+    found = plain(config)
+    with patch.object(command, "plain", lambda root: found):
+        return found, Path(config.hydra.run.dir)
+
+
+def _profiles(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
+    for profile in Profile:
+        with flag_override(config, ["struct", "readonly"], False):
+            config.profile = profile
+        yield profile.value, config

@@ -40,7 +40,7 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
         "--out",
         str(tmp_path / "work"),
         "--vae-steps",
-        "5",
+        "2",
         "--vae-batch",
         "1",
     ]
@@ -53,7 +53,7 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
         scripts,
         *common,
         "--steps",
-        "5",
+        "2",
         "--batch",
         "2",
         "--export",
@@ -62,7 +62,7 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
     )
     assert (tmp_path / "work" / "vae.safetensors").stat().st_mtime_ns == first  # not trained again
     facts = read_json(model / "training.json")
-    assert facts["steps"] == 5 and facts["vae"]["steps"] == 5
+    assert facts["steps"] == 2 and facts["vae"]["steps"] == 2
     assert sum(file.stat().st_size for file in model.rglob("*")) < 32_000_000
     pipeline: Any = StableDiffusionPipeline.from_pretrained(str(model))
     assert (
@@ -78,7 +78,7 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
         card["prompts"]
     ) == 20
     text = (model / "README.md").read_text()
-    assert "Noise." in text and "--steps 5 --batch 2" in text and "None" not in text
+    assert "Noise." in text and "--steps 2 --batch 2" in text and "None" not in text
     assert all((model / f"{name}.png").is_file() for name in ("samples", "reconstructions"))
 
 

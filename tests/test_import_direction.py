@@ -21,6 +21,7 @@ LAYERS = (
     ("baseline", "extrapolation"),
     ("evaluation",),
     ("report", "tracker"),
+    ("pipeline",),
     ("run",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

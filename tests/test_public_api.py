@@ -101,6 +101,12 @@ def test_geodesic_names_what_it_cannot_take() -> None:
         scoregeo.geodesic(score, a.long(), b.long(), sigma=0.05)
     with pytest.raises(ScoreError, match="shape"):
         scoregeo.geodesic(lambda x, sigma: x[:, :1], a, b, sigma=0.05)
+    with pytest.raises(ConfigError, match=r"num_points = 30 .* solver of 9 points"):
+        scoregeo.geodesic(score, a, b, 0.05, num_points=30, solver=scoregeo.GaussNewton(9))
+    for points in (None, 9):
+        solver = scoregeo.GaussNewton(9)
+        found = scoregeo.geodesic(score, a, b, 0.05, num_points=points, solver=solver)
+        assert found.path.shape[1] == 9
 
 
 def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from scoregeo._utils.configuration import config_dir, identity
-from scoregeo.run.command import compose
-from tests.sweeps import in_profiles, points_in_profiles
+from tests.sweeps import composed_anew, in_profiles, points_in_profiles
 
-pytestmark = pytest.mark.usefixtures("configs_read_once")
 ROOT = Path(__file__).parents[1]
 # Folders that no run answers: their command and page.
 OWN_COMMANDS = {
@@ -60,16 +58,19 @@ def test_every_link_in_the_readmes_leads_somewhere() -> None:
 def test_every_study_and_page_is_asked_for_once_and_full_is_another_size(reproduce: Any) -> None:
     pages = [page for found in reproduce.EXPERIMENTS.values() for page in found]
     assert len(set(pages)) == len(pages) and set(STUDIES) | set(reproduce.APART) <= set(pages)
-    for page in pages:
-        group = reproduce._group(page)
-        found = in_profiles(f"{group}={page}")
-        for config, _ in found.values():
-            assert config["page"]["title"] and config["page"]["question"]
-        if group == "experiment":
-            quick, full = (identity(found[profile][0]) for profile in ("quick", "full"))
-            assert (quick == full) == (page in reproduce.APART), page
-    last = f"{reproduce._group(pages[-1])}={pages[-1]}"
-    assert found["full"] == compose([last, "profile=full"])
+    experiments = [page for page in pages if reproduce._group(page) == "experiment"]
+    assert set(pages) - set(experiments) == set(STUDIES)  # whose jobs are looked at below
+    for page in experiments:
+        found = in_profiles(f"experiment={page}")
+        check_page(found)
+        quick, full = (identity(found[profile][0]) for profile in ("quick", "full"))
+        assert (quick == full) == (page in reproduce.APART), page
+    assert found["full"] == composed_anew(f"experiment={experiments[-1]}", "profile=full")
+
+
+def check_page(found: dict[str, tuple[dict[str, Any], Path]]) -> None:
+    for config, _ in found.values():
+        assert config["page"]["title"] and config["page"]["question"]
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -79,6 +80,7 @@ def test_a_study_s_jobs_are_different_runs_in_both_sizes(
     jobs = points_in_profiles(f"study={study}")
     assert all(job in jobs["full"] for job in jobs["quick"]), "quick sweeps what full does, or less"
     cases = [in_profiles(*job, f"output={tmp_path}") for job in jobs["full"]]
+    check_page(cases[0])
     asked = {name: [job in jobs[name] for job in jobs["full"]] for name in jobs}
     folders = {
         name: [case[name][1] for case, wanted in zip(cases, asked[name], strict=True) if wanted]
@@ -87,7 +89,7 @@ def test_a_study_s_jobs_are_different_runs_in_both_sizes(
     for found in folders.values():
         assert len(found) > 1 and len(set(found)) == len(found), "two cases are the same run"
         assert all(folder.is_relative_to(tmp_path) for folder in found)
-    last = compose([*jobs["full"][-1], f"output={tmp_path}", "profile=full"])
+    last = composed_anew(*jobs["full"][-1], f"output={tmp_path}", "profile=full")
     assert cases[-1]["full"] == last, "a profile is more than its values"
     if study in reproduce.APART:
         assert folders["quick"] == folders["full"]

@@ -15,8 +15,8 @@
 #
 # `scoregeo morph A B` encodes two pictures, inverts them to a noise level, interpolates by a
 # geodesic in latent space and decodes the frames. This tutorial uses the small emoji model that the
-# repository ships (`score=emoji_sd`), so that it runs in seconds and without network; leave `score`
-# out to use Stable Diffusion.
+# repository ships (`--model emoji_sd`), so that it runs in seconds and without network; leave
+# `--model` out to use Stable Diffusion.
 #
 # ## Two pictures
 
@@ -29,6 +29,7 @@ from pathlib import Path
 import PIL.Image
 from IPython.display import Image, display
 
+from scoregeo import GeodesicPipeline
 from scoregeo.dataset import Emoji
 
 folder = Path(tempfile.mkdtemp())
@@ -43,44 +44,53 @@ print(pairs.names[1], pairs.prompts[1])
 # ## The command
 #
 # ```bash
-# scoregeo morph cat.png dog.png score=emoji_sd dataset.size=64 \
-#     dataset.first_prompt="cat face" dataset.second_prompt="dog face"
+# scoregeo morph cat.png dog.png --model emoji_sd --prompt-a "cat face" --prompt-b "dog face"
 # ```
 #
 # Here with fewer frames, shorter inversions and fewer measures than the defaults, to be quick.
 
 # %%
 command = [sys.executable, "-m", "scoregeo.run.cli", "morph", str(cat), str(dog)]
+run = folder / "morph"
+options = ["--model", "emoji_sd", "--prompt-a", "cat face", "--prompt-b", "dog face"]
+options += ["--frames", "7", "--steps", "4", "--out", str(run)]
 settings = [
-    "score=emoji_sd",
-    "dataset.size=64",
-    "dataset.first_prompt=cat face",
-    "dataset.second_prompt=dog face",
-    "solver.num_points=7",
-    "inversion.decode_steps=5",
-    "inversion.rounds=1",
     "evaluation.lpips=null",
     "evaluation.feature_distance=false",
     "evaluation.even_frames=false",
-    f"output={folder / 'outputs'}",
 ]
-done = subprocess.run([*command, *settings], capture_output=True, text=True)
+done = subprocess.run([*command, *options, *settings], capture_output=True, text=True)
 assert done.returncode == 0, done.stderr
-run = next((folder / "outputs" / "morph").glob("*/summary.json")).parent
 print(*sorted(path.name for path in run.iterdir()), sep="\n")
 
 # %% [markdown]
 # ## What comes out
 #
-# A strip with a row for each method: LERP and SLERP at the noise level, the solver's start, the
-# geodesic.
+# The frames in a row, the animation, and a report that compares them with the solver's start, the
+# straight line at the noise level. `frames/METHOD/PAIR/` has the frames one by one.
 
 # %%
-display(Image(next(run.rglob("strip.png")).read_bytes()))
+display(Image((run / "strip.png").read_bytes()))
+display(Image((run / "animation.gif").read_bytes(), format="gif", width=192))
 
 # %% [markdown]
-# `frames/METHOD/PAIR/` has the frames at constant perceptual speed, a GIF and an MP4.
+# ## From Python
+#
+# `scoregeo.GeodesicPipeline` does the same in the manner of a diffusers pipeline. Here a loop
+# through three pictures, the last of which the model makes: the dog redrawn as a heart.
 
 # %%
-animation = next(run.rglob("stein_gauss_newton/**/*.gif"))
-display(Image(animation.read_bytes(), format="gif", width=192))
+pipe = GeodesicPipeline.from_pretrained("emoji_sd")
+loop = pipe(
+    str(cat),
+    prompt_a="cat face",
+    via=[(str(dog), "dog face")],
+    prompt_b="red heart",
+    closed=True,
+    num_frames=4,
+    num_inference_steps=4,
+    painting_steps=10,
+    painting_guidance=3.0,
+)
+print(loop.status, [round(value, 1) for value in loop.psnr], loop.score_evaluations)
+display(Image(loop.save_gif(folder / "loop.gif").read_bytes(), format="gif", width=192))

@@ -104,12 +104,14 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} cannot be read as JSON: {error}") from error
 
 
-def read_yaml(path: Path) -> Any:
+def load_yaml(path: Path) -> Any:
     """Read one YAML file of plain values. Raises as `read_json`."""
     import yaml
 
+    from scoregeo._utils.yaml_text import read_yaml
+
     try:
-        return yaml.safe_load(read_text(path, " as YAML"))
+        return read_yaml(read_text(path, " as YAML"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise

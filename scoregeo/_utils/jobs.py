@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_json, read_yaml
+from scoregeo._utils.files import load_yaml, read_json
 
 SWEEP, JOB = "sweep.json", "job.json"
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
@@ -102,7 +102,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _yaml(path: Path) -> Any:
     try:
-        return read_yaml(path)
+        return load_yaml(path)
     except DataError:
         return None
 

@@ -45,11 +45,11 @@ def memory_limit(gib: float) -> Iterator[None]:
     Example:
         >>> import torch, scoregeo
         >>> score = scoregeo.SphereScore(dimension=2, ambient=3)
-        >>> a, b = torch.eye(3).double()[:2, None].repeat(1, 200, 1)
-        >>> with scoregeo.memory_limit(0.002):  # 200 pairs, fewer than 50 at a time
+        >>> a, b = torch.eye(3).double()[:2, None].repeat(1, 10, 1)
+        >>> with scoregeo.memory_limit(0.0002):  # 10 pairs, fewer than 6 at a time
         ...     found = scoregeo.geodesic(score, a, b, sigma=0.1, num_points=9)
         >>> len(found.status)
-        200
+        10
     """
     before = _limit
     set_memory_limit(gib)

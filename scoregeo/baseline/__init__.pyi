@@ -1,10 +1,13 @@
 from .base import AbstractBaseline as AbstractBaseline
 from .base import BaselinePath as BaselinePath
 from .base import Ends as Ends
+from .data_geodesic import DataGeodesic as DataGeodesic
 from .density_geodesic import DensityGeodesic as DensityGeodesic
 from .geodesic import MetricGeodesic as MetricGeodesic
 from .graph_euclidean import GraphEuclidean as GraphEuclidean
 from .lerp import Lerp as Lerp
+from .linear_combination import LinearCombination as LinearCombination
 from .nao import Nao as Nao
 from .noise_diffusion import NoiseDiffusion as NoiseDiffusion
 from .slerp import Slerp as Slerp
+from .spacetime import Spacetime as Spacetime

@@ -33,7 +33,9 @@ class Nao(AbstractBaseline):
 
         - sum_k |d_k| L(|m_k|) + sum_k relu(|d_k| - 2 |b - a| / n),
 
-    the line integral of the negative log density, and a bound on the spacing. Adam minimises it
+    the line integral of the negative log density, and a bound on the spacing. The bound is twice
+    the straight line's own segments, so n is the number of segments; the released code divides by
+    that of points, n + 1, a bound tighter by the factor n / (n + 1). Adam minimises the objective
     over the inner points, from the straight line. No score evaluation; arithmetic in float64, for L
     is a small difference of terms of size D log D.
 

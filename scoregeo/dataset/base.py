@@ -100,6 +100,12 @@ class AbstractDataset(ABC):
         """
         return ""
 
+    def sized(self, size: tuple[int, int]) -> "AbstractDataset":
+        """The same data for a model of pictures of `size` (height, width), where it is left to the
+        model; else as they are.
+        """
+        return self
+
     @abstractmethod
     def pairs(self, seed: int) -> Pairs:
         """The endpoint pairs of a run."""

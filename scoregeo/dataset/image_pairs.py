@@ -3,6 +3,7 @@ pairs drawn from folders of pictures such as AFHQ's.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.drawn_pairs import DRAWS, draw_pairs
 from scoregeo.dataset.pair_files import PairFiles, pairs_in_folder, pairs_in_list, safe
 from scoregeo.dataset.picture import check_picture, pictures_below, read_picture
+from scoregeo.dataset.picture_size import Size, known, sides_of
 
 
 class ImagePairs(AbstractDataset):
-    """Pictures from files; points [3, size, size], pixels in [-1, 1], float32 (see `read_picture`
-    for other shapes and alpha).
+    """Pictures from files; points [3, height, width], pixels in [-1, 1], float32 (see
+    `read_picture` for other shapes and alpha).
 
     Exactly one of: `first` and `second`; `root`; `list`. References of FID and KID, and of a graph,
     are the pictures below the folder `references`; without one those of `root` that are in no drawn
@@ -35,7 +37,7 @@ class ImagePairs(AbstractDataset):
         list: str | None = None,
         references: str | None = None,
         pairs: int | None = None,
-        size: int = 512,
+        size: Size = 512,
         draw: str | None = None,
         draw_seed: int = 0,
     ) -> None:
@@ -53,7 +55,7 @@ class ImagePairs(AbstractDataset):
             list: a CSV file with a header, columns first, second, and if wanted first_prompt,
                 second_prompt, group; paths are relative to it.
             references: a folder of pictures. pairs: at most so many, from the start; null: all.
-                size: pixels a side.
+                size: pixels a side, or height and width; null: the text-to-image model's own.
 
         Raises: ConfigError for settings that do not go together, DataError for files that cannot be
         used.
@@ -72,7 +74,7 @@ class ImagePairs(AbstractDataset):
                 f"{values}: give both first and second, or root, or list, and only one of the"
                 " three."
             )
-        check_number("dataset.size", size, at_least=8, integer=True)
+        self._sides = sides_of(size, "dataset.size")
         if pairs is not None:
             check_number("dataset.pairs", pairs, at_least=1, integer=True)
         prompts = (first_prompt, first_prompt if second_prompt is None else second_prompt)
@@ -102,11 +104,20 @@ class ImagePairs(AbstractDataset):
             self.references.is_dir() and pictures_below(self.references)
         ):
             raise bad_value("dataset.references", references, "a folder with pictures in it")
-        self.size = size
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width. Raises ConfigError where they are left to a model."""
+        return known(self._sides)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (3, self.size, self.size)
+        return (3, *self.size)
+
+    def sized(self, size: tuple[int, int]) -> "ImagePairs":
+        found = copy(self)
+        found._sides = self._sides or size
+        return found
 
     @property
     def dtype(self) -> torch.dtype:

@@ -16,38 +16,52 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 SMALLEST = 8  # pixels a side: below this there is no picture to morph
 
 
-def read_picture(path: str | Path, size: int) -> torch.Tensor:
-    """A picture as [3, size, size] float32 in [-1, 1].
+def read_picture(path: str | Path, size: int | tuple[int, int]) -> torch.Tensor:
+    """A picture as [3, height, width] float32 in [-1, 1]; `size`: height and width, or one side of
+    a square.
 
-    `flat_picture`, its middle square cut out, resized by an antialiased bicubic filter. Raises
-    DataError as that does.
+    `flat_picture`, `fitted`. Raises DataError as that does.
+    """
+    return fitted(flat_picture(path), (size, size) if isinstance(size, int) else size)
+
+
+def fitted(picture: "Image", size: tuple[int, int]) -> torch.Tensor:
+    """An RGB picture as [3, height, width] float32 in [-1, 1], `size` (height, width): the middle
+    of this shape cut out, resized by an antialiased bicubic filter.
     """
     from PIL import Image, ImageOps
 
-    return pixels_of(ImageOps.fit(flat_picture(path), (size, size), Image.Resampling.BICUBIC))
+    return pixels_of(ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC))
 
 
 def flat_picture(path: str | Path) -> "Image":
-    """A picture in RGB with 8 bits a channel.
+    """A file's picture in RGB with 8 bits a channel (`flattened`). Raises DataError, naming the
+    file, for what is no picture, for less than 8 x 8 pixels, and as `flattened`.
+    """
+    with opened_picture(path) as opened:
+        return flattened(opened, path)
+
+
+def flattened(opened: "Image", path: str | Path) -> "Image":
+    """A picture in RGB with 8 bits a channel; `path`: what errors call it.
 
     Turned as its EXIF tag says, laid on white where it is transparent; of an animation the first
-    frame. 16 bits a channel are scaled to 8, floating point from 0 to 1 likewise. Raises DataError,
-    naming the file, for what is no picture, for less than 8 x 8 pixels, and for floating-point or
-    32-bit values of another range, which would be clipped.
+    frame. 16 bits a channel are scaled to 8, floating point from 0 to 1 likewise. Raises DataError
+    for pixels that cannot be read, and for floating-point or 32-bit values of another range, which
+    would be clipped.
     """
     from PIL import Image, ImageOps
 
-    with opened_picture(path) as opened:
-        try:
-            picture = _eight_bits(ImageOps.exif_transpose(opened), path).convert("RGBA")
-        except DataError:
-            raise
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-        ) as error:  # a whole header, and then no whole picture
-            raise DataError(f"{path} cannot be read as a picture: {error}.") from error
+    try:
+        picture = _eight_bits(ImageOps.exif_transpose(opened), path).convert("RGBA")
+    except DataError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+    ) as error:  # a whole header, and then no whole picture
+        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture).convert("RGB")
 

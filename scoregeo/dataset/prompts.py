@@ -7,6 +7,7 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.picture_size import Size, known, sides_of
 
 Painter = Callable[
     [tuple[str, ...], int, int, float], torch.Tensor
@@ -15,14 +16,15 @@ Painter = Callable[
 
 @dataclass(frozen=True)
 class Prompts(AbstractDataset):
-    """Pictures that the run's text-to-image model makes of `first` and `second`; points [3, size,
-    size] in [-1, 1].
+    """Pictures that the run's text-to-image model makes of `first` and `second`; points [3,
+    height, width] in [-1, 1].
 
     Each of `count` pairs has noise of its own, the same for both its ends, so that a pair differs
     by its prompts alone.
 
     Args:
-        first, second: prompts. count: pairs. size: pixels a side.
+        first, second: prompts. count: pairs. size: pixels a side, or height and width; null: the
+            model's own.
         steps: DDIM steps; each costs a score evaluation an image. guidance: of the prompt, at least
             1.
         painter: the model's, given by the run.
@@ -31,7 +33,7 @@ class Prompts(AbstractDataset):
     first: str
     second: str
     count: int = 1
-    size: int = 512
+    size: Size = 512
     steps: int = 50
     guidance: float = 7.5
     painter: Painter | None = None
@@ -49,7 +51,7 @@ class Prompts(AbstractDataset):
                 " be one."
             )
         check_number("dataset.count", self.count, at_least=1, integer=True)
-        check_number("dataset.size", self.size, at_least=8, integer=True)
+        sides_of(self.size, "dataset.size")
         check_number("dataset.steps", self.steps, at_least=1, integer=True)
         check_number("dataset.guidance", self.guidance, at_least=1)
 
@@ -59,7 +61,10 @@ class Prompts(AbstractDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (3, self.size, self.size)
+        return (3, *known(sides_of(self.size, "dataset.size")))
+
+    def sized(self, size: tuple[int, int]) -> "Prompts":
+        return self if self.size is not None else replace(self, size=size)
 
     @property
     def dtype(self) -> torch.dtype:

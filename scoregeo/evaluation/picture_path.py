@@ -13,6 +13,7 @@ from scoregeo.evaluation.perceptual import Along, PerceptualDistance, along_path
 from scoregeo.evaluation.statistics import deviation
 from scoregeo.path.resampling import resample_by
 
+POOR_END = 20.0  # dB of PSNR below which a picture has not come back from the noise level
 EVENINGS = 2  # times that frames are moved to equal perceptual distances
 
 
@@ -48,6 +49,24 @@ def end_psnr(frames: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
     """
     both = frames[:, [0, -1]].flatten(0, 1)
     return psnr(both, ends.to(both).flatten(0, 1)).reshape(len(frames), 2).mean(1)
+
+
+def poor_end(name: str, back: float, codec: float) -> str:
+    """What to tell of a picture that came `back` from inversion and decoding at so many dB of PSNR,
+    `codec` dB from encoding and decoding alone; empty from `POOR_END` on.
+    """
+    if back >= POOR_END:
+        return ""
+    said = f"{name} comes back at {back:.1f} dB PSNR"
+    if codec < POOR_END:
+        return (
+            f"{said}, {codec:.1f} dB from the autoencoder alone: the model does not know such"
+            " pictures, and its frames will not look like them."
+        )
+    return (
+        f"{said}, {codec:.1f} dB from the autoencoder alone: inversion and decoding lose it. More"
+        " steps, or a lower noise level, may help."
+    )
 
 
 def distances_to_truth(

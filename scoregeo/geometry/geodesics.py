@@ -17,6 +17,7 @@ from scoregeo.score.function import Function, FunctionScore
 from scoregeo.solver.base import AbstractSolver, Solution
 from scoregeo.solver.gauss_newton import ADAPTIVE, GaussNewton
 
+_POINTS = 64
 _HARD_SUBNODES = 16  # of segments that tunnel, from several starts
 # Of the solver that has the last word there: configs/solver/gauss_newton_fine.yaml
 _FINE: dict[str, Any] = {
@@ -34,7 +35,7 @@ def geodesic(
     sigma: float | None = None,
     *,
     lam: float = 1000.0,
-    num_points: int = 64,
+    num_points: int | None = None,
     solver: AbstractSolver | None = None,
     start: torch.Tensor | None = None,
     starts: Iterable[str] | Mapping[str, AbstractInitializer] | SeveralInitializer | None = None,
@@ -48,7 +49,8 @@ def geodesic(
         a, b: [*shape] for one pair, [pairs, *shape] for several; data units, of one dtype.
         sigma: noise level in data units, above 0; None with a `ScoreField`.
         lam: weight of the score, above 0, in units of (data units)^2.
-        num_points: points of a path, both ends counted, at least 2.
+        num_points: points of a path, both ends counted, at least 2; None: those of the `solver`,
+            or 64.
         solver: None: Gauss-Newton with adaptive refinement; with `starts`, the best two of each
             pair are then solved on with 8 sub-nodes a segment.
         start: [pairs, num_points, *shape]; None: the straight line. It decides which local minimum
@@ -70,7 +72,8 @@ def geodesic(
 
     Raises:
         ConfigError: for a noise level out of range, or one beside a `ScoreField`; for a start that
-            is not known, or "graph" without `references`.
+            is not known, or "graph" without `references`; for a `num_points` that is not the
+            solver's.
         DataError: for points of different shapes or dtypes, or not finite; for a start that is no
             path between them; for references that are not two or more finite points.
         ScoreError: where the score is not finite or has another shape than its points.
@@ -100,21 +103,34 @@ def geodesic(
         )
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends
+    points = _points(num_points, solver)
     if starts is not None:
         if start is not None:
             raise ConfigError("start and starts are not allowed together: leave one out.")
         if references is not None:
             _check_references(references, field.shape)
         if solver is None:
-            every = several(starts, GaussNewton(num_points, **_FINE))
-            hard = GaussNewton(num_points, max_subnodes=_HARD_SUBNODES)
+            every = several(starts, GaussNewton(points, **_FINE))
+            hard = GaussNewton(points, max_subnodes=_HARD_SUBNODES)
             return _best(field, lam, ends, hard, every, references)
         return _best(field, lam, ends, solver, several(starts), references)
-    chosen = GaussNewton(num_points, refinement=ADAPTIVE) if solver is None else solver
+    chosen = GaussNewton(points, refinement=ADAPTIVE) if solver is None else solver
     if start is not None:
         _check_start(start, ends)
     path = linear(ends, chosen.num_points) if start is None else start
     return chosen.solve(SteinMetric(field, lam), path)
+
+
+def _points(num_points: int | None, solver: AbstractSolver | None) -> int:
+    """Points of a path. Raises ConfigError where the `solver` is for another number."""
+    if solver is None:
+        return _POINTS if num_points is None else num_points
+    if num_points is not None and num_points != solver.num_points:
+        raise ConfigError(
+            f"num_points = {num_points!r} is not allowed with a solver of {solver.num_points}"
+            " points: leave it out, or make the solver with as many."
+        )
+    return solver.num_points
 
 
 def _check_tensors(**points: torch.Tensor) -> None:

@@ -4,6 +4,8 @@ from .base import PathMeasure as PathMeasure
 from .conformal import ConformalMetric as ConformalMetric
 from .cost import Cost as Cost
 from .euclidean import EuclideanMetric as EuclideanMetric
+from .land import LandMetric as LandMetric
 from .least_squares import LeastSquares as LeastSquares
 from .pullback import PullbackMetric as PullbackMetric
+from .rbf import RbfMetric as RbfMetric
 from .stein import SteinMetric as SteinMetric

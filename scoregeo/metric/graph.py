@@ -236,7 +236,8 @@ def jacobian_rows(scores: torch.Tensor, products: torch.Tensor, quadrature: Quad
     `d delta_ir = sum_q W_rq [ s_q . (dx_{i+1} - dx_i) + J_q^T d_i . ((1 - u_q) dx_i + u_q dx_{i+1})
     ]`, J_q the score's Jacobian at the node.
     """
-    weights, u = quadrature.weights.to(scores.device), quadrature.fractions.to(scores.device)
+    wide = scores.new_empty(0, dtype=torch.float64)
+    weights, u = quadrature.weights_like(wide), quadrature.fractions_like(wide)
 
     def sums(matrix: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         return torch.einsum("rq,pnqd->pnrd", matrix, values.double()).flatten(1, 2)

@@ -76,3 +76,19 @@ class RankOneInverse(AbstractNodeInverse):
         """H, [pairs, n, D]."""
         square = self.scores.square().sum(2, keepdim=True)
         return self.scores * (self.lam / (1 + self.lam * square)).sqrt()
+
+
+@dataclass(frozen=True)
+class DiagonalInverse(AbstractNodeInverse):
+    """`g_i = diag(weight_i)`, `weight` [pairs, n, D] float64 above 0. O(n D) arithmetic."""
+
+    weight: torch.Tensor
+
+    def multiply(self, v: torch.Tensor) -> torch.Tensor:
+        return self.weight * v
+
+    def apply(self, v: torch.Tensor) -> torch.Tensor:
+        return v / self.weight
+
+    def solve_sum(self, r: torch.Tensor) -> torch.Tensor:
+        return r / self.weight.reciprocal().sum(1)

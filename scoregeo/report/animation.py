@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoregeo._utils.errors import check_number
 from scoregeo._utils.files import write_whole
@@ -24,22 +25,33 @@ def animation(
     as they are; a last odd row or column is repeated in the MP4, whose sides must be even.
     `there_and_back`: the frames in order and back again.
     """
+    gif, film = (out.with_name(f"{out.name}.{kind}") for kind in ("gif", "mp4"))
+    return [
+        write_gif(gif, frames, frames_per_second, there_and_back),
+        write_mp4(film, frames, frames_per_second, there_and_back),
+    ]
+
+
+def write_gif(path: Path, frames: Any, frames_per_second: float, there_and_back: bool) -> Path:
+    """The GIF of `animation`; gives its path."""
     import imageio.v3 as imageio
 
-    check_number("frames_per_second", frames_per_second, above=0)
-    pictures = as_pictures(frames, "animation")
-    scale = max(1, _SIDE // max(pictures.shape[1:3]))
-    pictures = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
-    if there_and_back:
-        pictures = np.concatenate([pictures, pictures[-2:0:-1]])
-    gif, film = (out.with_name(f"{out.name}.{kind}") for kind in ("gif", "mp4"))
+    pictures = _shown(frames, frames_per_second, there_and_back)
     pause = 1000 / frames_per_second
     write_whole(
-        gif,
+        path,
         lambda partial: imageio.imwrite(
             partial, pictures, extension=".gif", duration=pause, loop=0
         ),
     )
+    return path
+
+
+def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back: bool) -> Path:
+    """The MP4 of `animation`; gives its path."""
+    import imageio.v3 as imageio
+
+    pictures = _shown(frames, frames_per_second, there_and_back)
     height, width = pictures.shape[1:3]
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     settings: dict[str, Any] = {
@@ -50,9 +62,17 @@ def animation(
         "ffmpeg_log_level": "error",
     }
     write_whole(
-        film,
+        path,
         lambda partial: imageio.imwrite(
             partial, even, plugin="FFMPEG", extension=".mp4", **settings
         ),
     )
-    return [gif, film]
+    return path
+
+
+def _shown(frames: Any, frames_per_second: float, there_and_back: bool) -> NDArray[np.uint8]:
+    check_number("frames_per_second", frames_per_second, above=0)
+    pictures = as_pictures(frames, "animation")
+    scale = max(1, _SIDE // max(pictures.shape[1:3]))
+    pictures = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+    return np.concatenate([pictures, pictures[-2:0:-1]]) if there_and_back else pictures

@@ -65,13 +65,19 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def webp(image: "Image", *, exact: bool) -> bytes:
+def webp(image: "Image", *, exact: bool, quick: bool = False) -> bytes:
     """The image as WebP, lossless where `exact`, else at quality 85. The same image gives the same
-    bytes.
+    bytes. `quick`: without loss in a third of the time, a fifth larger.
     """
     buffer = io.BytesIO()
+    method, quality = (1, 20) if quick else (4, 60)
     image.save(
-        buffer, "WEBP", lossless=exact, method=4, quality=60 if exact else 85, exif=image.getexif()
+        buffer,
+        "WEBP",
+        lossless=exact,
+        method=method,
+        quality=quality if exact else 85,
+        exif=image.getexif(),
     )
     return buffer.getvalue()
 
@@ -123,4 +129,4 @@ def _plot(image: "Image") -> bytes:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return webp(image.convert("RGB"), exact=True)
+    return webp(image.convert("RGB"), exact=True, quick=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_yaml
+from scoregeo._utils.files import load_yaml
 
 INDEX = "index.yaml"
 _KEYS = ("title", "question", "finding", "pages")
@@ -38,7 +38,7 @@ def read_questions(index: Path) -> list[Question]:
     """The questions of an index, in order. Raises DataError, naming the file and the folder, where
     a key is missing or of another kind.
     """
-    content = read_yaml(index)
+    content = load_yaml(index)
     if not isinstance(content, Mapping):
         raise DataError(f"{index} holds no questions: a mapping of folders is expected.")
     return [_question(index, str(folder), entry) for folder, entry in content.items()]

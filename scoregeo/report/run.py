@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_json, read_text, read_yaml
+from scoregeo._utils.files import load_yaml, read_json, read_text
 from scoregeo._utils.results import check_format
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.page_settings import PageSettings, read_settings
@@ -94,7 +94,7 @@ def unfinished() -> str:
 def _config(folder: Path) -> Mapping[str, Any]:
     """The run's configuration; empty where it cannot be read."""
     try:
-        found = read_yaml(folder / "config.yaml")
+        found = load_yaml(folder / "config.yaml")
     except DataError:
         return {}
     return found if isinstance(found, dict) else {}

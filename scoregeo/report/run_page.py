@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from scoregeo._utils.configuration import identity
-from scoregeo._utils.files import read_yaml, write_text, write_whole
+from scoregeo._utils.files import load_yaml, write_text, write_whole
+from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
@@ -100,8 +99,8 @@ def result_page(name: str, settings: PageSettings, run: Path, command: str, resu
         sheets=tuple(sheets),
         configuration=CONFIG,
     )
-    config = read_yaml(run / CONFIG)
-    write_text(folder / CONFIG, yaml.safe_dump(identity(config), sort_keys=False))
+    config = load_yaml(run / CONFIG)
+    write_text(folder / CONFIG, yaml_text(identity(config)))
     write_page(page, folder)
     return page
 

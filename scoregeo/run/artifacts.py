@@ -123,12 +123,13 @@ def _write_frames(folder: Path, frames: torch.Tensor) -> None:
     """
     pictures = as_pictures(frames, str(folder.name))
     for number, picture in enumerate(pictures):
-        _write_png(folder / f"{number:03d}.png", picture)
-    _write_png(folder / "strip.png", np.concatenate(list(pictures), axis=1))
+        write_png(folder / f"{number:03d}.png", picture)
+    write_png(folder / "strip.png", np.concatenate(list(pictures), axis=1))
     animation(folder / "animation", frames)
 
 
-def _write_png(path: Path, picture: Any) -> None:
+def write_png(path: Path, picture: Any) -> None:
+    """A picture of bytes [height, width, 3]."""
     from PIL import Image
 
     image = Image.fromarray(picture)

@@ -85,6 +85,8 @@ def build(config: Config) -> Experiment:
             list(extrapolations),
             "empty for a text-to-image model: no true continuation is known",
         )
+    if text_model is not None:
+        dataset = dataset.sized(text_model.model.image_size)
     if isinstance(dataset, Prompts) and text_model is not None:
         dataset = dataset.painted_by(text_model.paint)
     field = made if text_model is None else text_model.field()

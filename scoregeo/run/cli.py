@@ -10,8 +10,9 @@ import re
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
 from scoregeo.run.launch import launch
 from scoregeo.run.multirun import Gather
+from scoregeo.run.overrides import as_overrides
 from scoregeo.run.points import at_home, sharded
 
 if TYPE_CHECKING:
@@ -49,16 +51,23 @@ def main() -> None:
         run_overrides(sys.argv[1:])
 
 
-def run_overrides(arguments: Sequence[str]) -> None:
-    """Run what Hydra makes of `arguments`: a run, a sweep, or one of Hydra's flags."""
+def run_overrides(arguments: Sequence[str], after: Callable[[Path], None] | None = None) -> None:
+    """Run what Hydra makes of `arguments`: a run, a sweep, or one of Hydra's flags. A single run's
+    folder is given to `after` once it is done.
+    """
     import hydra
 
     found = sharded(arguments)
     if len(found) > len(arguments) and not {"-m", "--multirun"} & set(found):
         found.insert(0, "-m")  # flags come first
-    sys.argv[1:] = at_home(found)
+    sys.argv[1:] = as_overrides(at_home(found))
+
+    def job_and_after(config: "DictConfig") -> float:
+        return job(config, after)
+
+    task = job if after is None else job_and_after  # a launcher must find its job by name
     with _clear_errors():
-        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(job)()
+        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(task)()
 
 
 def launch_all(commands: Sequence[Sequence[str]], overrides: Sequence[str]) -> None:
@@ -103,9 +112,9 @@ def _clear_errors() -> Iterator[None]:
         Gather.lost(error)
 
 
-def job(config: "DictConfig") -> float:
+def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> float:
     """One run, or one job of a multirun, in whichever process the launcher chose for it. Gives 0,
-    or NaN for a job that failed.
+    or NaN for a job that failed. A single run's folder is given to `after`.
 
     A job that fails leaves its reason in its record, for the parent; a single run ends the command
     with it.
@@ -127,7 +136,10 @@ def job(config: "DictConfig") -> float:
             hydra_files = {f"{settings.job.name}.log", str(settings.output_subdir)}
             _remove_unused(Path(settings.runtime.output_dir), hydra_files)
             sys.exit(f"scoregeo: error: {reason}")
-        link_latest(path)
+        if after is not None:
+            after(path)
+        if path.parent == _shown(Path(settings.runtime.cwd) / config.output / config.name):
+            link_latest(path)  # not in a folder of the user's choice
         show_run(path, list(config.page.measures))
         return 0.0
     record = JobRecord.begin(
@@ -168,16 +180,14 @@ def _list(arguments: Sequence[str]) -> None:
 
 
 def _morph(arguments: Sequence[str]) -> None:
-    """`scoregeo morph A B key=value ...` is `scoregeo experiment=morph` of the two pictures."""
-    parser = argparse.ArgumentParser(
-        prog="scoregeo morph", description="A geodesic morph of two pictures (experiment=morph)."
-    )
-    parser.add_argument("first", type=Path, help="a picture")
-    parser.add_argument("second", type=Path, help="another")
-    parser.add_argument("overrides", nargs="*", default=[], help="key=value, as score=emoji_sd")
-    given = parser.parse_args(arguments)
-    pair = [f"dataset.first='{given.first}'", f"dataset.second='{given.second}'"]
-    run_overrides(["experiment=morph", *pair, *given.overrides])
+    """`scoregeo morph A B` is `scoregeo experiment=morph` of the two pictures."""
+    from scoregeo.run.morph import read_command, write_morph
+
+    try:
+        command = read_command(arguments)
+    except ScoregeoError as error:
+        sys.exit(f"scoregeo: error: {error}")
+    run_overrides(command.overrides, partial(write_morph, fps=command.fps))
 
 
 def _report(arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
+from scoregeo.run.overrides import as_overrides
 from scoregeo.run.settings import Settings, check_place
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
 
     register()
     with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-        config = hydra_compose("config", overrides=list(overrides), return_hydra_config=True)
+        config = hydra_compose(
+            "config", overrides=as_overrides(overrides), return_hydra_config=True
+        )
     return plain(config), Path(config.hydra.run.dir)
 
 

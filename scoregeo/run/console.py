@@ -37,7 +37,7 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     print(table(rows, shown))
     manifest = read_json(folder / "manifest.json")
     print(f"\n{manifest['pairs']} pairs in {float(manifest['seconds']):.1f} s, decoding included")
-    for name in ("table.md", "report.html", "strip.png", "figures"):
+    for name in ("animation.gif", "table.md", "report.html", "strip.png", "figures"):
         if (folder / name).exists():
             print(f"{folder / name}")
     print(f"{folder / 'summary.json'}")

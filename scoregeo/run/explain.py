@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo.run.launchers import not_installed
+from scoregeo.run.overrides import in_a_shell
 
 _UNKNOWN = re.compile(
     r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'"
@@ -24,6 +25,7 @@ _CHOICE = re.compile(
     r"Invalid value '(?P<value>.*)', expected one of \[(?P<allowed>[^\]]*)\] full_key:"
     r" (?P<key>[\w.]+)"
 )
+_SEVERAL = re.compile(r"Ambiguous value for argument '(?P<argument>.*)'\n1\.", re.DOTALL)
 _WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number"}
 # Hydra's launchers that come in packages of their own, and the extra that installs each.
 _LAUNCHER = re.compile(r"hydra/launcher/(joblib|ray|submitit_slurm|submitit_local)\b")
@@ -50,6 +52,9 @@ def explain(error: Exception, configs: Path) -> str:
         )
     if error.__cause__ is not None and isinstance(error, HydraException):
         text += " " + " ".join(str(error.__cause__).split())
+    several = _SEVERAL.search(str(error))
+    if several:
+        return _several_values(several["argument"])
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is not of the form key=value: {text.split(' See ')[0]}"
     value = _VALUE.search(text)
@@ -78,7 +83,7 @@ def explain(error: Exception, configs: Path) -> str:
 
 def known_keys(configs: Path) -> list[str]:
     """Every dotted key of every option, and every group."""
-    import yaml
+    from scoregeo._utils.yaml_text import read_yaml
 
     keys = set(_scalars())
     for path in sorted(configs.rglob("*.yaml")):
@@ -86,7 +91,7 @@ def known_keys(configs: Path) -> list[str]:
         if not group or group.split("/")[0] in _NOT_KEYS:
             continue
         keys.add(group)
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = read_yaml(path.read_text(encoding="utf-8")) or {}
         content.pop("defaults", None)  # the option that this one is made of; no setting
         keys |= {f"{group}.{key}" for key in _dotted(content)}
     return sorted(key for key in keys if "_target_" not in key and "_convert_" not in key)
@@ -95,6 +100,14 @@ def known_keys(configs: Path) -> list[str]:
 def compose_errors() -> tuple[type[Exception], ...]:
     """What composing a configuration may raise."""
     return (HydraException, OmegaConfBaseException, OSError)
+
+
+def _several_values(argument: str) -> str:
+    key, _, value = argument.partition("=")
+    return (
+        f"{key} = {value!r} has commas: {in_a_shell(key, value)} is one text,"
+        f" '{key}=[{value}]' a list, and -m sweeps over the values."
+    )
 
 
 def _unknown_key(key: str, configs: Path) -> str:

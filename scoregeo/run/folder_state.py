@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scoregeo._utils.configuration import identity
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import Absent, check_tensors, load_tensors, read_json, read_yaml
+from scoregeo._utils.files import Absent, check_tensors, load_tensors, load_yaml, read_json
 from scoregeo._utils.results import FORMAT, check_format
+from scoregeo._utils.yaml_text import read_yaml, yaml_text
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 # What lies there has another format, or was computed with other weights: computed anew
@@ -42,7 +41,7 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
     None where nothing lies there, or what is of another configuration.
     """
     try:
-        found = read_yaml(path / "config.yaml")
+        found = load_yaml(path / "config.yaml")
     except Absent:
         return None
     except DataError:
@@ -91,7 +90,7 @@ def seconds_of(path: Path) -> float:
 
 def as_yaml(config: Any) -> Any:
     """As read back from YAML: tuples are lists."""
-    return yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False))
+    return read_yaml(yaml_text(json.loads(json.dumps(config))))
 
 
 def remove_empty(folder: Path) -> None:

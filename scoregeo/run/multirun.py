@@ -19,7 +19,7 @@ from hydra.experimental.callback import Callback
 from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, ScoregeoError
-from scoregeo._utils.files import read_yaml, write_json
+from scoregeo._utils.files import load_yaml, write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.part import part_of
 from scoregeo.run.config_flags import typed_flags
@@ -181,7 +181,7 @@ class Sweep:
             if whole.status != DONE or not first.is_file():
                 # A shard is missing; or the run was done before, and none had anything to do
                 continue
-            config = read_yaml(first) | {"shard": None}
+            config = load_yaml(first) | {"shard": None}
             command = [*typed_flags(sys.argv[1:]), *whole.overrides]
             reason = execute(config, whole.run, command, self.folder.name)
             if reason is not None:

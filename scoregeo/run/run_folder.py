@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import (
     finite_or_null,
@@ -21,6 +19,7 @@ from scoregeo._utils.files import (
 )
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.results import FORMAT
+from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.run.folder_state import (
     DAMAGED,
     DONE,
@@ -43,6 +42,7 @@ _OURS = (
     *("methods", "paths", "frames", "figures", KEPT),
     *("results.jsonl", "summary.json", "table.md", "report.html"),
     *("events.jsonl", "wandb.json", "error.txt"),
+    *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
 )
 
 
@@ -141,7 +141,7 @@ class RunFolder:
             )
         if state in (None, OUTDATED, DAMAGED) or overwrite:
             self._clear()
-        write_text(path / "config.yaml", yaml.safe_dump(as_yaml(self.config), sort_keys=False))
+        write_text(path / "config.yaml", yaml_text(as_yaml(self.config)))
 
     def load_method(self, name: str) -> dict[str, Any] | None:
         """What `save_method` wrote in an earlier, interrupted run of this configuration: the record

@@ -16,6 +16,7 @@ from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.report.run_page import write_run_page
 from scoregeo.run.artifacts import Pictured, write_pictures
+from scoregeo.run.ends import show_ends
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.measures import Measures
 from scoregeo.run.problem.base import TRUTH, AbstractProblem, OnStep
@@ -48,6 +49,8 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
     methods = problem.methods()
     log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
+    if isinstance(problem, LatentProblem) and settings.evaluation.figures:
+        show_ends(problem, folder.path)
     records: list[Record] = []
     earlier = Earlier(folder)
     pictured: Pictured | None = None

@@ -30,7 +30,14 @@ class AbstractScore(ABC):
         ...         return -x / (1 + sigma**2)
         >>> Gaussian().score(torch.ones(1, 2), sigma=1.0)
         tensor([[-0.5000, -0.5000]])
+
+    Attributes:
+        learned: whether the field may be no gradient, as that of a network: a path that a solver
+            found by values of the score alone is then tested by its Jacobian, too
+            (`scoregeo.solver.learned`).
     """
+
+    learned: bool = False
 
     @property
     @abstractmethod
@@ -179,7 +186,7 @@ class CountingScore(AbstractScore):
     forward pass costs."""
 
     def __init__(self, inner: AbstractScore) -> None:
-        self.inner = inner
+        self.inner, self.learned = inner, inner.learned
         self.count = 0
 
     @property
@@ -211,7 +218,7 @@ class DetachedScore(AbstractScore):
     """
 
     def __init__(self, inner: AbstractScore) -> None:
-        self.inner = inner
+        self.inner, self.learned = inner, inner.learned
 
     @property
     def shape(self) -> tuple[int, ...]:

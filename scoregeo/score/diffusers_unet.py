@@ -23,6 +23,8 @@ class DiffusersUNetScore(AbstractScore):
     The network sees `x_vp = x / sqrt(1 + sigma^2)` and the schedule's (fractional) timestep at
     sigma; see `score_of_output`."""
 
+    learned = True
+
     def __init__(
         self, unet: torch.nn.Module, schedule: NoiseSchedule, prediction: str, chunk: int = 512
     ) -> None:

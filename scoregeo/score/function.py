@@ -24,6 +24,8 @@ class FunctionScore(AbstractScore):
         tensor([[-0.5000, -0.5000, -0.5000]])
     """
 
+    learned = True  # as far as is known
+
     def __init__(
         self,
         function: Function,

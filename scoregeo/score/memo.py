@@ -63,7 +63,7 @@ class MemoizedScore(AbstractScore):
 
     def __init__(self, inner: AbstractScore, memory: ScoreMemory) -> None:
         """`memory` may be shared by scores of one model."""
-        self.inner, self.memory = inner, memory
+        self.inner, self.memory, self.learned = inner, memory, inner.learned
         self._name = object()  # tells this score from others in the memory
 
     @property

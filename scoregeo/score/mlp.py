@@ -30,6 +30,8 @@ class MLPScore(AbstractScore):
     A learned field, not quite a gradient.
     """
 
+    learned = True
+
     def __init__(self, network: Network, size: int, dtype: torch.dtype = torch.float64) -> None:
         """`size`: D; arithmetic in `dtype`, results in that of x."""
         self.network = network.eval().requires_grad_(False).to(dtype)

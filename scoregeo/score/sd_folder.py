@@ -14,7 +14,7 @@ WEIGHTS = {
 }
 _PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
 # Pipelines of these parts alone, used with text alone.
-_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
+PIPELINES = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 _CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
 
 
@@ -22,10 +22,10 @@ def check_pipeline(folder: Path) -> None:
     """Raise DataError for a folder of another kind of pipeline."""
     index = folder / "model_index.json"
     name = read_settings(index).get("_class_name") if index.is_file() else None
-    if name is not None and name not in _PIPELINES:
+    if name is not None and name not in PIPELINES:
         raise DataError(
             f"{folder} holds a {name}; only Stable Diffusion 1.x and 2.x are supported"
-            f" ({' or '.join(_PIPELINES)})."
+            f" ({' or '.join(PIPELINES)})."
         )
 
 

@@ -2,6 +2,7 @@
 file checked.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,22 @@ def _scheduler(folder: Path) -> Any:
     """diffusers' DDIM scheduler with the noise schedule and prediction type of whatever scheduler
     the folder names.
     """
+    return ddim_scheduler(
+        read_settings(folder / "scheduler" / "scheduler_config.json"), f"{folder}/scheduler"
+    )
+
+
+def ddim_scheduler(settings: Mapping[str, Any], where: str) -> Any:
+    """diffusers' DDIM scheduler with the noise schedule and prediction type in another's
+    `settings`. Raises DataError, naming `where` they are from, for what cannot be one of Stable
+    Diffusion 1.x or 2.x.
+    """
     from diffusers import DDIMScheduler
 
-    config = read_settings(folder / "scheduler" / "scheduler_config.json")
+    config = dict(settings)
     if "beta_schedule" not in config:
         raise DataError(
-            f"{folder}/scheduler is a {config.get('_class_name')} without betas: not one of Stable"
+            f"{where} is a {config.get('_class_name')} without betas: not one of Stable"
             " Diffusion 1.x or 2.x."
         )
     # StableDiffusionPipeline sets these two in files that say otherwise.
@@ -115,21 +126,19 @@ def _scheduler(folder: Path) -> Any:
     try:
         scheduler = DDIMScheduler.from_config(config)
     except (NotImplementedError, ValueError, TypeError) as error:
-        raise DataError(f"{folder}/scheduler cannot be used: {error}") from error
+        raise DataError(f"{where} cannot be used: {error}") from error
     prediction = scheduler.config["prediction_type"]
     if prediction not in PREDICTIONS:
         raise DataError(
-            f"{folder}/scheduler: prediction_type = {prediction!r} is not one of"
-            f" {', '.join(PREDICTIONS)}."
+            f"{where}: prediction_type = {prediction!r} is not one of {', '.join(PREDICTIONS)}."
         )
     if scheduler.config["thresholding"]:
         raise DataError(
-            f"{folder}/scheduler: thresholding = True clips what the network says; the score has"
-            " none."
+            f"{where}: thresholding = True clips what the network says; the score has none."
         )
     if prediction == "epsilon" and not float(scheduler.alphas_cumprod[-1]) > 0:
         raise DataError(
-            f"{folder}/scheduler: at zero terminal signal-to-noise ratio the noise says nothing of"
+            f"{where}: at zero terminal signal-to-noise ratio the noise says nothing of"
             " the picture (epsilon)."
         )
     return scheduler

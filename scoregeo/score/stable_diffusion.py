@@ -53,6 +53,7 @@ class StableDiffusionScore(AbstractScore):
     negative: torch.Tensor | None = None
     guidance: float = 1.0
     chunk: int = 8
+    learned = True
 
     def __post_init__(self) -> None:
         check_prediction(self.prediction)

@@ -2,12 +2,13 @@
 pair's prompts.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from dataclasses import field as default
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
@@ -18,6 +19,12 @@ from scoregeo.score.prompt import PromptEncoder
 from scoregeo.score.sd_loading import SD15, load_stable_diffusion
 from scoregeo.score.sd_model import StableDiffusion, generate
 from scoregeo.score.stable_diffusion import StableDiffusionScore
+
+log = logging.getLogger(__name__)
+
+_ANY = (64, 64)  # a size that is only looked at for the other axes
+INVERSION_ROUNDS = 4  # of the fixed point that makes inversion exact (`SamplingGrid.invert`)
+_FAR = 4  # times the pixels a model was trained on, above which its user is warned
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,12 @@ class TextModel:
     def prompts(self) -> PromptEncoder:
         return self.model.prompts
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        device: torch.device = self.prompts.text_encoder.device
+        return device
+
     def field(self, condition: AbstractCondition | None = None) -> ScoreField:
         """The field at `sigma` under a condition, its evaluations counted; under the empty prompt
         where none is given.
@@ -50,8 +63,8 @@ class TextModel:
         score = self.score if condition is None else self.score.given(condition)
         return ScoreField(CountingScore(MemoizedScore(score, self.memory)), self.sigma)
 
-    def of_ends(self, prompts: tuple[str, str]) -> PerPoint:
-        """The condition of the two ends of a pair, in this order."""
+    def of_ends(self, prompts: tuple[str, ...]) -> PerPoint:
+        """The condition of so many points, each under its own prompt, in this order."""
         return PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
 
     def along(
@@ -93,9 +106,7 @@ class TextModel:
         """
         check_number("dataset.guidance", guidance, at_least=1)
         source = generator(seed, "painted")
-        noise = torch.randn(len(prompts), *self.shape, generator=source).to(
-            self.prompts.text_encoder.device
-        )
+        noise = torch.randn(len(prompts), *self.shape, generator=source).to(self.device)
         condition = PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
         return (
             generate(
@@ -107,6 +118,28 @@ class TextModel:
             .float()
             .cpu()
         )
+
+    def redraw(
+        self,
+        pictures: torch.Tensor,
+        prompts: tuple[str, ...],
+        others: tuple[str, ...],
+        steps: int,
+        guidance: float,
+    ) -> torch.Tensor:
+        """`pictures` [count, 3, H, W], that `prompts` describe, as `others` describe them: inverted
+        to the sampler's first noise level, and sampled again.
+
+        What `paint` makes of `others` from the pictures' own noise instead of a random one. On the
+        CPU; costs `steps (INVERSION_ROUNDS + 1)` score evaluations a picture. Raises as `paint`.
+        """
+        check_number("guidance", guidance, at_least=1)
+        grid = self.model.grid(steps)
+        own = replace(self.score, condition=self.of_ends(prompts), guidance=1.0)
+        other = replace(self.score, condition=self.of_ends(others), guidance=guidance)
+        high = grid.high[0]
+        noisy = grid.invert(own, self.encode(pictures), high, INVERSION_ROUNDS)
+        return self.decode(grid.decode(other, noisy, high)).float().cpu()
 
     def to(self, device: str) -> "TextModel":
         """The same model, its networks moved to `device`."""
@@ -137,14 +170,50 @@ def text_model(
     that is too long; DataError for pictures of a size the autoencoder does not take and for a model
     that `load_stable_diffusion` cannot load.
     """
-    if len(dataset.shape) != 3 or dataset.shape[0] != 3:
+    if (shape := dataset.sized(_ANY).shape)[0] != 3 or len(shape) != 3:
         raise ConfigError(
             f"score.model = {model!r} takes colour pictures (3, height, width), those of"
-            f" {type(dataset).__name__} have {dataset.shape}: dataset must be one of emoji,"
+            f" {type(dataset).__name__} have {shape}: dataset must be one of emoji,"
             " image_pairs, prompts."
         )
     check_number("score.guidance", guidance, at_least=1)
     check_number("score.chunk", chunk, at_least=1, integer=True)
     loaded = load_stable_diffusion(model, dtype=dtype, vae_chunk=chunk)
-    score = loaded.score("", negative_prompt, guidance, (dataset.shape[1], dataset.shape[2]), chunk)
-    return TextModel(loaded, score, field_at(score, sigma, timestep).sigma)
+    height, width = dataset.sized(loaded.image_size).shape[1:]
+    try:
+        return model_at(
+            loaded,
+            (height, width),
+            sigma,
+            timestep,
+            guidance=guidance,
+            negative_prompt=negative_prompt,
+            chunk=chunk,
+        )
+    except DataError as error:
+        raise DataError(f"dataset.size = [{height}, {width}] is not allowed: {error}") from error
+
+
+def model_at(
+    model: StableDiffusion,
+    size: tuple[int, int],
+    sigma: float | None = None,
+    timestep: float | None = None,
+    *,
+    guidance: float = 1.0,
+    negative_prompt: str = "",
+    chunk: int = 8,
+) -> TextModel:
+    """A loaded model for pictures of `size` (height, width) at `sigma`, or at the noise level of
+    `timestep`. Warns of a size far above the one it was trained on. Raises as `text_model`.
+    """
+    trained = model.image_size
+    if size[0] * size[1] > _FAR * trained[0] * trained[1]:
+        log.warning(
+            "pictures of %d x %d pixels: the model was trained on %d x %d, and does not know larger"
+            " ones",
+            *size,
+            *trained,
+        )
+    score = model.score("", negative_prompt, guidance, size, chunk)
+    return TextModel(model, score, field_at(score, sigma, timestep).sigma)

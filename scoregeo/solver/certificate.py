@@ -15,6 +15,11 @@ REFINEMENT = 4  # parts of the finer quadrature in each part of the solver's own
 # is far below
 LEAP = 1.2
 RESOLVED = 1.05  # and up to which it may be called converged
+# What a user does about a rule that is too coarse
+ADVICE = (
+    "take solver=gauss_newton with solver.refinement=adaptive, or raise solver.subnodes or"
+    " solver.num_points"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class Certificate:
     tunnelled: torch.Tensor
 
 
+def finer_than(rule: Quadrature) -> Quadrature:
+    """The certificate's quadrature."""
+    return Quadrature("trapezoid", REFINEMENT * rule.subnodes)
+
+
 @torch.no_grad()
 def certify(
     metric: AbstractMetric, path: torch.Tensor, own_energy: torch.Tensor, rule: Quadrature
@@ -38,7 +48,7 @@ def certify(
     Two neighbouring points on both sides of a valley of the density have the same log p: a coarse
     rule charges nothing for the jump between them, a finer one the way down and up. Costs
     `REFINEMENT * subnodes * (points - 1) + 1` evaluations a pair."""
-    finer = Quadrature("trapezoid", REFINEMENT * rule.subnodes)
+    finer = finer_than(rule)
     energy = torch.cat([energy_on(metric, one, finer) for one in path.split(1)]).cpu()
     spent = metric.evaluations(path.shape[1], finer)
     return Certificate(energy, spent, energy > LEAP * own_energy.cpu())
@@ -60,5 +70,5 @@ def tunnelling_reason(own: float, certified: float) -> str:
     return (
         f"tunnels: its energy is {own:.4g} on the solver's quadrature and {certified:.4g} on one"
         f" {REFINEMENT} times finer, so some segment crosses a valley of the density at no"
-        " cost; raise solver.subnodes or solver.num_points."
+        f" cost; {ADVICE}."
     )

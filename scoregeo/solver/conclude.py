@@ -7,9 +7,10 @@ import torch
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, STALLED, Solution, Step
-from scoregeo.solver.certificate import certify
+from scoregeo.solver.certificate import certify, finer_than
 from scoregeo.solver.laplacian import stationarity
-from scoregeo.solver.verdict import SADDLE, saddles, verified
+from scoregeo.solver.learned import exact_stationarity
+from scoregeo.solver.verdict import NO_GRADIENT, SADDLE, STATIONARY, saddles, verified
 
 
 def conclude(
@@ -25,13 +26,16 @@ def conclude(
     began: float,
     measured: PathMeasure | None = None,
     gradient: torch.Tensor | None = None,
+    exact: bool = False,
 ) -> Solution:
     """The solution of a solver that ended with `path` on the quadrature `rule`.
 
     `measured` and `gradient` [pairs, points - 2, ...] are taken as they are where the solver has
     them at hand; else they are computed here, outside `score_evaluations`, as the certificate is.
-    Statuses are what certificate and gradient bear out (`solver.verdict`). `began`:
-    `time.perf_counter()` at the solver's start; the seconds stop here, before anything is measured.
+    Statuses are what certificate and gradient bear out (`solver.verdict`); unless the gradient is
+    `exact`, that of a learned score is tested on the certificate's rule (`solver.learned`).
+    `began`: `time.perf_counter()` at the solver's start; the seconds stop here, before anything is
+    measured.
     """
     seconds = time.perf_counter() - began
     if measured is None:
@@ -42,6 +46,7 @@ def conclude(
     certificate = certify(metric, path, measured.energy, rule)
     own, left = measured.energy.cpu(), stationarity(gradient.flatten(2), measured.energy).cpu()
     saddle, _, probed = saddles(metric, path, own, rule)
+    spent = certificate.evaluations + probed
     said = list(zip(status, reason, strict=True))
     for pair, (word, why) in enumerate(said):
         word, found = verified(
@@ -53,6 +58,12 @@ def conclude(
         )
         if word == CONVERGED and bool(saddle[pair]):
             word, found = STALLED, SADDLE
+        if word == CONVERGED and not exact:
+            one = path[pair : pair + 1]
+            remaining, cost = exact_stationarity(metric, one, finer_than(rule))
+            spent[pair] += cost
+            if remaining > STATIONARY:
+                word, found = STALLED, NO_GRADIENT.format(remaining)
         said[pair] = word, "; ".join(part for part in (why, found) if part)
         if float(own[pair]) == 0 == float(certificate.energy[pair]):  # equal ends: no less is there
             said[pair] = CONVERGED, ""
@@ -66,7 +77,7 @@ def conclude(
         bound=measured.lower_bound.cpu(),
         stationarity=left,
         certified_energy=certificate.energy,
-        certificate_evaluations=certificate.evaluations + probed,
+        certificate_evaluations=spent,
         tunnelled=certificate.tunnelled,
         reason=tuple(why for _, why in said),
         seconds=seconds,

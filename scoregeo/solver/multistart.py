@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 
@@ -11,13 +10,12 @@ from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import FAILED, STALLED, AbstractSolver, Solution, Step
-from scoregeo.solver.certificate import energy_on
+from scoregeo.solver.certificate import LEAP
 from scoregeo.solver.conclude import conclude
+from scoregeo.solver.finishing import RULE, certified, finished, replaced, rows_of
+from scoregeo.solver.verdict import verified
 
-# On which all starts, and the paths that come of them, are certified alike
-RULE = Quadrature("trapezoid", 16)
 _FINISHED = 2  # starts of a pair that are solved on
-_SUMMED = ("score_evaluations", "certificate_evaluations", "history")
 _KEPT = "the solver's path costs more than its start on a finer quadrature: the start is kept"
 
 
@@ -33,11 +31,13 @@ def solve_multistart(
 
     Returns the solution of the pairs, and which start each kept, [pairs] int64. No path costs more
     than its start: where the solver's does, it is replaced by the start, and the pair is `stalled`.
+    A status is what the solver's own certificate and `RULE` both bear out.
     A start that is not finite, or along which the score is not, is left out.
 
     `finish`: a solver, of as many points, that solves on from each pair's best two: in a landscape
     that needs several starts the last few per cent of the energy come slowly, and on a fine rule.
-    What it finds is taken where its certified energy is lower.
+    What it finds is taken where its certified energy is lower (`scoregeo.solver.finishing`, where
+    it is given other starts of the same ways, too).
 
     Evaluations are the sums over a pair's starts, in the history too; `on_step` is given each
     pair's least energy so far. `certificate_evaluations` are the solver's and 16 a point for each
@@ -49,7 +49,7 @@ def solve_multistart(
     pairs, count = starts.shape[:2]
     everyone = torch.arange(pairs)
     flat = starts.flatten(0, 1)
-    before, spent = _certified(metric, flat)
+    before, spent = certified(metric, flat)
     usable = before.isfinite()
     rows = usable.nonzero()[:, 0]
     lost = ~usable.view(pairs, count).any(1)
@@ -80,59 +80,46 @@ def solve_multistart(
 
     report = None if on_step is None else best_of
     solution = solver.solve(metric, flat[rows], report)
-    after, also_spent = _certified(metric, solution.path)
+    after, also_spent = certified(metric, solution.path)
     solution = _none_above_start(metric, solution, flat[rows], before[rows], after)
     energy = spread(solution.certified_energy, torch.inf)
     if finish is not None:
         best = energy.argsort(1).argsort(1) < _FINISHED
-        solution = _finished(finish, metric, solution, place[best & (place >= 0)], report)
+        solution = finished(finish, metric, solution, place[best & (place >= 0)], report)
         energy = spread(solution.certified_energy, torch.inf)
     kept = energy.argmin(1)
     chosen = place[everyone, kept]
     certificates = spread(solution.certificate_evaluations + also_spent, 0)
     found = replace(
         solution,
-        **_rows_of(solution, chosen, len(rows)),
+        **rows_of(solution, chosen, len(rows)),
         score_evaluations=spread(solution.score_evaluations, 0).sum(1),
         certificate_evaluations=(certificates + spent.view(pairs, count)).sum(1),
         history=tuple(step_at(step, kept) for step in solution.history),
     )
-    return found, kept
+    return _borne_out(found), kept
 
 
-def _finished(
-    solver: AbstractSolver,
-    metric: AbstractMetric,
-    found: Solution,
-    rows: torch.Tensor,
-    on_step: Callable[[Step], None] | None,
-) -> Solution:
-    """The solution with `rows` solved on, where that lowers their certified energy."""
-    history, spent = list(found.history), found.score_evaluations
-
-    def keep(step: Step) -> None:
-        """A step of some as one of all."""
-        last = history[-1].energy if history else found.energy
-        energy = last.index_copy(0, rows, step.energy)
-        evaluations = spent.index_add(0, rows, step.score_evaluations)
-        history.append(Step(len(history), energy, evaluations))
-        if on_step is not None and step.path is not None:
-            path = found.path.index_copy(0, rows.to(found.path.device), step.path)
-            on_step(replace(history[-1], path=path))
-
-    solution = solver.solve(metric, found.path[rows], keep)
-    after, also_spent = _certified(metric, solution.path)
-    solution = replace(solution, certified_energy=after)
-    better = (after <= found.certified_energy[rows]).nonzero()[:, 0]
-    winners = replace(solution, **_rows_of(solution, better, len(rows)))
-    certificates = solution.certificate_evaluations + also_spent
+def _borne_out(found: Solution) -> Solution:
+    """The solution with the statuses that its certified energy on `RULE` bears out, too: the
+    solver that ended a path has judged it on its own certificate's rule alone.
+    """
+    tunnelled = found.certified_energy > LEAP * found.energy
+    status, reason = list(found.status), list(found.reason)
+    for pair, fresh in enumerate((tunnelled & ~found.tunnelled).tolist()):
+        status[pair], why = verified(
+            status[pair],
+            float(found.energy[pair]),
+            float(found.certified_energy[pair]),
+            float(found.stationarity[pair]),
+            fresh,
+        )
+        reason[pair] = "; ".join(part for part in (reason[pair], why) if part)
     return replace(
-        _replaced(found, rows[better], winners),
-        iterations=found.iterations.index_add(0, rows, solution.iterations),
-        score_evaluations=spent.index_add(0, rows, solution.score_evaluations),
-        certificate_evaluations=found.certificate_evaluations.index_add(0, rows, certificates),
-        seconds=found.seconds + solution.seconds,
-        history=tuple(history),
+        found,
+        status=tuple(status),
+        reason=tuple(reason),
+        tunnelled=found.tunnelled | tunnelled,
     )
 
 
@@ -149,17 +136,6 @@ def _why(metric: AbstractMetric, starts: torch.Tensor) -> str:
     return ""
 
 
-def _certified(metric: AbstractMetric, paths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Energies of `paths` [paths, points, *shape] on `RULE`, NaN where they are not finite, and
-    score evaluations, [paths] each.
-    """
-    energy = torch.full((len(paths),), torch.nan, dtype=torch.float64)
-    finite = paths.isfinite().flatten(1).all(1).cpu()
-    for row in finite.nonzero()[:, 0].tolist():
-        energy[row] = energy_on(metric, paths[row : row + 1], RULE)
-    return energy, finite.long() * metric.evaluations(paths.shape[1], RULE)
-
-
 def _none_above_start(
     metric: AbstractMetric,
     solution: Solution,
@@ -171,9 +147,9 @@ def _none_above_start(
     those of its paths, and with the start in the place of each path that costs more.
     """
     raised = (~(after <= before)).nonzero()[:, 0]
-    certified = torch.where(after <= before, after, before)
+    least = torch.where(after <= before, after, before)
     if len(raised) == 0:
-        return replace(solution, certified_energy=certified)
+        return replace(solution, certified_energy=least)
     stopped = [solution.status[row] for row in raised.tolist()]
     again = conclude(
         metric,
@@ -187,34 +163,5 @@ def _none_above_start(
         began=time.perf_counter(),
     )
     spent = solution.certificate_evaluations.index_add(0, raised, again.certificate_evaluations)
-    whole = _replaced(solution, raised, again)
-    return replace(whole, certified_energy=certified, certificate_evaluations=spent)
-
-
-def _replaced(solution: Solution, rows: torch.Tensor, by: Solution) -> Solution:
-    """The solution with `rows` taken from another, evaluations left as they are."""
-    found: dict[str, Any] = {}
-    for item in fields(solution):
-        old, new = getattr(solution, item.name), getattr(by, item.name)
-        if item.name in _SUMMED:
-            continue
-        if isinstance(old, torch.Tensor):
-            found[item.name] = old.index_copy(0, rows.to(old.device), new.to(old))
-        elif item.name in ("status", "reason"):
-            places = dict(zip(rows.tolist(), new, strict=True))
-            found[item.name] = tuple(places.get(row, one) for row, one in enumerate(old))
-    return replace(solution, **found)
-
-
-def _rows_of(solution: Solution, rows: torch.Tensor, size: int) -> dict[str, Any]:
-    """Every field of a solution that has one entry a path, at `rows`."""
-    found: dict[str, Any] = {}
-    for item in fields(solution):
-        value = getattr(solution, item.name)
-        if item.name in _SUMMED:
-            continue
-        if isinstance(value, torch.Tensor) and value.ndim and len(value) == size:
-            found[item.name] = value[rows.to(value.device)]
-        elif isinstance(value, tuple) and len(value) == size:
-            found[item.name] = tuple(value[row] for row in rows.tolist())
-    return found
+    whole = replaced(solution, raised, again)
+    return replace(whole, certified_energy=least, certificate_evaluations=spent)

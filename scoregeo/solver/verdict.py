@@ -8,7 +8,7 @@ from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, STALLED, UNRESOLVED
-from scoregeo.solver.certificate import RESOLVED, tunnelling_reason
+from scoregeo.solver.certificate import ADVICE, RESOLVED, tunnelling_reason
 
 STATIONARY = 1.0  # stationarity residual up to which a path may be called converged
 _COLLINEAR = 1e-6  # distance from the chord, as a share of it, below which a path is straight
@@ -31,13 +31,17 @@ def verified(
     if not certified <= RESOLVED * own:
         return UNRESOLVED, why or (
             f"a stopping rule held, but on the certificate's rule the energy is {certified:.4g}, on"
-            f" the solver's {own:.4g}; raise solver.subnodes or solver.num_points."
+            f" the solver's {own:.4g}; {ADVICE}."
         )
     if not left <= STATIONARY:
         return STALLED, f"a stopping rule held, but the gradient is not small ({left:.2g})"
     return status, why
 
 
+NO_GRADIENT = (
+    "the score is no gradient field: with its Jacobian the energy's gradient is not small ({:.2g});"
+    " take solver.differentiate_score=true"
+)
 SADDLE = "a saddle: the path is the straight line, and bending it lowers the energy"
 
 

@@ -10,13 +10,17 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.baseline.base import AbstractBaseline, Ends
 from scoregeo.baseline.density_geodesic import DensityGeodesic
+from scoregeo.baseline.linear_combination import LinearCombination
 from scoregeo.baseline.nao import Nao
 from scoregeo.baseline.noise_diffusion import NoiseDiffusion
+from scoregeo.baseline.spacetime import Spacetime
 from tests.baseline.cases import count, draws, pictures
 
 RIVALS: dict[str, AbstractBaseline] = {
     "nao": Nao(max_iterations=20, jitter=0.0),
     "noise_diffusion": NoiseDiffusion(),
+    "linear_combination": LinearCombination(),
+    "spacetime": Spacetime(stages=[[6, 3]], nodes=4),
     "density_geodesic": DensityGeodesic(alpha=0.3, levels=2, iterations=20),
 }
 each = pytest.mark.parametrize("name", RIVALS)
@@ -28,11 +32,12 @@ def test_its_ends_are_the_given_pictures(name: str, num_points: int) -> None:
     given = pictures(3)
     found = RIVALS[name].path(given, num_points, draws())
     assert found.path.shape == (3, num_points, 1, 4, 4) and found.path.dtype == torch.float32
-    assert torch.equal(found.path[:, [0, -1]], given.lifted)
+    ends = given.at(RIVALS[name].space)
+    assert torch.equal(found.path[:, [0, -1]], ends)
     assert found.path.isfinite().all()
     # Between them it is a path: no step is longer than the way from end to end.
     steps = found.path.diff(dim=1).flatten(2).norm(dim=2)
-    assert (steps < (given.lifted[:, 1] - given.lifted[:, 0]).flatten(1).norm(dim=1)[:, None]).all()
+    assert (steps < (ends[:, 1] - ends[:, 0]).flatten(1).norm(dim=1)[:, None]).all()
 
 
 @each

@@ -103,6 +103,20 @@ def test_two_files(tmp_path: Path) -> None:
     ).prompts == (("red", "blue"),)
 
 
+def test_a_size_of_two_sides_and_one_that_is_left_to_the_model(tmp_path: Path) -> None:
+    # White left, black right: of twice the width the middle is kept.
+    pixels = np.repeat([[255, 0, 0, 255]], 8, axis=0).repeat(8, axis=1).astype(np.uint8)
+    wide = save(tmp_path / "wide.png", pixels)
+    tall = ImagePairs(str(wide), str(wide), size=[16, 8])
+    assert tall.shape == (3, 16, 8) and tall.pairs(0).first.shape == (1, 3, 16, 8)
+    assert bool((tall.pairs(0).first[..., 1:-1] < -0.9).all())
+    assert tall.sized((64, 64)).shape == (3, 16, 8)
+    left = ImagePairs(str(wide), str(wide), size=None)
+    with pytest.raises(ConfigError, match=r"dataset\.size = None"):
+        left.pairs(0)
+    assert left.sized((8, 32)).pairs(0).first.shape == (1, 3, 8, 32)
+
+
 def test_a_folder_of_pairs_in_every_layout(tmp_path: Path) -> None:
     for name in (
         "Animation/smile/left.jpg",
@@ -261,6 +275,8 @@ def test_what_cannot_be_pairs_is_refused(tmp_path: Path) -> None:
         ({"root": a}, "is not a folder"),
         ({"list": str(listed)}, "cannot be read"),
         ({"first": a, "second": a, "size": 4}, "dataset.size = 4"),
+        ({"first": a, "second": a, "size": [16]}, r"dataset.size = \[16\] .*height, width"),
+        ({"first": a, "second": a, "size": [16, 2]}, "dataset.size = 2"),
         ({"first": a, "second": a, "pairs": 2}, "dataset.pairs = 2 .*1"),
         ({"first": a, "second": a, "references": str(empty)}, "dataset.references"),
         ({"root": str(empty), "draw": "any", "pairs": 1}, "dataset.draw = 'any' .*'within'"),

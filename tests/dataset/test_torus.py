@@ -179,19 +179,21 @@ def discrete_length(
     u = np.linspace(0, 1, count + 1)[1:-1]
     guess = np.outer(1 - u, first) + np.outer(u, second)
     guess[:, 0] += bend * np.sin(np.pi * u)
-    ends = torch.tensor([first, second], dtype=torch.float64)
-
-    def points(angles: torch.Tensor) -> torch.Tensor:
-        theta, phi = torch.cat([ends[:1], angles.view(-1, 2), ends[1:]]).T
-        rho = data.major + data.minor * theta.cos()
-        return torch.stack([rho * phi.cos(), rho * phi.sin(), data.minor * theta.sin()], -1)
 
     def energy(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        angles = torch.from_numpy(flat).requires_grad_()
-        value = count / 2 * points(angles).diff(dim=0).square().sum()
-        (slope,) = torch.autograd.grad(value, angles)
-        return value.item(), slope.numpy()
+        theta, phi = np.vstack([first, flat.reshape(-1, 2), second]).T
+        outward = np.stack([np.cos(phi), np.sin(phi), 0 * phi], -1)
+        around = np.stack([-np.sin(phi), np.cos(phi), 0 * phi], -1)
+        cosine, sine = np.cos(theta)[:, None], np.sin(theta)[:, None]
+        rho, up = data.major + data.minor * cosine, np.array([0.0, 0.0, 1.0])
+        steps = np.diff(rho * outward + data.minor * sine * up, axis=0)
+        change = count * (steps[:-1] - steps[1:])
+        by_theta = data.minor * (cosine * up - sine * outward)[1:-1]
+        slope = np.stack([by_theta, (rho * around)[1:-1]], 1)
+        lengths.append(float(np.linalg.norm(steps, axis=1).sum()))
+        return float(count / 2 * (steps**2).sum()), np.einsum("ni,nki->nk", change, slope).ravel()
 
+    lengths: list[float] = []
     best = minimize(
         energy,
         guess.ravel(),
@@ -199,7 +201,8 @@ def discrete_length(
         method="L-BFGS-B",
         options={"maxiter": 3000, "ftol": 1e-15, "gtol": 1e-8},
     )
-    return float(points(torch.from_numpy(best.x)).diff(dim=0).norm(dim=1).sum())
+    energy(best.x)
+    return lengths[-1]
 
 
 @pytest.mark.slow

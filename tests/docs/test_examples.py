@@ -1,6 +1,7 @@
 """Every Python block of README.md and docs/ runs; output shown below it, as a block marked `text`,
 is what it prints. Numbers agree to one unit of their last digit."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,19 @@ import pytest
 from tests.docs import CODE, PAGES, ROOT, named
 
 END = "-- end of block --"
+RUN = """
+import contextlib, io, json, runpy, sys, traceback
+found = []
+for number in range(int(sys.argv[1])):
+    text, failure = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(text):
+            runpy.run_path(f"{number}.py", run_name="__main__")
+    except BaseException:
+        failure = traceback.format_exc()
+    found.append([text.getvalue(), failure])
+print(json.dumps(found))
+"""
 NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 WITH_PYTHON = [
     page for page in PAGES if any(kind == "python" for _, kind, _ in CODE.findall(page.read_text()))
@@ -46,22 +60,36 @@ def agree(printed: str, shown: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
-def test_python_blocks_run_and_print_what_is_shown(page: Path, tmp_path: Path) -> None:
-    found = blocks(page.read_text(encoding="utf-8"))
-    script = tmp_path / "page.py"
-    script.write_text(f"print({END!r})\n".join(code for code, _ in found), encoding="utf-8")
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, tuple[str, str]]:
+    """What each page's blocks print, and the traceback where they fail. In a process of their own,
+    for a page may register what it declares; each page has its own names.
+    """
+    folder = tmp_path_factory.mktemp("pages")
+    for number, page in enumerate(WITH_PYTHON):
+        codes = [code for code, _ in blocks(page.read_text(encoding="utf-8"))]
+        (folder / f"{number}.py").write_text(f"print({END!r})\n".join(codes), encoding="utf-8")
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(  # of its own, for a page may register what it declares
-        [sys.executable, str(script)],
-        cwd=tmp_path,
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(len(WITH_PYTHON))],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    for printed, (_, shown) in zip(done.stdout.split(END), found, strict=True):
-        assert shown is None or agree(printed, shown), f"prints:\n{printed}"
+    return dict(zip(WITH_PYTHON, map(tuple, json.loads(done.stdout)), strict=True))
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
+def test_python_blocks_run_and_print_what_is_shown(
+    page: Path, printed: dict[Path, tuple[str, str]]
+) -> None:
+    text, failure = printed[page]
+    assert not failure, failure
+    found = blocks(page.read_text(encoding="utf-8"))
+    for part, (_, shown) in zip(text.split(END), found, strict=True):
+        assert shown is None or agree(part, shown), f"prints:\n{part}"
 
 
 def test_the_readme_s_example_shows_its_output() -> None:

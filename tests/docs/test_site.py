@@ -17,6 +17,7 @@ from tests.docs import ROOT
 pytestmark = pytest.mark.slow
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
+EXECUTED = "digits.py"  # tests/docs/test_tutorials.py runs the others
 OWN = ("index.html", "tutorials", "howto", "explanation", "results/index.html", "reference")
 
 
@@ -41,11 +42,30 @@ class Document(HTMLParser):
             self.loads.append(given[LOADED[tag]])
 
 
+def one_executed() -> str:
+    """The configuration of the site for a file elsewhere; of its tutorials one is executed."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    skipped = [p.name for p in (ROOT / "docs" / "tutorials").glob("*.py") if p.name != EXECUTED]
+    execute = "      execute: !ENV [DOCS_EXECUTE, true]"
+    for old, new in (
+        ("docs_dir: docs", f"docs_dir: {ROOT / 'docs'}"),
+        ("  - scripts/docs_hooks.py", f"  - {ROOT / 'scripts' / 'docs_hooks.py'}"),
+        ("          paths: [.]", f"          paths: [{ROOT}]"),
+        (execute, f"      execute_ignore: [{', '.join(skipped)}]\n      execute: true"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, with its tutorials executed."""
+    """The site, with one of its tutorials executed."""
     folder = tmp_path_factory.mktemp("site")
+    config = tmp_path_factory.mktemp("config") / "mkdocs.yml"
+    config.write_text(one_executed(), encoding="utf-8")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    command += ["--config-file", str(config)]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -1,6 +1,7 @@
 """Transport by rotations of the normal: its order, what it keeps whatever its step, its count."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -30,8 +31,12 @@ def velocity(time: float) -> torch.Tensor:
     return TO - FROM + (1 - 2 * time) * draw(1, 3, seed=5)
 
 
-def by_the_equation(metric: SteinMetric, vector: torch.Tensor) -> torch.Tensor:
-    """`V' = -Gamma(x', V)` along the parabola, by scipy."""
+@cache
+def by_the_equation() -> tuple[SteinMetric, torch.Tensor, torch.Tensor]:
+    """A metric, a vector, and what becomes of it by `V' = -Gamma(x', V)` along the parabola, by
+    scipy.
+    """
+    metric, vector = stein(), draw(1, 3, seed=2)
 
     def change(time: float, state: np.ndarray) -> np.ndarray:
         x = parabola(torch.zeros(1, dtype=torch.int64), torch.tensor([time], dtype=torch.float64))
@@ -39,7 +44,7 @@ def by_the_equation(metric: SteinMetric, vector: torch.Tensor) -> torch.Tensor:
         return -metric.christoffel(x, velocity(time), moved)[0].numpy()
 
     found = solve_ivp(change, (0, 1), vector[0].numpy(), method="DOP853", rtol=1e-11, atol=1e-12)
-    return torch.from_numpy(found.y[:, -1].copy())[None]
+    return metric, vector, torch.from_numpy(found.y[:, -1].copy())[None]
 
 
 def rolled(
@@ -54,8 +59,7 @@ def rolled(
 
 
 def test_it_is_of_fourth_order() -> None:
-    metric, vector = stein(), draw(1, 3, seed=2)
-    truth = by_the_equation(metric, vector)
+    metric, vector, truth = by_the_equation()
     errors = np.array(
         [
             float((rolled(metric, n, torch.inf, vector).vector[:, -1] - truth).norm())
@@ -67,8 +71,7 @@ def test_it_is_of_fourth_order() -> None:
 
 
 def test_the_polygon_of_normals_is_of_second_order() -> None:
-    metric, vector = stein(), draw(1, 3, seed=2)
-    truth = by_the_equation(metric, vector)
+    metric, vector, truth = by_the_equation()
     errors = []
     for n in (17, 33, 65):
         times = torch.linspace(0, 1, n, dtype=torch.float64)
@@ -79,8 +82,7 @@ def test_the_polygon_of_normals_is_of_second_order() -> None:
 
 
 def test_the_tolerance_is_met() -> None:
-    metric, vector = stein(), draw(1, 3, seed=2)
-    truth = by_the_equation(metric, vector)
+    metric, vector, truth = by_the_equation()
     for tolerance in (1e-3, 1e-5, 1e-7):
         found = rolled(metric, 2, tolerance, vector)
         assert found.status == (CONVERGED,)

@@ -11,7 +11,7 @@ from scoregeo.score.diffusers_unet import unet_score
 
 @pytest.mark.slow
 def test_inversion_and_back_returns_the_digit() -> None:
-    dataset = RotatedMNIST(identities="all", angles=[60], pairs_per_angle=4, source="embedded")
+    dataset = RotatedMNIST(identities="all", angles=[60], pairs_per_angle=2, source="embedded")
     field = unet_score(dataset, seed=0, timestep=400, model="digits_unet_all")
     ends, inversion = dataset.pairs(0).ends, DDIMInversion(steps=50)
     lifted = inversion.lift(ends, field, torch.Generator())

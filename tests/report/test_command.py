@@ -20,6 +20,8 @@ from tests.report.folders import (
     sweep_folder,
 )
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 ROOT = Path(__file__).parent.parent.parent
 
 

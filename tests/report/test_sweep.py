@@ -15,6 +15,8 @@ from scoregeo.report.sweep import find_jobs, read_sweep
 from scoregeo.report.sweep_page import write_sweep
 from scoregeo.report.table import summary_entry
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 LAMS, POINTS = (1.0, 10.0, 100.0, 1000.0), (8, 16, 32, 64)
 
 

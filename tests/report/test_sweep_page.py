@@ -12,6 +12,8 @@ from scoregeo.report.sweep_page import write_sweep
 from tests.report.document import check_page
 from tests.report.folders import run_folder, sweep_folder
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Path]:

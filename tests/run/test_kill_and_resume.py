@@ -77,7 +77,7 @@ def events(folder: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "kills"), [(RUN, 6), (SEVERAL, 4)], ids=["one start", "several starts"]
+    ("overrides", "kills"), [(RUN, 4), (SEVERAL, 3)], ids=["one start", "several starts"]
 )
 def test_killed_at_random_moments_and_run_again(
     overrides: tuple[str, ...], kills: int, tmp_path: Path
@@ -89,7 +89,7 @@ def test_killed_at_random_moments_and_run_again(
     for number in range(kills):
         output = tmp_path / str(number)
         folder = output / whole.relative_to(tmp_path / "whole")
-        # A random moment of each sixth, or fourth, of the log: most of its lines are one solver's.
+        # A random moment of each fourth, or third, of the log: most of its lines are one solver's.
         moment, pause = int((number + chance.random()) / kills * steps), chance.uniform(0, 0.02)
         process = begin(overrides, output, cache)
         deadline = time.monotonic() + 60
@@ -106,4 +106,4 @@ def test_killed_at_random_moments_and_run_again(
         assert tables(folder) == undisturbed and same_paths(folder, whole)
         assert not (folder / ".lock").exists() and not (folder / "error.txt").exists()
     # A run may end before it is killed, on a busy machine; most must not, nor all at one stage.
-    assert killed > kills // 2 and len(found) > kills // 4, (killed, found)
+    assert killed > kills // 2 and len(found) > kills // 3, (killed, found)

@@ -22,6 +22,8 @@ from tests.tables import same_paths, tables
 pytestmark = pytest.mark.slow
 
 SWEEP = FailingSweep(lams=(1, 100, 10), points=(9,))
+LAUNCHED = FailingSweep(lams=(1, 100), points=(9,))  # each job imports torch anew
+FEW = ("rivals.adam=null", "rivals.gauss_newton_adaptive=null", "baseline=[lerp]")
 ENTRY = "import sys; sys.argv[0] = 'scoregeo'; from scoregeo.run.cli import main; main()"
 
 
@@ -33,16 +35,21 @@ def no_drawing() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep by Hydra's basic launcher, job after job in this process."""
-    output = tmp_path_factory.mktemp("basic")
-    SWEEP.check(command(*SWEEP.line, f"output={output}"), output, output)
+def by_the_basic_launcher(sweep: FailingSweep, output: Path) -> Path:
+    """The sweep job after job in this process."""
+    sweep.check(command(*sweep.line, f"output={output}"), output, output)
     return output
 
 
-def test_the_jobs_that_are_done_are_shown_and_the_one_that_failed_is_named(basic: Path) -> None:
-    folder = sweep_folder(basic)
+@pytest.fixture(scope="module")
+def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return by_the_basic_launcher(LAUNCHED, tmp_path_factory.mktemp("basic"))
+
+
+def test_the_jobs_that_are_done_are_shown_and_the_one_that_failed_is_named(
+    tmp_path: Path,
+) -> None:
+    folder = sweep_folder(by_the_basic_launcher(SWEEP, tmp_path))
     runs = [job.run for job in read_jobs(folder)]
     states = [read_json(run / "manifest.json") for run in runs]
     assert [state["status"] for state in states] == SWEEP.states
@@ -72,8 +79,8 @@ def test_the_jobs_that_are_done_are_shown_and_the_one_that_failed_is_named(basic
 def test_a_launcher_gives_the_table_of_the_basic_one(
     launcher: str, basic: Path, tmp_path: Path
 ) -> None:
-    said = command(*SWEEP.line, f"output={tmp_path}", f"hydra/launcher={launcher}")
-    SWEEP.check(said, tmp_path, basic)
+    said = command(*LAUNCHED.line, f"output={tmp_path}", f"hydra/launcher={launcher}")
+    LAUNCHED.check(said, tmp_path, basic)
 
 
 def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_path: Path) -> None:
@@ -142,8 +149,7 @@ def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> 
         "experiment=sphere",
         "dataset.num_pairs=5",
         "solver.num_points=8",
-        "rivals.adam=null",
-        "rivals.gauss_newton_adaptive=null",
+        *FEW,
         *PLAIN,
     ]
     assert command(*small, f"output={tmp_path / 'whole'}") is None
@@ -169,8 +175,7 @@ def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> Non
         "experiment=sphere",
         "dataset.num_pairs=4",
         "solver.num_points=8",
-        "rivals.adam=null",
-        "rivals.gauss_newton_adaptive=null",
+        *FEW,
         *PLAIN,
     ]
     fails = [
@@ -231,6 +236,7 @@ def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None
     (tmp_path / "results" / "ablation_lambda" / "table.md").mkdir(parents=True)  # in the way
     small = (
         *PLAIN,
+        *FEW,
         "dataset.num_pairs=2",
         "solver.num_points=8",
         "metric.lam=1,10",

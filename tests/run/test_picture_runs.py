@@ -10,11 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.files import load_tensors, read_json
 from scoregeo.evaluation.fid_kid import weighted_fid
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.table import rows_from_summary
-from tests.commands import TINY, run_here
+from scoregeo.run.build import build
+from scoregeo.run.command import compose
+from tests.commands import TINY, command, run_here
 from tests.score.tiny_sd import save_tiny_sd
 
 
@@ -80,6 +83,64 @@ def test_two_pictures_become_frames_a_strip_and_animations(
     )  # two pictures have no FID, and the true path is not known
 
 
+def test_the_command_takes_odd_names_and_leaves_one_animation(
+    tmp_path: Path,
+    places: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A picture of its own shape, names that Hydra's grammar refuses, and a model that does not
+    give the pictures back.
+    """
+    monkeypatch.chdir(tmp_path)
+    for name, place in (("IMG=1.png", "FIRST"), ("photo (1) é.png", "SECOND")):
+        (tmp_path / name).write_bytes(Path(places[place]).read_bytes())
+    few = ["inversion.decode_steps=2", "evaluation.feature_distance=false"]
+    few += ["evaluation.even_frames=false", "evaluation.lpips=null", "threads=1"]
+    model = places["model=SD"].removeprefix("model=")
+    arguments = ["IMG=1.png", "photo (1) é.png", "--model", model, "--size", "16x24"]
+    arguments += ["--prompt-a", "cat's, red", "--frames", "4", "--fps", "5", "--out", "my morph"]
+    assert command("morph", *arguments, *few) is None
+    shown = capsys.readouterr().out
+    assert "my morph/animation.gif" in shown and "stein_gauss_newton" in shown
+    folder = tmp_path / "my morph"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "IMG=1.png",
+        "my morph",
+        "photo (1) é.png",
+    ]
+    with Image.open(folder / "animation.gif") as gif:
+        assert getattr(gif, "n_frames", 1) == 6 and gif.info["duration"] == 200
+    assert (folder / "report.html").is_file() and (folder / "animation.mp4").is_file()
+    with Image.open(folder / "first.png") as first, Image.open(folder / "strip.png") as strip:
+        assert first.size == (24, 16) and strip.size == (4 * 24, 16)
+        # Written before the methods ran, and a frame of each of them.
+        assert np.array_equal(np.asarray(first), np.asarray(strip)[:, :24])
+    said = (folder / "scoregeo.log").read_text(encoding="utf-8")
+    assert "the first picture comes back at" in said and "does not know such pictures" in said
+    # A pair of pictures has no FID, and other methods are asked for.
+    assert read_json(folder / "manifest.json")["methods"] == ["start_lerp", "stein_gauss_newton"]
+    # Done already: another pace is written at once.
+    assert command("morph", *arguments, *few, "--fps", "10") is None
+    with Image.open(folder / "animation.gif") as gif:
+        assert gif.info["duration"] == 100
+
+
+def test_pictures_take_the_size_of_their_model(tmp_path: Path, places: dict[str, str]) -> None:
+    """A size that is left to the model is its own: 16 for the tiny one, 64 for the shipped one."""
+    for score, side in ((f"score.{places['model=SD']}", 16), ("score=emoji_sd", 64)):
+        pictures = [f"dataset.first={places['FIRST']}", f"dataset.second={places['SECOND']}"]
+        config, _ = compose(["experiment=morph", score, *pictures])
+        made = build(config)
+        assert made.dataset.shape == (3, side, side)
+        assert made.dataset.pairs(0).ends.shape == (1, 2, 3, side, side)
+    config, _ = compose(
+        ["dataset=image_pairs", "dataset.size=null", "score=digits_unet", *pictures]
+    )
+    with pytest.raises(ConfigError, match=r"dataset\.size = None .*text-to-image"):
+        build(config)
+
+
 @pytest.mark.slow
 def test_every_method_runs_on_emoji(
     tmp_path: Path, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -92,7 +153,10 @@ def test_every_method_runs_on_emoji(
             weighted_fid(features[None], reference, torch.ones(1, 1, dtype=torch.float64))
         ),
     )
-    folder, reason = run_here(tiny("stable_diffusion", places), tmp_path)
+    # Latents of 16 x 16 as the shipped model's: attention over 32 x 32 takes most of the time.
+    model = save_tiny_sd(tmp_path / "model", "sd2", tokens=40, levels=3)
+    asked = tiny("stable_diffusion", places | {"model=SD": f"model={model}"})
+    folder, reason = run_here(asked, tmp_path)
     assert reason is None
     manifest = read_json(folder / "manifest.json")
     rivals = [
@@ -113,7 +177,7 @@ def test_every_method_runs_on_emoji(
     assert {line["group"] for line in lines} == {"same", "different"}
     for method in manifest["methods"]:
         tensors = load_tensors(folder / "paths" / f"{method}.safetensors")
-        assert tensors["points"].shape == (2, 5, 4, 32, 32) and tensors["frames"].shape == (
+        assert tensors["points"].shape == (2, 5, 4, 16, 16) and tensors["frames"].shape == (
             2,
             5,
             3,

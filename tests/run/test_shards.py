@@ -3,6 +3,7 @@ input is told in one line.
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def once_merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of that run in two shards, merged; its output folder is above."""
+    return in_shards(SPHERE, tmp_path_factory.mktemp("merged"), 2)
+
+
+def to_merge_again(merged: Path, output: Path) -> Path:
+    """A copy of a run in shards that is not merged yet."""
+    folder = output / merged.parent.name / merged.name
+    shutil.copytree(merged, folder)
+    (folder / "manifest.json").unlink()
+    return folder
+
+
 @pytest.mark.parametrize(
     ("total", "shards", "sizes"), [(5, 2, [3, 2]), (5, 3, [2, 2, 1]), (4, 4, [1] * 4), (7, 1, [7])]
 )
@@ -125,8 +140,10 @@ def test_a_pair_has_the_same_draws_in_every_part(draw: Any) -> None:
 
 
 @pytest.mark.parametrize("shards", [2, 3])
-def test_a_sphere_in_shards_is_the_sphere_as_one(shards: int, whole: Path, tmp_path: Path) -> None:
-    merged = in_shards(SPHERE, tmp_path, shards)
+def test_a_sphere_in_shards_is_the_sphere_as_one(
+    shards: int, whole: Path, once_merged: Path, tmp_path: Path
+) -> None:
+    merged = once_merged if shards == 2 else in_shards(SPHERE, tmp_path, shards)
     check_same(whole, merged)
     assert merged.name == whole.name
     manifest = read_json(merged / "manifest.json")
@@ -193,9 +210,8 @@ def test_a_run_that_is_done_needs_no_shards(whole: Path) -> None:
     assert not (whole / "shards").exists()
 
 
-def test_shards_of_other_weights_are_refused(tmp_path: Path) -> None:
-    folder = in_shards(SPHERE, tmp_path, 2)
-    (folder / "manifest.json").unlink()
+def test_shards_of_other_weights_are_refused(once_merged: Path, tmp_path: Path) -> None:
+    folder = to_merge_again(once_merged, tmp_path)
     manifest = shard_folder(folder, 1, 2) / "manifest.json"
     write_json(manifest, {**read_json(manifest), "inputs": {"score.model": "another"}})
     config, _ = compose([*SPHERE, "shards=2", f"output={tmp_path}"])
@@ -205,9 +221,8 @@ def test_shards_of_other_weights_are_refused(tmp_path: Path) -> None:
         merge_shards(config, folder)
 
 
-def test_a_damaged_file_of_a_shard_fails_the_merge(tmp_path: Path) -> None:
-    folder = in_shards(SPHERE, tmp_path, 2)
-    (folder / "manifest.json").unlink()
+def test_a_damaged_file_of_a_shard_fails_the_merge(once_merged: Path, tmp_path: Path) -> None:
+    folder = to_merge_again(once_merged, tmp_path)
     (shard_folder(folder, 1, 2) / "paths" / "slerp.safetensors").write_bytes(b"half a fi")
     _, reason = run_here([*SPHERE, "shards=2", "overwrite=true"], tmp_path)
     assert reason is not None and "slerp.safetensors is damaged" in reason
@@ -406,6 +421,7 @@ def test_geodesics_integrated_in_shards(tmp_path: Path) -> None:
 def test_several_starts_in_shards(tmp_path: Path) -> None:
     overrides = [
         *SPHERE,
+        "dataset.num_pairs=3",
         "initializer=several",
         "initializer.starts.graph.num_references=60",
         "+initializer@initializer.starts.continued=continued",
@@ -414,7 +430,7 @@ def test_several_starts_in_shards(tmp_path: Path) -> None:
     ]
     one, reason = run_here(overrides, tmp_path / "one")
     assert reason is None
-    merged = in_shards(overrides, tmp_path / "several", 3)
+    merged = in_shards(overrides, tmp_path / "several", 2)
     check_same(one, merged)
     found = [
         read_json(folder / "methods" / "start_several.json")["pairs"][0]["measures"]

@@ -19,8 +19,8 @@ FOLDER = MODELS / "emoji_sd"
 
 @pytest.fixture(scope="module")
 def problem() -> LatentProblem:
-    """Five pairs, so ten pictures."""
-    small = ("dataset.pairs=5", "solver.num_points=2")  # the ends alone are looked at
+    """Three pairs, so six pictures."""
+    small = ("dataset.pairs=3", "solver.num_points=2")  # the ends alone are looked at
     config, _ = compose(
         ["experiment=stable_diffusion", *small, "evaluation.download=false", *PLAIN]
     )
@@ -72,7 +72,7 @@ def test_the_prompt_matters(problem: LatentProblem) -> None:
 
 
 @pytest.mark.slow
-def test_ten_emoji_come_back_from_their_inversion(problem: LatentProblem) -> None:
+def test_six_emoji_come_back_from_their_inversion(problem: LatentProblem) -> None:
     """Decoded ends against the given pictures: what the autoencoder loses, and next to nothing
     more.
     """

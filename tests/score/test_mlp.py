@@ -163,7 +163,7 @@ def test_bad_settings_are_refused_before_training(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_error_against_the_exact_score(record_property: Any) -> None:
-    field = mlp_score(Sphere(), 0, sigma=0.1, steps=1500)  # half of the default
+    field = mlp_score(Sphere(), 0, sigma=0.1, steps=900)  # a third of the default
     clean = Sphere().sample(4000, 99)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1), dtype=clean.dtype)
     for sigma, bound in ((0.05, 0.05), (0.1, 0.04), (0.5, 0.03), (2.0, 0.015)):

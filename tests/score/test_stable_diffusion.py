@@ -127,8 +127,7 @@ def model(folder: Path) -> StableDiffusion:
     return load_stable_diffusion(folder)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 7.5])
-@pytest.mark.parametrize("steps", [7, 10])  # 7 does not divide the 1000 timesteps
+@pytest.mark.parametrize(("guidance", "steps"), [(1.0, 10), (7.5, 7)])  # 7 does not divide 1000
 def test_pictures_are_those_of_diffusers(
     folder: Path, model: StableDiffusion, guidance: float, steps: int
 ) -> None:

@@ -78,9 +78,11 @@ def scheduler(kind: str, **changes: Any) -> Any:
     )
 
 
-def save_tiny_sd(folder: Path, kind: str, tokens: int = TOKENS, **changes: Any) -> Path:
-    """Save a pipeline of `kind` ("sd1" or "sd2") in `folder`; `changes`: of its scheduler's
-    settings.
+def save_tiny_sd(
+    folder: Path, kind: str, tokens: int = TOKENS, levels: int = 2, **changes: Any
+) -> Path:
+    """Save a pipeline of `kind` ("sd1" or "sd2") in `folder`; `levels`: of the autoencoder, each
+    but the first halves the sides; `changes`: of its scheduler's settings.
     """
     from diffusers import AutoencoderKL, StableDiffusionPipeline
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -99,9 +101,9 @@ def save_tiny_sd(folder: Path, kind: str, tokens: int = TOKENS, **changes: Any) 
         pad_token_id=words.pad_token_id,
     )
     vae = AutoencoderKL(
-        block_out_channels=(8, 16),
-        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
-        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        block_out_channels=(8,) + (16,) * (levels - 1),
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
         norm_num_groups=4,
         sample_size=IMAGE,
         scaling_factor=0.18215,

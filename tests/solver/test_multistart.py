@@ -1,6 +1,7 @@
 """Multi-start: each pair keeps the better of two known ways, at the cost of both."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.initializer.several import SeveralInitializer, parts
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.base import STALLED, Solution, Step
+from scoregeo.solver.base import CONVERGED, STALLED, UNRESOLVED, Solution, Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.multistart import RULE, solve_multistart
 from tests.initializer.cases import (
@@ -137,3 +138,31 @@ def test_a_start_that_is_not_finite_does_not_lose_the_others() -> None:
     both[1, 1, 3] = torch.nan
     with pytest.raises(ScoreError, match=r"pair 1 has no start, of 2, along which"):
         solve_multistart(GaussNewton(17), metric, both)
+
+
+class Believing:
+    """A solver that takes every path for converged, its energy for a share of what it is."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def solve(self, metric: SteinMetric, start: torch.Tensor, on_step: object = None) -> Solution:
+        found = GaussNewton(17, subnodes=4, max_iterations=40).solve(metric, start)
+        return replace(
+            found,
+            status=(CONVERGED,) * len(start),
+            reason=("",) * len(start),
+            energy=self.share * metric.energy(found.path, RULE),
+            stationarity=torch.zeros(len(start)),
+            tunnelled=torch.zeros(len(start), dtype=torch.bool),
+        )
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.5])
+def test_a_status_is_judged_on_the_common_rule_too(share: float) -> None:
+    metric, _ = counted_gap_metric()
+    found, _ = solve_multistart(Believing(share), metric, starts(along_ends(), 17))  # type: ignore[arg-type]
+    torch.testing.assert_close(found.certified_energy, metric.energy(found.path, RULE))
+    assert found.status == (CONVERGED if share == 1 else UNRESOLVED,)
+    assert found.tunnelled.tolist() == [share == 0.5]
+    assert bool(found.reason[0]) == (share < 1)

@@ -7,11 +7,15 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
+from scoregeo.metric.base import autograd_gradient
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.diffusers_unet import load_unet_score
+from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sphere import SphereScore
 from scoregeo.score.torus import TorusScore
@@ -80,6 +84,41 @@ def test_converged_is_borne_out_by_a_finer_rule_and_the_exact_gradient(
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_converged_is_borne_out_on_digits(solver: str) -> None:
+    """One digit turned by 5 and 20 degrees, the exact score of its turns, from the true path."""
+    digits = RotatedMNIST(1, (5.0, 20.0), 1, sample_angles=72, source="embedded")
+    start = digits.true_path(digits.pairs(0), 9).double()
+    score = EmpiricalScore(digits.sample(72, 0).double())
+    metric = SteinMetric(ScoreField(score, 1.0), 1.0)
+    found = SOLVERS[solver](9).solve(metric, start)
+    rule = Quadrature("trapezoid", 16)
+    fine, gradient = metric.energy(found.path, rule), metric.gradient(found.path, rule)
+    left = stationarity(gradient.flatten(2), fine)
+    for pair, status in enumerate(found.status):
+        if status == CONVERGED:
+            assert fine[pair] <= 1.1 * found.energy[pair] and left[pair] <= 1
+    if solver == "adaptive":
+        assert CONVERGED in found.status
+
+
+@pytest.mark.parametrize("differentiates", [False, True])
+def test_converged_is_borne_out_with_a_learned_score(differentiates: bool) -> None:
+    """The shipped U-Net; its Jacobian is asked by autograd."""
+    digits = RotatedMNIST("all", (10.0,), 1, source="embedded")
+    start = digits.true_path(digits.pairs(0), 4)
+    score = load_unet_score("digits_unet_all")
+    metric = SteinMetric(ScoreField(score, score.sigma_of_timestep(200)), 1.0)
+    solver = GaussNewton(
+        4, refinement="none", subnodes=4, differentiate_score=differentiates, max_iterations=6
+    )
+    found = solver.solve(metric, start)
+    rule = Quadrature("trapezoid", 8)
+    left = stationarity(autograd_gradient(metric, found.path, rule).flatten(2), found.energy)
+    assert found.status == (CONVERGED,)
+    assert float(left) <= 1 and float(metric.energy(found.path, rule)) <= 1.1 * float(found.energy)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_equal_ends_converge_in_every_solver(solver: str) -> None:
     ends = torch.tensor([[[1.0, 0, 0], [1.0, 0, 0]]], dtype=torch.float64)
     found = SOLVERS[solver](9).solve(SteinMetric(shell_field(0.1), 100.0), linear(ends, 9))
@@ -126,4 +165,5 @@ def test_only_converged_is_taken_back() -> None:
     assert verified(CONVERGED, 1.0, 1.0, 2.0, False)[0] == STALLED
     assert verified(CONVERGED, 1.0, 1.0, float("nan"), False)[0] == STALLED
     assert verified(STALLED, 1.0, 9.0, 2.0, True)[0] == STALLED
-    assert "tunnels" in verified(STALLED, 1.0, 9.0, 2.0, True)[1]
+    said = verified(STALLED, 1.0, 9.0, 2.0, True)[1]
+    assert "tunnels" in said and "solver.refinement=adaptive" in said

@@ -6,6 +6,7 @@ import pytest
 from filelock import FileLock
 
 from tests.commands import DIGITS, GRAPH, run_here
+from tests.figures import quick_figures
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def tracked(shared: Path) -> Path:
         "rivals.lbfgs.num_points=6",
         "rivals.lbfgs.max_iterations=4",
     )
-    with pytest.MonkeyPatch.context() as patch, FileLock(shared / "tracked.lock"):
+    lock = FileLock(shared / "tracked.lock")
+    with pytest.MonkeyPatch.context() as patch, lock, quick_figures():
         forget_key(patch, output)
         folder, reason = run_here(
             ["experiment=rotated_mnist_empirical", *small, "tracker=[jsonl,wandb]"], output

@@ -173,6 +173,7 @@ def test_a_run_that_goes_on_is_the_same_run_and_has_each_curve_once(
 
 
 def test_jobs_of_a_sweep_are_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("scoregeo.report.sweep_page.sweep_lines", lambda *args, **settings: [])
     fake = use(monkeypatch, FakeWandb())
     small = (
         "dataset.num_pairs=2",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import Absent, read_json, read_text, read_yaml, remove_partial
+from scoregeo._utils.files import Absent, load_yaml, read_json, read_text, remove_partial
 
-READERS: tuple[Callable[[Path], Any], ...] = (read_text, read_json, read_yaml)
+READERS: tuple[Callable[[Path], Any], ...] = (read_text, read_json, load_yaml)
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -31,14 +31,14 @@ def test_bytes_that_are_no_text_are_damage_and_no_file_is_absence(
 def test_what_does_not_parse_is_damage(text: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text(text)
-    for reader in (read_json, read_yaml):
+    for reader in (read_json, load_yaml):
         with pytest.raises(DataError, match=str(file)):
             reader(file)
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b'\xef\xbb\xbf{"a": 1}')
-    assert read_json(tmp_path / "file") == read_yaml(tmp_path / "file") == {"a": 1}
+    assert read_json(tmp_path / "file") == load_yaml(tmp_path / "file") == {"a": 1}
 
 
 def test_what_a_kill_left_is_swept_and_nothing_else(tmp_path: Path) -> None:

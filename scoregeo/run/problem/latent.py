@@ -13,13 +13,13 @@ from scoregeo._utils.errors import DataError
 from scoregeo._utils.memory import numbers_at_once
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.inversion.latent import decode_latents, invert_pictures
 from scoregeo.metric.base import PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import AbstractProblem, MetricOf, OnStep
 from scoregeo.run.problem.interpolation import InterpolationProblem
 from scoregeo.run.problem.outcome import Outcome, concatenated
-from scoregeo.score.condition import PerPoint
 from scoregeo.score.text_to_image import TextModel
 
 
@@ -164,14 +164,13 @@ class LatentProblem(AbstractProblem):
         """
         experiment = self.experiment
         images = self.pairs.ends[group.start : group.stop].to(experiment.settings.device)
-        clean = self.model.encode(images.flatten(0, 1))
-        conditions = [self.model.of_ends(self.prompts[index]).embeddings for index in group]
-        lifted = experiment.inversion.lift(
-            clean[None],
-            self.model.field(PerPoint(torch.cat(conditions))),
-            generator(experiment.settings.seed, "noise"),
+        prompts = [prompt for index in group for prompt in self.prompts[index]]
+        source = generator(experiment.settings.seed, "noise")
+        found = invert_pictures(
+            self.model, experiment.inversion, images.flatten(0, 1), prompts, source
         )
-        ends = zip(group, clean.unflatten(0, (-1, 2)), lifted[0].unflatten(0, (-1, 2)), strict=True)
+        clean, lifted = (latents.unflatten(0, (-1, 2)) for latents in found)
+        ends = zip(group, clean, lifted, strict=True)
         return [self._part(index, one, other[None]) for index, one, other in ends]
 
     def _part(self, index: int, clean: torch.Tensor, lifted: torch.Tensor) -> InterpolationProblem:
@@ -235,10 +234,13 @@ class LatentProblem(AbstractProblem):
         """
         if not latents:
             return {}
-        conditions = [self.model.at(self.prompts[index], u[index]).embeddings for index in latents]
-        field = self.model.field(PerPoint(torch.cat(conditions)))
-        clean = self.experiment.inversion.decode(torch.cat(list(latents.values())), field)
-        pictures = self.model.decode(clean).split([len(one) for one in latents.values()])
+        pictures = decode_latents(
+            self.model,
+            self.experiment.inversion,
+            list(latents.values()),
+            [self.prompts[index] for index in latents],
+            [u[index] for index in latents],
+        )
         return dict(zip(latents, pictures, strict=True))
 
     def _shares(self, index: int, points: torch.Tensor) -> bool:

@@ -84,15 +84,20 @@ class Iteration:
 
     def _iterate(self) -> None:
         """One step of each active pair."""
-        index = self.active.nonzero()[:, 0].to(self.path.device)
+        pairs = self.active.nonzero()[:, 0]
+        index = pairs.to(self.path.device)
         damping = self.damping[index]
         proposal = self._propose(index, damping)
-        settled = self.method.termination.negligible(proposal, damping)
-        settled = settled & ~self._unfinished(index, proposal, damping, settled)
-        for pair in index[settled].tolist():
+        settled = self.method.termination.negligible(proposal, damping).cpu()
+        settled = settled & ~self._unfinished(pairs, proposal, damping, settled)
+        for pair in pairs[settled].tolist():
             self._stop(pair, SETTLED)
-        if not settled.all():
-            self._try(index[~settled], proposal.at(~settled), damping[~settled])
+        if settled.all():
+            return
+        if settled.any():
+            rest = (~settled).nonzero()[:, 0].to(index.device)
+            pairs, proposal, damping = pairs[~settled], proposal.at(rest), damping[rest]
+        self._try(pairs, proposal, damping)
 
     def _propose(self, index: torch.Tensor, damping: torch.Tensor) -> Proposal:
         """Steps of the pairs `index`, each at the first lam at which there is something to gain; no
@@ -109,10 +114,11 @@ class Iteration:
             self.lam[index] = torch.where(done, continuation.raised(lam), lam)
             self.comparable[index[done]] = False
 
-    def _try(self, index: torch.Tensor, proposal: Proposal, damping: torch.Tensor) -> None:
-        """Evaluate the steps of the pairs `index`, take those that are accepted, and set what the
-        next ones start from.
+    def _try(self, pairs: torch.Tensor, proposal: Proposal, damping: torch.Tensor) -> None:
+        """Evaluate the steps of `pairs` (on the CPU), take those that are accepted, and set what
+        the next ones start from.
         """
+        index = pairs.to(self.path.device)
         search, termination, lam = self.method.search, self.method.termination, self.lam[index]
         factor = self.method.descent.factor(
             proposal.step, damping, self.last_step[index], self.comparable[index]
@@ -121,27 +127,31 @@ class Iteration:
         path = self._moved(index, factor[:, None, None] * proposal.step)
         trial = self.evaluation.trial(path, index, self.residuals, lam, search.bound(proposal))
         verdict = search.judge(proposal, trial.residuals.energy(lam), trial.finite)
-        self.iterations[index.cpu()] += 1
-        self.evaluations[index.cpu()] += trial.evaluations
+        self.iterations[pairs] += 1
+        self.evaluations[pairs] += trial.evaluations
 
-        taken = index[verdict.accepted]
-        self.path[taken] = path[verdict.accepted]
-        assign(self.residuals, taken, select(trial.residuals, verdict.accepted))
+        accepted = verdict.accepted.nonzero()[:, 0]
+        taken = index[accepted]
+        self.path[taken] = path[accepted]
+        assign(self.residuals, taken, select(trial.residuals, accepted))
         raised = torch.where(verdict.accepted, self.method.continuation.raised(lam), lam)
         self.last_step[index] = proposal.step
         self.comparable[index] = verdict.accepted & plain & (damping == 0) & (raised == lam)
         self.damping[index] = search.damping(damping, verdict, plain)
         small = termination.small(proposal, verdict, damping, lam)
-        small = small & ~(verdict.accepted & self._unfinished(index, proposal, damping, small))
+        unfinished = self._unfinished(pairs, proposal, damping, small & verdict.accepted)
+        small = small & ~unfinished.to(small.device)
         stuck = termination.stuck(proposal, verdict, plain, self.damping[index]) & ~small
         self.lam[index] = torch.where(small, lam, raised)
-        for row in (small | stuck).nonzero()[:, 0].tolist():
-            pair = int(index[row])
-            if small[row]:
-                gradient = partial(self._gradient, pair)
-                self._stop(pair, termination.of_small(float(damping[row]), gradient))
-            else:
-                self._stop(pair, termination.of_stuck(bool(verdict.finite[row])))
+        # One read for all pairs
+        facts = torch.stack([small.double(), stuck.double(), verdict.finite.double(), damping], 1)
+        for pair, (is_small, is_stuck, finite, by) in zip(
+            pairs.tolist(), facts.tolist(), strict=True
+        ):
+            if is_small:
+                self._stop(pair, termination.of_small(by, partial(self._gradient, pair)))
+            elif is_stuck:
+                self._stop(pair, termination.of_stuck(bool(finite)))
 
     def _moved(self, index: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
         """Paths of the pairs `index` after a step of their inner points, [rows, n - 1, D]."""
@@ -152,17 +162,17 @@ class Iteration:
 
     def _unfinished(
         self,
-        index: torch.Tensor,
+        pairs: torch.Tensor,
         proposal: Proposal,
         damping: torch.Tensor,
         stopping: torch.Tensor,
     ) -> torch.Tensor:
-        """Which of the pairs `index` that are `stopping` should not, their gradient not small."""
-        found = torch.zeros_like(stopping)
+        """Which of `pairs` that are `stopping` should not, their gradient not small; on the CPU."""
+        found = torch.zeros(len(pairs), dtype=torch.bool)
         if math.isfinite(self.method.termination.stationary):
             for row in stopping.nonzero()[:, 0].tolist():
-                left = self._gradient(int(index[row]))
-                at = torch.tensor([row], device=index.device)
+                left = self._gradient(int(pairs[row]))
+                at = torch.tensor([row], device=damping.device)
                 one = self.method.termination.unfinished(proposal.at(at), damping[at], left)
                 found[row] = one[0]
         return found

@@ -5,6 +5,7 @@ refinement works on.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 
@@ -36,6 +37,17 @@ _DIFFERENCES = torch.tensor(
     dtype=torch.float64,
 )
 _FRACTIONS = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+
+
+class Placed(NamedTuple):
+    """What residuals need of a mesh, on one device (`Mesh`)."""
+
+    segment: torch.Tensor
+    index: torch.Tensor
+    width: torch.Tensor
+    rows: torch.Tensor
+    values: torch.Tensor
+    derivatives: tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -154,6 +166,19 @@ class Mesh:
         """Numbers in [0, 3 E) of the residuals that an element has: one more than its order."""
         kept = torch.arange(NODES)[None] <= self.order[:, None]
         return kept.flatten().nonzero()[:, 0]
+
+    def on(self, device: torch.device) -> Placed:
+        """The mesh on `device`, copied there once."""
+        if device not in self._placed:
+            before, after = self.derivatives
+            every = (self.segment, self.index, self.width, self.rows, self.values, before, after)
+            *rest, before, after = (one.to(device) for one in every)
+            self._placed[device] = Placed(*rest, (before, after))
+        return self._placed[device]
+
+    @cached_property
+    def _placed(self) -> dict[torch.device, Placed]:
+        return {}
 
     def known(
         self, points: torch.Tensor, mesh: "Mesh", others: torch.Tensor

@@ -7,7 +7,7 @@ import torch
 
 from scoregeo.metric.path_measure import PathMeasure
 from scoregeo.solver.laplacian import inverse_laplacian
-from scoregeo.solver.least_squares.mesh import NODES, Mesh
+from scoregeo.solver.least_squares.mesh import NODES, Mesh, Placed
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,26 @@ class PathResiduals:
     segments: torch.Tensor
     scores: torch.Tensor
 
+    @property
+    def _mesh(self) -> Placed:
+        """The mesh, where the path is."""
+        return self.mesh.on(self.segments.device)
+
     def slopes(self) -> torch.Tensor:
         """`f = s . d_i` at each element's nodes, [E, 3]."""
-        at = self.mesh.segment.to(self.segments.device)
-        own = self.scores[self.mesh.index.to(at.device)]
-        return (own @ self.segments[at][:, :, None])[:, :, 0]
+        mesh = self._mesh
+        own = self.scores[mesh.index]
+        return (own @ self.segments[mesh.segment][:, :, None])[:, :, 0]
 
     def values(self) -> torch.Tensor:
         """The residuals, [E, 3], zero beyond an element's order."""
-        return _times(self.mesh.values, self.slopes())
+        return _times(self._mesh.values, self.slopes())
 
     def along(self, step: torch.Tensor) -> torch.Tensor:
         """Linear change of the residuals with a move of the inner points [n - 1, D], [E, 3]."""
         moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
-        at = self.mesh.segment.to(step.device)
-        own = self.scores[self.mesh.index.to(step.device)]
-        first, last = self.mesh.derivatives
+        at, own = self._mesh.segment, self.scores[self._mesh.index]
+        first, last = self._mesh.derivatives
         return _times(first, (own @ moved[at][:, :, None])[:, :, 0]) + _times(
             last, (own @ moved[at + 1][:, :, None])[:, :, 0]
         )
@@ -44,9 +48,8 @@ class PathResiduals:
     def transposed(self, weight: torch.Tensor) -> torch.Tensor:
         """The transpose of `along`: `sum_r weight_r d value_r / dx_j`, [n - 1, D]."""
         total = self.segments.new_zeros(self.mesh.segments + 1, self.segments.shape[1])
-        at = self.mesh.segment.to(total.device)
-        own = self.scores[self.mesh.index.to(total.device)]
-        for offset, matrix in enumerate(self.mesh.derivatives):
+        at, own = self._mesh.segment, self.scores[self._mesh.index]
+        for offset, matrix in enumerate(self._mesh.derivatives):
             share = _times(matrix.mT, weight)
             total.index_add_(0, at + offset, (share[:, None] @ own)[:, 0])
         return total[1:-1]
@@ -70,10 +73,10 @@ class PathResiduals:
         `step = -K (pull + B^T mu)`. B is made of scores, so that `B K B^T` comes of their Gram
         matrix: O(nodes^2 D + rows^3) arithmetic, no memory beyond `rows^2`.
         """
-        mesh, tau = self.mesh, 1 + damping
-        inner = inverse_laplacian(mesh.segments).to(self.segments)[1:-1, 1:-1]
+        mesh, tau = self._mesh, 1 + damping
+        inner = inverse_laplacian(self.mesh.segments, self.segments.device)[1:-1, 1:-1]
         pull = self.pull()
-        kept = mesh.rows.to(pull.device)
+        kept = mesh.rows
         left = (self.values() - self.along(inner @ pull / tau)).flatten()[kept]
         system = (lam / tau) * self._coupling()[kept][:, kept]
         system.diagonal().add_(1.0)
@@ -85,20 +88,16 @@ class PathResiduals:
 
     def _coupling(self) -> torch.Tensor:
         """`B (T^-1 (x) I) B^T`, [3 E, 3 E]."""
-        device = self.scores.device
-        index, at = self.mesh.index.to(device), self.mesh.segment.to(device)
-        green = inverse_laplacian(self.mesh.segments).to(self.segments)
+        index, at = self._mesh.index, self._mesh.segment
+        green = inverse_laplacian(self.mesh.segments, self.segments.device)
         gram = (self.scores @ self.scores.mT)[index.flatten()][:, index.flatten()]
         size = len(at)
         blocks = gram.view(size, NODES, size * NODES)
-        halves = [matrix.to(gram) @ blocks for matrix in self.mesh.derivatives]
+        halves = [matrix @ blocks for matrix in self._mesh.derivatives]
         total = gram.new_zeros(size, NODES, size, NODES)
         for a, half in enumerate(halves):
-            for b, matrix in enumerate(self.mesh.derivatives):
-                part = (
-                    half.view(size, NODES, size, NODES).permute(2, 0, 1, 3)
-                    @ matrix.to(gram).mT[:, None]
-                )
+            for b, matrix in enumerate(self._mesh.derivatives):
+                part = half.view(size, NODES, size, NODES).permute(2, 0, 1, 3) @ matrix.mT[:, None]
                 weight = green[at + a][:, at + b]
                 total += part.permute(1, 2, 0, 3) * weight[:, None, :, None]
         return total.view(size * NODES, size * NODES)
@@ -111,8 +110,8 @@ class PathResiduals:
 
     def measure(self, lam: torch.Tensor) -> PathMeasure:
         """Energy, length (of the root mean square speed on each element) and lower bound, [1]."""
-        width = self.mesh.width.to(self.segments)
-        squares = self.segments.square().sum(1)[self.mesh.segment.to(width.device)]
+        width = self._mesh.width
+        squares = self.segments.square().sum(1)[self._mesh.segment]
         values = self.values()
         length = (width * (width * squares + lam * values.square().sum(1))).sqrt().sum()
         change = (width.sqrt() * values[:, 0]).sum()
@@ -179,4 +178,4 @@ class MeshResiduals:
 
 def _times(matrices: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
     """`[E, 3, 3] @ [E, 3]`."""
-    return (matrices.to(vectors) @ vectors[:, :, None])[:, :, 0]
+    return (matrices @ vectors[:, :, None])[:, :, 0]

@@ -22,8 +22,9 @@ def gauss_newton_step(
     + 1], not negative, adds second derivatives of the log density along the score. With
     `M = L L^T`, by Woodbury, only `tau I + L^T N^T (T^-1 (x) I) N L` of size n m - 1 is factored:
     the Gram matrix of the scores times W T^-1 W^T, elementwise. O((n m)^2 D) arithmetic, in float64
-    whatever the score's type. Residuals that bring their own derivatives are handed to `rows_step`.
-    A pair's step is the same, to the last digit, beside whichever other pairs.
+    whatever the score's type: in float32 the Gram matrix alone would be wrong by 1e-7. Residuals
+    that bring their own derivatives are handed to `rows_step`. A pair's step is the same, to the
+    last digit, beside whichever other pairs.
 
     Args: `lam`, `damping` [pairs]. Returns the step of the inner points, [pairs, n - 1, D] float64.
     """
@@ -32,18 +33,16 @@ def gauss_newton_step(
     n, parts = residuals.segments.shape[1], residuals.parts
     scores = residuals.scores.double()[:, 1:-1]
     device = scores.device
-    weights = interpolation_matrix(n, parts).to(device)[1:-1]
+    weights = interpolation_matrix(n, parts, device)[1:-1]
     tau = (1 + damping.double())[:, None, None]
     smoothed = smooth(residuals.gradient(lam) / n) / tau
     if scores.shape[1] == 0:
         return -smoothed
     scores, inner = _aligned(scores, 1), _aligned(weights[:, 1:-1], 0)
     along = (scores * (inner @ smoothed)).sum(2)
-    coupling = (scores @ scores.mT) * _green_at(n, parts).to(device) / tau
-    root = (
-        _root_of_second_difference(n * parts - 1).to(device)
-        * (lam.double() * parts).sqrt()[:, None, None]
-    )
+    coupling = (scores @ scores.mT) * _green_at(n, parts, device) / tau
+    weight = (lam.double() * parts).sqrt()[:, None, None]
+    root = _root_of_second_difference(n * parts - 1, device) * weight
     system = (
         torch.eye(scores.shape[1], dtype=torch.float64, device=device) + root.mT @ coupling @ root
     )
@@ -67,7 +66,7 @@ def rows_step(
     n, parts = residuals.segments.shape[1], residuals.parts
     d, tau = residuals.segments.double(), (1 + damping.double())[:, None, None]
     pull = d[:, :-1] - d[:, 1:]
-    green = inverse_laplacian(n).to(d.device)
+    green = inverse_laplacian(n, d.device)
     at = torch.arange(n, device=d.device).repeat_interleave(parts)
     first, last = _aligned(rows.first, 1), _aligned(rows.last, 1)
     firsts, both, lasts = (
@@ -94,19 +93,25 @@ def predicted_energy(residuals: Residuals, lam: torch.Tensor, step: torch.Tensor
 
 
 @lru_cache(maxsize=32)
-def _green_at(segments: int, parts: int) -> torch.Tensor:
-    """`W T^-1 W^T` at the parts' inner ends, [n m - 1, n m - 1], its size `_aligned`."""
+def _green_at(segments: int, parts: int, device: torch.device | None = None) -> torch.Tensor:
+    """`W T^-1 W^T` at the parts' inner ends, [n m - 1, n m - 1], its size `_aligned`. On `device`,
+    copied there once; None: the CPU.
+    """
+    if device is not None:
+        return _green_at(segments, parts).to(device)
     weights = _aligned(interpolation_matrix(segments, parts)[1:-1], 0)
     return weights @ inverse_laplacian(segments) @ weights.T
 
 
 @lru_cache(maxsize=32)
-def _root_of_second_difference(size: int) -> torch.Tensor:
+def _root_of_second_difference(size: int, device: torch.device | None = None) -> torch.Tensor:
     """Cholesky factor of `tridiag(-1, 2, -1)`, [size, size]: row j holds `-sqrt((j - 1) / j)`,
     `sqrt((j + 1) / j)`.
 
-    Its size `_aligned`.
+    Its size `_aligned`. On `device`, copied there once; None: the CPU.
     """
+    if device is not None:
+        return _root_of_second_difference(size).to(device)
     j = torch.arange(1, size + 1, dtype=torch.float64)
     root = torch.diag(((j + 1) / j).sqrt()) - torch.diag(((j[1:] - 1) / j[1:]).sqrt(), -1)
     return _aligned(_aligned(root, 0), 1)

@@ -63,7 +63,7 @@ class ScoreJacobian:
         One backward pass: two evaluations a node. Raises ScoreError where the product is not
         finite; nothing is learnt then."""
         delta = trial.residuals.delta.double().unflatten(1, (-1, self.rule.subnodes))
-        share = delta @ self.rule.weights.to(delta)  # of each node on its segment
+        share = delta @ self.rule.weights_like(delta)  # of each node on its segment
         direction = self._at_nodes(
             share[:, :, :, None] * trial.residuals.segments.double()[:, :, None]
         )[0]

@@ -169,4 +169,5 @@ class Stages:
             began=self.began,
             measured=self.measured,
             gradient=self.gradient,
+            exact=self.settings.differentiate_score,
         )

@@ -39,7 +39,7 @@ def test_curvature_error_is_second_order_in_sigma(name: str) -> None:
 
 def test_descent_without_a_metric_is_the_chord() -> None:
     data = Sphere(num_pairs=3)
-    pairs, step = data.pairs(0), 0.01
+    pairs, step = data.pairs(0), 0.02
     ways = {
         name: descend(data, inverse, 3, step, 0)
         for name, inverse in directions(sphere_score(data, 0, 0.05), 1e6).items()

@@ -1,0 +1,5 @@
+"""Pictures in, a geodesic morph out, in the manner of a diffusers pipeline."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

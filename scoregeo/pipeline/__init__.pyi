@@ -1,0 +1,2 @@
+from .geodesic import GeodesicPipeline as GeodesicPipeline
+from .output import GeodesicOutput as GeodesicOutput

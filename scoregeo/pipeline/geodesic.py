@@ -1,0 +1,230 @@
+"""`GeodesicPipeline`: two pictures, or prompts, or several of them, in; the frames of a geodesic
+between them out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
+from scoregeo.dataset.picture_size import Size
+from scoregeo.inversion.base import AbstractInversion
+from scoregeo.inversion.ddim import DDIMInversion
+from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, size_for
+from scoregeo.pipeline.morph import Morph
+from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
+from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
+from scoregeo.score.sd_loading import SD15, load_stable_diffusion
+from scoregeo.score.sd_model import StableDiffusion
+from scoregeo.score.sd_pipeline import stable_diffusion_of
+from scoregeo.score.text_to_image import INVERSION_ROUNDS, TextModel, model_at
+from scoregeo.solver.base import AbstractSolver
+
+TIMESTEP = 400.0  # of 1000: the noise level where none is given
+Callback = Callable[["GeodesicPipeline", int, float, dict[str, Any]], Any]
+
+
+class GeodesicPipeline:
+    """Morphs pictures along geodesics of a text-to-image model's latent space.
+
+    The pictures are encoded, inverted to a noise level, connected there by geodesics of
+    `g(x) = I + lam s(x) s(x)^T`, s the model's score under the prompts, and decoded: what
+    `scoregeo morph` does, from Python.
+
+    Example:
+        >>> import scoregeo
+        >>> pipe = scoregeo.GeodesicPipeline.from_pretrained("emoji_sd")
+        >>> pipe.image_size
+        (64, 64)
+    """
+
+    def __init__(self, model: StableDiffusion, chunk: int = 8) -> None:
+        """`model`: a loaded model; `chunk`: largest batch that its networks are given."""
+        check_number("chunk", chunk, at_least=1, integer=True)
+        self.model, self.chunk = model, chunk
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path = SD15,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: str | torch.dtype = torch.float32,
+        chunk: int = 8,
+    ) -> "GeodesicPipeline":
+        """The pipeline of a folder in diffusers' layout (safetensors), a model that ships with the
+        project ("emoji_sd"), or a hub id. Raises DataError for a model that cannot be loaded.
+        """
+        check_number("chunk", chunk, at_least=1, integer=True)
+        return cls(load_stable_diffusion(model, _device(device), dtype, chunk), chunk)
+
+    @classmethod
+    def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
+        """The pipeline of one that diffusers has loaded: its networks themselves, where they are,
+        frozen and set to evaluation. Raises DataError for a kind that is not supported.
+        """
+        return cls(stable_diffusion_of(pipe, chunk), chunk)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the pictures that the model was trained on."""
+        return self.model.image_size
+
+    def to(self, device: str | torch.device) -> "GeodesicPipeline":
+        """Move the networks; gives the pipeline itself."""
+        model_at(self.model, self.image_size, timestep=TIMESTEP).to(str(_device(device)))
+        return self
+
+    def __call__(
+        self,
+        image_a: "Picture | None" = None,
+        image_b: "Picture | None" = None,
+        prompt_a: str = "",
+        prompt_b: str | None = None,
+        *,
+        via: Sequence[Any] = (),
+        closed: bool = False,
+        num_frames: int = 16,
+        size: Size = None,
+        metric: str | MetricOf = "stein",
+        lam: float = 10.0,
+        solver: AbstractSolver | None = None,
+        initializer: str | Initializer = "lerp",
+        inversion: AbstractInversion | None = None,
+        sigma: float | None = None,
+        timestep: float | None = None,
+        num_inference_steps: int = 15,
+        guidance_scale: float = 1.0,
+        negative_prompt: str = "",
+        painting_steps: int = 50,
+        painting_guidance: float = 7.5,
+        generator: torch.Generator | None = None,
+        output_type: str = "pil",
+        callback_on_step_end: Callback | None = None,
+    ) -> GeodesicOutput:
+        """A morph from A to B, through `via`, and back to A where it is `closed`.
+
+        Args:
+            image_a, image_b: a file's path, Pillow's picture, bytes [height, width, 3], or a tensor
+                [3, height, width] in [-1, 1]. One that is left out is made by the model: from the
+                nearest given picture, inverted under its prompt and redrawn under the other; with
+                no picture at all, each from its prompt and the same noise.
+            prompt_a, prompt_b: what the pictures show; `prompt_b` None: the same.
+            via: keyframes between A and B, in order: pictures, under `prompt_a`, or pairs (picture
+                or None, prompt).
+            num_frames: of each part of the way, from a keyframe to the next, both counted; at
+                least 2. A keyframe is one frame of the result.
+            size: pixels a side, or (height, width); None: as many pixels as the model was trained
+                on, in the shape of the first picture.
+            metric: "stein" (weight of the score `lam`, above 0), "conformal", "pullback",
+                "euclidean", or a function of the score field, such as `scoregeo.PullbackMetric`.
+            solver: any; its `num_points` becomes `num_frames`. None: Gauss-Newton, L-BFGS for
+                metrics that it does not serve.
+            initializer: the solver's start: a name, such as "lerp" or "slerp", or any initializer.
+            inversion: None: DDIM in `num_inference_steps` steps that decoding undoes.
+            sigma, timestep: the noise level, by one of the two; None: timestep 400.
+            guidance_scale, negative_prompt: of the score, as in diffusers; 1: no guidance.
+            painting_steps, painting_guidance: of pictures that the model makes.
+            generator: of their noise, and of an inversion that draws; None: seed 0.
+            output_type: "pil", "pt" or "np" (`GeodesicOutput.frames`).
+            callback_on_step_end: called as (pipeline, step, sigma, values) with `values["stage"]`
+                "ends" (once the keyframes are inverted: `values["frames"]` are they, decoded),
+                "solve" (each iteration: "part", "energy", "score_evaluations") and "frames" (a
+                part decoded: "part", "frames").
+
+        Cost: in score evaluations, `5 num_inference_steps` a keyframe, `num_inference_steps` a
+        frame, and the solver's, about 5 to 10 a frame; `GeodesicOutput.evaluations` has the counts.
+
+        Raises: ConfigError for a setting, DataError for a picture that cannot be used, both naming
+            the argument, before any work.
+        """
+        check_number("num_frames", num_frames, at_least=2, integer=True)
+        check_choice("output_type", output_type, OUTPUT_TYPES)
+        check_number("num_inference_steps", num_inference_steps, at_least=1, integer=True)
+        check_number("guidance_scale", guidance_scale, at_least=1)
+        check_number("painting_steps", painting_steps, at_least=1, integer=True)
+        check_number("painting_guidance", painting_guidance, at_least=1)
+        check_number("lam", lam, above=0)
+        if not (callback_on_step_end is None or callable(callback_on_step_end)):
+            raise bad_value("callback_on_step_end", callback_on_step_end, "a function")
+        if not (generator is None or isinstance(generator, torch.Generator)):
+            raise bad_value("generator", generator, "a torch.Generator")
+        keys = keyframes(image_a, image_b, prompt_a, prompt_b, via)
+        check_neighbours(keys, closed)
+        for key in keys:
+            self.model.prompts.check(key.prompt, key.prompt_name)
+        self.model.prompts.check(negative_prompt, "negative_prompt")
+        sides = size_for(size, self.model, keys)
+        model = self._model(sides, sigma, timestep, guidance_scale, negative_prompt)
+        metric_of = metric_from(metric, lam)
+        example = metric_of(model.field())
+        chosen = solver_for(solver, example, num_frames)
+        start = initializer_from(initializer, example)
+        steps = DDIMInversion(decode_steps=num_inference_steps, rounds=INVERSION_ROUNDS)
+
+        def report(stage: str, step: int, values: Mapping[str, Any]) -> None:
+            if callback_on_step_end is not None:
+                callback_on_step_end(self, step, model.sigma, {"stage": stage, **values})
+
+        morph = Morph(
+            model=model,
+            keys=keys,
+            size=sides,
+            closed=closed,
+            metric_of=metric_of,
+            solver=chosen,
+            initializer=start,
+            inversion=steps if inversion is None else inversion,
+            painting=(painting_steps, painting_guidance),
+            seed=_seed(generator),
+            report=report,
+        )
+        return morph.run(output_type)
+
+    def _model(
+        self,
+        sides: tuple[int, int],
+        sigma: float | None,
+        timestep: float | None,
+        guidance: float,
+        negative_prompt: str,
+    ) -> TextModel:
+        if sigma is not None and timestep is not None:
+            raise ConfigError(
+                f"sigma = {sigma!r} and timestep = {timestep!r} are not allowed together: leave one"
+                " out."
+            )
+        if sigma is not None:
+            check_number("sigma", sigma, above=0)
+        level = TIMESTEP if timestep is None and sigma is None else timestep
+        if level is not None:
+            check_number("timestep", level, at_least=0)
+        return model_at(
+            self.model,
+            sides,
+            sigma,
+            level,
+            guidance=guidance,
+            negative_prompt=negative_prompt,
+            chunk=self.chunk,
+        )
+
+
+def _device(device: str | torch.device) -> torch.device:
+    """Raise ConfigError for a device that is none, or is not there."""
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise bad_value("device", str(device), f"one that torch can use ({reason})") from error
+    return found
+
+
+def _seed(source: torch.Generator | None) -> int:
+    if source is None:
+        return 0
+    drawn = torch.randint(2**31, (), generator=source, device=source.device)
+    return int(drawn)

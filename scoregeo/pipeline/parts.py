@@ -1,0 +1,99 @@
+"""Metric, solver and start of a morph, from what its caller gives."""
+
+from collections.abc import Callable
+from dataclasses import is_dataclass, replace
+
+import torch
+
+from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo.initializer.base import AbstractInitializer
+from scoregeo.initializer.several import NAMED, SeveralInitializer, solve_from_several
+from scoregeo.metric.base import AbstractMetric
+from scoregeo.metric.conformal import ConformalMetric
+from scoregeo.metric.euclidean import EuclideanMetric
+from scoregeo.metric.pullback import PullbackMetric
+from scoregeo.metric.stein import SteinMetric
+from scoregeo.score.field import ScoreField
+from scoregeo.solver.base import AbstractSolver, Solution, Step
+from scoregeo.solver.gauss_newton import GaussNewton
+from scoregeo.solver.lbfgs import LBFGS
+
+MetricOf = Callable[[ScoreField], AbstractMetric]
+Initializer = AbstractInitializer | SeveralInitializer
+METRICS = ("stein", "conformal", "pullback", "euclidean")
+
+
+def metric_from(metric: str | MetricOf, lam: float) -> MetricOf:
+    """A function that makes the metric of a score field; `lam` is the Stein metric's."""
+    if callable(metric):
+        return metric
+    named: dict[str, MetricOf] = {
+        "stein": lambda field: SteinMetric(field, lam),
+        "conformal": ConformalMetric,
+        "pullback": PullbackMetric,
+        "euclidean": EuclideanMetric,
+    }
+    if metric not in named:
+        raise bad_value(
+            "metric", metric, f"one of {', '.join(METRICS)}, or a function of a ScoreField"
+        )
+    return named[metric]
+
+
+def solver_for(
+    solver: AbstractSolver | None, metric: AbstractMetric, num_frames: int
+) -> AbstractSolver:
+    """The solver with a point for each frame; by default Gauss-Newton, and L-BFGS for metrics that
+    it does not serve. Raises ConfigError for one that does not serve the metric.
+    """
+    if not isinstance(metric, AbstractMetric):
+        raise bad_value("metric", type(metric).__name__, "a function that returns a metric")
+    if solver is None:
+        solver = GaussNewton(num_frames)
+        try:
+            solver.check(metric)
+        except ConfigError:
+            solver = LBFGS(num_points=num_frames)
+    if not isinstance(solver, AbstractSolver):
+        raise bad_value("solver", solver, "a solver, such as scoregeo.GaussNewton()")
+    if solver.num_points != num_frames:
+        if not is_dataclass(solver):
+            raise bad_value("num_frames", num_frames, f"solver.num_points = {solver.num_points}")
+        solver = replace(solver, num_points=num_frames)
+    solver.check(metric)
+    return solver
+
+
+def initializer_from(initializer: str | Initializer, metric: AbstractMetric) -> Initializer:
+    """An initializer, or the one of this name with its default settings. Raises ConfigError where
+    its starts cannot be made for the metric.
+    """
+    if isinstance(initializer, str) and initializer in NAMED:
+        initializer = NAMED[initializer]()
+    if not isinstance(initializer, (AbstractInitializer, SeveralInitializer)):
+        raise bad_value("initializer", initializer, f"an initializer, or one of {', '.join(NAMED)}")
+    initializer.check(metric)
+    return initializer
+
+
+def solve_between(
+    ends: torch.Tensor,
+    metric: AbstractMetric,
+    solver: AbstractSolver,
+    initializer: Initializer,
+    on_step: Callable[[Step], None] | None,
+) -> Solution:
+    """The geodesic between `ends` [1, 2, *shape] at the metric's noise level."""
+    if isinstance(initializer, SeveralInitializer):
+        return solve_from_several(solver, metric, ends, initializer, on_step=on_step)
+    with torch.no_grad():
+        starter = initializer.prepare(metric, _no_references, noisy=True)
+        start = starter(ends, solver.num_points)
+    return solver.solve(metric, start, on_step)
+
+
+def _no_references(count: int) -> torch.Tensor:
+    raise ConfigError(
+        "initializer = 'graph' is not allowed: it goes through points of the data, and a pipeline"
+        " has none; take lerp, slerp, perturbed, modes or high_noise."
+    )

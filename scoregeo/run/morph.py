@@ -1,0 +1,151 @@
+"""`scoregeo morph`: ordinary arguments in, the overrides of `experiment=morph` out, and the
+animation at the top of the run's folder.
+"""
+
+import argparse
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.files import read_json, write_whole
+from scoregeo.run.overrides import text
+
+log = logging.getLogger(__name__)
+
+SHIPPED = "emoji_sd"  # an option of the group score
+_OVERRIDE = re.compile(r"[+~]*[a-z_]+[\w./@]*=.*", re.DOTALL)
+_SIZE = re.compile(r"(\d+)(?:x(\d+))?")
+_HELP = (
+    "A geodesic morph of two pictures, or of two prompts: an animation, a strip and a report in a"
+    " folder of outputs/morph, or in --out. Settings beside the options: key=value of"
+    " experiment=morph."
+)
+
+
+@dataclass(frozen=True)
+class MorphCommand:
+    """The overrides of a morph's run, and the pace of its animation in frames per second."""
+
+    overrides: tuple[str, ...]
+    fps: float
+
+
+def read_command(arguments: Sequence[str]) -> MorphCommand:
+    """What the arguments after `scoregeo morph` ask for. Pictures and prompts may have any
+    characters. Raises ConfigError, naming the option, for one that cannot be used.
+    """
+    given = _parser().parse_intermixed_args(list(arguments))
+    pictures, overrides = _split(given.arguments)
+    prompts = (given.prompt_a, given.prompt_b)
+    found = ["experiment=morph"]
+    if len(pictures) == 2:
+        found += [text("dataset.first", pictures[0]), text("dataset.second", pictures[1])]
+        keys = ("dataset.first_prompt", "dataset.second_prompt")
+    elif not pictures and None not in prompts:
+        found.append("dataset=prompts")
+        keys = ("dataset.first", "dataset.second")
+    else:
+        raise ConfigError(
+            f"{len(pictures)} pictures ({', '.join(pictures) or 'none'}) are not allowed: morph"
+            " takes two, or none with --prompt-a and --prompt-b, of which the model makes both."
+        )
+    found += [text(key, said) for key, said in zip(keys, prompts, strict=True) if said is not None]
+    check_number("--fps", given.fps, above=0)
+    if given.model == SHIPPED:
+        found.append(f"score={SHIPPED}")
+    elif given.model is not None:
+        found.append(text("score.model", given.model))
+    if given.frames is not None:
+        check_number("--frames", given.frames, at_least=2, integer=True)
+        found.append(f"solver.num_points={given.frames}")
+    if given.size is not None:
+        found.append(f"dataset.size={_size(given.size)}")
+    if given.negative_prompt is not None:
+        found.append(text("score.negative_prompt", given.negative_prompt))
+    plain = {
+        "inversion.decode_steps": given.steps,
+        "score.guidance": given.guidance,
+        "score.timestep": given.timestep,
+        "seed": given.seed,
+        "device": given.device,
+    }
+    found += [f"{key}={value}" for key, value in plain.items() if value is not None]
+    if given.out is not None:
+        if Path(given.out).suffix.lower() in (".gif", ".mp4", ".png") or Path(given.out).is_file():
+            raise bad_value("--out", given.out, "a folder, in which animation.gif will be")
+        found.append(text("hydra.run.dir", given.out))
+    # The solver's start is the straight line already; other methods are experiment=morph's.
+    if not any(one.startswith("baseline") for one in overrides):
+        found.append("baseline=[]")
+    return MorphCommand((*found, *overrides), given.fps)
+
+
+def write_morph(folder: Path, fps: float) -> None:
+    """`animation.gif`, `.mp4` and `strip.png` of the geodesic at the top of a finished run's
+    folder, from its frames.
+    """
+    import numpy as np
+    import torch
+
+    from scoregeo.dataset.picture import flat_picture, pictures_in, pixels_of
+    from scoregeo.report.animation import animation
+
+    place = _geodesic(folder)
+    if place is None:
+        return
+    files = [path for path in pictures_in(place) if path.stem.isdigit()]
+    frames = torch.stack([pixels_of(flat_picture(path)) for path in files])
+    animation(folder / "animation", np.asarray(frames), frames_per_second=fps)
+    strip = (place / "strip.png").read_bytes()
+    write_whole(folder / "strip.png", lambda partial: _write(partial, strip))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _geodesic(folder: Path) -> Path | None:
+    """The frames of the first pair by the run's own solver; None where it has none."""
+    for method in read_json(folder / "manifest.json").get("methods", []):
+        role = read_json(folder / "methods" / f"{method}.json").get("role")
+        if role == "ours":
+            return next((path for path in sorted((folder / "frames" / method).glob("*"))), None)
+    return None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scoregeo morph", description=_HELP)
+    add = parser.add_argument
+    add("arguments", nargs="*", metavar="A B [key=value ...]", help="two pictures, and settings")
+    add("--model", help="emoji_sd (shipped), a folder in diffusers' layout, or a hub id")
+    add("--prompt-a", metavar="TEXT", help="what A shows")
+    add("--prompt-b", metavar="TEXT", help="what B shows; the same as A where it is left out")
+    add("--negative-prompt", metavar="TEXT", help="plays a part with --guidance above 1")
+    add("--frames", type=int, metavar="N", help="both ends counted; 17 by default")
+    add("--fps", type=float, default=12.0, metavar="RATE", help="of the animation; 12 by default")
+    add("--size", metavar="HEIGHTxWIDTH", help="pixels, or one number; by default the model's own")
+    add("--steps", type=int, metavar="N", help="of inversion and decoding; 15 by default")
+    add("--guidance", type=float, metavar="SCALE", help="of the prompts; 1, none, by default")
+    add("--timestep", type=float, metavar="T", help="noise level; 400 of 1000 by default")
+    add("--seed", type=int, metavar="N", help="0 by default")
+    add("--device", help="cpu or cuda")
+    add("--out", metavar="FOLDER", help="the run's folder")
+    return parser
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Pictures, and key=value settings: an argument that is a file is a picture whatever its name,
+    as is one that does not look like a setting.
+    """
+    settings = [one for one in arguments if _OVERRIDE.fullmatch(one) and not Path(one).is_file()]
+    return [one for one in arguments if one not in settings], settings
+
+
+def _size(value: str) -> str:
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise bad_value("--size", value, "pixels a side, such as 512, or HEIGHTxWIDTH: 512x768")
+    return value if found[2] is None else f"[{found[1]},{found[2]}]"

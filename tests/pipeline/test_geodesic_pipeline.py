@@ -1,0 +1,314 @@
+"""The pipeline is the run: the same paths and frames; and what it does beside, on a tiny model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scoregeo import GeodesicPipeline, PullbackMetric
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.evaluation.image import psnr
+from scoregeo.pipeline.output import GeodesicOutput
+from scoregeo.run.build import build
+from scoregeo.run.command import compose
+from scoregeo.run.problem.latent import LatentProblem
+from scoregeo.score.text_to_image import model_at
+from tests.commands import PLAIN
+from tests.score.tiny_sd import IMAGE, diffusers_pipeline, save_tiny_sd
+
+FEW: dict[str, Any] = {"num_frames": 5, "num_inference_steps": 3, "timestep": 100}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_sd(tmp_path_factory.mktemp("model"), "sd2")
+
+
+@pytest.fixture(scope="module")
+def pipe(folder: Path) -> GeodesicPipeline:
+    return GeodesicPipeline.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Three files of noise."""
+    place, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    paths = [str(place / f"{name}.png") for name in "abc"]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, (IMAGE, IMAGE, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def one(pipe: GeodesicPipeline, pictures: list[str]) -> GeodesicOutput:
+    return pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="pt", **FEW)
+
+
+def test_paths_and_frames_are_those_of_the_run(
+    folder: Path, pictures: list[str], one: GeodesicOutput
+) -> None:
+    config, _ = compose(
+        [
+            "experiment=morph",
+            f"dataset.first={pictures[0]}",
+            f"dataset.second={pictures[1]}",
+            "dataset.first_prompt=cat",
+            "dataset.second_prompt=dog",
+            f"score.model={folder}",
+            "score.timestep=100",
+            "solver.num_points=5",
+            "inversion.decode_steps=3",
+            *PLAIN,
+        ]
+    )
+    problem = LatentProblem(build(config))
+    outcome = problem.methods()["stein_gauss_newton"](None)
+    frames = problem.frames(outcome, True)
+    assert frames is not None
+    assert torch.allclose(one.points, outcome.path[0].float(), atol=1e-5)
+    assert torch.allclose(2 * one.frames - 1, frames[0].float(), atol=1e-4)
+    assert one.status == outcome.status
+    # What the run counts: the solver's, and what inversion and decoding cost.
+    own = one.solutions[0]
+    assert int(own.score_evaluations) == int(outcome.score_evaluations)
+    assert one.evaluations["inversion"] == 2 * 4 * 3 and one.evaluations["decoding"] == 5 * 3
+    spent = int(own.score_evaluations) + int(own.certificate_evaluations)
+    assert one.evaluations["geodesics"] >= spent
+    assert one.score_evaluations == sum(one.evaluations.values())
+
+
+def test_a_loaded_pipeline_gives_the_same(
+    folder: Path, pictures: list[str], one: GeodesicOutput
+) -> None:
+    loaded = diffusers_pipeline(folder)
+    again = GeodesicPipeline.from_pipe(loaded)(
+        pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="pt", **FEW
+    )
+    assert torch.allclose(again.points, one.points, atol=1e-5)
+    assert torch.allclose(again.frames, one.frames, atol=1e-4)
+    loaded.unet = None
+    with pytest.raises(DataError, match=r"StableDiffusionPipeline without unet: only"):
+        GeodesicPipeline.from_pipe(loaded)
+
+
+def test_keyframes_are_joined_and_a_loop_returns(
+    pipe: GeodesicPipeline, pictures: list[str], one: GeodesicOutput
+) -> None:
+    a, b, c = pictures
+    way = pipe(a, c, "cat", "red", via=[(b, "dog")], output_type="pt", **FEW)
+    assert way.frames.shape == (9, 3, IMAGE, IMAGE) and way.points.shape[0] == 9
+    assert torch.allclose(way.points[:5], one.points, atol=1e-4)  # the first part is A to B
+    assert torch.equal(way.solutions[0].path[0, -1], way.solutions[1].path[0, 0])
+    loop = pipe(a, c, "cat", "red", via=[(b, "dog")], closed=True, output_type="pt", **FEW)
+    assert len(loop.status) == 3 and loop.frames.shape[0] == 12
+    assert torch.allclose(loop.points[:9], way.points, atol=1e-5)
+    # From C the last part leads to A, which is the first frame and not repeated.
+    assert torch.allclose(loop.solutions[2].path[0, -1], loop.points[0], atol=1e-6)
+    back = pipe(a, b, "cat", "dog", closed=True, output_type="pt", **FEW)
+    assert torch.allclose(back.frames, torch.cat([one.frames, one.frames[1:-1].flip(0)]), atol=1e-4)
+    assert back.score_evaluations == one.score_evaluations
+    assert torch.allclose(back.points[5:], one.points[1:-1].flip(0), atol=1e-5)
+
+
+def test_output_types_hold_the_same_frames_and_make_a_gif(
+    pipe: GeodesicPipeline, pictures: list[str], one: GeodesicOutput, tmp_path: Path
+) -> None:
+    images = pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", **FEW)
+    array = pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="np", **FEW)
+    assert array.frames.shape == (5, IMAGE, IMAGE, 3) and array.frames.dtype == np.float32
+    for number, picture in enumerate(images.frames):
+        assert picture.size == (IMAGE, IMAGE)
+        seen = np.asarray(picture) / 255
+        np.testing.assert_allclose(seen, array.frames[number], atol=0.5 / 255 + 1e-6)
+        np.testing.assert_allclose(seen, one.frames[number].permute(1, 2, 0), atol=0.5 / 255 + 1e-6)
+    files = [
+        found.save_gif(tmp_path / f"{name}.gif", fps=10)
+        for name, found in (("pil", images), ("pt", one), ("np", array))
+    ]
+    assert len({path.read_bytes() for path in files}) == 1
+    with Image.open(files[0]) as gif:
+        assert getattr(gif, "n_frames", 1) == 8 and gif.info["duration"] == 100
+        first = np.asarray(gif.convert("RGB").resize((IMAGE, IMAGE), Image.Resampling.NEAREST))
+    assert np.abs(first.astype(int) - np.asarray(images.frames[0])).mean() < 12  # 256 colours
+    with Image.open(images.save_gif(tmp_path / "once.gif", there_and_back=False)) as gif:
+        assert getattr(gif, "n_frames", 1) == 5
+    assert images.save_mp4(tmp_path / "film.mp4").stat().st_size > 0
+
+
+def test_bad_ends_are_said(one: GeodesicOutput, pictures: list[str]) -> None:
+    """The tiny model's autoencoder knows no pictures; its PSNR is that of the frames."""
+    given = torch.stack(
+        [torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1) for path in pictures[:2]]
+    )
+    expected = psnr(2 * one.frames[[0, -1]] - 1, given / 127.5 - 1)
+    assert one.psnr == pytest.approx(expected.tolist(), abs=1e-3)
+    assert max(one.psnr) < 20
+    said = " ".join(one.warnings)
+    assert "image_a comes back at" in said and "image_b comes back at" in said
+    assert "does not know such pictures" in said
+
+
+def test_the_callback_sees_ends_steps_and_frames(
+    pipe: GeodesicPipeline, pictures: list[str]
+) -> None:
+    seen: list[tuple[int, float, dict[str, Any]]] = []
+
+    def on_step(who: GeodesicPipeline, step: int, sigma: float, values: dict[str, Any]) -> None:
+        assert who is pipe
+        seen.append((step, sigma, values))
+
+    found = pipe(
+        pictures[0],
+        pictures[1],
+        prompt_a="cat",
+        prompt_b="dog",
+        callback_on_step_end=on_step,
+        **FEW,
+    )
+    stages = [values["stage"] for _, _, values in seen]
+    assert stages[0] == "ends" and stages[-1] == "frames" and set(stages[1:-1]) == {"solve"}
+    first, last = seen[0][2]["frames"]
+    assert np.array_equal(np.asarray(first), np.asarray(found.frames[0]))
+    assert np.array_equal(np.asarray(last), np.asarray(found.frames[-1]))
+    assert {sigma for _, sigma, _ in seen} == {found.sigma}
+    assert seen[-2][2]["energy"] == pytest.approx(found.energy[0])
+    assert len(seen[-1][2]["frames"]) == FEW["num_frames"] - 2
+
+
+def test_every_kind_of_picture_and_shape(pipe: GeodesicPipeline, pictures: list[str]) -> None:
+    opened = Image.open(pictures[0])
+    array = np.array(opened)
+    tensor = torch.from_numpy(array).permute(2, 0, 1) / 127.5 - 1
+    two: dict[str, Any] = {**FEW, "num_frames": 2, "num_inference_steps": 1, "output_type": "pt"}
+    points = [
+        pipe(picture, pictures[1], **two).points
+        for picture in (pictures[0], Path(pictures[0]), opened, array, tensor)
+    ]
+    assert all(torch.equal(found, points[0]) for found in points)
+    wide = opened.resize((4 * IMAGE, 2 * IMAGE))
+    own = pipe(wide, pictures[1], **two)
+    height, width = own.frames.shape[2:]
+    assert width > height and height * width == pytest.approx(IMAGE**2, rel=0.3)
+    assert pipe(wide, pictures[1], size=(24, 16), **two).frames.shape[2:] == (24, 16)
+    assert pipe(wide, pictures[1], size=24, **two).frames.shape[2:] == (24, 24)
+
+
+def test_metrics_solvers_and_starts(pipe: GeodesicPipeline, pictures: list[str]) -> None:
+    from scoregeo import LBFGS, Adam
+    from scoregeo.metric import SteinMetric
+
+    few: dict[str, Any] = {**FEW, "num_frames": 3, "num_inference_steps": 1}
+    plain = pipe(pictures[0], pictures[1], **few)
+    same = pipe(pictures[0], pictures[1], metric=lambda field: SteinMetric(field, 10.0), **few)
+    assert torch.equal(plain.points, same.points)
+    # Straight in the flat metric.
+    flat = pipe(pictures[0], pictures[1], metric="euclidean", **few).points
+    assert torch.allclose(flat[1], (flat[0] + flat[2]) / 2, atol=1e-4)
+    others: list[dict[str, Any]] = [
+        {"metric": PullbackMetric, "solver": LBFGS(max_iterations=1)},
+        {"metric": "conformal", "solver": Adam(iterations=1)},
+        {"initializer": "slerp"},
+    ]
+    for settings in others:
+        found = pipe(pictures[0], pictures[1], **settings, **few)
+        assert found.points.shape == plain.points.shape and len(found.status) == 1
+
+
+def test_what_is_not_given_is_made_by_the_model(
+    pipe: GeodesicPipeline, folder: Path, pictures: list[str]
+) -> None:
+    few: dict[str, Any] = {**FEW, "num_frames": 2, "painting_steps": 4}
+    source = torch.Generator().manual_seed(3)
+    made = pipe(prompt_a="cat", prompt_b="dog", generator=source, output_type="pt", **few)
+    assert made.evaluations["painting"] == 2 * 4 and np.isnan(made.psnr).all()
+    again = pipe(
+        prompt_a="cat",
+        prompt_b="dog",
+        generator=torch.Generator().manual_seed(3),
+        output_type="pt",
+        **few,
+    )
+    other = pipe(prompt_a="cat", prompt_b="dog", output_type="pt", **few)
+    assert torch.equal(made.points, again.points) and not torch.allclose(made.points, other.points)
+    # One picture: the other is made of its noise, so it depends on it.
+    by_a = pipe(pictures[0], prompt_a="cat", prompt_b="dog", output_type="pt", **few)
+    by_c = pipe(pictures[2], prompt_a="cat", prompt_b="dog", output_type="pt", **few)
+    assert not np.isnan(by_a.psnr[0]) and np.isnan(by_a.psnr[1])
+    assert by_a.evaluations["painting"] == 4 * 5
+    assert not torch.allclose(by_a.points[1], by_c.points[1])
+
+
+def test_redrawn_as_it_was_a_picture_comes_back() -> None:
+    emoji = GeodesicPipeline.from_pretrained("emoji_sd", chunk=32).model
+    from scoregeo.dataset import Emoji
+
+    pictures = Emoji(pairs=1).pairs(seed=0)
+    model, names = model_at(emoji, (64, 64), timestep=400), (pictures.prompts or ())[0]
+    kept = model.decode(model.encode(pictures.first))
+    same = model.redraw(pictures.first, names[:1], names[:1], 8, 1.0)
+    assert float(psnr(same, kept)) > 25
+    other = model.redraw(pictures.first, names[:1], ("red heart",), 8, 3.0)
+    assert float(psnr(other, kept)) < 20
+
+
+@pytest.fixture
+def no_work(pipe: GeodesicPipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails where a network is asked."""
+
+    def asked(*_: Any, **__: Any) -> None:
+        raise AssertionError("a network was asked before the arguments were checked")
+
+    monkeypatch.setattr(type(pipe.model.unet), "forward", asked)
+    monkeypatch.setattr(type(pipe.model.codec.vae), "encode", asked)
+    yield
+
+
+@pytest.mark.usefixtures("no_work")
+def test_what_cannot_be_used_is_named_before_any_work(
+    pipe: GeodesicPipeline, pictures: list[str], tmp_path: Path
+) -> None:
+    a, b, _ = pictures
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    for arguments, settings, words in (
+        ((a, b), {"num_frames": 1}, "num_frames = 1 .*at least 2"),
+        ((a, b), {"output_type": "gif"}, "output_type = 'gif' .*'pil', 'pt', 'np'"),
+        ((a, b), {"size": 15}, "size = 15 .*multiples of 2"),
+        ((a, b), {"size": (16, 17)}, r"size = \(16, 17\) .*multiples of 2"),
+        ((a, b), {"size": "big"}, "size = 'big' .*whole number"),
+        ((a, b), {"sigma": 1.0, "timestep": 3}, "sigma = 1.0 and timestep = 3"),
+        ((a, b), {"sigma": -1.0}, "sigma = -1.0 .*above 0"),
+        ((a, b), {"timestep": 5000}, "timestep = 5000"),
+        ((a, b), {"metric": "fisher"}, "metric = 'fisher' .*stein"),
+        ((a, b), {"metric": "pullback", "solver": "adam"}, "solver = 'adam'"),
+        ((a, b), {"initializer": "best"}, "initializer = 'best' .*lerp"),
+        ((a, b), {"lam": 0}, "lam = 0 .*above 0"),
+        ((a, b), {"guidance_scale": 0.5}, "guidance_scale = 0.5"),
+        ((a, b), {"num_inference_steps": 0}, "num_inference_steps = 0"),
+        ((a, b), {"generator": 3}, "generator = 3 .*torch.Generator"),
+        ((a, b), {"callback_on_step_end": 3}, "callback_on_step_end = 3"),
+        ((a, b), {"via": "c.png"}, "via = 'c.png' .*list"),
+        ((a, b), {"via": [str(text)]}, r"via\[0\]: .*text.png cannot be read"),
+        ((a, str(text)), {}, "image_b: .*text.png cannot be read as a picture"),
+        ((a, "none.png"), {}, "image_b: none.png is not there"),
+        ((a, 3), {}, "image_b is a int"),
+        ((a, np.zeros((4, 4))), {}, r"image_b is an array of float64, shape \[4, 4\]"),
+        ((a, Image.new("RGB", (4, 4))), {}, "image_b has 4 x 4 pixels: at least 8 x 8"),
+        ((a, a), {}, "image_a and image_b are the same picture"),
+        ((a,), {}, "image_b = None with prompt_b = '' "),
+        ((a,), {"prompt_a": "cat"}, "image_b = None and prompt_a, prompt_b are both 'cat'"),
+        ((), {"prompt_a": "cat", "prompt_b": "cat"}, "are both 'cat'"),
+        ((a, b), {"prompt_a": None}, "prompt_a = None"),
+        ((a, b), {"prompt_b": "cat " * 40}, r"prompt_b = 'cat .* 42 tokens.* takes 12"),
+        ((a, b), {"negative_prompt": "cat " * 40}, "negative_prompt = 'cat "),
+    ):
+        with pytest.raises((ConfigError, DataError), match=words):
+            pipe(*arguments, **settings)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"device = 'tpu' .*torch can use"):
+        GeodesicPipeline.from_pretrained("emoji_sd", device="tpu")
+    with pytest.raises(DataError, match="neither a folder"):
+        GeodesicPipeline.from_pretrained("nowhere")

@@ -1,0 +1,104 @@
+"""Values with ordinary characters on the command line, with Hydra's own parser as the judge."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from scoregeo._utils.configuration import config_dir
+from scoregeo._utils.errors import ConfigError
+from scoregeo.run.command import compose
+from scoregeo.run.explain import compose_errors, explain
+from scoregeo.run.morph import read_command
+from scoregeo.run.overrides import as_overrides, in_a_shell, text
+
+pytestmark = pytest.mark.usefixtures("configs_read_once")
+
+REFUSED = ("cat's", "café", "photo (1).png", "猫.png", "IMG=1.png", "a&b", "#1", "[x].png", "{x}")
+ORDINARY = (*REFUSED, "a cat, sitting", "a: b", 'so "called"', "trail\\", "", "true", "12", "!")
+
+
+def parsed(override: str) -> object:
+    return OverridesParser.create().parse_override(override).value()
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_what_hydra_refuses_is_taken_as_text(value: str) -> None:
+    (override,) = as_overrides([f"key={value}"])
+    assert parsed(override) == value
+
+
+def test_what_hydra_reads_is_left_alone() -> None:
+    given = ["a=1", "b=[1,2]", "c='x y'", "d=1,2", "+e.f=null", "~g", "-m", "h=glob(*)", "i={k: v}"]
+    assert as_overrides(given) == given
+
+
+@pytest.mark.parametrize("value", [*ORDINARY, "price ${seed}"])
+def test_a_text_comes_through_the_configuration(value: str) -> None:
+    config, _ = compose(["experiment=morph", text("dataset.first_prompt", value)])
+    assert config["dataset"]["first_prompt"] == value
+
+
+@pytest.mark.parametrize("value", ["a cat, sitting", 'a, "b"', "$5, cheap"])
+def test_commas_are_told_with_the_quoting_that_works(value: str) -> None:
+    with pytest.raises(compose_errors()) as refused:
+        compose([f"dataset.first_prompt={value}", "dataset=image_pairs"])
+    said = explain(refused.value, config_dir())
+    assert "has commas" in said and "-m sweeps" in said and "\n" not in said
+    shown = in_a_shell("dataset.first_prompt", value)
+    assert shown in said
+    (argument,) = shlex.split(shown)  # what a shell makes of it
+    config, _ = compose([argument, "dataset=image_pairs"])
+    assert config["dataset"]["first_prompt"] == value
+
+
+def test_morph_takes_ordinary_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("IMG=1.png", "img=1.png"):
+        (tmp_path / name).touch()
+    command = read_command(
+        [
+            *("img=1.png", "--frames", "9", "photo (1).png", "--prompt-a", "a cat, sitting"),
+            *("--prompt-b", "cat's café", "--model", "models/my model (2)", "--size", "512x768"),
+            *("--fps", "24", "--steps", "20", "--guidance", "2.5", "--timestep", "300"),
+            *("--negative-prompt", "blur, text", "--seed", "3", "--out", "mine (1)"),
+            "metric.lam=7",
+        ]
+    )
+    config, folder = compose(command.overrides)
+    assert command.fps == 24 and folder == Path("mine (1)")
+    data, score = config["dataset"], config["score"]
+    assert (data["first"], data["second"]) == ("img=1.png", "photo (1).png")
+    assert (data["first_prompt"], data["second_prompt"]) == ("a cat, sitting", "cat's café")
+    assert data["size"] == [512, 768] and config["solver"]["num_points"] == 9
+    assert score["model"] == "models/my model (2)" and score["negative_prompt"] == "blur, text"
+    assert score["guidance"] == 2.5 and score["timestep"] == 300 and config["seed"] == 3
+    assert config["inversion"]["decode_steps"] == 20 and config["metric"]["lam"] == 7
+    assert config["baseline"] == {}
+
+    shipped, _ = compose(read_command(["a.png", "b.png", "--model", "emoji_sd"]).overrides)
+    assert shipped["score"]["model"] == "emoji_sd" and shipped["score"]["chunk"] == 32
+    assert shipped["dataset"]["size"] is None  # the model's own
+    painted, _ = compose(
+        read_command(["--prompt-a", "cat, red", "--prompt-b", "dog", "baseline=[slerp]"]).overrides
+    )
+    assert painted["dataset"]["_target_"].endswith("Prompts")
+    assert painted["dataset"]["first"] == "cat, red" and list(painted["baseline"]) == ["slerp"]
+
+
+def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    for arguments, words in (
+        ([], "0 pictures .*takes two"),
+        (["a.png"], r"1 pictures \(a.png\) .*takes two"),
+        (["a.png", "b.png", "c.png"], "3 pictures"),
+        (["--prompt-a", "cat"], "0 pictures"),
+        (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 2"),
+        (["a.png", "b.png", "--fps", "0"], "--fps = 0.0 .*above 0"),
+        (["a.png", "b.png", "--size", "big"], "--size = 'big' .*HEIGHTxWIDTH"),
+        (["a.png", "b.png", "--out", "cat.gif"], "--out = 'cat.gif' .*folder"),
+        (["a.png", "b.png", "--out", str(tmp_path / "x")], "--out = .*folder"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            read_command(arguments)
