@@ -72,20 +72,16 @@ class AbstractScore(ABC):
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
             )
         value = self._score(x, sigma)
-        if not isinstance(value, torch.Tensor):
+        kind = value.dtype if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
             raise ScoreError(
-                f"the score at sigma {sigma:g} is a {type(value).__name__}: it must be a"
-                f" torch.Tensor of shape {tuple(x.shape)}."
+                f"the score at sigma {sigma:g} is {kind}: it must be a torch.Tensor of real"
+                f" floating-point numbers, of shape {tuple(x.shape)}."
             )
         if value.shape != x.shape:
             raise ScoreError(
                 f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
                 f" {tuple(x.shape)}."
-            )
-        if not value.is_floating_point():
-            raise ScoreError(
-                f"the score at sigma {sigma:g} is of {value.dtype}: it must be of real"
-                " floating-point numbers."
             )
         self._check_finite(value.detach(), x, sigma, "the score")
         return value.to(x)

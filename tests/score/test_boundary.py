@@ -18,8 +18,8 @@ from scoregeo.solver.gauss_newton import GaussNewton
     [
         (lambda x, _: [-x], r"the score at sigma 0\.1 is a list"),
         (lambda x, _: None, r"the score at sigma 0\.1 is a NoneType"),
-        (lambda x, _: -x.long(), r"the score at sigma 0\.1 is of torch\.int64"),
-        (lambda x, _: -x + 0j, r"the score at sigma 0\.1 is of torch\.complex128"),
+        (lambda x, _: -x.long(), r"the score at sigma 0\.1 is torch\.int64"),
+        (lambda x, _: -x + 0j, r"the score at sigma 0\.1 is torch\.complex128"),
         (lambda x, _: -x[:, :1], r"has shape \(33, 1\) for points \(33, 2\)"),
     ],
 )
