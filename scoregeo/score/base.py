@@ -56,17 +56,13 @@ class AbstractScore(ABC):
         """
 
     def score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """The score at `x` [batch, *shape] and one noise level, of the same shape, dtype and
-        device. Costs `batch` score evaluations.
+        """The score at `x` [batch, *shape] and one noise level, of the same shape, and converted to
+        the same dtype and device. Costs `batch` score evaluations.
 
-        A score that computes in another precision or on another device is converted. Raises
-        ScoreError where `x` is not of floating point, and, naming the first bad point and sigma,
-        where the result is not finite, is no tensor of real floating-point numbers, or has a wrong
-        shape."""
+        Raises ScoreError where `x` is not of floating point, and, naming sigma, where the result is
+        not finite (the first bad point), is no tensor of real numbers, or has a wrong shape."""
         if not x.is_floating_point():
-            raise ScoreError(
-                f"points are of {x.dtype}: they must be of floating point, as points.double() is."
-            )
+            raise ScoreError(f"points are of {x.dtype}: they must be of floating point.")
         if tuple(x.shape[1:]) != self.shape:
             raise ScoreError(
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
