@@ -16,9 +16,9 @@ from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, si
 from scoregeo.pipeline.morph import Morph
 from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
 from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
-from scoregeo.score.sd_loading import SD15, load_stable_diffusion
-from scoregeo.score.sd_model import StableDiffusion
-from scoregeo.score.sd_pipeline import stable_diffusion_of
+from scoregeo.score.latent_model import AbstractLatentModel
+from scoregeo.score.loading import from_pipe, load_model
+from scoregeo.score.sd_loading import SD15
 from scoregeo.score.text_to_image import INVERSION_ROUNDS, TextModel, model_at
 from scoregeo.solver.base import AbstractSolver
 
@@ -40,7 +40,7 @@ class GeodesicPipeline:
         (64, 64)
     """
 
-    def __init__(self, model: StableDiffusion, chunk: int = 8) -> None:
+    def __init__(self, model: AbstractLatentModel, chunk: int = 8) -> None:
         """`model`: a loaded model; `chunk`: largest batch that its networks are given."""
         check_number("chunk", chunk, at_least=1, integer=True)
         self.model, self.chunk = model, chunk
@@ -53,19 +53,22 @@ class GeodesicPipeline:
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
         chunk: int = 8,
+        **options: Any,
     ) -> "GeodesicPipeline":
-        """The pipeline of a folder in diffusers' layout (safetensors), a model that ships with the
-        project ("emoji_sd"), or a hub id. Raises DataError for a model that cannot be loaded.
+        """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that
+        ships with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`,
+        `embeddings`, `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises
+        DataError for a model that cannot be loaded, and names the families that can.
         """
         check_number("chunk", chunk, at_least=1, integer=True)
-        return cls(load_stable_diffusion(model, _device(device), dtype, chunk), chunk)
+        return cls(load_model(model, _device(device), dtype, chunk, **options), chunk)
 
     @classmethod
     def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
-        """The pipeline of one that diffusers has loaded: its networks themselves, where they are,
-        frozen and set to evaluation. Raises DataError for a kind that is not supported.
+        """The pipeline of one that diffusers has loaded, of any supported family: its networks
+        themselves, where they are, frozen and set to evaluation. Raises DataError for others.
         """
-        return cls(stable_diffusion_of(pipe, chunk), chunk)
+        return cls(from_pipe(pipe, chunk), chunk)
 
     @property
     def image_size(self) -> tuple[int, int]:

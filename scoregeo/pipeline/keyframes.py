@@ -11,7 +11,7 @@ from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo.dataset.picture import SMALLEST, flat_picture, flattened
 from scoregeo.dataset.picture_size import Size, sides_of
 from scoregeo.report.style import as_pictures
-from scoregeo.score.sd_model import StableDiffusion
+from scoregeo.score.latent_model import AbstractLatentModel
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +74,7 @@ def check_neighbours(keys: Sequence[Keyframe], closed: bool) -> None:
             )
 
 
-def size_for(size: Size, model: StableDiffusion, keys: Sequence[Keyframe]) -> tuple[int, int]:
+def size_for(size: Size, model: AbstractLatentModel, keys: Sequence[Keyframe]) -> tuple[int, int]:
     """Height and width of the frames.
 
     By default as many pixels as the model was trained on, in the shape of the first picture (at
@@ -85,18 +85,18 @@ def size_for(size: Size, model: StableDiffusion, keys: Sequence[Keyframe]) -> tu
     if given is None:
         own = _own_size(model, keys)
         try:
-            model.codec.latent_shape(*own)
+            model.latent_shape(own)
         except DataError:
             return model.image_size
         return own
     try:
-        model.codec.latent_shape(*given)
+        model.latent_shape(given)
     except DataError as error:
         raise ConfigError(f"size = {size!r} is not allowed: {error}") from error
     return given
 
 
-def _own_size(model: StableDiffusion, keys: Sequence[Keyframe]) -> tuple[int, int]:
+def _own_size(model: AbstractLatentModel, keys: Sequence[Keyframe]) -> tuple[int, int]:
     trained = model.image_size
     shown = [key.picture for key in keys if key.picture is not None]
     ratio = shown[0].width / shown[0].height if shown else 1.0

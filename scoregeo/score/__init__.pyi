@@ -3,11 +3,17 @@ from .base import CountingScore as CountingScore
 from .diffusers_unet import DiffusersUNetScore as DiffusersUNetScore
 from .diffusers_unet import load_unet_score as load_unet_score
 from .diffusers_unet import unet_score as unet_score
+from .edm import DenoiserScore as DenoiserScore
+from .edm import edm_grid as edm_grid
+from .edm import edm_score as edm_score
 from .empirical import EmpiricalScore as EmpiricalScore
 from .empirical import empirical_score as empirical_score
 from .field import ScoreField as ScoreField
 from .field import field_at as field_at
 from .function import FunctionScore as FunctionScore
+from .latent_model import AbstractLatentModel as AbstractLatentModel
+from .loading import from_pipe as from_pipe
+from .loading import load_model as load_model
 from .manifold import manifold_score as manifold_score
 from .mlp import MLPScore as MLPScore
 from .mlp import mlp_score as mlp_score

@@ -31,10 +31,14 @@ class SamplingGrid:
     so that x is multiplied by `sqrt((1 + next^2) / (1 + low^2))`; diffusers does so where steps do
     not divide the timesteps, and at the end of Stable Diffusion's schedule
     (`set_alpha_to_one = False`: low[-1] = 0.03).
+
+    `clip`: the denoised point of each step is clamped to [-clip, clip], as pixel-space schedulers
+    do (`clip_sample`). What is clamped cannot be inverted exactly.
     """
 
     high: tuple[float, ...]
     low: tuple[float, ...]
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         if not self.high or len(self.high) != len(self.low):
@@ -81,9 +85,14 @@ class SamplingGrid:
         """
         steps = self.steps_from(sigma)
         for (high, low), start in zip(steps, _starts_after(steps), strict=True):
-            x = x - (low - high) * high * score.score(x, high)
-            x = x * _relabel(low, start)
+            x = self._step(score, x, high, low) * _relabel(low, start)
         return x if steps else x * _relabel(sigma, 0.0)
+
+    def _step(self, score: AbstractScore, x: torch.Tensor, high: float, low: float) -> torch.Tensor:
+        value = score.score(x, high)
+        if self.clip is None:
+            return x - (low - high) * high * value
+        return (x + high**2 * value).clamp(-self.clip, self.clip) - low * high * value
 
     @torch.no_grad()
     def invert(

@@ -36,6 +36,11 @@ class LatentCodec:
     def latent_channels(self) -> int:
         return int(self._config["latent_channels"])
 
+    @property
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """What has weights."""
+        return (self.vae,)
+
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Shape of the latents of pictures `height` x `width`. Raises DataError unless both are
         multiples of `factor`.

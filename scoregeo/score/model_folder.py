@@ -13,6 +13,7 @@ _READ = (
     ".safetensors",
     ".json",
     ".txt",
+    ".model",
 )  # by a loader; other kinds of weights beside these are not
 
 

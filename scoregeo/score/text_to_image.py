@@ -3,7 +3,7 @@ pair's prompts.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as default
 
 import torch
@@ -14,11 +14,13 @@ from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.guided import AbstractGuidedScore
+from scoregeo.score.latent_model import AbstractLatentModel
+from scoregeo.score.loading import load_model
 from scoregeo.score.memo import MemoizedScore, ScoreMemory
-from scoregeo.score.prompt import PromptEncoder
-from scoregeo.score.sd_loading import SD15, load_stable_diffusion
-from scoregeo.score.sd_model import StableDiffusion, generate
-from scoregeo.score.stable_diffusion import StableDiffusionScore
+from scoregeo.score.prompt import AbstractPrompts
+from scoregeo.score.sd_loading import SD15
+from scoregeo.score.sd_model import generate
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,8 @@ class TextModel:
     work on.
     """
 
-    model: StableDiffusion
-    score: StableDiffusionScore
+    model: AbstractLatentModel
+    score: AbstractGuidedScore
     sigma: float
     memory: ScoreMemory = default(default_factory=ScoreMemory, repr=False)
 
@@ -47,14 +49,13 @@ class TextModel:
         return self.score.shape
 
     @property
-    def prompts(self) -> PromptEncoder:
+    def prompts(self) -> AbstractPrompts:
         return self.model.prompts
 
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
-        device: torch.device = self.prompts.text_encoder.device
-        return device
+        return self.prompts.device
 
     def field(self, condition: AbstractCondition | None = None) -> ScoreField:
         """The field at `sigma` under a condition, its evaluations counted; under the empty prompt
@@ -111,7 +112,7 @@ class TextModel:
         return (
             generate(
                 self.model,
-                replace(self.score, condition=condition, guidance=guidance),
+                self.score.given(condition, guidance),
                 noise,
                 steps,
             )
@@ -135,15 +136,15 @@ class TextModel:
         """
         check_number("guidance", guidance, at_least=1)
         grid = self.model.grid(steps)
-        own = replace(self.score, condition=self.of_ends(prompts), guidance=1.0)
-        other = replace(self.score, condition=self.of_ends(others), guidance=guidance)
+        own = self.score.given(self.of_ends(prompts), 1.0)
+        other = self.score.given(self.of_ends(others), guidance)
         high = grid.high[0]
         noisy = grid.invert(own, self.encode(pictures), high, INVERSION_ROUNDS)
         return self.decode(grid.decode(other, noisy, high)).float().cpu()
 
     def to(self, device: str) -> "TextModel":
         """The same model, its networks moved to `device`."""
-        for module in (self.model.unet, self.model.codec.vae, self.prompts.text_encoder):
+        for module in self.model.networks:
             module.to(device)
         self.prompts.forget()
         return self
@@ -156,19 +157,26 @@ def text_model(
     timestep: float | None = None,
     model: str = SD15,
     guidance: float = 1.0,
-    negative_prompt: str = "",
+    negative_prompt: str | None = "",
     chunk: int = 8,
     dtype: str = "float32",
+    prediction: str | None = None,
+    lora: str | None = None,
+    lora_scale: float = 1.0,
+    embeddings: str | None = None,
+    config: str | None = None,
 ) -> TextModel:
-    """A Stable Diffusion pipeline for a dataset's pictures, at `sigma` or at the noise level of
-    `timestep`.
+    """A pipeline of any supported family for a dataset's pictures, at `sigma` or at the noise level
+    of `timestep`.
 
-    `model`: a hub id, a folder or a shipped model; `guidance`, `negative_prompt`, `chunk`: see
-    `StableDiffusionScore`; `dtype`: of the networks. `seed` is not used: the weights are fixed.
+    `model`, `dtype`, `prediction`, `lora`, `lora_scale`, `embeddings`, `config`: see `load_model`;
+    `guidance`, `negative_prompt`, `chunk`: see `AbstractGuidedScore`; a negative prompt of None is
+    what diffusers' pipeline takes where it is given none. `seed` is not used: the weights are
+    fixed.
 
     Raises ConfigError for a dataset without colour pictures, a setting out of range or a prompt
     that is too long; DataError for pictures of a size the autoencoder does not take and for a model
-    that `load_stable_diffusion` cannot load.
+    that cannot be loaded.
     """
     if (shape := dataset.sized(_ANY).shape)[0] != 3 or len(shape) != 3:
         raise ConfigError(
@@ -178,7 +186,16 @@ def text_model(
         )
     check_number("score.guidance", guidance, at_least=1)
     check_number("score.chunk", chunk, at_least=1, integer=True)
-    loaded = load_stable_diffusion(model, dtype=dtype, vae_chunk=chunk)
+    loaded = load_model(
+        model,
+        dtype=dtype,
+        vae_chunk=chunk,
+        prediction=prediction,
+        lora=lora,
+        lora_scale=lora_scale,
+        embeddings=embeddings,
+        config=config,
+    )
     height, width = dataset.sized(loaded.image_size).shape[1:]
     try:
         return model_at(
@@ -195,13 +212,13 @@ def text_model(
 
 
 def model_at(
-    model: StableDiffusion,
+    model: AbstractLatentModel,
     size: tuple[int, int],
     sigma: float | None = None,
     timestep: float | None = None,
     *,
     guidance: float = 1.0,
-    negative_prompt: str = "",
+    negative_prompt: str | None = "",
     chunk: int = 8,
 ) -> TextModel:
     """A loaded model for pictures of `size` (height, width) at `sigma`, or at the noise level of

@@ -1,0 +1,104 @@
+"""What a folder in diffusers' layout must hold to be loaded: safetensors only, every part there."""
+
+import json
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scoregeo._utils.errors import DataError
+from scoregeo.score.family import Part
+
+_PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
+_VARIANTS = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+VOCABULARY = ("*.json", "merges.txt", "spiece.model")  # of a tokenizer
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A file of settings by name. Raises DataError for any other."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} does not hold settings by name.")
+    return value
+
+
+def pipeline_settings(folder: Path) -> dict[str, Any]:
+    """`model_index.json`; empty where there is none."""
+    index = folder / "model_index.json"
+    return read_settings(index) if index.is_file() else {}
+
+
+def left_out(part: Part, name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether an optional part is left out by the pipeline's settings (`[null, null]`)."""
+    return part.optional and settings.get(name) == [None, None]
+
+
+def check_part(folder: Path, name: str, part: Part | None, every: Iterable[str]) -> None:
+    """Raise DataError unless the part's folder is there, with weights in safetensors where it has
+    weights. `part`: None for the scheduler; `every`: all parts.
+    """
+    path = folder / name
+    if not path.is_dir():
+        without = (
+            f" To do without it, set {name!r} to [null, null] in {folder}/model_index.json."
+            if part is not None and part.optional
+            else ""
+        )
+        raise DataError(
+            f"{folder} has no {name}/: this pipeline's folder needs"
+            f" {', '.join(f'{one}/' for one in every)}.{without}"
+        )
+    if part is None or part.tokenizer:
+        return
+    files = [file.name for file in path.iterdir()]
+    if variants(files, part.stem):
+        return
+    pickles = sorted(name for name in files if Path(name).suffix in _PICKLES)
+    if pickles:
+        raise DataError(
+            f"{path} has its weights only as a pickle ({pickles[0]}), which can run any code when"
+            " it is read. If you trust it, convert it:"
+            " DiffusionPipeline.from_pretrained(FOLDER).save_pretrained(OTHER_FOLDER,"
+            " safe_serialization=True)."
+        )
+    raise DataError(f"{path} has no weights: {part.stem}.safetensors is missing.")
+
+
+def variants(files: Iterable[str], stem: str) -> set[str]:
+    """The variants in which weights lie among `files`, whole or in shards: "" for the plain one,
+    or a name such as "fp16".
+    """
+    found = set()
+    for name in files:
+        if fnmatch(name, f"{stem}*.safetensors") and "-of-" not in name:
+            found.add(name.removeprefix(stem).removesuffix(".safetensors").removeprefix("."))
+        elif fnmatch(name, f"{stem}.safetensors.index*.json"):
+            middle = name.removeprefix(f"{stem}.safetensors.index").removesuffix(".json")
+            found.add(middle.removeprefix("."))
+    return found
+
+
+def chosen(files: Iterable[str], stem: str, dtype: torch.dtype) -> str | None:
+    """The variant to be read for networks of `dtype`: that of the type itself, else the plain one,
+    else any. None where there is no file.
+    """
+    found = variants(files, stem)
+    order = (_VARIANTS.get(dtype), "", "fp16", "bf16", *sorted(found))
+    return next((name for name in order if name in found), None)
+
+
+def files_of(files: Iterable[str], stem: str, variant: str) -> list[str]:
+    """Those of `files` that make up one variant, shards and their index included."""
+    dot = f".{variant}" if variant else ""
+    patterns = (
+        f"{stem}{dot}.safetensors",
+        f"{stem}{dot}-?????-of-?????.safetensors",
+        f"{stem}-?????-of-?????{dot}.safetensors",
+        f"{stem}.safetensors.index{dot}.json",
+    )
+    return [name for name in files if any(fnmatch(name, pattern) for pattern in patterns)]

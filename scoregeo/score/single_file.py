@@ -1,0 +1,114 @@
+"""A pipeline in one `.safetensors` file, with the names of Stable Diffusion's authors; diffusers
+turns them into its own.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scoregeo._utils.errors import DataError
+from scoregeo.score.family import Family, Part
+from scoregeo.score.folder import read_settings
+from scoregeo.score.tensor_file import read_tensors
+from scoregeo.score.weights import load_tokenizer
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def config_of_file(path: Path) -> tuple[Tensors, str]:
+    """A file's tensors, and the hub id whose settings and vocabularies go with them, as diffusers
+    infers it from names and shapes.
+    """
+    from diffusers.loaders import single_file_utils as single
+
+    tensors, _ = read_tensors(path, "score.model")
+    try:
+        found = single.fetch_diffusers_config(dict(tensors))
+    except Exception as error:  # of many kinds; each means that it is no checkpoint
+        raise DataError(f"{path} is no checkpoint that diffusers knows: {error}") from error
+    return tensors, str(found["pretrained_model_name_or_path"])
+
+
+def parts_of_file(
+    path: Path,
+    tensors: Tensors,
+    folder: Path,
+    family: Family,
+    dtype_for: Callable[[Part, Mapping[str, Any]], torch.dtype],
+    device: str | torch.device,
+) -> dict[str, Any]:
+    """The parts of a family from a file's `tensors`, with the settings and vocabularies in
+    `folder`.
+
+    Raises DataError for a family without a U-Net, and where a tensor is missing or left over.
+    """
+    if "unet" not in family.parts or "text_encoder" not in family.parts:
+        raise DataError(
+            f"{path}: one file is supported for Stable Diffusion 1.x, 2.x and XL; for {family.name}"
+            " give a folder or a hub id."
+        )
+    configs = {
+        name: read_settings(folder / name / "config.json")
+        for name, part in family.parts.items()
+        if not part.tokenizer
+    }
+    family.check(str(folder), configs)
+    loaded: dict[str, Any] = {}
+    for name, part in family.parts.items():
+        if part.tokenizer:
+            loaded[name] = load_tokenizer(folder, name, part)
+            continue
+        make = _text_encoder if part.of_transformers else _network
+        network = make(path, tensors, folder, name, part)
+        kind = dtype_for(part, configs[name])
+        loaded[name] = network.to(device=device, dtype=kind).eval().requires_grad_(False)
+    return loaded
+
+
+def _network(path: Path, tensors: Tensors, folder: Path, name: str, part: Part) -> torch.nn.Module:
+    """A U-Net or an autoencoder."""
+    import diffusers
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
+
+    convert = SINGLE_FILE_LOADABLE_CLASSES[part.kind]["checkpoint_mapping_fn"]
+    network: torch.nn.Module = getattr(diffusers, part.kind).from_config(
+        read_settings(folder / name / "config.json")
+    )
+    try:
+        converted = convert(config=network.config, checkpoint=dict(tensors))
+        return _filled(network, converted)
+    except Exception as error:  # of many kinds; each means that the file has not this part
+        raise DataError(
+            f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"
+        ) from error
+
+
+def _text_encoder(
+    path: Path, tensors: Tensors, folder: Path, name: str, part: Part
+) -> torch.nn.Module:
+    import transformers
+    from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+
+    kind: Any = getattr(transformers, part.kind)
+
+    class Strict(kind):  # type: ignore[misc]  # diffusers fills what is missing with random numbers
+        def load_state_dict(self, state: Tensors, strict: bool = True) -> Any:
+            known = {key: v for key, v in state.items() if not key.endswith("position_ids")}
+            return super().load_state_dict(known, strict=True)
+
+    try:
+        encoder: torch.nn.Module = create_diffusers_clip_model_from_ldm(
+            Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
+        )
+    except Exception as error:  # of many kinds; each means that the file has not this part
+        raise DataError(
+            f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"
+        ) from error
+    return encoder
+
+
+def _filled(network: torch.nn.Module, tensors: Tensors) -> torch.nn.Module:
+    network.load_state_dict(tensors, strict=True)
+    return network

@@ -1,0 +1,28 @@
+"""The one reader of files of weights that a setting names."""
+
+from pathlib import Path
+
+import torch
+
+from scoregeo._utils.errors import DataError
+
+
+def read_tensors(path: Path, key: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors by name, and metadata, of a `.safetensors` file that the setting `key` names. Raises
+    DataError where it is missing, damaged, or of another kind, such as a pickle.
+    """
+    from safetensors import safe_open
+
+    if not path.is_file():
+        raise DataError(f"{key} = {str(path)!r}: there is no such file.")
+    if path.suffix != ".safetensors":
+        raise DataError(
+            f"{key} = {str(path)!r} is not a .safetensors file; a pickle can run any code when it"
+            " is read, and is not."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, dict(file.metadata() or {})
+    except Exception as error:  # of many kinds; each means that the file cannot be used
+        raise DataError(f"{key} = {str(path)!r} cannot be read: {error}") from error
