@@ -44,15 +44,18 @@ def energy_of(case: Landscape, found: Solution) -> float:
 
 def from_one(case: Landscape, points: int = POINTS) -> Solution:
     """From the straight line, by the default solver."""
-    return scoregeo.geodesic(case.score, *case.ends, case.sigma, lam=case.lam, num_points=points)
+    return scoregeo.geodesic(
+        case.score, case.ends[0], case.ends[1], sigma=case.sigma, lam=case.lam, num_points=points
+    )
 
 
 def from_several(case: Landscape, points: int = POINTS) -> Solution:
     """From all of `STARTS`, the graph through 400 draws of the mixture."""
     return scoregeo.geodesic(
         case.score,
-        *case.ends,
-        case.sigma,
+        case.ends[0],
+        case.ends[1],
+        sigma=case.sigma,
         lam=case.lam,
         num_points=points,
         starts=STARTS,

@@ -171,7 +171,8 @@ def _grid_path(case: Landscape, lam: float, num_points: int) -> np.ndarray:
     square = ((points[i] - points[j]) ** 2).sum(1) / 4
     weight = sum(np.sqrt(square + lam * (log[k] - middle) ** 2) for k in (i, j))
     graph = coo_matrix((weight, (i, j)), shape=(_GRID**2,) * 2).tocsr()
-    _, before = dijkstra(graph, directed=False, indices=first, return_predecessors=True)
+    _, trees = dijkstra(graph, directed=False, indices=[first], return_predecessors=True)
+    before = trees[0]
     way = [last]
     while way[-1] != first:
         way.append(int(before[way[-1]]))

@@ -5,6 +5,7 @@ renamed over it.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from scoregeo._utils.errors import DataError, bad_value
 
 if TYPE_CHECKING:
     import torch
+
+
+_PARTIAL = re.compile(r"\..+\.\d+\.partial(\.\w+)?")  # a name that `write_whole` makes
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -32,6 +36,15 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path, apart: str) -> None:
+    """Remove what killed processes left of `write_whole` in a folder that is this process's alone,
+    but for what lies below its folder `apart`.
+    """
+    for path in folder.rglob(".*.partial*"):
+        if path.relative_to(folder).parts[0] != apart and _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def make_folder(key: str, folder: Path) -> None:
@@ -59,12 +72,51 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(finite_or_null(value), indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read one JSON file. Raises DataError that names the file where it is missing or damaged."""
+class Absent(DataError):
+    """A file that is not there, as opposed to one that is damaged."""
+
+
+def read_text(path: Path, what: str = "") -> str:
+    """Read one file of UTF-8 text, with or without a byte-order mark; line ends as they are.
+
+    Raises Absent where it is not there, else DataError that names it, `what` (" as JSON") after.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            return handle.read()
+    except FileNotFoundError as error:
+        raise Absent(f"{path} cannot be read{what}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read{what}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read{what}: it is damaged, or not in UTF-8 (byte {error.start + 1})"
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON file. Raises Absent where it is not there, DataError that names it where it is
+    damaged.
+    """
+    try:
+        return json.loads(read_text(path, " as JSON"))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def load_yaml(path: Path) -> Any:
+    """Read one YAML file of plain values. Raises as `read_json`."""
+    import yaml
+
+    from scoregeo._utils.yaml_text import read_yaml
+
+    try:
+        return read_yaml(read_text(path, " as YAML"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read as YAML: {reason}") from error
 
 
 def sha256(path: Path) -> str:
@@ -113,8 +165,19 @@ def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:
             " 'weights.safetensors')."
         )
     if not path.is_file():
-        raise DataError(f"{path} does not exist: a safetensors file is expected there.")
+        raise Absent(f"{path} does not exist: a safetensors file is expected there.")
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
+
+
+def check_tensors(path: Path) -> None:
+    """Raise DataError as `load_tensors`, by the file's header and length alone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} is missing, damaged or not a safetensors file: {error}") from error

@@ -7,11 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_json
-from scoregeo._utils.yaml_text import read_yaml
+from scoregeo._utils.files import load_yaml, read_json
 
 SWEEP, JOB = "sweep.json", "job.json"
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
@@ -105,8 +102,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _yaml(path: Path) -> Any:
     try:
-        return read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        return load_yaml(path)
+    except DataError:
         return None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import bad_value
+from scoregeo._utils.names import unique_names
 from scoregeo._utils.part import Part
 
 
@@ -14,7 +15,8 @@ from scoregeo._utils.part import Part
 class Pairs:
     """Endpoints on the data manifold.
 
-    `first`, `second`: [pairs, *shape]. `names`: one short file-safe name a pair. `groups`: what a
+    `first`, `second`: [pairs, *shape]. `names`: one a pair, made plain, short and unique
+    (`unique_names`): folders and statistical units are named by them. `groups`: what a
     table averages over apart, such as "60 deg"; one a pair. `truth`: what the dataset needs to
     rebuild the true path (angles, parameters), [pairs, ...], or None. `prompts`: the words for both
     ends of each pair, for scores that take a prompt, or None."""
@@ -25,6 +27,9 @@ class Pairs:
     groups: tuple[str, ...]
     truth: torch.Tensor | None = None
     prompts: tuple[tuple[str, str], ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", unique_names(self.names))
 
     def __len__(self) -> int:
         return len(self.names)

@@ -115,8 +115,10 @@ def _download(split: str) -> Digits:
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
     try:
         MNIST(root, train=split == "train", download=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(str(error).splitlines()[0]) from error
+    # torchvision asserts and unpacks what lies there, whole or not.
+    except (OSError, RuntimeError, AssertionError, ValueError, EOFError, struct.error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{reason}, in {root / 'MNIST'}") from error
     finally:
         socket.setdefaulttimeout(before)
     return _read_split(root / "MNIST" / "raw", split, f"torchvision download in {root}")

@@ -7,6 +7,7 @@ stand beside them, in assets/emoji.
 """
 
 import csv
+import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import DataError, check_choice, check_number
+from scoregeo._utils.files import read_text
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.emoji_sheet import read_sheet
@@ -54,10 +56,9 @@ def read_pairs(path: Path) -> tuple[ListedPair, ...]:
     for any other content.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            lines = list(csv.DictReader(handle))
+        lines = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
         pairs = tuple(ListedPair(line["kind"], line["first"], line["second"]) for line in lines)
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+    except (DataError, KeyError, csv.Error) as error:
         raise DataError(
             f"{path} cannot be read as a list of pairs (kind,first,second): {error!r}."
         ) from error

@@ -1,14 +1,20 @@
 """Where pairs of picture files stand: a list, or a folder of pairs such as MorphBench's."""
 
 import csv
+import io
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_text
 from scoregeo.dataset.picture import folders_below, pictures_in
 
+log = logging.getLogger(__name__)
+
+_SHOWN = 5  # names of files in a message
 COLUMNS = ("first", "second", "first_prompt", "second_prompt", "group")
 # A number that ends in 0 or 1, as 00010 of a folder of numbered pictures, marks no pair.
 _NUMBERED = re.compile(r"(.*?)[ _-]*(?<![0-9])([01])")
@@ -33,10 +39,13 @@ class PairFiles:
 def pairs_in_list(path: Path) -> Iterator[PairFiles]:
     """The pairs of a CSV file. Raises DataError, naming the line, for what cannot be one."""
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            columns, lines = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_text(path)
+        # A spreadsheet writes semicolons where the comma is the decimal point.
+        header = text.partition("\n")[0]
+        delimiter = ";" if ";" in header and "," not in header else ","
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        columns, lines = reader.fieldnames or [], list(reader)
+    except (DataError, csv.Error) as error:
         raise DataError(f"dataset.list = {str(path)!r} cannot be read: {error}.") from error
     if not {"first", "second"} <= set(columns) <= set(COLUMNS) or not lines:
         raise DataError(
@@ -45,7 +54,14 @@ def pairs_in_list(path: Path) -> Iterator[PairFiles]:
             " and at least one pair."
         )
     for number, line in enumerate(lines, start=2):
-        for column in columns:
+        found = sum(value is not None for key, value in line.items() if key is not None)
+        found += len(line.get(None) or ())  # type: ignore[call-overload]  # csv's key of the rest
+        if found != len(columns):
+            raise DataError(
+                f"{path}, line {number}, has {found} values and the header {len(columns)}"
+                f' columns: a prompt with a {delimiter!r} in it stands in double quotes, "a, b".'
+            )
+        for column in ("first", "second"):
             if not line[column]:
                 raise DataError(f"{path}, line {number}: {column} is missing.")
         first, second = path.parent / line["first"], path.parent / line["second"]
@@ -61,9 +77,23 @@ def pairs_in_folder(root: Path) -> list[PairFiles]:
     Raises DataError where there are none.
     """
     check_root(root)
-    found = [pair for folder in folders_below(root) for pair in _pairs_of(folder, root)]
+    folders = folders_below(root)
+    found = [pair for folder in folders for pair in _pairs_of(folder, root)]
     if not found:
         raise DataError(f"dataset.root = {str(root)!r} holds no pairs: {_HOW}.")
+    paired = {path for pair in found for path in (pair.first, pair.second)}
+    left = [path for folder in folders for path in pictures_in(folder) if path not in paired]
+    if left:
+        shown = ", ".join(str(path.relative_to(root)) for path in left[:_SHOWN])
+        log.warning(
+            "%d picture(s) of %s are in no pair and are left out: %s%s. %s%s.",
+            len(left),
+            root,
+            shown,
+            ", ..." if len(left) > _SHOWN else "",
+            _HOW[0].upper(),
+            _HOW[1:],
+        )
     return found
 
 
@@ -106,7 +136,7 @@ def _prompts(folder: Path) -> tuple[str, str]:
     path = folder / "prompts.txt"
     if not path.is_file():
         return ("", "")
-    lines = path.read_text(encoding="utf-8").strip().splitlines()
+    lines = read_text(path).strip().splitlines()
     if len(lines) not in (1, 2):
         raise DataError(
             f"{path} has {len(lines)} lines: one prompt for both pictures, or one for each, is"

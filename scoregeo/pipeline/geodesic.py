@@ -55,10 +55,10 @@ class GeodesicPipeline:
         chunk: int = 8,
         **options: Any,
     ) -> "GeodesicPipeline":
-        """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that ships
-        with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`, `embeddings`,
-        `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises DataError for a model
-        that cannot be loaded, and names the families that can.
+        """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that
+        ships with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`,
+        `embeddings`, `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises
+        DataError for a model that cannot be loaded, and names the families that can.
         """
         check_number("chunk", chunk, at_least=1, integer=True)
         return cls(load_model(model, _device(device), dtype, chunk, **options), chunk)

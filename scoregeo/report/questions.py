@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import load_yaml
 
 INDEX = "index.yaml"
 _KEYS = ("title", "question", "finding", "pages")
@@ -39,10 +38,7 @@ def read_questions(index: Path) -> list[Question]:
     """The questions of an index, in order. Raises DataError, naming the file and the folder, where
     a key is missing or of another kind.
     """
-    try:
-        content = yaml.safe_load(index.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise DataError(f"{index} cannot be read as YAML: {error}") from error
+    content = load_yaml(index)
     if not isinstance(content, Mapping):
         raise DataError(f"{index} holds no questions: a mapping of folders is expected.")
     return [_question(index, str(folder), entry) for folder, entry in content.items()]

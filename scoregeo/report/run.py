@@ -9,12 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import load_yaml, read_json, read_text
 from scoregeo._utils.results import check_format
-from scoregeo._utils.yaml_text import read_yaml
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.page_settings import PageSettings, read_settings
 
@@ -97,22 +94,18 @@ def unfinished() -> str:
 def _config(folder: Path) -> Mapping[str, Any]:
     """The run's configuration; empty where it cannot be read."""
     try:
-        found = read_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        found = load_yaml(folder / "config.yaml")
+    except DataError:
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _lines(path: Path) -> Iterable[Mapping[str, Any]]:
     """Rows of results.jsonl."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(read_text(path).rstrip("\n").split("\n"), 1):
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise DataError(f"{path}, line {number}, is not JSON: {error}.") from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}, is not an object.")

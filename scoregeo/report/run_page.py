@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from scoregeo._utils.configuration import identity
-from scoregeo._utils.files import write_text, write_whole
-from scoregeo._utils.yaml_text import read_yaml, yaml_text
+from scoregeo._utils.files import load_yaml, write_text, write_whole
+from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
@@ -99,7 +99,7 @@ def result_page(name: str, settings: PageSettings, run: Path, command: str, resu
         sheets=tuple(sheets),
         configuration=CONFIG,
     )
-    config = read_yaml((run / CONFIG).read_text(encoding="utf-8"))
+    config = load_yaml(run / CONFIG)
     write_text(folder / CONFIG, yaml_text(identity(config)))
     write_page(page, folder)
     return page

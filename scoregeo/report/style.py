@@ -144,6 +144,7 @@ def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "p
     """Write the figure as `out` plus `.pdf`, `.svg`, `.png`, each whole or not at all, without
     dates. Gives the paths. The layout is found once, with the first.
     """
+    _plain_text(figure)
     paths = []
     for kind in formats:
         check_choice("formats", kind, FORMATS)
@@ -152,6 +153,26 @@ def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "p
         figure.set_layout_engine("none")
         paths.append(path)
     return paths
+
+
+def _plain_text(figure: "Figure") -> None:
+    """Have text drawn as it is: a method, group or case named `$5^{` is no formula. Labels of a
+    number's ticks, which matplotlib writes as formulas, stay.
+    """
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
+
+    ticks: set[Any] = set()
+    for axis in figure.findobj(Axis):
+        for formatter in (axis.get_major_formatter(), axis.get_minor_formatter()):
+            if isinstance(formatter, FixedFormatter):
+                formatter.seq = [str(one).replace("$", r"\$") for one in formatter.seq]
+        ticks.update(axis.findobj(Text))
+        ticks.discard(axis.label)
+    for text in figure.findobj(Text):
+        if text not in ticks:
+            text.set_parse_math(False)
 
 
 def as_array(values: Any, name: str, ndim: int) -> NDArray[np.float64]:

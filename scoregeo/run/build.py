@@ -11,6 +11,7 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.memory import set_memory_limit
+from scoregeo._utils.names import check_name
 from scoregeo._utils.targets import resolve
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
@@ -28,6 +29,7 @@ from scoregeo.score.text_to_image import TextModel
 from scoregeo.solver.base import AbstractSolver
 from scoregeo.solver.parts import check_memory
 from scoregeo.tracker.base import AbstractTracker
+from scoregeo.tracker.guarded import GuardedTracker
 from scoregeo.tracker.jsonl import JsonlTracker
 
 # What this module passes to an option's target, on top of its YAML.
@@ -103,6 +105,7 @@ def build(config: Config) -> Experiment:
         field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
     metric_of = partial(_metric_of, config["metric"])
     metric = metric_of(field)
+    check_name("the metric's name", metric.name)
     initializer.check(metric)
     for solver in solvers.values():
         check_memory(solver, math.prod(field.shape))
@@ -141,19 +144,19 @@ def own_runner(config: Config) -> Callable[[Path], None]:
 
 
 def trackers_of(config: Config) -> list[AbstractTracker]:
-    """Those asked for, and a local log in any case. A shard has that alone: results are reported
-    when all shards are merged.
+    """Those asked for, and a local log in any case; none can fail the run (`GuardedTracker`). A
+    shard has the log alone: results are reported when all shards are merged.
     """
     found: list[AbstractTracker] = [
         make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()
     ]
     if not any(isinstance(tracker, JsonlTracker) for tracker in found):
         found.insert(0, JsonlTracker())
-    return (
-        found
-        if config["shard"] is None
-        else [tracker for tracker in found if isinstance(tracker, JsonlTracker)]
-    )
+    return [
+        GuardedTracker(tracker)
+        for tracker in found
+        if config["shard"] is None or isinstance(tracker, JsonlTracker)
+    ]
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scoregeo._utils.configuration import config_dir, config_hash, digest
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
 from scoregeo.run.overrides import as_overrides
-from scoregeo.run.settings import Settings
+from scoregeo.run.settings import Settings, check_place
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -59,7 +59,7 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
 def plain(config: "DictConfig") -> dict[str, Any]:
     """A composed configuration without Hydra's part, resolved, as plain dicts, lists and scalars.
 
-    A method that is null, as in `rivals.adam=null`, is left out.
+    A method that is null, as in `rivals.adam=null`, is left out, and so are all where the group is.
     """
     from omegaconf import OmegaConf, SCMode
 
@@ -69,8 +69,10 @@ def plain(config: "DictConfig") -> dict[str, Any]:
     )
     assert isinstance(found, dict)
     for key in _LISTS:
-        if isinstance(found.get(key), dict):
-            found[key] = {name: node for name, node in found[key].items() if node is not None}
+        given = {} if found.get(key) is None else found[key]  # ~rivals, rivals=null: none
+        if isinstance(given, dict):
+            given = {name: node for name, node in given.items() if node is not None}
+        found[key] = given
     found["profile"] = found["profile"].value
     return {str(key): value for key, value in found.items()}
 
@@ -95,6 +97,7 @@ def execute(
     from scoregeo.run.shards import folder_of, merge_shards, merges
 
     try:
+        check_place(config)
         where = folder_of(config, path)
         if merges(config):
             merge_shards(config, path, command, group)

@@ -2,21 +2,24 @@
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scoregeo._utils.configuration import identity
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import load_tensors, read_json
+from scoregeo._utils.files import Absent, check_tensors, load_tensors, load_yaml, read_json
 from scoregeo._utils.results import FORMAT, check_format
 from scoregeo._utils.yaml_text import read_yaml, yaml_text
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 # What lies there has another format, or was computed with other weights: computed anew
 OUTDATED = "outdated"
+# The manifest says "done", and a file of the results is missing or damaged: rebuilt from records
+INCOMPLETE = "incomplete"
+# The configuration there cannot be read: it is not known whose results they are
+DAMAGED = "damaged"
 
 
 def read_method(folder: Path, name: str) -> dict[str, Any]:
@@ -30,24 +33,59 @@ def read_method(folder: Path, name: str) -> dict[str, Any]:
 
 
 def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str | None:
-    """Status of what lies in a folder of this configuration, "outdated" where it is of other
-    weights or of another format.
+    """Status of what lies in a folder of this configuration: the manifest's; "incomplete" where
+    that says "done" and results are missing or damaged; "outdated" where it is of other weights or
+    of another format, or has no manifest that can be read; "damaged" where the configuration cannot
+    be read.
 
-    None where nothing does that can be read.
+    None where nothing lies there, or what is of another configuration.
     """
     try:
+        found = load_yaml(path / "config.yaml")
+    except Absent:
+        return None
+    except DataError:
+        return DAMAGED
+    if not isinstance(found, dict):
+        return DAMAGED
+    if identity(found) != identity(as_yaml(config)):
+        return None
+    try:
         manifest = read_json(path / "manifest.json")
-        found = read_yaml((path / "config.yaml").read_text(encoding="utf-8"))
-    except (DataError, OSError, yaml.YAMLError):
-        return None
-    if (
-        not isinstance(found, dict)
-        or not isinstance(manifest, dict)
-        or identity(found) != identity(as_yaml(config))
+    except DataError:
+        return OUTDATED  # which weights the records are of is lost with it
+    if not isinstance(manifest, dict) or (
+        manifest.get("format") != FORMAT or manifest.get("inputs") != dict(inputs)
     ):
-        return None
-    current = manifest.get("format") == FORMAT and manifest.get("inputs") == dict(inputs)
-    return str(manifest.get("status")) if current else OUTDATED
+        return OUTDATED
+    status = str(manifest.get("status"))
+    return INCOMPLETE if status == DONE and not _whole(path, manifest) else status
+
+
+def _whole(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a done run's results are all there: of a shard the methods' records, else
+    `results.jsonl` and `summary.json`. What a runner of one's own writes is not known.
+    """
+    from scoregeo.report.run import read_run
+
+    methods = manifest.get("methods") or []
+    try:
+        if "shard" in manifest:
+            for name in methods:
+                check_format(read_json(path / "methods" / f"{name}.json"), name)
+                check_tensors(path / "paths" / f"{name}.safetensors")
+            return True
+        lines = read_run(path).lines if methods else ()
+    except DataError:
+        return False
+    counts = Counter(line["method"] for line in lines)
+    return all(counts[name] == manifest.get("pairs") for name in methods)
+
+
+def seconds_of(path: Path) -> float:
+    """What the manifest in a folder says was spent; nothing where that is no number."""
+    value = read_json(path / "manifest.json").get("seconds")
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def as_yaml(config: Any) -> Any:

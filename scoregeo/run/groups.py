@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo._utils.names import check_name
 from scoregeo.run.settings import Settings
 
 GROUPS = ("dataset", "score", "inversion", "initializer", "metric", "solver")
@@ -18,10 +19,13 @@ MAPPINGS = {
 
 
 def check_root(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError for a key that the configuration does not have, and for a group without an
-    option.
+    """Raise ConfigError for a key that the configuration does not have, or lacks, for a group
+    without an option, and for a method's name that cannot name its files.
     """
     allowed = [item.name for item in fields(Settings)]
+    missing = [name for name in allowed if name not in config]
+    if missing:
+        raise ConfigError(f"{missing[0]} is missing: ~{missing[0]} takes away what a run needs.")
     for key in config:
         if key not in allowed:
             raise ConfigError(
@@ -35,7 +39,10 @@ def check_root(config: Mapping[str, Any]) -> None:
                 f" {group}=NAME."
             )
     for group, kind in MAPPINGS.items():
+        if not isinstance(config[group], Mapping):
+            raise bad_value(group, config[group], f"{kind}s by name, or {{}}")
         for name, node in config[group].items():
+            check_name(f"{group}.{name}", name)
             if not is_option(node):
                 raise ConfigError(
                     f"{group}.{name} = {node!r} is not allowed: it must be a {kind} with a"

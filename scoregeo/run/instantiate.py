@@ -81,7 +81,8 @@ def check_keys(
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigError(
             f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
-            f" {', '.join(known)}."
+            f" {', '.join(known)}. Where an experiment's file has set it for another option,"
+            f" ~{where}.{key} takes it away."
         )
 
 
@@ -99,4 +100,8 @@ def _check_inner(where: str, value: object) -> None:
 def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
     """The settings a target takes from YAML."""
     found = resolve(target)
-    return [name for name in inspect.signature(found).parameters if name not in passed]
+    try:
+        parameters = inspect.signature(found).parameters
+    except ValueError as error:
+        raise ConfigError(f"_target_ = {target!r} tells no signature: {error}.") from error
+    return [name for name in parameters if name not in passed]

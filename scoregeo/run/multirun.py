@@ -19,13 +19,13 @@ from hydra.experimental.callback import Callback
 from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, ScoregeoError
-from scoregeo._utils.files import write_json
+from scoregeo._utils.files import load_yaml, write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.part import part_of
-from scoregeo._utils.yaml_text import read_yaml
 from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.launchers import check_launcher
 from scoregeo.run.points import expand
+from scoregeo.run.settings import check_place
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -71,6 +71,10 @@ class Gather(Callback):
 
     def on_multirun_start(self, config: "DictConfig", **kwargs: Any) -> None:
         """Check what Hydra does not, and write down which jobs there will be."""
+        try:
+            check_place(config)
+        except ConfigError as error:
+            _stop(str(error))
         study = config.hydra.runtime.choices.get("study")
         if study and not config.hydra.sweeper.get("params") and not self.pages:
             _stop(
@@ -177,7 +181,7 @@ class Sweep:
             if whole.status != DONE or not first.is_file():
                 # A shard is missing; or the run was done before, and none had anything to do
                 continue
-            config = read_yaml(first.read_text(encoding="utf-8")) | {"shard": None}
+            config = load_yaml(first) | {"shard": None}
             command = [*typed_flags(sys.argv[1:]), *whole.overrides]
             reason = execute(config, whole.run, command, self.folder.name)
             if reason is not None:

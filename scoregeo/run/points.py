@@ -1,5 +1,7 @@
 """The jobs that a command line stands for."""
 
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ _OUTPUT = "outputs"  # the default of `output`
 
 def sharded(arguments: Sequence[str]) -> list[str]:
     """A command line with `shards=N` as the sweep over its N shards; any other as it is."""
+    arguments = emptied(arguments)
     given = [one.partition("=")[2] for one in arguments if one.startswith("shards=")]
     if (
         not given
@@ -21,6 +24,21 @@ def sharded(arguments: Sequence[str]) -> list[str]:
     ):
         return list(arguments)
     return [*arguments, f"shard=range({given[-1]})"]
+
+
+def emptied(arguments: Sequence[str]) -> list[str]:
+    """A command line in which `rivals={}` leaves none: Hydra merges an empty mapping into what is
+    there, without effect. Ends the command for another `KEY={}`, which would be ignored.
+    """
+    found = [re.sub(r"rivals=\{\s*\}", "rivals=null", one) for one in arguments]
+    for one in found:
+        key, _, value = one.partition("=")
+        if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
+            sys.exit(
+                f"scoregeo: error: {key} = {{}} is not allowed: an empty mapping changes nothing;"
+                f" {key} must be null, or its keys set one by one, {key}.KEY=VALUE."
+            )
+    return found
 
 
 def at_home(arguments: Sequence[str]) -> list[str]:

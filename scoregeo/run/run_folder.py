@@ -12,7 +12,7 @@ from typing import Any
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import (
     finite_or_null,
-    read_json,
+    remove_partial,
     save_tensors,
     write_json,
     write_text,
@@ -21,13 +21,16 @@ from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.results import FORMAT
 from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.run.folder_state import (
+    DAMAGED,
     DONE,
     FAILED,
+    INCOMPLETE,
     OUTDATED,
     RUNNING,
     as_yaml,
     read_method,
     remove_empty,
+    seconds_of,
     state_of,
 )
 from scoregeo.run.provenance import git_revision, versions
@@ -71,9 +74,12 @@ class RunFolder:
         self.config = dict(config)
         self._inputs = dict(inputs or {})
         self._began = time.perf_counter()
-        self._before = (
-            0.0  # seconds of earlier, interrupted runs, up to the last method that they finished
-        )
+        # seconds of earlier, interrupted runs, up to the last method that they finished
+        self._before = 0.0
+        self._lock: FolderLock | None = None
+        self.done = self._state() == DONE and not overwrite
+        if self.done:  # also on storage that cannot be written
+            return
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_text(path / ".writable", "")
@@ -83,10 +89,6 @@ class RunFolder:
             raise ConfigError(
                 f"output: {path} cannot be written ({reason}): output must be a folder that can."
             ) from None
-        self._lock: FolderLock | None = None
-        self.done = self._state() == DONE and not overwrite
-        if self.done:
-            return
         try:
             self._lock = FolderLock(path, wait)
         except DataError as error:
@@ -99,15 +101,24 @@ class RunFolder:
         if self.done:
             self.close()
             return
-        if state is None and not overwrite and self._methods_done():
+        if state in (None, DAMAGED) and not overwrite and self._methods_done():
             self.close()
+            whose = "another configuration"
+            if state == DAMAGED:
+                whose = "a configuration that is not known, for its config.yaml is damaged"
             raise ConfigError(
-                f"output: the folder {path} holds results of another configuration; give another"
-                " output, or overwrite=true to replace them."
+                f"output: the folder {path} holds results of {whose}; give another output, or"
+                " overwrite=true to replace them."
             )
-        if state in (RUNNING, FAILED) and not overwrite:
-            self._before = float(read_json(path / "manifest.json").get("seconds", 0.0))
-        self._fresh = state is None
+        if state in (RUNNING, FAILED, INCOMPLETE) and not overwrite:
+            self._before = seconds_of(path)
+        if state == INCOMPLETE:
+            log.warning(
+                "%s is done, and files of its results are missing or damaged: they are made anew"
+                " from the methods' records",
+                path,
+            )
+        self._fresh = state in (None, DAMAGED)
         self._manifest: dict[str, Any] = {
             "format": FORMAT,
             "status": RUNNING,
@@ -124,10 +135,11 @@ class RunFolder:
         self._write_manifest()
         if state == OUTDATED:
             log.info(
-                "%s holds results of other weights or of another format; they are computed anew",
+                "%s holds results of other weights or of another format, or no whole manifest; they"
+                " are computed anew",
                 path,
             )
-        if state in (None, OUTDATED) or overwrite:
+        if state in (None, OUTDATED, DAMAGED) or overwrite:
             self._clear()
         write_text(path / "config.yaml", yaml_text(as_yaml(self.config)))
 
@@ -177,6 +189,7 @@ class RunFolder:
         """
         self._manifest |= {"status": DONE, "seconds": self.seconds, **facts}
         self._write_manifest()
+        remove_partial(self.path, apart="shards")
         self.close()
 
     def fail(self, error: str, trace: str = "") -> None:

@@ -119,14 +119,14 @@ def conclude(
     """
     evaluation = settings.evaluation
     summary = summarise(records)
-    pictures: list[Path] = []
-    if pictured is not None:
-        histories = {record["method"]: record["history"] for record in records if record["history"]}
-        pictures = write_pictures(folder.path, dataset, pictured, histories, evaluation.saved_pairs)
     comparisons = compare_methods(records)
     folder.write_results(
         [line for record in records for line in record["pairs"]], summary, comparisons
     )
+    pictures: list[Path] = []
+    if pictured is not None:  # after the results: no picture can lose them
+        histories = {record["method"]: record["history"] for record in records if record["history"]}
+        pictures = write_pictures(folder.path, dataset, pictured, histories, evaluation.saved_pairs)
     for tracker in trackers:
         tracker.finish(summary, pictures)
     folder.finish(**facts)

@@ -8,6 +8,7 @@ from typing import Any
 
 from scoregeo._utils.errors import bad_value, check_number
 from scoregeo._utils.memory import DEFAULT_GIB
+from scoregeo._utils.names import check_name
 from scoregeo._utils.part import Part, part_of
 from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
@@ -129,6 +130,7 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
     """The checked scalars of a resolved configuration; imports the measures of one's own. Raises
     ConfigError, naming the key, for one that cannot be used.
     """
+    check_place(config)
     settings = RunSettings(
         name=config["name"],
         seed=config["seed"],
@@ -142,6 +144,13 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
     )
     load(settings.evaluation.extra)
     return settings
+
+
+def check_place(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError where `output` and `name` do not name the folder of a run."""
+    if not isinstance(config["output"], str) or not config["output"].strip():
+        raise bad_value("output", config["output"], "the folder of all runs, such as 'outputs'")
+    check_name("name", config["name"])
 
 
 def check_shards(shards: Any, shard: Any) -> None:

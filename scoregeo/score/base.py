@@ -56,20 +56,23 @@ class AbstractScore(ABC):
         """
 
     def score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """The score at `x` [batch, *shape] and one noise level, of the same shape. Costs `batch`
-        score evaluations.
+        """The score at `x` [batch, *shape] and one noise level, of the same shape, and converted to
+        the same dtype and device. Costs `batch` score evaluations.
 
-        Raises ScoreError, naming the first bad point and sigma, where the result is not finite, is
-        no tensor, or has a wrong shape."""
+        Raises ScoreError where `x` is not of floating point, and, naming sigma, where the result is
+        not finite (the first bad point), is no tensor of real numbers, or has a wrong shape."""
+        if not x.is_floating_point():
+            raise ScoreError(f"points are of {x.dtype}: they must be of floating point.")
         if tuple(x.shape[1:]) != self.shape:
             raise ScoreError(
                 f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
             )
         value = self._score(x, sigma)
-        if not isinstance(value, torch.Tensor):
+        kind = value.dtype if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
             raise ScoreError(
-                f"the score at sigma {sigma:g} is a {type(value).__name__}: it must be a"
-                f" torch.Tensor of shape {tuple(x.shape)}."
+                f"the score at sigma {sigma:g} is {kind}: it must be a torch.Tensor of real"
+                f" floating-point numbers, of shape {tuple(x.shape)}."
             )
         if value.shape != x.shape:
             raise ScoreError(
@@ -77,7 +80,7 @@ class AbstractScore(ABC):
                 f" {tuple(x.shape)}."
             )
         self._check_finite(value.detach(), x, sigma, "the score")
-        return value
+        return value.to(x)
 
     def jvp(
         self, x: torch.Tensor, v: torch.Tensor, sigma: float

@@ -26,8 +26,13 @@ _PREFIXES = {
     "lora_te3_": ("text_encoder_3",),
 }
 # Ends of keys: of peft, of diffusers before it in three forms, of kohya's scripts.
-_DOWN = (".lora_A.weight", ".lora.down.weight", "_lora.down.weight")
-_DOWN += (".lora_linear_layer.down.weight", ".lora_down.weight")
+_DOWN = (
+    ".lora_A.weight",
+    ".lora.down.weight",
+    "_lora.down.weight",
+    ".lora_linear_layer.down.weight",
+    ".lora_down.weight",
+)
 _UP = tuple(end.replace("lora_A", "lora_B").replace("down", "up") for end in _DOWN)
 
 

@@ -24,6 +24,7 @@ from scoregeo.tracker.wandb_results import results, values
 log = logging.getLogger(__name__)
 
 MODES = ("auto", "online", "offline")
+_DISABLED = "disabled"
 _PATIENCE = 30  # seconds to wait for the server
 _KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 _HOSTS = (
@@ -41,8 +42,9 @@ class WandbTracker(AbstractTracker):
     its curves follow whole when it has finished, so that a killed run that resumes, in the same
     run there, has each curve once. Runs of a sweep are a group.
 
-    `mode`: "auto" is "online" where a key is configured, else "offline". Where online fails,
-    offline is used; whatever goes wrong is logged and tracking continues without.
+    `mode`: "auto" is what WANDB_MODE says (online, offline, disabled), else "online" where a key is
+    configured, else "offline". Where online fails, offline is used; whatever goes wrong is logged
+    and the run continues without.
     """
 
     def __init__(
@@ -53,14 +55,18 @@ class WandbTracker(AbstractTracker):
         self._run: Any = None
 
     def start(self, folder: Path, config: Mapping[str, Any], group: str | None = None) -> None:
-        mode = self.mode if self.mode != "auto" else ("online" if has_key() else "offline")
         self._run = None
+        mode = self.mode if self.mode != "auto" else wanted_mode()
+        if mode == _DISABLED:
+            log.info("wandb: nothing is tracked, as WANDB_MODE=%s says", _DISABLED)
+            return
         self._folder, self._lengths = folder, StepLengths()
         self._lines: list[Mapping[str, Any]] = []
         for chosen in dict.fromkeys((mode, "offline")):
             self._guard(f"start {chosen}", partial(self._start, config, group, chosen))
             if self._run is not None:
                 return
+            self._guard("start anew", _stop_service)  # a second run would find the first's trouble
 
     def step(self, method: str, step: Step) -> None:
         self._guard("log a step", partial(self._step, method, step))
@@ -158,6 +164,16 @@ class WandbTracker(AbstractTracker):
             self._run = None
 
 
+def wanted_mode() -> str:
+    """What the environment asks for: "online", "offline" or "disabled"."""
+    given = os.environ.get("WANDB_MODE", "").strip().lower()
+    if given in ("online", "offline", _DISABLED):
+        return given
+    if given == "dryrun":  # an older name of it
+        return "offline"
+    return "online" if has_key() else "offline"
+
+
 def has_key() -> bool:
     """Whether a key for the server is configured: in the environment, the library's settings file,
     or the netrc file.
@@ -171,11 +187,18 @@ def has_key() -> bool:
     path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
     try:
         found = netrc(path)
-    except (OSError, NetrcParseError):
+    except (OSError, NetrcParseError, UnicodeDecodeError):
         return False
     return any(
         found.authenticators(name) is not None for name in (_HOSTS if host in _HOSTS else (host,))
     )
+
+
+def _stop_service() -> None:
+    """End the library's own process, and what it holds of a run that could not start."""
+    import wandb
+
+    wandb.teardown()
 
 
 def _settings() -> tuple[str, str | None]:

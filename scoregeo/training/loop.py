@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from scoregeo._utils.errors import ConfigError, DataError, check_number
-from scoregeo._utils.files import load_tensors, save_tensors, write_text
+from scoregeo._utils.files import Absent, load_tensors, read_text, save_tensors, write_text
 from scoregeo._utils.seed import generator
 
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -238,5 +238,12 @@ def load_checkpoint(
 def _read_log(folder: Path, step: int) -> list[str]:
     """Lines of the loss log up to `step`; later ones belong to a part of the run that was lost."""
     path = folder / LOG
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [line for line in lines if json.loads(line)["step"] <= step]
+    try:
+        lines = read_text(path).splitlines()
+        return [line for line in lines if json.loads(line)["step"] <= step]
+    except Absent:
+        return []
+    except (DataError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is no log of losses; without it training resumes: {error}"
+        ) from error

@@ -60,7 +60,11 @@ class FakeWandb(types.ModuleType):
     def __init__(self, bad: tuple[str, ...] = ()) -> None:
         super().__init__("wandb")
         self.bad, self.begun, self.run = bad, list[dict[str, Any]](), FakeRun("")
+        self.torn = 0
         self.settings = types.SimpleNamespace(base_url="https://api.wandb.ai", api_key=None)
+
+    def teardown(self) -> None:
+        self.torn += 1
 
     def setup(self) -> Any:
         return types.SimpleNamespace(settings=self.settings)

@@ -43,7 +43,7 @@ class Placed(NamedTuple):
     """What residuals need of a mesh, on one device (`Mesh`)."""
 
     segment: torch.Tensor
-    index: torch.Tensor
+    nodes: torch.Tensor  # `Mesh.index`
     width: torch.Tensor
     rows: torch.Tensor
     values: torch.Tensor
@@ -171,9 +171,14 @@ class Mesh:
         """The mesh on `device`, copied there once."""
         if device not in self._placed:
             before, after = self.derivatives
-            every = (self.segment, self.index, self.width, self.rows, self.values, before, after)
-            *rest, before, after = (one.to(device) for one in every)
-            self._placed[device] = Placed(*rest, (before, after))
+            self._placed[device] = Placed(
+                segment=self.segment.to(device),
+                nodes=self.index.to(device),
+                width=self.width.to(device),
+                rows=self.rows.to(device),
+                values=self.values.to(device),
+                derivatives=(before.to(device), after.to(device)),
+            )
         return self._placed[device]
 
     @cached_property

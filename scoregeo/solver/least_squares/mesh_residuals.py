@@ -29,7 +29,7 @@ class PathResiduals:
     def slopes(self) -> torch.Tensor:
         """`f = s . d_i` at each element's nodes, [E, 3]."""
         mesh = self._mesh
-        own = self.scores[mesh.index]
+        own = self.scores[mesh.nodes]
         return (own @ self.segments[mesh.segment][:, :, None])[:, :, 0]
 
     def values(self) -> torch.Tensor:
@@ -39,7 +39,7 @@ class PathResiduals:
     def along(self, step: torch.Tensor) -> torch.Tensor:
         """Linear change of the residuals with a move of the inner points [n - 1, D], [E, 3]."""
         moved = torch.nn.functional.pad(step, (0, 0, 1, 1))
-        at, own = self._mesh.segment, self.scores[self._mesh.index]
+        at, own = self._mesh.segment, self.scores[self._mesh.nodes]
         first, last = self._mesh.derivatives
         return _times(first, (own @ moved[at][:, :, None])[:, :, 0]) + _times(
             last, (own @ moved[at + 1][:, :, None])[:, :, 0]
@@ -48,7 +48,7 @@ class PathResiduals:
     def transposed(self, weight: torch.Tensor) -> torch.Tensor:
         """The transpose of `along`: `sum_r weight_r d value_r / dx_j`, [n - 1, D]."""
         total = self.segments.new_zeros(self.mesh.segments + 1, self.segments.shape[1])
-        at, own = self._mesh.segment, self.scores[self._mesh.index]
+        at, own = self._mesh.segment, self.scores[self._mesh.nodes]
         for offset, matrix in enumerate(self._mesh.derivatives):
             share = _times(matrix.mT, weight)
             total.index_add_(0, at + offset, (share[:, None] @ own)[:, 0])
@@ -88,7 +88,7 @@ class PathResiduals:
 
     def _coupling(self) -> torch.Tensor:
         """`B (T^-1 (x) I) B^T`, [3 E, 3 E]."""
-        index, at = self._mesh.index, self._mesh.segment
+        index, at = self._mesh.nodes, self._mesh.segment
         green = inverse_laplacian(self.mesh.segments, self.segments.device)
         gram = (self.scores @ self.scores.mT)[index.flatten()][:, index.flatten()]
         size = len(at)

@@ -1,0 +1,72 @@
+"""Lists and folders of pairs: nothing in them is dropped without a word."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scoregeo._utils.errors import DataError
+from scoregeo.dataset.pair_files import pairs_in_folder, pairs_in_list
+
+HEADER = "first,second,first_prompt,second_prompt"
+
+
+def listed(folder: Path, text: str, encoding: str = "utf-8") -> list[tuple[str, str]]:
+    (folder / "list.csv").write_bytes(text.encode(encoding))
+    return [pair.prompts for pair in pairs_in_list(folder / "list.csv")]
+
+
+def test_prompts_as_people_and_spreadsheets_write_them(tmp_path: Path) -> None:
+    right = [("a cat, sitting", "a dog")]
+    assert listed(tmp_path, f'{HEADER}\na.png,b.png,"a cat, sitting",a dog\n') == right
+    assert listed(tmp_path, f'{HEADER}\r\na.png,b.png,"a cat, sitting",a dog\r\n') == right
+    assert listed(tmp_path, f"{HEADER}\na.png,b.png,a cat,\n", "utf-8-sig") == [("a cat", "a cat")]
+    spreadsheet = f"{HEADER.replace(',', ';')}\na.png;b.png;a cat, sitting;a dog\n"
+    assert listed(tmp_path, spreadsheet, "utf-8-sig") == right
+    assert listed(tmp_path, f'{HEADER}\na.png,b.png,"two\nlines",x\n') == [("two\nlines", "x")]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a.png,b.png,a cat, sitting,a dog", "line 2, has 5 values and the header 4 columns"),
+        ("a.png,b.png,a cat", "line 2, has 3 values and the header 4 columns"),
+        ("a.png,,x,y", "second is missing"),
+        ('a.png,b.png,"x,y', "cannot be read"),
+    ],
+)
+def test_values_that_fit_no_column_are_refused(line: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=words):
+        listed(tmp_path, f"{HEADER}\n{line}\n")
+
+
+def test_a_list_and_prompts_that_are_no_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"list\.csv.*not in UTF-8"):
+        listed(tmp_path, f"{HEADER}\na.png,b.png,café,x\n", "latin-1")
+    pictures(tmp_path / "root" / "pair", 2)
+    prompts = tmp_path / "root" / "pair" / "prompts.txt"
+    prompts.write_bytes("café\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"prompts\.txt.*not in UTF-8"):
+        pairs_in_folder(tmp_path / "root")
+    prompts.write_bytes("café\r\n".encode("utf-8-sig"))
+    assert pairs_in_folder(tmp_path / "root")[0].prompts == ("café", "café")
+
+
+def pictures(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / f"{number:02d}x.png")
+
+
+def test_pictures_in_no_pair_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, count in (("one", 1), ("two", 2), ("three", 3)):
+        pictures(tmp_path / name, count)
+    with caplog.at_level(logging.WARNING):
+        assert [pair.name for pair in pairs_in_folder(tmp_path)] == ["two"]
+    assert "4 picture(s)" in caplog.text and "one/00x.png" in caplog.text
+    caplog.clear()
+    pictures(tmp_path / "whole" / "pair", 2)
+    pairs_in_folder(tmp_path / "whole")
+    assert not caplog.text
