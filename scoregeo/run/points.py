@@ -40,8 +40,8 @@ def emptied(arguments: Sequence[str]) -> list[str]:
             _check_option(key, value)
         if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
             _refuse(
-                f"{key} = {{}} is not allowed: an empty mapping changes nothing; {key} must be null,"
-                f" or its keys set one by one, {key}.KEY=VALUE."
+                f"{key} = {{}} is not allowed: an empty mapping changes nothing; {key} must be"
+                f" null, or its keys set one by one, {key}.KEY=VALUE."
             )
     if "--resolve" in found and not {"--cfg", "-c"} & set(found):
         _refuse("--resolve goes with --cfg job, which shows the configuration.")
