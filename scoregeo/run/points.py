@@ -33,7 +33,8 @@ def emptied(arguments: Sequence[str]) -> list[str]:
     """A command line in which `rivals={}` leaves none: Hydra merges an empty mapping into what is
     there, without effect. Ends the command for what Hydra ignores, or answers with a traceback.
     """
-    found = [re.sub(r"rivals=\{\s*\}", "rivals=null", one) for one in arguments]
+    none = re.compile(r"rivals=\{\s*\}")
+    found = ["rivals=null" if none.fullmatch(one) else one for one in arguments]
     for one in found:
         key, _, value = one.partition("=")
         if re.fullmatch(r"[a-z]+", key) and (config_dir() / key).is_dir():
