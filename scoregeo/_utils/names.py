@@ -34,7 +34,7 @@ def unique_names(texts: Iterable[str]) -> tuple[str, ...]:
         name, number = plain_name(text), 1
         while name.casefold() in taken:
             number += 1
-            name = plain_name(f"{text}-{number}")
+            name = plain_name(f"{plain_name(text)}-{number}")
         taken.add(name.casefold())
         found.append(name)
     return tuple(found)

@@ -4,7 +4,7 @@ that appear whole.
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,18 +161,28 @@ def _plain_text(figure: "Figure") -> None:
     """
     from matplotlib.axis import Axis
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
     ticks: set[Any] = set()
     for axis in figure.findobj(Axis):
         for formatter in (axis.get_major_formatter(), axis.get_minor_formatter()):
             if isinstance(formatter, FixedFormatter):
-                formatter.seq = [str(one).replace("$", r"\$") for one in formatter.seq]
+                formatter.seq = [_escaped(str(one)) for one in formatter.seq]
+            elif isinstance(formatter, FuncFormatter):  # of labels that were given for ticks
+                formatter.func = partial(_escaped_label, formatter.func)
         ticks.update(axis.findobj(Text))
         ticks.discard(axis.label)
     for text in figure.findobj(Text):
         if text not in ticks:
             text.set_parse_math(False)
+
+
+def _escaped(text: str) -> str:
+    return text.replace(r"\$", "$").replace("$", r"\$")
+
+
+def _escaped_label(label: Callable[[float, int | None], str], x: float, pos: int | None) -> str:
+    return _escaped(label(x, pos))
 
 
 def as_array(values: Any, name: str, ndim: int) -> NDArray[np.float64]:

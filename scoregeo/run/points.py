@@ -4,12 +4,15 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from scoregeo._utils.configuration import config_dir
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _OUTPUT = "outputs"  # the default of `output`
+_LISTS = ("baseline", "extrapolation", "tracker")  # groups of which several options stand together
 
 
 def sharded(arguments: Sequence[str]) -> list[str]:
@@ -28,17 +31,35 @@ def sharded(arguments: Sequence[str]) -> list[str]:
 
 def emptied(arguments: Sequence[str]) -> list[str]:
     """A command line in which `rivals={}` leaves none: Hydra merges an empty mapping into what is
-    there, without effect. Ends the command for another `KEY={}`, which would be ignored.
+    there, without effect. Ends the command for what Hydra ignores, or answers with a traceback.
     """
-    found = [re.sub(r"rivals=\{\s*\}", "rivals=null", one) for one in arguments]
+    none = re.compile(r"rivals=\{\s*\}")
+    found = ["rivals=null" if none.fullmatch(one) else one for one in arguments]
     for one in found:
         key, _, value = one.partition("=")
+        if re.fullmatch(r"[a-z]+", key) and (config_dir() / key).is_dir():
+            _check_option(key, value)
         if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
-            sys.exit(
-                f"scoregeo: error: {key} = {{}} is not allowed: an empty mapping changes nothing;"
-                f" {key} must be null, or its keys set one by one, {key}.KEY=VALUE."
+            _refuse(
+                f"{key} = {{}} is not allowed: an empty mapping changes nothing; {key} must be"
+                f" null, or its keys set one by one, {key}.KEY=VALUE."
             )
+    if "--resolve" in found and not {"--cfg", "-c"} & set(found):
+        _refuse("--resolve goes with --cfg job, which shows the configuration.")
     return found
+
+
+def _check_option(group: str, value: str) -> None:
+    """End the command where a group is given null, a number or a mapping for an option."""
+    if not re.fullmatch(r"null|true|false|[-+.\d]+|\{.*\}", value, re.IGNORECASE):
+        return
+    options = ", ".join(sorted(path.stem for path in (config_dir() / group).glob("*.yaml")))
+    several = f", a list of them, or [] as in {group}=[]" if group in _LISTS else ""
+    _refuse(f"{group} = {value} is not allowed: {group} must be one of {options}{several}.")
+
+
+def _refuse(reason: str) -> NoReturn:
+    sys.exit(f"scoregeo: error: {reason}")
 
 
 def at_home(arguments: Sequence[str]) -> list[str]:

@@ -292,7 +292,7 @@ def test_what_cannot_be_pairs_is_refused(tmp_path: Path) -> None:
     for text, words in (
         ("first,second\n", "0 pairs"),
         ("first,end\na.png,a.png\n", "columns first, end"),
-        ("first,second,first_prompt\na.png,a.png,\n", "line 2: first_prompt is missing"),
+        ("first,second,first_prompt\na.png,a.png\n", "line 2, has 2 values"),
         ("first,second\na.png,none.png\n", "none.png is not there"),
     ):
         listed.write_text(text)
