@@ -180,4 +180,4 @@ def check_tensors(path: Path) -> None:
         with safe_open(path, "pt"):
             pass
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is missing, damaged or not a safetensors file: {error}") from error
+        raise DataError(f"{path} is damaged, missing or not a safetensors file: {error}") from error

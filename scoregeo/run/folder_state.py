@@ -59,12 +59,12 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
     ):
         return OUTDATED
     status = str(manifest.get("status"))
-    return INCOMPLETE if status == DONE and not _whole(path, manifest) else status
+    return INCOMPLETE if status == DONE and damage_of(path, manifest) else status
 
 
-def _whole(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Whether a done run's results are all there: of a shard the methods' records, else
-    `results.jsonl` and `summary.json`. What a runner of one's own writes is not known.
+def damage_of(path: Path, manifest: Mapping[str, Any]) -> str | None:
+    """What of a done run's results is missing or damaged, or None: of a shard the methods' records,
+    else `results.jsonl` and `summary.json`. What a runner of one's own writes is not known.
     """
     from scoregeo.report.run import read_run
 
@@ -74,12 +74,13 @@ def _whole(path: Path, manifest: Mapping[str, Any]) -> bool:
             for name in methods:
                 check_format(read_json(path / "methods" / f"{name}.json"), name)
                 check_tensors(path / "paths" / f"{name}.safetensors")
-            return True
+            return None
         lines = read_run(path).lines if methods else ()
-    except DataError:
-        return False
+    except DataError as error:
+        return str(error)
     counts = Counter(line["method"] for line in lines)
-    return all(counts[name] == manifest.get("pairs") for name in methods)
+    whole = all(counts[name] == manifest.get("pairs") for name in methods)
+    return None if whole else f"{path / 'results.jsonl'} lacks lines"
 
 
 def seconds_of(path: Path) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from scoregeo._utils.errors import DataError, ScoregeoError
 from scoregeo._utils.files import read_json
 from scoregeo.run.build import trackers_of
-from scoregeo.run.folder_state import DONE, FAILED, OUTDATED, state_of
+from scoregeo.run.folder_state import DONE, FAILED, INCOMPLETE, OUTDATED, damage_of, state_of
 from scoregeo.run.inputs import inputs_of
 from scoregeo.run.instantiate import make
 from scoregeo.run.merge import merge
@@ -110,6 +110,8 @@ def _reason(config: Mapping[str, Any], part: Path, inputs: Mapping[str, str]) ->
         return None
     if state == FAILED:
         return f"failed ({_error(part)})"
+    if state == INCOMPLETE:
+        return f"is damaged ({damage_of(part, read_json(part / 'manifest.json'))})"
     if state == OUTDATED:
         return "is of other weights or of another version"
     return "has not been run" if state is None else "is unfinished"
