@@ -114,12 +114,12 @@ def _unknown_key(key: str, configs: Path) -> str:
     keys = known_keys(configs)
     group = key.split(".")[0]
     inside = [known for known in keys if known.startswith(f"{group}.")]
-    if key in keys:
-        owners = sorted(
-            path.stem
-            for path in (configs / group).glob("*.yaml")
-            if key.split(".")[1] in path.read_text("utf-8")
-        )
+    owners = sorted(
+        path.stem
+        for path in (configs / group).glob("*.yaml")
+        if key.partition(".")[2] and key.split(".")[1] in path.read_text("utf-8")
+    )
+    if key in keys and owners:
         return (
             f"{key} is not a key of the chosen option of {group}; it belongs to"
             f" {', '.join(owners)}."
