@@ -28,7 +28,7 @@ SAVED = ("sdxl", "sd3", "sd3 without t5", "flux", "ddim", "dit")
 
 
 def values(model: AbstractLatentModel, prompt: str = "") -> torch.Tensor:
-    """Something of all that a model computes."""
+    """Something of all that a model computes; equal weights give it up to the order of sums."""
     height, _ = model.image_size if model.image_size[0] < 32 else (16, 16)
     score = model.score(prompt, size=height)
     x = noise(1, *score.shape)
@@ -55,7 +55,7 @@ def copied(folders: Path, tmp_path: Path) -> Any:
 def test_a_folder_is_what_the_pipeline_is(folders: Path, name: str) -> None:
     prompt = "" if name == "ddim" else "3" if name == "dit" else "a red cat"
     loaded, own = load_model(folders / name), from_pipe(tiny_pipeline(name))
-    torch.testing.assert_close(values(loaded, prompt), values(own, prompt), rtol=0, atol=0)
+    torch.testing.assert_close(values(loaded, prompt), values(own, prompt), rtol=0, atol=1e-5)
     half = load_model(folders / name, dtype="bfloat16")
     assert {next(n.parameters()).dtype for n in half.networks} == {torch.bfloat16}
 
@@ -89,7 +89,7 @@ def test_shards_in_a_folder(folders: Path, tmp_path: Path, variant: str | None) 
         values(load_model(tmp_path), "cat"),
         values(load_model(folders / "sd3"), "cat"),
         rtol=0,
-        atol=0,
+        atol=1e-5,
     )
 
 
@@ -162,7 +162,7 @@ def test_prediction_type_of_a_wrong_file(folders: Path, copied: Any) -> None:
     right = values(load_model(folder, prediction="v_prediction"))
     assert (right - values(load_model(folder))).abs().max() > 1e-2
     settings(folder / "scheduler" / "scheduler_config.json", prediction_type="v_prediction")
-    torch.testing.assert_close(values(load_model(folder)), right, rtol=0, atol=0)
+    torch.testing.assert_close(values(load_model(folder)), right, rtol=0, atol=1e-5)
 
 
 # One file, with the names of Stable Diffusion's authors: written here for two levels of one layer.
@@ -223,7 +223,7 @@ def test_one_file(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = one_file(folders / "sd1", tmp_path / "model.safetensors")
     found = load_model(path, config=folders / "sd1")
     expected = values(load_model(folders / "sd1"), "a red cat")
-    torch.testing.assert_close(values(found, "a red cat"), expected, rtol=0, atol=0)
+    torch.testing.assert_close(values(found, "a red cat"), expected, rtol=0, atol=1e-5)
     mixed = load_model(path, config=folders / "sd1", dtype="float16")
     assert [next(n.parameters()).dtype for n in mixed.networks] == [
         torch.float16,
@@ -338,12 +338,14 @@ def test_half_precision_and_shards_of_a_hub_and_a_repository_that_is_gone(
     (root / "big.safetensors").write_bytes(b"all in one")
     server.root = root
     expected = values(load_model(folders / "sdxl"), "cat")
-    torch.testing.assert_close(values(load_model("me/tiny"), "cat"), expected, rtol=0, atol=0)
+    torch.testing.assert_close(values(load_model("me/tiny"), "cat"), expected, rtol=0, atol=1e-5)
     assert any("-of-" in name for name in server.asked)
     assert not any(name.endswith(".bin") or name == "big.safetensors" for name in server.asked)
     server.root = None
     with caplog.at_level(logging.WARNING):
-        torch.testing.assert_close(values(load_model("me/tiny"), "cat"), expected, rtol=0, atol=0)
+        torch.testing.assert_close(
+            values(load_model("me/tiny"), "cat"), expected, rtol=0, atol=1e-5
+        )
     assert "me/tiny: the hub does not answer for it; the copy in the cache is used" in caplog.text
     with pytest.raises(DataError, match="me/other.*no such model.*not in the cache"):
         load_model("me/other")
