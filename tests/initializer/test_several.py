@@ -167,8 +167,8 @@ def test_starts_in_python() -> None:
     found = solve(starts=("lerp", "graph", "modes"), references=open_ring())
     assert found.start[0] in ("graph", "modes")
     assert float(found.certified_energy) < 0.1 * float(solve().certified_energy)
-    own = solve(starts={"mine": PerturbedInitializer(seed=3)}, solver=GaussNewton(9))
-    assert own.start == ("mine",) and own.path.shape == (1, 9, 2)
+    own = solve(starts={"mine": PerturbedInitializer(seed=3)}, solver=GaussNewton(17))
+    assert own.start == ("mine",) and own.path.shape == (1, 17, 2)
     for wrong, message in (
         ({"starts": ("lerp", "mode")}, r"starts = 'mode' is not allowed.*lerp.*modes"),
         ({"starts": ()}, r"starts = \[\] is not allowed: .*one or more of lerp"),
