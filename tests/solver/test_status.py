@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sphere import SphereScore
 from scoregeo.score.torus import TorusScore
@@ -77,6 +79,24 @@ def test_converged_is_borne_out_by_a_finer_rule_and_the_exact_gradient(
         assert (exact <= 1)[converged].all()
     for status, reason in zip(found.status, found.reason, strict=True):
         assert status == CONVERGED or reason
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_converged_is_borne_out_on_digits(solver: str) -> None:
+    """One digit turned by 5 and 20 degrees, the exact score of its turns, from the true path."""
+    digits = RotatedMNIST(1, (5.0, 20.0), 1, sample_angles=72, source="embedded")
+    start = digits.true_path(digits.pairs(0), 9).double()
+    score = EmpiricalScore(digits.sample(72, 0).double())
+    metric = SteinMetric(ScoreField(score, 1.0), 1.0)
+    found = SOLVERS[solver](9).solve(metric, start)
+    rule = Quadrature("trapezoid", 16)
+    fine, gradient = metric.energy(found.path, rule), metric.gradient(found.path, rule)
+    left = stationarity(gradient.flatten(2), fine)
+    for pair, status in enumerate(found.status):
+        if status == CONVERGED:
+            assert fine[pair] <= 1.1 * found.energy[pair] and left[pair] <= 1
+    if solver == "adaptive":
+        assert CONVERGED in found.status
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
