@@ -138,7 +138,7 @@ def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
     refused("references is not finite", starts="graph", references=torch.stack([a, b]) / 0)
     # What the score does wrong is said where there are several starts, too.
     refused("is a NoneType", of=lambda x, sigma: None, starts=("lerp", "modes"))
-    refused("torch.float32 for", of=lambda x, sigma: -x.float(), starts=("lerp", "modes"))
+    refused("torch.int64", of=lambda x, sigma: x.long(), starts=("lerp", "modes"))
 
 
 def test_a_score_of_one_s_own_from_the_command_line(

@@ -140,8 +140,8 @@ class GeodesicPipeline:
         Cost: in score evaluations, `5 num_inference_steps` a keyframe, `num_inference_steps` a
         frame, and the solver's, about 5 to 10 a frame; `GeodesicOutput.evaluations` has the counts.
 
-        Raises ConfigError for a setting and DataError for a picture that cannot be used, both naming
-        the argument, before any work.
+        Raises ConfigError for a setting and DataError for a picture that cannot be used, both
+        naming the argument, before any work.
         """
         check_number("num_frames", num_frames, at_least=2, integer=True)
         check_choice("output_type", output_type, OUTPUT_TYPES)

@@ -31,6 +31,15 @@ class GeodesicOutput:
         evaluations: score evaluations by what they were for.
         warnings: what to know of the result; empty where there is nothing to say.
         closed: whether the last frame leads back to the first.
+
+    Example:
+        >>> import torch, scoregeo
+        >>> frames = torch.zeros(2, 3, 8, 8)
+        >>> output = scoregeo.GeodesicOutput(
+        ...     frames, torch.zeros(2, 4, 1, 1), (), 1.0, (30.0, 31.0), (32.0, 33.0), {}, (), False
+        ... )
+        >>> output.frames.shape
+        torch.Size([2, 3, 8, 8])
     """
 
     frames: Any

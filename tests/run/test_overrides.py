@@ -13,8 +13,6 @@ from scoregeo.run.explain import compose_errors, explain
 from scoregeo.run.morph import read_command
 from scoregeo.run.overrides import as_overrides, in_a_shell, text
 
-pytestmark = pytest.mark.usefixtures("configs_read_once")
-
 REFUSED = ("cat's", "café", "photo (1).png", "猫.png", "IMG=1.png", "a&b", "#1", "[x].png", "{x}")
 ORDINARY = (*REFUSED, "a cat, sitting", "a: b", 'so "called"', "trail\\", "", "true", "12", "!")
 

@@ -55,23 +55,20 @@ def test_an_exact_score_is_not_differentiated() -> None:
 
 @pytest.mark.parametrize("differentiates", [False, True])
 def test_converged_is_taken_back_where_the_jacobian_denies_it(differentiates: bool) -> None:
-    score = CountingScore(Turned(8.0))
-    metric, start = metric_of(score), linear(arcs(2, 0.5, 1.0)[0], 9)
-    solver = GaussNewton(
-        9, refinement="none", subnodes=4, differentiate_score=differentiates, tolerance=1e-6
-    )
+    score = CountingScore(Turned(4.0))
+    metric, start = metric_of(score), linear(arcs(1, 1.0, 1.0)[0], 9)
+    solver = GaussNewton(9, refinement="none", subnodes=4, differentiate_score=differentiates)
     found = solver.solve(metric, start)
     spent = found.score_evaluations + found.certificate_evaluations
     assert int(spent.sum()) == score.count
     rule = Quadrature("trapezoid", 16)
     gradient = autograd_gradient(metric, found.path, rule)
-    left = stationarity(gradient.flatten(2), metric.energy(found.path, rule).detach())
-    for pair, (status, reason) in enumerate(zip(found.status, found.reason, strict=True)):
-        if differentiates:
-            assert (status, left[pair] < 1) == (CONVERGED, True)
-        else:
-            assert float(found.stationarity[pair]) < 0.1 and left[pair] > 1
-            assert status == STALLED and "no gradient field" in reason
+    left = float(stationarity(gradient.flatten(2), metric.energy(found.path, rule).detach()))
+    if differentiates:
+        assert found.status == (CONVERGED,) and left < 1
+    else:
+        assert float(found.stationarity) < 1 < left  # 1: above it no solver says converged
+        assert found.status == (STALLED,) and "no gradient field" in found.reason[0]
 
 
 def test_a_score_without_a_gradient_keeps_its_status() -> None:
