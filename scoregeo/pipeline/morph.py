@@ -158,13 +158,14 @@ class Morph:
         return warnings
 
     def _reasons(self, parts: Sequence[Part]) -> list[str]:
-        """What the solver says of its paths."""
+        """What the solver says of its paths; logged as well."""
         reasons = []
         for (i, j), part in zip(self._ways, parts, strict=True):
             solution = part.solution
             if solution.reason[0] or solution.status[0] != CONVERGED:
                 way = f"{self.keys[i].name} to {self.keys[j].name}"
                 reasons.append(f"{way}: {solution.status[0]}; {solution.reason[0]}".rstrip("; "))
+                log.warning(reasons[-1])
         return reasons
 
     def _part(self, number: int, noisy: torch.Tensor, i: int, j: int, kind: str) -> Part:

@@ -103,7 +103,8 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
     wrong = {what: names for what, names in wrong.items() if names}
     if wrong:
         raise DataError(f"{folder}/{name}: the weights file does not fit the model: {wrong}.")
-    if not part.of_transformers:  # diffusers leaves some networks in float32
+    kinds = {p.dtype for p in network.parameters() if p.is_floating_point()}
+    if not part.of_transformers and kinds - {dtype}:  # diffusers leaves some in float32
         network = network.to(dtype)
     frozen: torch.nn.Module = network.eval().requires_grad_(False)
     return frozen
