@@ -132,6 +132,11 @@ def _picture(value: Any, name: str) -> "Image":
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
     if type(value).__module__ == "torch" and getattr(value, "ndim", 0) == 3:
+        if not value.is_floating_point() or not bool((value.abs() <= 1 + 1e-3).all()):
+            raise DataError(
+                f"{name} is a tensor of {value.dtype} with values from {value.min()} to"
+                f" {value.max()}: floating-point numbers in [-1, 1] are expected."
+            )
         value = as_pictures(value[None], name)[0]
     if isinstance(value, np.ndarray):
         if value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] not in (3, 4):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import bad_value, check_number
 from scoregeo._utils.files import write_whole
 from scoregeo.report.style import as_pictures
 
@@ -32,10 +32,16 @@ def animation(
     ]
 
 
+def _check_ending(path: Path, ending: str) -> None:
+    if path.suffix.lower() != ending or path.is_dir():
+        raise bad_value("path", str(path), f"a file that ends in {ending}")
+
+
 def write_gif(path: Path, frames: Any, frames_per_second: float, there_and_back: bool) -> Path:
-    """The GIF of `animation`; gives its path."""
+    """The GIF of `animation`; gives its path. Raises ConfigError for one without `.gif`."""
     import imageio.v3 as imageio
 
+    _check_ending(path, ".gif")
     pictures = _shown(frames, frames_per_second, there_and_back)
     pause = 1000 / frames_per_second
     write_whole(
@@ -48,9 +54,10 @@ def write_gif(path: Path, frames: Any, frames_per_second: float, there_and_back:
 
 
 def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back: bool) -> Path:
-    """The MP4 of `animation`; gives its path."""
+    """The MP4 of `animation`; gives its path. Raises ConfigError for one without `.mp4`."""
     import imageio.v3 as imageio
 
+    _check_ending(path, ".mp4")
     pictures = _shown(frames, frames_per_second, there_and_back)
     height, width = pictures.shape[1:3]
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")

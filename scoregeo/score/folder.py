@@ -20,7 +20,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """A file of settings by name. Raises DataError for any other."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not isinstance(value, dict):
         raise DataError(f"{path} does not hold settings by name.")

@@ -52,6 +52,8 @@ def add_embeddings(path: Path, parts: Mapping[str, Any]) -> None:
 
 
 def _add(where: str, word: str, vectors: torch.Tensor, tokenizer: Any, encoder: Any) -> None:
+    if not word.strip():  # added as a token, it would stand for another one
+        raise DataError(f"{where}: the word {word!r} is blank: name the word.")
     vectors = vectors[None] if vectors.ndim == 1 else vectors
     width = encoder.get_input_embeddings().weight.shape[1]
     if vectors.ndim != 2 or vectors.shape[1] != width:
@@ -59,6 +61,8 @@ def _add(where: str, word: str, vectors: torch.Tensor, tokenizer: Any, encoder: 
             f"{where}: {word!r} has vectors of shape {tuple(vectors.shape)}, the text encoder's"
             f" have {width} numbers: an embedding of another model."
         )
+    if not bool(vectors.isfinite().all()):
+        raise DataError(f"{where}: {word!r} has vectors that are not finite.")
     tokens = [word, *(f"{word}_{number}" for number in range(1, len(vectors)))]
     known = tokenizer.get_vocab()
     taken = [token for token in tokens if token in known]

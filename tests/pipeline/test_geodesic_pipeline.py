@@ -137,6 +137,10 @@ def test_output_types_hold_the_same_frames_and_make_a_gif(
     with Image.open(images.save_gif(tmp_path / "once.gif", there_and_back=False)) as gif:
         assert getattr(gif, "n_frames", 1) == 5
     assert images.save_mp4(tmp_path / "film.mp4").stat().st_size > 0
+    for save, name, ending in ((images.save_mp4, "x.gif", ".mp4"), (images.save_gif, "x", ".gif")):
+        with pytest.raises(ConfigError, match=f"ends in {ending}"):
+            save(tmp_path / name)
+        assert not (tmp_path / name).exists()
 
 
 def test_bad_ends_are_said(one: GeodesicOutput, pictures: list[str]) -> None:
@@ -298,6 +302,9 @@ def test_what_cannot_be_used_is_named_before_any_work(
         ((a, 3), {}, "image_b is a int"),
         ((a, np.zeros((4, 4))), {}, r"image_b is an array of float64, shape \[4, 4\]"),
         ((a, Image.new("RGB", (4, 4))), {}, "image_b has 4 x 4 pixels: at least 8 x 8"),
+        ((a, 255 * torch.rand(3, 16, 16)), {}, "image_b is a tensor of torch.float32 .*-1, 1"),
+        ((a, torch.ones(3, 16, 16).byte()), {}, "image_b is a tensor of torch.uint8"),
+        ((a, torch.full((3, 16, 16), torch.nan)), {}, "image_b is a tensor .* nan"),
         ((a, a), {}, "image_a and image_b are the same picture"),
         ((a,), {}, "image_b = None with prompt_b = '' "),
         ((a,), {"prompt_a": "cat"}, "image_b = None and prompt_a, prompt_b are both 'cat'"),

@@ -486,6 +486,8 @@ def test_words_for_two_encoders_and_wrong_ones(folders: Path, tmp_path: Path) ->
         ("sdxl", {"<a>": noise(1, WIDTH)}, "each of its CLIP encoders .clip_l and clip_g"),
         ("sd1", {"<a>": noise(1, 5)}, "an embedding of another model"),
         ("sd1", {"cat</w>": noise(1, WIDTH)}, "in the model's vocabulary already"),
+        ("sd1", {" ": noise(1, WIDTH)}, "' ' is blank"),
+        ("sd1", {"<a>": noise(1, WIDTH) * torch.nan}, "not finite"),
         ("ddim", {"<a>": noise(1, WIDTH)}, "has no CLIP text encoder"),
     ):
         save_tensors(tmp_path / "wrong.safetensors", wrong, {})
