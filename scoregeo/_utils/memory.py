@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import ConfigError, check_number, shown
 
 GIB = 2**30
 DEFAULT_GIB = 8.0
@@ -64,6 +64,17 @@ def numbers_at_once() -> int:
     sixty-fourth of the limit in float64, for there are a dozen copies of them for a while.
     """
     return max(1, limit_bytes() // _BYTES_A_NUMBER)
+
+
+def check_room(key: str, value: object, needed: float, what: str, fits: str) -> None:
+    """Raise ConfigError where `what` takes more than the limit, `needed` bytes: before it is made.
+    `fits`: what of the setting `key` would.
+    """
+    if needed > limit_bytes():
+        raise ConfigError(
+            f"{key} = {shown(value)} is not allowed: {what} need about {in_gib(needed)} GiB, above"
+            f" the limit of {limit_gib():g} (memory_gib): {key} must be {fits}."
+        )
 
 
 def in_gib(size: float) -> str:

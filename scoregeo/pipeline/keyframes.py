@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
+from scoregeo._utils.memory import check_room, limit_bytes
 from scoregeo.dataset.picture import SMALLEST, flat_picture, flattened
-from scoregeo.dataset.picture_size import Size, sides_of
+from scoregeo.dataset.picture_size import PIXEL, Size, sides_of
 from scoregeo.report.style import as_pictures
 from scoregeo.score.latent_model import AbstractLatentModel
 
 if TYPE_CHECKING:
-    import torch
     from PIL.Image import Image
 
 # A file's path; Pillow's picture; bytes [height, width, 3]; a tensor [3, height, width] in [-1, 1].
@@ -50,8 +51,11 @@ def keyframes(
     prompt_b = prompt_a if prompt_b is None else prompt_b
     found = [_keyframe(image_a, prompt_a, "image_a", "prompt_a")]
     for number, one in enumerate(via):
-        picture, prompt = one if isinstance(one, tuple) and len(one) == 2 else (one, prompt_a)
-        found.append(_keyframe(picture, prompt, f"via[{number}]", f"via[{number}]"))
+        name = f"via[{number}]"
+        if isinstance(one, tuple) and len(one) == 2:
+            found.append(_keyframe(*one, name, f"the prompt of {name}"))
+        else:
+            found.append(_keyframe(one, prompt_a, name, "prompt_a"))
     found.append(_keyframe(image_b, prompt_b, "image_b", "prompt_b"))
     return found
 
@@ -64,7 +68,8 @@ def check_neighbours(keys: Sequence[Keyframe], closed: bool) -> None:
             if np.array_equal(np.asarray(one.picture), np.asarray(other.picture)):
                 raise DataError(
                     f"{one.name} and {other.name} are the same picture: there is nothing between"
-                    f" them. Leave {other.name} out to have it redrawn as {other.prompt_name} says."
+                    f" them. Give None for {other.name} to have it redrawn as {other.prompt_name}"
+                    " says."
                 )
         elif one.prompt == other.prompt:
             made = one if one.picture is None else other
@@ -94,6 +99,17 @@ def size_for(size: Size, model: AbstractLatentModel, keys: Sequence[Keyframe]) -
     except DataError as error:
         raise ConfigError(f"size = {size!r} is not allowed: {error}") from error
     return given
+
+
+def check_frames(num_frames: int, sides: tuple[int, int], keys: int, closed: bool) -> None:
+    """Raise ConfigError, naming `num_frames`, where the frames of a morph through so many keyframes
+    take more than the memory limit.
+    """
+    ways = keys if closed else keys - 1
+    fits = int(limit_bytes() // (PIXEL * sides[0] * sides[1] * ways))
+    what = f"the frames of {sides[0]} x {sides[1]} pixels"
+    needed = PIXEL * sides[0] * sides[1] * ways * float(num_frames)
+    check_room("num_frames", num_frames, needed, what, f"at most {fits}, or size smaller")
 
 
 def _own_size(model: AbstractLatentModel, keys: Sequence[Keyframe]) -> tuple[int, int]:
@@ -131,7 +147,9 @@ def _picture(value: Any, name: str) -> "Image":
             return flat_picture(value)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
-    if type(value).__module__ == "torch" and getattr(value, "ndim", 0) == 3:
+    if isinstance(value, torch.Tensor) and value.ndim == 3:
+        if value.is_meta or value.layout != torch.strided:
+            raise DataError(f"{name} is a sparse tensor, or has no values (meta).")
         if not value.is_floating_point() or not bool((value.abs() <= 1 + 1e-3).all()):
             raise DataError(
                 f"{name} is a tensor of {value.dtype} with values from {value.min()} to"

@@ -15,15 +15,25 @@ from scoregeo.score.tensor_file import read_tensors
 from scoregeo.score.weights import load_tokenizer
 
 Tensors = Mapping[str, torch.Tensor]
+_NETWORK = "model.diffusion_model."  # what the denoiser's tensors' names begin with
 
 
-def config_of_file(path: Path) -> tuple[Tensors, str]:
+def config_of_file(path: Path, infer: bool = True) -> tuple[Tensors, str]:
     """A file's tensors, and the hub id whose settings and vocabularies go with them, as diffusers
-    infers it from names and shapes.
+    infers it from names and shapes; "" where that is not to be inferred.
+
+    Raises DataError where nothing can be inferred: diffusers would take Stable Diffusion 1.5's.
     """
     from diffusers.loaders import single_file_utils as single
 
     tensors, _ = read_tensors(path, "score.model")
+    if not any(name.startswith(_NETWORK) for name in tensors):
+        raise DataError(
+            f"score.model = {str(path)!r} is no checkpoint of Stable Diffusion: none of its"
+            f" {len(tensors)} tensors is named {_NETWORK}..."
+        )
+    if not infer:
+        return tensors, ""
     try:
         found = single.fetch_diffusers_config(dict(tensors))
     except Exception as error:  # of many kinds; each means that it is no checkpoint
@@ -54,7 +64,7 @@ def parts_of_file(
         for name, part in family.parts.items()
         if not part.tokenizer
     }
-    family.check(str(folder), configs)
+    family.check_configs(str(folder), configs)
     loaded: dict[str, Any] = {}
     for name, part in family.parts.items():
         if part.tokenizer:
