@@ -13,7 +13,7 @@ from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import is_folder, read_json
 from scoregeo._utils.jobs import FAILED as JOB_FAILED
 from scoregeo._utils.jobs import MISSING, read_jobs, wholes
-from scoregeo._utils.results import check_format
+from scoregeo._utils.results import check_format, check_summary
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line
 from scoregeo.report.run import DONE, FAILED, unfinished
@@ -166,6 +166,7 @@ def _entries(path: Path) -> list[Any]:
     rows = check_format(content, path.name).get("rows") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path.name} holds no rows.")
+    check_summary(rows, (), path.name)
     return rows
 
 
