@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable
 from typing import Any
 
 _LONGEST = 300  # characters of a value in a message
+_SHORT, _LONG = 1e-30, 1e30  # up to the tenth power in float64
 
 
 class ScoregeoError(Exception):
@@ -77,6 +78,17 @@ def check_number(
         or (at_most is not None and not number <= at_most)
     ):
         raise bad_value(key, value, allowed)
+
+
+def check_length(key: str, value: Any) -> None:
+    """Raise ConfigError unless `value` is a length above 0 whose powers float64 can hold: a radius,
+    a noise level.
+    """
+    check_number(key, value, above=0.0)
+    if not _SHORT <= value <= _LONG:
+        raise bad_value(
+            key, value, f"a number above 0, from {_SHORT:g} to {_LONG:g}, whose powers can be held"
+        )
 
 
 def check_choice(key: str, value: object, choices: Collection[object]) -> None:

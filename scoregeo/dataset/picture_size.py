@@ -42,6 +42,18 @@ def check_pictures(key: str, value: object, sides: tuple[int, int], count: int) 
     check_room(key, value, needed, what, f"at most {fits} pixels a side")
 
 
+def check_frames(
+    key: str, count: int, sides: tuple[int, int], ways: int = 1, size: str = "size"
+) -> None:
+    """Raise ConfigError where `ways` times `count` frames of `sides` take more than the memory
+    limit: `count` of the setting `key`, or that of `size`, must be less.
+    """
+    each = PIXEL * sides[0] * sides[1] * ways
+    what = f"the frames of {sides[0]} x {sides[1]} pixels"
+    fits = f"at most {limit_bytes() // each:,}, or {size} smaller"
+    check_room(key, count, each * count, what, fits)
+
+
 def known(sides: tuple[int, int] | None) -> tuple[int, int]:
     """The sides. Raises ConfigError where only a model would know them."""
     if sides is None:

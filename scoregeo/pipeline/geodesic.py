@@ -10,10 +10,10 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
 from scoregeo._utils.steps import check_steps
-from scoregeo.dataset.picture_size import Size
+from scoregeo.dataset.picture_size import Size, check_frames
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.inversion.ddim import DDIMInversion
-from scoregeo.pipeline.keyframes import Picture, check_frames, check_neighbours, keyframes, size_for
+from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, size_for
 from scoregeo.pipeline.morph import Morph
 from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
 from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
@@ -168,7 +168,7 @@ class GeodesicPipeline:
             self.model.prompts.check(key.prompt, key.prompt_name)
         self.model.prompts.check(negative_prompt, "negative_prompt")
         sides = size_for(size, self.model, keys)
-        check_frames(num_frames, sides, len(keys), closed)
+        check_frames("num_frames", num_frames, sides, len(keys) - (not closed))
         model = self._model(sides, sigma, timestep, guidance_scale, negative_prompt)
         metric_of = metric_from(metric, lam)
         example = metric_of(model.field())

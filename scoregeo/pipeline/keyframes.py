@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
-from scoregeo._utils.memory import check_room, limit_bytes
 from scoregeo.dataset.picture import SMALLEST, flat_picture, flattened
-from scoregeo.dataset.picture_size import PIXEL, Size, sides_of
+from scoregeo.dataset.picture_size import Size, sides_of
 from scoregeo.report.style import as_pictures
 from scoregeo.score.latent_model import AbstractLatentModel
 
@@ -99,17 +98,6 @@ def size_for(size: Size, model: AbstractLatentModel, keys: Sequence[Keyframe]) -
     except DataError as error:
         raise ConfigError(f"size = {size!r} is not allowed: {error}") from error
     return given
-
-
-def check_frames(num_frames: int, sides: tuple[int, int], keys: int, closed: bool) -> None:
-    """Raise ConfigError, naming `num_frames`, where the frames of a morph through so many keyframes
-    take more than the memory limit.
-    """
-    ways = keys if closed else keys - 1
-    fits = int(limit_bytes() // (PIXEL * sides[0] * sides[1] * ways))
-    what = f"the frames of {sides[0]} x {sides[1]} pixels"
-    needed = PIXEL * sides[0] * sides[1] * ways * float(num_frames)
-    check_room("num_frames", num_frames, needed, what, f"at most {fits}, or size smaller")
 
 
 def _own_size(model: AbstractLatentModel, keys: Sequence[Keyframe]) -> tuple[int, int]:

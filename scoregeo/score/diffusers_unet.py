@@ -16,8 +16,9 @@ from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.network import batches, frozen
 from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.schedule import NoiseSchedule
+from scoregeo.score.weights_header import check_header
 
-_SCHEDULER = "scheduler_config.json"
+_SCHEDULER, _STEM = "scheduler_config.json", "diffusion_pytorch_model"
 
 
 class DiffusersUNetScore(AbstractScore):
@@ -107,6 +108,7 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
             f" shipped model ({shipped})."
         )
     check_schedule(f"{path}/scheduler", read_settings(path / "scheduler" / _SCHEDULER))
+    check_header(path / "unet", _STEM, "", UNet2DModel)
     try:
         unet, loaded = UNet2DModel.from_pretrained(
             path / "unet",

@@ -3,6 +3,7 @@ turns them into its own.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scoregeo.score.family import Family, Part
 from scoregeo.score.folder import read_settings
 from scoregeo.score.tensor_file import read_tensors
 from scoregeo.score.weights import load_tokenizer
+from scoregeo.score.weights_header import check_sizes
 
 Tensors = Mapping[str, torch.Tensor]
 _NETWORK = "model.diffusion_model."  # what the denoiser's tensors' names begin with
@@ -83,10 +85,11 @@ def _network(path: Path, tensors: Tensors, folder: Path, name: str, part: Part) 
     from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
 
     convert = SINGLE_FILE_LOADABLE_CLASSES[part.kind]["checkpoint_mapping_fn"]
-    network: torch.nn.Module = getattr(diffusers, part.kind).from_config(
-        read_settings(folder / name / "config.json")
-    )
+    config = read_settings(folder / name / "config.json")
+    build = partial(getattr(diffusers, part.kind).from_config, config)
+    check_sizes(f"{folder}/{name}", config, [tuple(one.shape) for one in tensors.values()], build)
     try:
+        network: torch.nn.Module = build()
         converted = convert(config=network.config, checkpoint=dict(tensors))
         return _filled(network, converted)
     except Exception as error:  # of many kinds; each means that the file has not this part

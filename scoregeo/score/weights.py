@@ -17,6 +17,7 @@ from scoregeo.score.folder import (
     pipeline_settings,
     read_settings,
 )
+from scoregeo.score.weights_header import check_header
 
 
 def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
@@ -106,6 +107,7 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
 
     kind = getattr(transformers if part.of_transformers else diffusers, part.kind)
     files = [file.name for file in (folder / name).iterdir()]
+    check_header(folder / name, part.stem, chosen(files, part.stem, dtype) or "", kind)
     options = {} if part.of_transformers else {"low_cpu_mem_usage": False}
     try:
         network, loaded = kind.from_pretrained(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import DataError, ScoregeoError
-from scoregeo._utils.files import save_tensors
+from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo.score.loading import from_pipe, load_model
 from scoregeo.score.schedule import NoiseSchedule
 from tests.score.tiny_pipelines import tiny_pipeline
@@ -101,6 +101,48 @@ def test_numbers_of_a_part_are_checked_before_its_weights_are_read(
     monkeypatch.setattr("scoregeo.score.weights.load_weights", lambda *_: pytest.fail("were read"))
     (key,) = values
     with pytest.raises(DataError, match=rf"/{part}: {key} = .* must be "):
+        load_model(copied)
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("unet", {"layers_per_block": 10**9}, "layers_per_block claims 1000000000 layers"),
+        ("unet", {"block_out_channels": [8] * 5000}, "block_out_channels claims 5000 layers"),
+        ("unet", {"block_out_channels": [4096, 4096]}, "its settings claim .* its weights have"),
+        ("text_encoder", {"num_hidden_layers": 10**6}, "num_hidden_layers claims 1000000 layers"),
+        ("text_encoder", {"vocab_size": 10**11}, "its settings claim 1,600,.* its weights have"),
+        ("vae", {"block_out_channels": [8192, 8192]}, "its settings claim .* its weights have"),
+    ],
+)
+def test_what_a_config_claims_is_held_against_its_weights(
+    copied: Path, part: str, values: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is built: else 25 TB would be asked for, or layers made without end."""
+    import diffusers
+    import transformers
+
+    changed(copied / part / "config.json", **values)
+    for kind in (
+        diffusers.UNet2DConditionModel,
+        diffusers.AutoencoderKL,
+        transformers.CLIPTextModel,
+    ):
+        refuse = classmethod(lambda cls, *_, **__: pytest.fail("was built"))
+        if kind.__name__ == {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}.get(
+            part, "CLIPTextModel"
+        ):
+            monkeypatch.setattr(kind, "from_pretrained", refuse)
+    with pytest.raises(DataError, match=rf"/{part}: {words}"):
+        load_model(copied)
+
+
+def test_weights_of_integers_are_not_cast(copied: Path) -> None:
+    path = copied / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_tensors(path)
+    name = "conv_in.bias"
+    save_tensors(path, tensors | {name: tensors[name].long()}, {"format": "pt"})
+    with pytest.raises(DataError, match=rf"/unet: .* has {name} of I64: weights of floating point"):
         load_model(copied)
 
 
