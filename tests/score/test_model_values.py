@@ -123,16 +123,13 @@ def test_what_a_config_claims_is_held_against_its_weights(
     import transformers
 
     changed(copied / part / "config.json", **values)
-    for kind in (
-        diffusers.UNet2DConditionModel,
-        diffusers.AutoencoderKL,
-        transformers.CLIPTextModel,
-    ):
-        refuse = classmethod(lambda cls, *_, **__: pytest.fail("was built"))
-        if kind.__name__ == {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}.get(
-            part, "CLIPTextModel"
-        ):
-            monkeypatch.setattr(kind, "from_pretrained", refuse)
+    kinds = {
+        "unet": diffusers.UNet2DConditionModel,
+        "vae": diffusers.AutoencoderKL,
+        "text_encoder": transformers.CLIPTextModel,
+    }
+    refuse = classmethod(lambda cls, *_, **__: pytest.fail("was built"))
+    monkeypatch.setattr(kinds[part], "from_pretrained", refuse)
     with pytest.raises(DataError, match=rf"/{part}: {words}"):
         load_model(copied)
 
