@@ -8,7 +8,7 @@ import torch
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.dataset.picture_size import Size, check_pictures, known, sides_of
+from scoregeo.dataset.picture_size import Size, check_frames, known, sides_of
 
 Painter = Callable[
     [tuple[str, ...], int, int, float], torch.Tensor
@@ -54,7 +54,7 @@ class Prompts(AbstractDataset):
         check_number("dataset.count", self.count, at_least=1, integer=True)
         sides = sides_of(self.size, "dataset.size")
         if sides is not None:
-            check_pictures("dataset.count", self.count, sides, 2 * self.count)
+            check_frames("dataset.count", self.count, sides, ways=2, size="dataset.size")
         check_steps("dataset.steps", self.steps)
         check_number("dataset.guidance", self.guidance, at_least=1)
 

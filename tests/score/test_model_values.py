@@ -240,11 +240,11 @@ def test_a_pipeline_without_its_parts(make: Callable[[Any], Any], words: str) ->
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"model": value} for value in (None, 5, b"x", ["x"], "a\0b", "~nobody/x")),
+        *({"model": value} for value in (None, 5, b"x", ["x"], "a\0b", "~no-such-user/x")),
         *({"model": value} for value in ("a" * 300, "a/" + "b" * 300, "a b/c", "x/y/z")),
         *({"device": value} for value in (None, 5, "x", "meta", "cuda:99")),
-        *({"lora": value} for value in (5, "a" * 300, "~nobody/x", b"x", "a\0b")),
-        *({"embeddings": value} for value in (5, "a" * 300, "~nobody/x", b"x")),
+        *({"lora": value} for value in (5, "a" * 300, "~no-such-user/x", b"x", "a\0b")),
+        *({"embeddings": value} for value in (5, "a" * 300, "~no-such-user/x", b"x")),
         {"config": "a" * 300},
     ],
 )
