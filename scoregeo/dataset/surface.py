@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -137,10 +138,15 @@ class AbstractSurface(AbstractGeodesicSurface):
             (slope * directions).sum(-1)
         )
 
+    @cached_property
+    def _highest(self) -> float:
+        """A bound of the area element."""
+        _, weights = self._project(_fan())
+        return 1.05 * float(weights.max())
+
     def _uniform(self, count: int, source: torch.Generator) -> torch.Tensor:
         """Uniform directions, kept in proportion to the area element."""
-        _, weights = self._project(_fan())
-        highest, kept, have = 1.05 * float(weights.max()), [], 0
+        highest, kept, have = self._highest, [], 0
         for _ in draws(bad_value("dataset", type(self).__name__, "a rounder surface"), 10_000):
             if have >= count:
                 break

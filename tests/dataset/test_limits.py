@@ -104,5 +104,5 @@ def test_drawing_pairs_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def few(refusal: Exception, most: int) -> Any:
     assert most >= 10_000
-    yield from range(50)
+    yield from range(20)
     raise refusal
