@@ -331,7 +331,7 @@ def test_what_cannot_be_used_is_named_before_any_work(
         ((a, b), {"painting_steps": 10**9}, "painting_steps = .* at most 10000"),
         ((a, b), {"size": 10**6}, "size = 1000000 .* 2 pictures .* GiB.* at most 9459 pixels"),
         ((a, b), {"size": 10**400}, "size = 1000"),
-        ((a, b), {"num_frames": 10**9}, "num_frames = .* GiB.*at most 699050, or size smaller"),
+        ((a, b), {"num_frames": 10**9}, "num_frames = .* GiB.*at most 699,050, or size smaller"),
         ((a, b), {"lam": 10**400}, "lam = 1000"),
         *(((a, b), {"metric": one}, "metric = ") for one in ([], {}, None, 5, np.array(["stein"]))),
         *(((a, b), {"inversion": one}, "inversion = ") for one in ("ddim", 5, GaussNewton())),

@@ -4,7 +4,7 @@ import base64
 import io
 import struct
 from pathlib import Path
-from zlib import crc32
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -64,8 +64,11 @@ def test_a_picture_too_large_for_memory_is_named(tmp_path: Path) -> None:
 
 def bomb(path: Path) -> None:
     head = struct.pack(">II5B", 40_000, 40_000, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", crc32(b"IHDR" + head))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", head), (b"IDAT", compress(b"\0"))):
+        content += struct.pack(">I", len(data)) + kind + data
+        content += struct.pack(">I", crc32(kind + data))
+    path.write_bytes(content)
 
 
 def test_figures_in_words() -> None:
