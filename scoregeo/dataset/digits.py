@@ -21,6 +21,7 @@ import torch
 
 from scoregeo._utils.cache import cache_folder
 from scoregeo._utils.errors import ConfigError, DataError, check_choice
+from scoregeo._utils.files import is_file
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def _read_split(root: Path, split: str, source: str) -> Digits:
 
 def _find(root: Path, name: str) -> Path:
     for suffix in _SUFFIXES:
-        if (path := root / f"{name}{suffix}").is_file():
+        if is_file(path := root / f"{name}{suffix}"):
             return path
     raise DataError(
         f"{root} holds no {name} (nor {name}.gz, {name}.xz): dataset.root must be a folder of"
