@@ -1,6 +1,5 @@
 """What a folder in diffusers' layout must hold to be loaded: safetensors only, every part there."""
 
-import json
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
 from scoregeo.score.family import Part
 
 _PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
@@ -18,10 +18,7 @@ VOCABULARY = ("*.json", "merges.txt", "spiece.model")  # of a tokenizer
 
 def read_settings(path: Path) -> dict[str, Any]:
     """A file of settings by name. Raises DataError for any other."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    value = read_json(path)
     if not isinstance(value, dict):
         raise DataError(f"{path} does not hold settings by name.")
     return value
