@@ -47,12 +47,41 @@ def remove_partial(folder: Path, apart: str) -> None:
             path.unlink(missing_ok=True)
 
 
+def path_of(key: str, value: object) -> Path:
+    """The path that a setting or an argument names, with `~` expanded. Raises ConfigError, naming
+    the key, for what names none.
+    """
+    if not isinstance(value, (str, Path)) or "\0" in str(value):
+        raise bad_value(key, value, "a path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # ~ of a user who is not there
+        raise bad_value(key, str(value), f"a path ({error})") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, as `is_file`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def make_folder(key: str, folder: Path) -> None:
     """Make a folder before any work. Raises ConfigError, naming the key, where it cannot be one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        allowed = f"a folder, or the place of one ({error.strerror or error})"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        allowed = f"a folder, or the place of one ({reason})"
         raise bad_value(key, str(folder), allowed) from error
 
 

@@ -71,7 +71,8 @@ def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
         return first
     lost = [job for job in jobs if job.status != DONE]
     reason = "; ".join(
-        f"shard {job.choice('shard')}: {job.reason or 'it has not finished'}" for job in lost
+        f"shard {job.choice('shard')}: {job.reason.rstrip('.') or 'it has not finished'}"
+        for job in lost
     )
     overrides = tuple(one for one in first.overrides if not one.startswith("shard="))
     return replace(first, overrides=overrides, status=FAILED if lost else DONE, reason=reason)

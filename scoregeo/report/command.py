@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
 from scoregeo._utils.jobs import SWEEP
+from scoregeo._utils.streams import say
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
 from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     try:
-        print(report(given.folder, given.out))
+        say(str(report(given.folder, given.out)))
     except ScoregeoError as error:
         sys.exit(f"scoregeo-report: error: {error}")
 

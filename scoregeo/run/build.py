@@ -138,7 +138,7 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = resolve(node["_target_"])
+    function = resolve(node["_target_"], "runner")
     passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
     return partial(function, **passed, **settings)
 
@@ -169,13 +169,18 @@ def check_nodes(config: Config) -> None:
     does not have.
     """
     check_root(config)
-    for group in GROUPS:
-        node = config[group]
-        also = level_keys(node["_target_"]) if group == "score" else ()
-        check_keys(group, node, PASSED.get(group, ()), also)
-    for group in MAPPINGS:
-        for name, node in config[group].items():
-            check_keys(f"{group}.{name}", node, ())
+    for group in (*GROUPS, *MAPPINGS):
+        check_group(group, config[group])
+
+
+def check_group(group: str, node: Config) -> None:
+    """The part of `check_nodes` that is of one group: its option, or its options by name."""
+    if group in MAPPINGS:
+        for name, inner in node.items():
+            check_keys(f"{group}.{name}", inner, ())
+        return
+    also = level_keys(node["_target_"], group) if group == "score" else ()
+    check_keys(group, node, PASSED.get(group, ()), also)
 
 
 def check_device(device: str) -> None:

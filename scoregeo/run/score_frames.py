@@ -12,6 +12,7 @@ from tqdm import tqdm
 from scoregeo import __version__
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
+from scoregeo._utils.streams import say
 from scoregeo.run.score_table import csv_text, notes_of, printed
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     """The command."""
     given = _parser().parse_args(arguments)
     try:
-        print(score(given))
+        say(score(given))
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
 

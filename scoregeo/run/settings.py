@@ -1,5 +1,6 @@
 """The root of the configuration. Imports no torch: the command line must answer at once."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from scoregeo._utils.errors import bad_value, check_number
 from scoregeo._utils.memory import DEFAULT_GIB
 from scoregeo._utils.names import check_name
 from scoregeo._utils.part import Part, part_of
+from scoregeo.evaluation.columns import COLUMNS
 from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
@@ -108,7 +110,7 @@ class RunSettings:
         if (
             not isinstance(self.reach, (list, tuple))
             or len(self.reach) == 0
-            or len(set(self.reach)) < len(self.reach)
+            or any(one in self.reach[:i] for i, one in enumerate(self.reach))
         ):
             raise bad_value(
                 "reach",
@@ -143,7 +145,20 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
         shard=config["shard"],
     )
     load(settings.evaluation.extra)
+    check_measures(config)
     return settings
+
+
+def check_measures(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a measure of the page that is none: it would be passed over. Those of a
+    runner of one's own are not known.
+    """
+    page = config["page"]
+    named = page.get("measures") if isinstance(page, Mapping) else None
+    for name in named if isinstance(named, list) and config["runner"] is None else ():
+        if name not in COLUMNS:
+            near = difflib.get_close_matches(str(name), COLUMNS, 3) or list(COLUMNS)
+            raise bad_value("page.measures", name, f"measures, such as {', '.join(near)}")
 
 
 def check_place(config: Mapping[str, Any]) -> None:
