@@ -38,6 +38,8 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
     """What the arguments after `scoregeo morph` ask for. Pictures and prompts may have any
     characters. Raises ConfigError, naming the option, for one that cannot be used.
     """
+    from scoregeo.report.animation import FASTEST, SLOWEST
+
     given = _parser().parse_intermixed_args(list(arguments))
     pictures, overrides = _split(given.arguments)
     prompts = (given.prompt_a, given.prompt_b)
@@ -54,7 +56,7 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
             " takes two, or none with --prompt-a and --prompt-b, of which the model makes both."
         )
     found += [text(key, said) for key, said in zip(keys, prompts, strict=True) if said is not None]
-    check_number("--fps", given.fps, above=0)
+    check_number("--fps", given.fps, at_least=SLOWEST, at_most=FASTEST)
     if given.model == SHIPPED:
         found.append(f"score={SHIPPED}")
     elif given.model is not None:
