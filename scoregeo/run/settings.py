@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -138,7 +138,7 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
         seed=config["seed"],
         device=config["device"],
         threads=config["threads"],
-        evaluation=EvaluationSettings(**config["evaluation"]),
+        evaluation=_evaluation(config["evaluation"]),
         reach=config["reach"],
         memory_gib=config["memory_gib"],
         shards=config["shards"],
@@ -147,6 +147,15 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
     load(settings.evaluation.extra)
     check_measures(config)
     return settings
+
+
+def _evaluation(given: Any) -> EvaluationSettings:
+    known = [item.name for item in fields(EvaluationSettings)]
+    if not isinstance(given, Mapping) or not set(given) <= set(known):
+        raise bad_value(
+            "evaluation", given, f"settings by their keys, which are {', '.join(known)}"
+        )
+    return EvaluationSettings(**given)
 
 
 def check_measures(config: Mapping[str, Any]) -> None:

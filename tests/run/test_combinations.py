@@ -107,7 +107,7 @@ def test_the_nodes_are_those_that_hydra_composes(experiment: str, group: str, op
 
 
 def test_what_was_typed_or_misspelt_is_not_left_out() -> None:
-    typed = ["experiment=noise_level", "solver=adam", "+solver.max_subnodes=8"]
+    typed = ["experiment=noise_level", "solver=adam", "solver.max_subnodes=8"]
     assert compose(typed[:2])[0]["solver"].keys() == option_file("solver", "adam").keys()
     with pytest.raises(ConfigError, match=r"solver\.max_subnodes is not a setting of solver=adam"):
         check_nodes(compose(typed)[0])

@@ -47,7 +47,7 @@ VALUES = st.recursive(
 )
 
 
-@examples(300)
+@examples(150)
 @given(WORDS)
 def test_a_name_is_one_plain_component_of_a_path(text: str) -> None:
     name = plain_name(text)
@@ -56,7 +56,7 @@ def test_a_name_is_one_plain_component_of_a_path(text: str) -> None:
     assert plain_name(name) == name
 
 
-@examples(150)
+@examples(80)
 @given(st.lists(ALIKE | st.text(alphabet="aA", min_size=118, max_size=130), max_size=12))
 def test_names_are_unique_where_a_file_system_has_no_case(texts: list[str]) -> None:
     names = unique_names(texts)
@@ -81,13 +81,13 @@ def test_the_configuration_that_is_changed_is_allowed() -> None:
     assert settings_of(configuration()).seed == 0
 
 
-@examples(400)
+@examples(150)
 @given(st.sampled_from([item.name for item in fields(Settings)]), VALUES)
 def test_a_value_of_any_kind_is_taken_or_refused_by_name(key: str, value: Any) -> None:
     refused_or_taken({**configuration(), key: value}, key)
 
 
-@examples(300)
+@examples(150)
 @given(st.sampled_from(EVALUATION_KEYS), VALUES)
 def test_so_is_one_of_the_evaluation(key: str, value: Any) -> None:
     found = configuration()
@@ -102,7 +102,7 @@ def refused_or_taken(config: dict[str, Any], key: str) -> None:
         assert key in str(error)
 
 
-@examples(40)
+@examples(25)
 @given(
     st.sampled_from([*SCALAR_KEYS, "output", "metric.lam", "solver", "rivals", "page", "nosuch"]),
     st.sampled_from(["", "+", "~", "++"]),
@@ -134,7 +134,7 @@ def damaged(content: bytes) -> st.SearchStrategy[bytes]:
 
 def picture() -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(file, "PNG")
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(file, "PNG")
     return file.getvalue()
 
 
