@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scoregeo import __version__
-from scoregeo._utils.files import write_json
-from scoregeo._utils.jobs import JOB, SWEEP
+from scoregeo._utils.files import read_json, write_json
+from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
 from scoregeo.run.console import LATEST, link_latest, list_runs, table, warnings_of
 from tests.commands import PLAIN, command
 
@@ -48,6 +48,29 @@ def test_a_run_prints_its_table_and_is_listed(
     assert command("list", str(tmp_path)) is None
     listed = capsys.readouterr().out
     assert str(run) in listed and "done" in listed and listed.count("\n") == 1
+
+
+def test_a_sweep_prints_a_line_a_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scoregeo.report.sweep_page.sweep_lines", lambda *args, **settings: [])
+    small = [*PLAIN, "dataset.num_pairs=1", "solver.num_points=5", f"output={tmp_path}"]
+    said = command("-m", "metric.lam=1,-1,10", "baseline=[lerp]", *small)
+    assert isinstance(said, str) and "1 job(s) failed" in said
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    first = next(i for i, line in enumerate(lines) if line[:3] == ["job", "metric.lam", "method"])
+    assert [line[1:3] for line in lines[first + 1 : first + 4]] == [
+        ["-1", "failed"],
+        ["1", "stein_gauss_newton"],
+        ["10", "stein_gauss_newton"],
+    ]
+    folder = (tmp_path / "custom" / LATEST).resolve()
+    assert folder.name.startswith("sweep_")
+    rows = read_json(read_jobs(folder)[0].run / "summary.json")["rows"]
+    own = {row["measure"]: row["mean"] for row in rows if row["method"] == "stein_gauss_newton"}
+    assert lines[first + 2][3] == f"{own['length_error']:.4g}"
+    assert command("list", str(tmp_path)) is None
+    assert capsys.readouterr().out.count("sweep: 2 of 3 jobs done") == 1
 
 
 def test_latest_follows_the_run_that_began_last(tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def test_a_command_begins_without_standard_streams(monkeypatch: pytest.MonkeyPat
 
 
 def test_closed_streams_and_a_reader_that_leaves(tmp_path: Path) -> None:
-    """As a shell closes them: `scoregeo --help 2>&- | head -1`."""
-    line = f'{sys.executable} -c "{ENTRY}" --help 2>&- | head -1'
+    """As a shell closes them: `scoregeo --version 2>&- | head -1`."""
+    line = f'{sys.executable} -c "{ENTRY}" --version 2>&- | head -1'
     done = subprocess.run(
         line, shell=True, capture_output=True, text=True, cwd=tmp_path, check=False
     )
