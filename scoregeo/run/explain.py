@@ -12,6 +12,7 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from scoregeo._utils.files import load_yaml
 from scoregeo.run.explain_value import explain_value
 from scoregeo.run.groups import MAPPINGS
 from scoregeo.run.launchers import not_installed
@@ -95,15 +96,13 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
 
 def known_keys(configs: Path) -> list[str]:
     """Every dotted key of every option, and every group."""
-    from scoregeo._utils.yaml_text import read_yaml
-
     keys = set(_scalars())
     for path in sorted(configs.rglob("*.yaml")):
         group = "/".join(path.relative_to(configs).parts[:-1])
         if not group or group.split("/")[0] in _NOT_KEYS:
             continue
         keys.add(group)
-        content = read_yaml(path.read_text(encoding="utf-8")) or {}
+        content = load_yaml(path) or {}
         content.pop("defaults", None)  # the option that this one is made of; no setting
         keys |= {f"{group}.{key}" for key in _dotted(content)}
     return sorted(key for key in keys if "_target_" not in key and "_convert_" not in key)

@@ -8,6 +8,7 @@ import pytest
 from scoregeo import __version__
 from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
+from scoregeo._utils.results import FORMAT
 from scoregeo.run.console import LATEST, link_latest, list_runs, table, warnings_of
 from tests.commands import PLAIN, command
 
@@ -85,7 +86,7 @@ def test_list_names_what_is_not_a_folder_and_what_is_empty(tmp_path: Path) -> No
     assert list_runs(tmp_path) == f"no runs in {tmp_path}"
     write_json(
         tmp_path / "sphere" / "abc" / "manifest.json",
-        {"status": "failed", "seconds": 2, "error": "why"},
+        {"format": FORMAT, "status": "failed", "seconds": 2, "error": "why"},
     )
     assert "failed  2.0 s  why" in list_runs(tmp_path)
 
