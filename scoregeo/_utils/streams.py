@@ -26,7 +26,7 @@ def tolerant_streams() -> Iterator[None]:
     logging.raiseExceptions = False  # else each line of log is a traceback
     for name in _NAMES:
         if getattr(sys, name) is None:  # closed before the process began
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+            _open_nowhere(name)
     try:
         yield
     except BrokenPipeError:
@@ -41,10 +41,12 @@ def tolerant_streams() -> Iterator[None]:
 
 def _leave(name: str) -> None:
     """Send a stream to nowhere, with what is still in its buffer."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, getattr(sys, name).fileno())
-    except (OSError, ValueError, AttributeError):  # no file, or closed
-        setattr(sys, name, os.fdopen(os.dup(null), "w", encoding="utf-8"))
-    finally:
-        os.close(null)
+    with Path(os.devnull).open("w", encoding="utf-8") as null:
+        try:
+            os.dup2(null.fileno(), getattr(sys, name).fileno())
+        except (OSError, ValueError):  # no file, or closed
+            _open_nowhere(name)
+
+
+def _open_nowhere(name: str) -> None:
+    setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
