@@ -2,7 +2,6 @@
 files out (see `figures`).
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo._utils.errors import DataError
-from scoregeo.report.names import method_name
+from scoregeo.report.names import method_name, wrapped
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
-
-_TITLE = 34  # characters of a line over a panel of 3.2 inches
 
 
 def energy_curves(
@@ -173,7 +170,7 @@ def sweep_lines(
                     elinewidth=0.8,
                     **styles[label],
                 )
-            axes.set(title=_wrapped(title), xlabel=xlabel, ylabel=ylabel)
+            axes.set(title=wrapped(title, 34), xlabel=xlabel, ylabel=ylabel)  # letters in 3.2 inches
             if not numeric:
                 axes.set_xticks(range(len(places)), list(places))
             elif min(everything) > 0 and max(everything) >= 10 * min(everything):
@@ -194,11 +191,6 @@ def sweep_lines(
                 ncols=len(labels) if below else 1,
             )
         return save_figure(figure, out, formats)
-
-
-def _wrapped(title: str) -> str:
-    """A panel's title in lines that it has room for."""
-    return "\n".join(textwrap.fill(line, _TITLE) for line in title.split("\n"))
 
 
 def sweep_heatmap(
