@@ -170,7 +170,7 @@ def sweep_lines(
                     elinewidth=0.8,
                     **styles[label],
                 )
-            axes.set(title=wrapped(title, 34), xlabel=xlabel, ylabel=ylabel)  # letters in 3.2 inches
+            axes.set(title=wrapped(title, 34), xlabel=xlabel, ylabel=ylabel)  # in 3.2 inches
             if not numeric:
                 axes.set_xticks(range(len(places)), list(places))
             elif min(everything) > 0 and max(everything) >= 10 * min(everything):
