@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoregeo import __version__
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ScoregeoError
 from scoregeo._utils.streams import say, tolerant_streams
@@ -197,7 +198,7 @@ def _version(arguments: Sequence[str]) -> None:
 
 def _list(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="scoregeo list", description="The runs of a folder.")
-    parser.add_argument("output", nargs="?", type=Path, default=Path("outputs"))
+    parser.add_argument("output", nargs="?", type=path_argument, default=Path("outputs"))
     try:
         say(list_runs(parser.parse_args(arguments).output))
     except ScoregeoError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo._utils.files import is_file, path_of, read_json, write_whole
 from scoregeo._utils.names import LONGEST
+from scoregeo._utils.words import count
 from scoregeo.run.overrides import text
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
         keys = ("dataset.first", "dataset.second")
     else:
         raise ConfigError(
-            f"{len(pictures)} pictures ({', '.join(pictures) or 'none'}) are not allowed: morph"
-            " takes two, or none with --prompt-a and --prompt-b, of which the model makes both."
+            f"{count(len(pictures), 'picture')} ({', '.join(pictures) or 'none'}): morph takes"
+            " two, or none with --prompt-a and --prompt-b, of which the model makes both."
         )
     found += [text(key, said) for key, said in zip(keys, prompts, strict=True) if said is not None]
     check_number("--fps", given.fps, at_least=SLOWEST, at_most=FASTEST)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from scoregeo import __version__
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
 from scoregeo._utils.streams import say
@@ -97,9 +98,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     add = parser.add_argument
-    add("folder", type=Path, help="pictures (PNG, JPEG, WebP, TIFF), in the order of their numbers")
-    add("--reference", type=Path, help="pictures that FID and KID compare the frames with")
-    add("--output", type=Path, help="a folder for score.json and score.csv")
+    add(
+        "folder",
+        type=path_argument,
+        help="pictures (PNG, JPEG, WebP, TIFF), in the order of their numbers",
+    )
+    add("--reference", type=path_argument, help="pictures that FID and KID compare the frames with")
+    add("--output", type=path_argument, help="a folder for score.json and score.csv")
     add(
         "--by",
         choices=("sequence", "first", "last"),

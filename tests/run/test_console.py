@@ -110,12 +110,28 @@ def test_sweeps_are_listed_with_their_jobs(tmp_path: Path) -> None:
     assert other.endswith(command_line)
 
 
+def test_damaged_records_of_a_sweep_are_none(tmp_path: Path) -> None:
+    for number, record in enumerate(({"jobs": 7}, {"jobs": [5, None]}, [])):
+        write_json(tmp_path / "x" / f"sweep_{number}" / SWEEP, record)
+        write_json(tmp_path / "x" / f"sweep_{number}" / "0" / JOB, {"run": 5, "status": []})
+    assert list_runs(tmp_path).count("sweep: 0 of ") == 3
+
+
+@pytest.mark.parametrize("arguments", [("list", ""), ("score", "~nouser"), ("report", " ")])
+def test_an_argument_that_is_no_path_is_refused(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*arguments) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "expected, not an empty text" in said or "'~nouser' is not allowed" in said
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--version") is None
     assert capsys.readouterr().out == f"scoregeo {__version__}\n"
 
 
 def test_morph_needs_two_pictures() -> None:
-    assert "1 pictures (a.png) are not allowed" in str(command("morph", "a.png"))
+    assert "1 picture (a.png): morph takes two" in str(command("morph", "a.png"))
     assert "'reprot' is not a command" in str(command("reprot", "x"))
     assert "a.png" in str(command("morph", "a.png", "b.png", "score=emoji_sd", "dataset.size=64"))
