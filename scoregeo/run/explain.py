@@ -31,6 +31,7 @@ _SEVERAL = re.compile(r"Ambiguous value for argument '(?P<argument>.*)'\n1\.", r
 # Hydra's launchers that come in packages of their own, and the extra that installs each.
 _LAUNCHER = re.compile(r"hydra/launcher/(joblib|ray|submitit_slurm|submitit_local)\b")
 _EXTRAS = {"joblib": "local", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+_ROOT = "config"  # the file of the whole configuration, which no user wrote
 _NOT_KEYS = ("experiment", "study", "case", "hydra")  # groups whose files set keys of other groups
 
 
@@ -40,7 +41,7 @@ def explain(error: Exception, configs: Path) -> str:
     """
     text = " ".join(str(error).split())
     said, file = _explained(error, text, configs), re.match(r"In '([^']+)'", text)
-    return f"{said} (in {file[1]})" if file and file[1] not in said else said
+    return f"{said} (in {file[1]})" if file and file[1] != _ROOT and file[1] not in said else said
 
 
 def _explained(error: Exception, text: str, configs: Path) -> str:

@@ -98,11 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     add = parser.add_argument
-    add(
-        "folder",
-        type=path_argument,
-        help="pictures (PNG, JPEG, WebP, TIFF), in the order of their numbers",
-    )
+    add("folder", type=path_argument, help="pictures (PNG, JPEG, ...), in their numbers' order")
     add("--reference", type=path_argument, help="pictures that FID and KID compare the frames with")
     add("--output", type=path_argument, help="a folder for score.json and score.csv")
     add(
