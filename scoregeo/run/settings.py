@@ -17,6 +17,7 @@ from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+_MOST_THREADS = 4096  # torch reserves memory for each
 REACH = (0.25, 0.5, 1.0)
 
 
@@ -101,7 +102,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         check_shards(self.shards, self.shard)
         check_number("seed", self.seed, at_least=0, integer=True)
-        check_number("threads", self.threads, at_least=0, integer=True)
+        check_number("threads", self.threads, at_least=0, at_most=_MOST_THREADS, integer=True)
         check_number("memory_gib", self.memory_gib, above=0.0)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise bad_value(
