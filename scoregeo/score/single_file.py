@@ -13,7 +13,7 @@ from scoregeo._utils.errors import DataError
 from scoregeo.score.family import Family, Part
 from scoregeo.score.folder import read_settings
 from scoregeo.score.tensor_file import read_tensors
-from scoregeo.score.weights import load_tokenizer
+from scoregeo.score.weights import as_module, load_tokenizer
 from scoregeo.score.weights_header import check_sizes
 
 Tensors = Mapping[str, torch.Tensor]
@@ -75,7 +75,7 @@ def parts_of_file(
         make = _text_encoder if part.of_transformers else _network
         network = make(path, tensors, folder, name, part)
         kind = dtype_for(part, configs[name])
-        loaded[name] = network.to(device=device, dtype=kind).eval().requires_grad_(False)
+        loaded[name] = as_module(network, device, kind).eval().requires_grad_(False)
     return loaded
 
 
