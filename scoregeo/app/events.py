@@ -48,11 +48,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """A morph's frames, in order, and its files; the files last until the next event is asked
-    for.
+    """A morph's frames, in order, of so many pixels on their longer `side`, and its files; all last
+    until the next event is asked for.
     """
 
     words: Words
+    side: int
     frames: tuple[Path, ...]
     gif: Path
     mp4: Path

@@ -71,6 +71,8 @@ class Jobs:
             finally:
                 stopped.set()  # nobody is listening any more
                 thread.join()  # it writes to the folder
+                if self._stopped.get(session) is stopped:
+                    del self._stopped[session]
 
     def _work(
         self, order: Order, stopped: Event, place: Path, events: "SimpleQueue[Happening]"
@@ -184,6 +186,7 @@ def _write(output: GeodesicOutput, place: Path, fps: float, title: str) -> Resul
         picture.save(path)
     return Result(
         words_of(output, title),
+        max(output.frames[0].size),
         tuple(frames),
         output.save_gif(place / "morph.gif", fps),
         output.save_mp4(place / "morph.mp4", fps),

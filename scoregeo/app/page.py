@@ -24,18 +24,25 @@ HEADING = (
 # The slider takes frames that the browser has already, without asking the server.
 _SHOW_FRAME = "(number, frames) => frames?.[number - 1]?.image ?? null"
 STYLE = """
-.stage progress { width: 100%; height: 0.6rem; accent-color: var(--color-accent); }
+.stage progress { width: 100%; height: 0.6rem; border: 0; appearance: none;
+  background: var(--border-color-primary); }
+.stage progress::-webkit-progress-bar { background: var(--border-color-primary); }
+.stage progress::-webkit-progress-value { background: var(--color-accent); }
+.stage progress::-moz-progress-bar { background: var(--color-accent); }
 .stage p, p.note, p.warning, p.error { margin: 0.25rem 0; overflow-wrap: anywhere; }
 p.warning, p.error { padding: 0.4rem 0.7rem; border-left: 4px solid #d97706;
   background: color-mix(in srgb, #d97706 12%, transparent); }
 p.error { border-color: #dc2626; background: color-mix(in srgb, #dc2626 12%, transparent); }
-table.facts { width: 100%; margin-top: 0.5rem; border-collapse: collapse; }
-table.facts th, table.facts td { padding: 0.25rem 0; text-align: left; vertical-align: top;
-  font-weight: normal; border-bottom: 1px solid var(--border-color-primary);
-  overflow-wrap: anywhere; }
-table.facts td { padding-left: 1rem; text-align: right; font-variant-numeric: tabular-nums; }
+#status table.facts { width: 100%; margin-top: 0.5rem; border: 0; border-collapse: collapse; }
+#status table.facts :is(th, td) { padding: 0.25rem 0; text-align: left; vertical-align: top;
+  font-weight: normal; overflow-wrap: anywhere; border: 0;
+  border-bottom: 1px solid var(--border-color-primary); }
+#status table.facts td { padding-left: 1rem; font-variant-numeric: tabular-nums; }
+#status p.verdict { font-weight: 600; }
 .shown img { width: 100%; height: 100%; object-fit: contain; }
 .pixels img { image-rendering: pixelated; }
+#strip :is(div, button, img) { width: 100%; height: auto; }
+#all-frames { display: none; }
 """
 
 
@@ -45,9 +52,11 @@ def build(models: Models, jobs: Jobs, examples: Sequence[Example]) -> gr.Blocks:
         gr.Markdown(HEADING)
         with gr.Row():
             with gr.Column(scale=5):
-                inputs = _inputs(models, examples)
+                inputs = _inputs(models)
             with gr.Column(scale=6):
                 results = _Results()
+        shown = inputs.values[:4]
+        gr.Examples([list(one) for one in examples], shown, label="Examples", api_name="example")
         _connect(page, jobs, inputs, results)
     return page
 
@@ -61,7 +70,7 @@ class _Inputs:
         self.stop: Any = None
 
 
-def _inputs(models: Models, examples: Sequence[Example]) -> _Inputs:
+def _inputs(models: Models) -> _Inputs:
     with gr.Row():
         pictures = [_picture(f"Picture {name}") for name in "AB"]
     with gr.Row():
@@ -74,8 +83,6 @@ def _inputs(models: Models, examples: Sequence[Example]) -> _Inputs:
         stop = gr.Button("Stop", interactive=False, elem_id="stop")
     with gr.Accordion("Settings", open=False):
         settings = _settings(models)
-    if examples:
-        gr.Examples([list(one) for one in examples], [*pictures, *prompts], label="Examples")
     found = _Inputs(pictures, [*pictures, *prompts, *settings])
     found.run, found.stop = run, stop
     return found
@@ -125,13 +132,13 @@ class _Results:
         self.status = gr.HTML(note(WELCOME), elem_id="status")
         with gr.Column(visible=False, elem_id="frames") as self.viewer:
             self.frame = gr.Image(label="Frame", **_display(320), elem_id="frame")
-            self.number = gr.Slider(1, 2, 1, step=1, label="Frame", elem_id="number")
-            self.frames = gr.Gallery(visible="hidden", type="filepath", elem_id="all-frames")
+            self.number = gr.Slider(1, 2, 1, step=1, label="Frame number", elem_id="number")
+            self.frames = gr.Gallery(type="filepath", elem_id="all-frames")
         with gr.Column(visible=False, elem_id="files") as self.files:
-            self.strip = gr.Image(label="Strip", **_display(None), elem_id="strip")
+            self.strip = gr.Image(show_label=False, **_display(None), elem_id="strip")
             self.animation = gr.Image(label="Animation", **_display(240), elem_id="animation")
             with gr.Row():
-                names = ("GIF", "MP4", "Strip")
+                names = ("Save GIF", "Save MP4", "Save strip")
                 self.downloads = [gr.DownloadButton(n, min_width=90, size="md") for n in names]
         self.all = [
             self.status,
@@ -149,11 +156,13 @@ class _Results:
         """The components that an event changes."""
         if isinstance(event, Progress):
             changed: dict[Any, Any] = {self.status: bar(event.text, event.share)}
-            return changed | self._shown(event.ends) if event.ends else changed
+            if event.ends:
+                changed |= self._shown(event.ends, max(event.ends[0].size))
+            return changed
         if isinstance(event, Result):
             files = [str(event.gif), str(event.mp4), str(event.strip)]
             changed = {self.status: report(event.words), self.files: gr.Column(visible=True)}
-            changed |= self._shown(list(map(str, event.frames)))
+            changed |= self._shown(list(map(str, event.frames)), event.side)
             changed |= {self.strip: files[2], self.animation: files[0]}
             return changed | dict(zip(self.downloads, files, strict=True))
         return {self.status: note(event.reason, "note" if event.stopped else "error")}
@@ -163,10 +172,11 @@ class _Results:
         hidden = gr.Column(visible=False)
         return {self.status: bar("Starting.", 0), self.viewer: hidden, self.files: hidden}
 
-    def _shown(self, frames: Sequence[Any]) -> dict[Any, Any]:
+    def _shown(self, frames: Sequence[Any], side: int) -> dict[Any, Any]:
+        classes = ["shown", "pixels"] if side < _SMALL else ["shown"]
         return {
             self.viewer: gr.Column(visible=True),
-            self.frame: frames[0],
+            self.frame: gr.Image(frames[0], elem_classes=classes),
             self.number: gr.Slider(1, len(frames), 1, step=1),
             self.frames: list(frames),
         }
@@ -178,7 +188,7 @@ def _display(height: int | None) -> dict[str, Any]:
         "type": "filepath",
         "format": "png",
         "interactive": False,
-        "buttons": ["fullscreen"],
+        "buttons": [],
         "height": height,
         "elem_classes": ["shown", "pixels"],
     }

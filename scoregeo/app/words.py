@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from dataclasses import dataclass
 
 from scoregeo.pipeline.output import GeodesicOutput
@@ -29,7 +30,12 @@ _NAMES = {
     "prompt_b": "prompt B",
     "num_frames": "frames",
     "num_inference_steps": "steps",
+    "score.timestep": "noise level",
+    "timestep": "noise level",
+    "lam": "weight of the score",
 }
+_CALLED = re.compile(r"\b(" + "|".join(map(re.escape, _NAMES)) + r")\b")
+_ADVICE = re.compile(r"[;,] take solver.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,11 @@ def words_of(output: GeodesicOutput, title: str = "") -> Words:
 
 
 def on_page(message: str) -> str:
-    """A message of the pipeline, its arguments called as on the page."""
-    for name, shown in _NAMES.items():
-        message = message.replace(name, shown)
-    return message
+    """A message of the pipeline, its arguments called as on the page, without advice to take a
+    setting that the page does not have.
+    """
+    message = _ADVICE.sub("", _CALLED.sub(lambda found: _NAMES[found[0]], message))
+    return message[:1].upper() + message[1:]
 
 
 def escaped(text: str) -> str:
@@ -97,7 +104,7 @@ def bar(text: str, done: float) -> str:
 
 
 def note(text: str, kind: str = "note") -> str:
-    """HTML of one message; `kind`: note or error."""
+    """HTML of one message; `kind`: note, verdict, warning or error."""
     role = "alert" if kind == "error" else "status"
     return f'<p class="{kind}" role="{role}">{escaped(text)}</p>'
 
@@ -109,4 +116,4 @@ def report(words: Words) -> str:
         for name, value in words.facts
     )
     warned = "".join(note(warning, "warning") for warning in words.warnings)
-    return f"{note(words.verdict)}{warned}<table class='facts'>{rows}</table>"
+    return f"{note(words.verdict, 'verdict')}{warned}<table class='facts'>{rows}</table>"
