@@ -11,7 +11,7 @@ from scoregeo.app.examples import Example
 from scoregeo.app.jobs import Jobs
 from scoregeo.app.models import Models
 from scoregeo.app.uploads import read_upload
-from scoregeo.app.words import bar, note, report
+from scoregeo.app.words import bar, note, table, verdict
 from scoregeo.pipeline.parts import METRICS
 
 _SMALL = 200  # pixels a side below which a frame's pixels are drawn as squares
@@ -33,15 +33,16 @@ STYLE = """
 p.warning, p.error { padding: 0.4rem 0.7rem; border-left: 4px solid #d97706;
   background: color-mix(in srgb, #d97706 12%, transparent); }
 p.error { border-color: #dc2626; background: color-mix(in srgb, #dc2626 12%, transparent); }
-#status table.facts { width: 100%; margin-top: 0.5rem; border: 0; border-collapse: collapse; }
-#status table.facts :is(th, td) { padding: 0.25rem 0; text-align: left; vertical-align: top;
+#facts table { width: 100%; border: 0; border-collapse: collapse; }
+#facts tr { border: 0; }
+#facts th, #facts td { padding: 0.25rem 0; text-align: left; vertical-align: top;
   font-weight: normal; overflow-wrap: anywhere; border: 0;
   border-bottom: 1px solid var(--border-color-primary); }
-#status table.facts td { padding-left: 1rem; font-variant-numeric: tabular-nums; }
+#facts td { padding-left: 1rem; font-variant-numeric: tabular-nums; }
 #status p.verdict { font-weight: 600; }
 .shown img { width: 100%; height: 100%; object-fit: contain; }
 .pixels img { image-rendering: pixelated; }
-#strip :is(div, button, img) { width: 100%; height: auto; }
+#strip div, #strip button, #strip img { width: 100%; height: auto; }
 #all-frames { display: none; }
 """
 
@@ -140,6 +141,7 @@ class _Results:
             with gr.Row():
                 names = ("Save GIF", "Save MP4", "Save strip")
                 self.downloads = [gr.DownloadButton(n, min_width=90, size="md") for n in names]
+            self.facts = gr.HTML(elem_id="facts")
         self.all = [
             self.status,
             self.viewer,
@@ -150,6 +152,7 @@ class _Results:
             self.strip,
             self.animation,
             *self.downloads,
+            self.facts,
         ]
 
     def update(self, event: Any) -> dict[Any, Any]:
@@ -161,7 +164,8 @@ class _Results:
             return changed
         if isinstance(event, Result):
             files = [str(event.gif), str(event.mp4), str(event.strip)]
-            changed = {self.status: report(event.words), self.files: gr.Column(visible=True)}
+            changed = {self.status: verdict(event.words), self.facts: table(event.words)}
+            changed[self.files] = gr.Column(visible=True)
             changed |= self._shown(list(map(str, event.frames)), event.side)
             changed |= {self.strip: files[2], self.animation: files[0]}
             return changed | dict(zip(self.downloads, files, strict=True))

@@ -11,17 +11,13 @@ from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, UNRESOLVED
 VERDICTS = {
     CONVERGED: "Converged: the gradient of the energy is small, and a finer quadrature agrees.",
     UNRESOLVED: (
-        "Unresolved: on a finer quadrature the path costs more than the solver saw. More frames"
-        " help."
+        "Unresolved: on a finer quadrature the path costs more than the solver saw, and its frames"
+        " may jump. More frames help."
     ),
     STALLED: "Stalled: no step lowers the energy, but its gradient is not small.",
     BUDGET: "Not converged: the iterations allowed are spent. The path is the best one found.",
     FAILED: "Failed: the model gave values that are not finite. The last good path is shown.",
 }
-TUNNELS = (
-    "The path tunnels: between two frames it crosses a region of low density that the solver's"
-    " quadrature does not see. More frames help."
-)
 # What the pipeline calls its arguments, and what the page does.
 _NAMES = {
     "image_a": "picture A",
@@ -36,6 +32,9 @@ _NAMES = {
 }
 _CALLED = re.compile(r"\b(" + "|".join(map(re.escape, _NAMES)) + r")\b")
 _ADVICE = re.compile(r"[;,] take solver.*", re.DOTALL)
+_WAY = re.compile(
+    r"^image_a to image_b: \w+; "
+)  # there is no other, and the verdict has its status
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,6 @@ class Words:
 def words_of(output: GeodesicOutput, title: str = "") -> Words:
     """What is said of a morph between two keyframes; `title`: what it goes from and to."""
     solution = output.solutions[0]
-    tunnels = (TUNNELS,) if bool(solution.tunnelled[0]) else ()
     history = solution.history
     facts = [("Morph", title)] if title else []
     facts.append(("Energy", f"{output.energy[0]:.4g}"))
@@ -74,7 +72,7 @@ def words_of(output: GeodesicOutput, title: str = "") -> Words:
     return Words(
         VERDICTS[solution.status[0]],
         tuple(facts),
-        (*tunnels, *(on_page(warning) for warning in output.warnings)),
+        tuple(on_page(warning) for warning in output.warnings),
     )
 
 
@@ -82,7 +80,8 @@ def on_page(message: str) -> str:
     """A message of the pipeline, its arguments called as on the page, without advice to take a
     setting that the page does not have.
     """
-    message = _ADVICE.sub("", _CALLED.sub(lambda found: _NAMES[found[0]], message))
+    message = _ADVICE.sub("", _WAY.sub("", message))
+    message = _CALLED.sub(lambda found: _NAMES[found[0]], message)
     return message[:1].upper() + message[1:]
 
 
@@ -109,11 +108,16 @@ def note(text: str, kind: str = "note") -> str:
     return f'<p class="{kind}" role="{role}">{escaped(text)}</p>'
 
 
-def report(words: Words) -> str:
-    """HTML of a result."""
+def verdict(words: Words) -> str:
+    """HTML of a result's verdict and warnings."""
+    warned = "".join(note(warning, "warning") for warning in words.warnings)
+    return note(words.verdict, "verdict") + warned
+
+
+def table(words: Words) -> str:
+    """HTML of a result's facts."""
     rows = "".join(
         f"<tr><th scope='row'>{escaped(name)}</th><td>{escaped(value)}</td></tr>"
         for name, value in words.facts
     )
-    warned = "".join(note(warning, "warning") for warning in words.warnings)
-    return f"{note(words.verdict, 'verdict')}{warned}<table class='facts'>{rows}</table>"
+    return f"<table>{rows}</table>"

@@ -114,8 +114,9 @@ def test_two_pictures_become_a_morph(opened: Page, pictures: tuple[str, str]) ->
     page.locator("#run").click()
     page.locator("#status progress").wait_for(timeout=SECONDS)  # progress is seen
     page.locator("#frame img").wait_for(timeout=SECONDS)  # and the ends before the end
-    opened.wait("Energy on a finer quadrature (certificate)")
-    facts = page.locator("#status table.facts")
+    facts = page.locator("#facts table")
+    facts.wait_for(timeout=SECONDS)
+    assert "Energy on a finer quadrature (certificate)" in facts.inner_text()
     assert float(facts.locator("tr", has_text="straight line").locator("td").inner_text()) > 0
     assert "“<b>cat” to “dog”" in facts.inner_text()
     assert page.locator("#status .warning").count() >= 2  # an untrained model keeps no picture

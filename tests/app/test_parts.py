@@ -19,7 +19,7 @@ from scoregeo.app.examples import write_examples
 from scoregeo.app.guard import LOCAL, Guard, is_local
 from scoregeo.app.models import Models
 from scoregeo.app.uploads import LONGEST, read_upload
-from scoregeo.app.words import Words, bar, note, report
+from scoregeo.app.words import Words, bar, note, table, verdict
 from scoregeo.dataset.emoji import Emoji
 from tests.commands import command
 
@@ -86,7 +86,8 @@ class Read(HTMLParser):
 
 def test_text_is_shown_as_text() -> None:
     words = Words(HOSTILE, ((HOSTILE, HOSTILE),), (HOSTILE,))
-    for shown, count in ((note(HOSTILE), 1), (bar(HOSTILE, 0.5), 1), (report(words), 4)):
+    whole = verdict(words) + table(words)
+    for shown, count in ((note(HOSTILE), 1), (bar(HOSTILE, 0.5), 1), (whole, 4)):
         read = Read(shown)
         assert read.words.count(HOSTILE) == count
         assert read.tags <= {"p", "div", "progress", "table", "tr", "th", "td"}
