@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import is_file, is_folder, read_json
 
 SIZE = 64  # pixels
 HOW_TO_GET = (
@@ -111,7 +111,7 @@ def load_emoji_folder(root: str | Path) -> EmojiSource:
     """
     folder = Path(root)
     images = folder / "img" / "google" / "64"
-    if not (folder / "emoji.json").is_file() or not images.is_dir():
+    if not is_file(folder / "emoji.json") or not is_folder(images):
         raise DataError(
             f"{folder} is not the unpacked emoji package (emoji.json, img/google/64): {HOW_TO_GET}."
         )

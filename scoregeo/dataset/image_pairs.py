@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice, check_number
+from scoregeo._utils.files import is_folder
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.drawn_pairs import DRAWS, draw_pairs
@@ -101,7 +102,7 @@ class ImagePairs(AbstractDataset):
         self.references = None if references is None else Path(references)
         self._others = None if draw is None else Path(str(root))  # those in no pair are references
         if self.references is not None and not (
-            self.references.is_dir() and pictures_below(self.references)
+            is_folder(self.references) and pictures_below(self.references)
         ):
             raise bad_value("dataset.references", references, "a folder with pictures in it")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_text
+from scoregeo._utils.files import is_folder, read_text
 from scoregeo.dataset.picture import folders_below, pictures_in
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def pairs_in_folder(root: Path) -> list[PairFiles]:
 
 def check_root(root: Path) -> None:
     """Raise DataError unless it is a folder."""
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"dataset.root = {str(root)!r} is not a folder.")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import is_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,7 +84,7 @@ def opened_picture(path: str | Path) -> "Image":
     """
     from PIL import Image
 
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         raise DataError(f"{path} is not there, or not a file: a picture is expected.")
     try:
         opened = Image.open(path)

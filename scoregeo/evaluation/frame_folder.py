@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value
+from scoregeo._utils.files import is_file, is_folder
 from scoregeo.dataset.picture import (
     flat_picture,
     folders_below,
@@ -128,9 +129,9 @@ def _is_frame(path: Path) -> bool:
 
 
 def _check_folder(folder: Path, what: str) -> None:
-    if folder.is_file() and folder.suffix.lower() in FILMS:
+    if is_file(folder) and folder.suffix.lower() in FILMS:
         raise DataError(f"{folder} is no folder.{_of_films(folder)}")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise bad_value(what, str(folder), "a folder that is there")
 
 

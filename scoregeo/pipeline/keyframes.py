@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo.dataset.picture import SMALLEST, flat_picture, flattened
@@ -14,7 +15,6 @@ from scoregeo.report.style import as_pictures
 from scoregeo.score.latent_model import AbstractLatentModel
 
 if TYPE_CHECKING:
-    import torch
     from PIL.Image import Image
 
 # A file's path; Pillow's picture; bytes [height, width, 3]; a tensor [3, height, width] in [-1, 1].
@@ -50,8 +50,11 @@ def keyframes(
     prompt_b = prompt_a if prompt_b is None else prompt_b
     found = [_keyframe(image_a, prompt_a, "image_a", "prompt_a")]
     for number, one in enumerate(via):
-        picture, prompt = one if isinstance(one, tuple) and len(one) == 2 else (one, prompt_a)
-        found.append(_keyframe(picture, prompt, f"via[{number}]", f"via[{number}]"))
+        name = f"via[{number}]"
+        if isinstance(one, tuple) and len(one) == 2:
+            found.append(_keyframe(*one, name, f"the prompt of {name}"))
+        else:
+            found.append(_keyframe(one, prompt_a, name, "prompt_a"))
     found.append(_keyframe(image_b, prompt_b, "image_b", "prompt_b"))
     return found
 
@@ -64,7 +67,8 @@ def check_neighbours(keys: Sequence[Keyframe], closed: bool) -> None:
             if np.array_equal(np.asarray(one.picture), np.asarray(other.picture)):
                 raise DataError(
                     f"{one.name} and {other.name} are the same picture: there is nothing between"
-                    f" them. Leave {other.name} out to have it redrawn as {other.prompt_name} says."
+                    f" them. Give None for {other.name} to have it redrawn as {other.prompt_name}"
+                    " says."
                 )
         elif one.prompt == other.prompt:
             made = one if one.picture is None else other
@@ -131,7 +135,9 @@ def _picture(value: Any, name: str) -> "Image":
             return flat_picture(value)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
-    if type(value).__module__ == "torch" and getattr(value, "ndim", 0) == 3:
+    if isinstance(value, torch.Tensor) and value.ndim == 3:
+        if value.is_meta or value.layout != torch.strided:
+            raise DataError(f"{name} is a sparse tensor, or has no values (meta).")
         if not value.is_floating_point() or not bool((value.abs() <= 1 + 1e-3).all()):
             raise DataError(
                 f"{name} is a tensor of {value.dtype} with values from {value.min()} to"

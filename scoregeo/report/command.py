@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
+from scoregeo._utils.files import is_folder
 from scoregeo._utils.jobs import SWEEP
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
@@ -52,7 +53,7 @@ def report(folder: Path, out: Path | None = None) -> Path:
     out = out or folder / HTML
     if out.suffix not in (".html", ".htm"):
         raise bad_value("--out", str(out), "a file that ends in .html")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{folder} is not a folder: {_EXPECTED}.")
     if (folder / "manifest.json").is_file() and not is_page(folder):
         card = run_card(folder, "run")

@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,27 +89,44 @@ def is_photograph(width: int, height: int) -> bool:
     return max(width, height) >= _LOSSY_FROM
 
 
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn what Pillow raises of a picture inside, of one too large for memory as well, into a
+    DataError that begins with `what`.
+    """
+    from PIL import Image
+
+    try:
+        yield
+    except DataError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise DataError(f"{what}: {error}") from error
+
+
 def embed(path: Path, caption: str = "") -> EmbeddedPicture:
     """The figure in a PNG file, or in the SVG beside it where that is small; raises DataError where
     it cannot be read.
 
     `caption`: what it shows; by default from its name.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            image.load()
-            vector = path.with_suffix(".svg")
-            small = vector.is_file() and vector.stat().st_size <= SMALL_SVG
-            source = (
-                data_uri(vector.read_bytes(), "image/svg+xml")
-                if small
-                else data_uri(_plot(image), "image/webp")
-            )
-            return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{path.name} is not a picture that can be read: {error}") from error
+    with readable(f"{path.name} is not a picture that can be read"), Image.open(path) as image:
+        image.load()
+        vector = path.with_suffix(".svg")
+        small = vector.is_file() and vector.stat().st_size <= SMALL_SVG
+        source = (
+            data_uri(vector.read_bytes(), "image/svg+xml")
+            if small
+            else data_uri(_plot(image), "image/webp")
+        )
+        return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
 
 
 def describe(name: str) -> str:

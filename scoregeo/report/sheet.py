@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_whole
-from scoregeo.report.picture import data_uri, is_photograph, webp
+from scoregeo.report.picture import data_uri, is_photograph, readable, webp
 from scoregeo.report.style import TRUTH
 
 if TYPE_CHECKING:
@@ -105,15 +105,13 @@ def read_sheet(path: Path) -> Sheet:
     """A sheet that `save` wrote. Raises DataError naming the file where it is
     damaged or no sheet.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
+    with readable(f"{path.name} is not a frame sheet"):
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             facts = json.loads(image.getexif().get(_DESCRIPTION, "null"))
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        raise DataError(f"{path.name} is not a frame sheet: {error}") from error
     if (
         not isinstance(facts, dict)
         or not set(facts) >= _KEYS
@@ -192,15 +190,11 @@ def _sheet(pair: str, group: str, files: Mapping[str, list[Path]], columns: int)
 
 def _frame(path: Path, size: tuple[int, int] | None) -> "Image":
     """One frame, no larger than `LARGEST`, of the given size where there is one."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(
-            f"{path.parent.name}/{path.name} is not a frame that can be read: {error}"
-        ) from error
+    what = f"{path.parent.name}/{path.name} is not a frame that can be read"
+    with readable(what), Image.open(path) as opened:
+        image = opened.convert("RGB")
     if size is None:
         scale = min(1.0, LARGEST / max(image.size))
         size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))

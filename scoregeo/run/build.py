@@ -13,6 +13,7 @@ from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.memory import set_memory_limit
 from scoregeo._utils.names import check_name
 from scoregeo._utils.targets import resolve
+from scoregeo.dataset.picture_size import check_frames
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
@@ -87,6 +88,9 @@ def build(config: Config) -> Experiment:
         )
     if text_model is not None:
         dataset = dataset.sized(text_model.model.image_size)
+        sides = (dataset.shape[1], dataset.shape[2])
+        for solver in solvers.values():
+            check_frames("solver.num_points", solver.num_points, sides, size="dataset.size")
     if isinstance(dataset, Prompts) and text_model is not None:
         dataset = dataset.painted_by(text_model.paint)
     field = made if text_model is None else text_model.field()

@@ -40,6 +40,12 @@ _INTERRUPTED = 130  # exit status of what a SIGINT has ended, as shells give it
 def main() -> None:
     """Entry point of the console script: a command of `COMMANDS`, or Hydra's overrides."""
     first = sys.argv[1] if len(sys.argv) > 1 else ""
+    for argument in sys.argv[1:]:
+        if not argument.isascii() and argument != argument.encode(errors="replace").decode():
+            sys.exit(
+                f"scoregeo: error: {ascii(argument)} is not in UTF-8: rename the file, or set a"
+                " locale in which its name is."
+            )
     if first in COMMANDS:
         COMMANDS[first](sys.argv[2:])
     elif re.fullmatch(r"[a-z][a-z-]*", first):

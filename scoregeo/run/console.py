@@ -9,7 +9,9 @@ from typing import Any
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs
+from scoregeo._utils.results import read_manifest
 from scoregeo.evaluation.columns import TITLES, headlines, present
+from scoregeo.report.comparison import read_summary
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,10 @@ def list_runs(output: Path) -> str:
 
 
 def _run_line(path: Path) -> str:
-    manifest = read_json(path)
+    try:
+        manifest = read_manifest(path.parent)
+    except DataError as error:
+        return f"{path.parent}  damaged  {error}"
     seconds = float(manifest.get("seconds") or 0.0)
     shown = manifest.get("error") or _headline(path.parent)
     return f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s  {shown}"
@@ -111,8 +116,10 @@ def _sweep_line(path: Path) -> tuple[float, str]:
     when = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
     jobs = read_jobs(folder)
     done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
+    record = read_json(path)
+    record = record if isinstance(record, dict) else {}
     counts = f"sweep: {done} of {len(jobs)} jobs done, {failed} failed"
-    return last, f"{folder}  {counts}  {when}  {read_json(path).get('command', '')}".rstrip()
+    return last, f"{folder}  {counts}  {when}  {record.get('command', '')}".rstrip()
 
 
 def link_latest(run: Path) -> None:
@@ -138,10 +145,9 @@ def _headline(folder: Path) -> str:
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
     try:
-        found = read_json(folder / "summary.json").get("rows", [])
+        return read_summary(folder / "summary.json")[0]
     except DataError:
         return []
-    return list(found)
 
 
 def _number(value: float | None) -> str:

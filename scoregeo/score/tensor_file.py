@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import is_file
 
 
 def read_tensors(path: Path, key: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -13,7 +14,7 @@ def read_tensors(path: Path, key: str) -> tuple[dict[str, torch.Tensor], dict[st
     """
     from safetensors import safe_open
 
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{key} = {str(path)!r}: there is no such file.")
     if path.suffix != ".safetensors":
         raise DataError(

@@ -93,7 +93,11 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
         (["a.png", "b.png", "c.png"], "3 pictures"),
         (["--prompt-a", "cat"], "0 pictures"),
         (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 2"),
-        (["a.png", "b.png", "--fps", "0"], "--fps = 0.0 .*above 0"),
+        *(
+            (["a.png", "b.png", "--fps", rate], f"--fps = {rate} .*at least 0.01 and at most 50")
+            for rate in ("0.0", "1e-09", "51.0", "nan", "inf")
+        ),
+        (["a" * 300, "x=" + "y" * 300, "c"], "3 pictures"),
         (["a.png", "b.png", "--size", "big"], "--size = 'big' .*HEIGHTxWIDTH"),
         (["a.png", "b.png", "--out", "cat.gif"], "--out = 'cat.gif' .*folder"),
         (["a.png", "b.png", "--out", str(tmp_path / "x")], "--out = .*folder"),
