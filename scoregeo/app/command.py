@@ -116,7 +116,8 @@ def _launched(settings: Settings, folder: Path) -> Any:
     from scoregeo.app.guard import LOCAL, Guard, is_local
     from scoregeo.app.jobs import Jobs
     from scoregeo.app.models import Models
-    from scoregeo.app.page import STYLE, build
+    from scoregeo.app.page import build
+    from scoregeo.app.style import STYLE
 
     local = is_local(settings.host)
     if not local:
