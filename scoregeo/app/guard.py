@@ -31,8 +31,8 @@ def is_local(host: str) -> bool:
 
 class Guard:
     """Middleware (ASGI): browsers load nothing from other servers, the server fetches nothing for
-    them, and, where `hosts` are given, another site's name for this address is refused (DNS
-    rebinding).
+    them, and, where `hosts` are given, requests by other sites' pages are refused, also under a
+    name of theirs for this address (DNS rebinding).
     """
 
     def __init__(self, app: Application, hosts: tuple[str, ...] = ()) -> None:
@@ -42,10 +42,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        headers = dict(scope["headers"])
+        host, origin = (headers.get(key, b"").decode("latin-1") for key in (b"host", b"origin"))
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if self._hosts and name not in self._hosts:
             await _refuse(send, 400, "This name is not the app's.")
+        elif self._hosts and origin and origin.partition("://")[2] != host:
+            await _refuse(send, 403, "Pages of other sites may not call the app.")
         elif "file=http" in unquote(unquote(scope["path"])).lower().replace(" ", ""):
             await _refuse(send, 403, "Files of other servers are not fetched.")
         else:

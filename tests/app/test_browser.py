@@ -191,6 +191,10 @@ def test_the_server_keeps_uploads_to_its_folder(served: Served, tmp_path: Path) 
             p for p in served.folder.parent.rglob("*evil*") if served.folder not in p.parents
         ]
         assert not outside and not Path("/tmp/evil.png").exists()
+        for name in ("x.html", "x.svg"):  # never run as a page of the app
+            sent = client.post(f"{api}/upload", files={"files": (name, b"<script>1</script>")})
+            answer = client.get(f"{api}/file={sent.json()[0]}")
+            assert answer.headers["content-disposition"].startswith("attachment")
         large = client.post(f"{api}/upload", files={"files": ("l.png", bytes(2**20))})
         assert large.status_code == 413
         here = Path.cwd() / "secret.txt"
@@ -200,6 +204,9 @@ def test_the_server_keeps_uploads_to_its_folder(served: Served, tmp_path: Path) 
         here.unlink()
         assert client.get(f"{api}/file=http://example.org/").status_code == 403
         assert client.get(served.address, headers={"host": "evil.example"}).status_code == 400
+        elsewhere = {"origin": "http://evil.example"}
+        sent = client.post(f"{api}/upload", headers=elsewhere, files={"files": ("a.png", content)})
+        assert sent.status_code == 403
 
 
 def test_nothing_outside_this_machine_is_called(served: Served) -> None:

@@ -104,7 +104,9 @@ def test_examples_are_the_shipped_pairs(tmp_path: Path) -> None:
             assert np.array_equal(np.asarray(read_upload(path)), given)
 
 
-def answer(hosts: tuple[str, ...], host: str, path: str) -> tuple[int, dict[bytes, bytes]]:
+def answer(
+    hosts: tuple[str, ...], host: str, path: str, origin: str | None = None
+) -> tuple[int, dict[bytes, bytes]]:
     """Status and headers of what a guarded application gives."""
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
@@ -119,7 +121,9 @@ def answer(hosts: tuple[str, ...], host: str, path: str) -> tuple[int, dict[byte
     async def receive() -> Any:
         raise AssertionError
 
-    scope = {"type": "http", "path": path, "headers": [(b"host", host.encode())]}
+    headers = [(b"host", host.encode())]
+    headers += [(b"origin", origin.encode())] if origin is not None else []
+    scope = {"type": "http", "path": path, "headers": headers}
     asyncio.run(Guard(inner, hosts)(scope, receive, send))
     return sent[0]["status"], dict(sent[0]["headers"])
 
@@ -159,10 +163,9 @@ def test_the_command_s_options(monkeypatch: pytest.MonkeyPatch) -> None:
 
 HELP = """
 import sys
-sys.argv = ["scoregeo", "app", "--help"]
-from scoregeo.run.cli import main
+from scoregeo.app.command import main
 try:
-    main()
+    main(["--help"])
 finally:
     print("HEAVY", sorted({"torch", "gradio", "diffusers", "matplotlib"} & set(sys.modules)))
 """
