@@ -42,8 +42,8 @@ for file, photograph in ((cat, skimage.data.chelsea()), (coffee, skimage.data.co
 # ## A model
 #
 # For photographs take one that was trained on them: a hub id, such as
-# `stable-diffusion-v1-5/stable-diffusion-v1-5`, a folder, or one `.safetensors` file
-# ([which](../reference/models.md)). Only this line changes.
+# `stable-diffusion-v1-5/stable-diffusion-v1-5`, a folder, or one `.safetensors` file (the reference
+# lists the families). Only this line changes.
 
 # %%
 pipe = GeodesicPipeline.from_pretrained("emoji_sd")
@@ -74,7 +74,7 @@ print(*ends.warnings, sep="\n")
 #
 # The frames have the first photograph's shape and as many pixels as the model was trained on;
 # `size=(height, width)` sets another. Each part's `status` is `converged`, or says what it is
-# instead ([what that means](../explanation/solver.md)); more frames take longer and resolve more.
+# instead ("Energy, solver, tunnelling" explains it); more frames take longer and resolve more.
 
 # %%
 morph = pipe(

@@ -150,6 +150,6 @@ def _launched(settings: Settings, folder: Path) -> Any:
             app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None},
         )
     except OSError as error:
-        place = f"{settings.host}:{settings.port or '7860-7959'}"
-        raise bad_value("--host, --port", place, f"free and this machine's ({error})") from error
+        port = settings.port or "7860 to 7959"
+        raise bad_value("--port", port, f"a free port of {settings.host}") from error
     return page
