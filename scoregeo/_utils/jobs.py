@@ -41,7 +41,7 @@ def read_jobs(folder: Path) -> list[RecordedJob]:
     """The jobs of a multirun's folder, by number: those that have begun, and those that its record
     names and that have not.
     """
-    planned = _read(folder / SWEEP).get("jobs") or []
+    planned = read_record(folder / SWEEP).get("jobs") or []
     begun = [path.parent.name for path in folder.glob(f"*/{JOB}")]
     names = sorted({*begun, *(str(number) for number in range(len(planned)))}, key=_by_number)
     return [
@@ -78,7 +78,7 @@ def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
 
 
 def _job(folder: Path, planned: Any) -> RecordedJob:
-    record = _read(folder / JOB)
+    record = read_record(folder / JOB)
     own = _yaml(folder / ".hydra" / "overrides.yaml")
     overrides = tuple(str(one) for one in (own if isinstance(own, list) and record else planned))
     config = _yaml(folder / ".hydra" / "config.yaml")
@@ -91,7 +91,7 @@ def _job(folder: Path, planned: Any) -> RecordedJob:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
     """A record; empty where there is none, or none that can be read."""
     try:
         found = read_json(path)

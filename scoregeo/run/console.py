@@ -8,7 +8,7 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
-from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs
+from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs, read_record
 from scoregeo._utils.results import read_manifest
 from scoregeo.evaluation.columns import TITLES, headlines, present
 from scoregeo.report.comparison import read_summary
@@ -116,8 +116,7 @@ def _sweep_line(path: Path) -> tuple[float, str]:
     when = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
     jobs = read_jobs(folder)
     done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
-    record = read_json(path)
-    record = record if isinstance(record, dict) else {}
+    record = read_record(path)
     counts = f"sweep: {done} of {len(jobs)} jobs done, {failed} failed"
     return last, f"{folder}  {counts}  {when}  {record.get('command', '')}".rstrip()
 

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from scoregeo._utils.files import load_yaml, read_text
 from scoregeo.run.launchers import not_installed
 from scoregeo.run.overrides import in_a_shell
 
@@ -83,15 +84,13 @@ def explain(error: Exception, configs: Path) -> str:
 
 def known_keys(configs: Path) -> list[str]:
     """Every dotted key of every option, and every group."""
-    from scoregeo._utils.yaml_text import read_yaml
-
     keys = set(_scalars())
     for path in sorted(configs.rglob("*.yaml")):
         group = "/".join(path.relative_to(configs).parts[:-1])
         if not group or group.split("/")[0] in _NOT_KEYS:
             continue
         keys.add(group)
-        content = read_yaml(path.read_text(encoding="utf-8")) or {}
+        content = load_yaml(path) or {}
         content.pop("defaults", None)  # the option that this one is made of; no setting
         keys |= {f"{group}.{key}" for key in _dotted(content)}
     return sorted(key for key in keys if "_target_" not in key and "_convert_" not in key)
@@ -117,7 +116,7 @@ def _unknown_key(key: str, configs: Path) -> str:
     owners = sorted(
         path.stem
         for path in (configs / group).glob("*.yaml")
-        if key.partition(".")[2] and key.split(".")[1] in path.read_text("utf-8")
+        if key.partition(".")[2] and key.split(".")[1] in read_text(path)
     )
     if key in keys and owners:
         return (

@@ -115,6 +115,9 @@ def _text_encoder(
         encoder: torch.nn.Module = create_diffusers_clip_model_from_ldm(
             Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
         )
+        # With accelerate, diffusers leaves what the file has not without memory.
+        if missing := [key for key, one in encoder.named_parameters() if one.is_meta]:
+            raise KeyError(f"{missing[0]} and {len(missing) - 1} others are missing")
     except Exception as error:  # of many kinds; each means that the file has not this part
         raise DataError(
             f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"
