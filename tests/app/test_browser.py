@@ -74,6 +74,12 @@ class Page:
     def set(self, label: str, value: int) -> None:
         self.page.get_by_label(f"number input for {label}", exact=True).fill(str(value))
 
+    def width(self, place: str) -> int:
+        """Pixels of the picture there, once it is loaded."""
+        image = f"document.querySelector('{place} img')"
+        self.page.wait_for_function(f"{image}?.naturalWidth > 0", timeout=SECONDS)
+        return int(self.page.evaluate(f"{image}.naturalWidth"))
+
     def wait(self, text: str) -> None:
         self.status.get_by_text(text).first.wait_for(timeout=SECONDS)
 
@@ -127,12 +133,10 @@ def test_two_pictures_become_a_morph(opened: Page, pictures: tuple[str, str]) ->
         page.keyboard.press(key)
         shows = f"document.querySelector('#frame img').src.endsWith('frame_{frame}.png')"
         page.wait_for_function(shows, timeout=SECONDS)
-    size = page.evaluate("[...document.querySelectorAll('#frame img')].map(i => i.naturalWidth)")
-    assert size == [IMAGE]
+    assert opened.width("#frame") == IMAGE
     for place, name in (("#animation", "morph.gif"), ("#strip", "strip.png")):
-        image = page.locator(f"{place} img")
-        assert image.get_attribute("src").endswith(name)
-        assert image.evaluate("i => i.complete && i.naturalWidth > 0")
+        assert opened.width(place) > 0
+        assert page.locator(f"{place} img").get_attribute("src").endswith(name)
     for name, start in (("GIF", b"GIF89a"), ("MP4", b"ftyp"), ("strip", b"\x89PNG")):
         with page.expect_download() as download:
             page.get_by_text(f"Save {name}").click()
