@@ -127,7 +127,7 @@ def test_two_pictures_become_a_morph(opened: Page, pictures: tuple[str, str]) ->
     assert "“<b>cat” to “dog”" in facts.inner_text()
     assert page.locator("#status .warning").count() >= 2  # an untrained model keeps no picture
     slider = page.locator("#number input[type=range]")
-    assert slider.get_attribute("max") == "5"
+    page.locator("#number input[type=range][max='5']").wait_for(timeout=SECONDS)
     for key, frame in (("Home", "000"), ("ArrowRight", "001"), ("End", "004")):
         slider.focus()
         page.keyboard.press(key)
