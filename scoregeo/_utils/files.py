@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,32 +185,43 @@ def save_tensors(
 
 
 def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:
-    """Read a safetensors file. Raises DataError naming the file where it is missing, truncated or
-    not safetensors.
+    """The tensors of `load_weights`."""
+    return load_weights(path)[0]
+
+
+def load_weights(path: Path) -> tuple[dict[str, "torch.Tensor"], dict[str, str]]:
+    """Tensors by name, and metadata, of a safetensors file. Raises DataError naming the file where
+    it is missing (Absent), truncated or not safetensors, such as a pickle.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    with _tensor_file(path) as file:
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
+
+
+def check_tensors(path: Path) -> None:
+    """Raise DataError as `load_weights`, by the file's header and length alone."""
+    with _tensor_file(path):
+        pass
+
+
+@contextmanager
+def _tensor_file(path: Path) -> Iterator[Any]:
+    """The one place where a file of weights is opened."""
+    from safetensors import SafetensorError, safe_open
 
     if path.suffix in {".pt", ".pth", ".ckpt", ".bin", ".pkl"}:
         raise DataError(
-            f"{path} is a pickle, which can run code when loaded, and is refused. Convert it once:"
+            f"{path} is a pickle, which can run any code when it is read, and is refused. If you"
+            " trust it, convert it once:"
             " safetensors.torch.save_file(torch.load(path, weights_only=True),"
             " 'weights.safetensors')."
         )
     if not is_file(path):
         raise Absent(f"{path} does not exist: a safetensors file is expected there.")
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
-
-
-def check_tensors(path: Path) -> None:
-    """Raise DataError as `load_tensors`, by the file's header and length alone."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt"):
-            pass
+        with safe_open(path, framework="pt") as file:
+            yield file
     except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged, missing or not a safetensors file: {error}") from error
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error

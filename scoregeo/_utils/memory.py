@@ -14,6 +14,7 @@ _BYTES_A_NUMBER = 512  # at the default 2^24 numbers, with a dozen float64 copie
 _MOST = 10**300
 _NODE = 100  # bytes: a point, its weight, and what they are computed from
 _COPIES = 4  # of points: drawn, moved, in pairs, in a batch
+_MOST = 2.0**62  # bytes; no machine has them, and no number overflows
 _limit = DEFAULT_GIB
 
 
@@ -24,7 +25,7 @@ def limit_gib() -> float:
 
 def limit_bytes() -> int:
     """The limit in force, in bytes."""
-    return int(_limit * GIB)
+    return int(min(_limit * GIB, _MOST))
 
 
 def set_memory_limit(gib: float) -> None:

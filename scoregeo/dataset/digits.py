@@ -13,6 +13,7 @@ import socket
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
     if root is not None and source in ("auto", "folder"):
         return _read_split(Path(root), split, f"idx files in {root}")
     if source == "embedded":
-        return _read_split(EMBEDDED, split, f"embedded ({EMBEDDED_COUNT[split]} digits)")
+        return _embedded(split)
     try:
         return _download(split)
     except DataError as error:
@@ -106,6 +107,12 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
             split,
         )
         return load_digits(split, "embedded")
+
+
+@cache
+def _embedded(split: str) -> Digits:
+    """Unpacked once a process, 8 MB: nobody writes to it."""
+    return _read_split(EMBEDDED, split, f"embedded ({EMBEDDED_COUNT[split]} digits)")
 
 
 def _download(split: str) -> Digits:

@@ -15,7 +15,13 @@ from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.drawn_pairs import DRAWS, draw_pairs
 from scoregeo.dataset.pair_files import PairFiles, pairs_in_folder, pairs_in_list, safe
-from scoregeo.dataset.picture import check_picture, pictures_below, read_picture
+from scoregeo.dataset.picture import (
+    check_picture,
+    folders_below,
+    name_skipped,
+    pictures_below,
+    read_picture,
+)
 from scoregeo.dataset.picture_size import Size, known, sides_of
 
 
@@ -105,6 +111,8 @@ class ImagePairs(AbstractDataset):
             is_folder(self.references) and pictures_below(self.references)
         ):
             raise bad_value("dataset.references", references, "a folder with pictures in it")
+        if self.references is not None:
+            name_skipped(folders_below(self.references), self.references)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
-from scoregeo.dataset.picture import SMALLEST, flat_picture, flattened
+from scoregeo._utils.flat_picture import flattened
+from scoregeo.dataset.picture import SMALLEST, flat_picture
 from scoregeo.dataset.picture_size import Size, sides_of
 from scoregeo.report.style import as_pictures
 from scoregeo.score.latent_model import AbstractLatentModel
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # A file's path; Pillow's picture; bytes [height, width, 3]; a tensor [3, height, width] in [-1, 1].
 Picture: TypeAlias = "str | Path | Image | np.ndarray[Any, Any] | torch.Tensor"
 _LONGEST = 2.0  # of the model's own sizes: greatest ratio of the sides
+_ENOUGH = 4096  # pixels of a photograph's shorter side, kept where it has more
 _STEP = 2  # latent pixels that the sides of such a size are multiples of
 
 
@@ -132,7 +134,7 @@ def _picture(value: Any, name: str) -> "Image":
 
     if isinstance(value, (str, Path)):
         try:
-            return flat_picture(value)
+            return flat_picture(value, _ENOUGH)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
     if isinstance(value, torch.Tensor) and value.ndim == 3:
@@ -161,4 +163,4 @@ def _picture(value: Any, name: str) -> "Image":
             f"{name} has {value.width} x {value.height} pixels: at least {SMALLEST} x {SMALLEST}"
             " are needed."
         )
-    return flattened(value, name)
+    return flattened(value, name, _ENOUGH)

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
 from scoregeo._utils.files import is_folder
 from scoregeo._utils.jobs import SWEEP
+from scoregeo._utils.streams import say
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
 from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
@@ -33,13 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="scoregeo-report", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("folder", type=Path, help="of a run, runs, a multirun or results")
+    parser.add_argument("folder", type=path_argument, help="of a run, runs, a multirun or results")
     parser.add_argument(
-        "--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{HTML})"
+        "--out",
+        type=path_argument,
+        default=None,
+        help=f"the page to write (default: FOLDER/{HTML})",
     )
     given = parser.parse_args(arguments)
     try:
-        print(report(given.folder, given.out))
+        say(str(report(given.folder, given.out)))
     except ScoregeoError as error:
         sys.exit(f"scoregeo-report: error: {error}")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
@@ -32,6 +33,8 @@ from scoregeo.solver.parts import check_memory
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.guarded import GuardedTracker
 from scoregeo.tracker.jsonl import JsonlTracker
+
+T = TypeVar("T")
 
 # What this module passes to an option's target, on top of its YAML.
 PASSED = {
@@ -76,7 +79,12 @@ def build(config: Config) -> Experiment:
             "empty where extrapolation is not: one solver makes the geodesics",
         )
     trackers = trackers_of(config)
-    _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
+    for name, solver in solvers.items():
+        _of_kind(
+            AbstractSolver, "solver" if name not in config["rivals"] else f"rivals.{name}", solver
+        )
+    made_metric = _of_kind(AbstractMetric, "metric", make("metric", config["metric"], field=None))
+    _check_metric(made_metric, solvers, extrapolations)
 
     made = make_score(config["score"], dataset=dataset, seed=settings.seed)
     text_model = made.to(settings.device) if isinstance(made, TextModel) else None
@@ -142,7 +150,7 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = resolve(node["_target_"])
+    function = resolve(node["_target_"], "runner")
     passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
     return partial(function, **passed, **settings)
 
@@ -152,7 +160,8 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
     shard has the log alone: results are reported when all shards are merged.
     """
     found: list[AbstractTracker] = [
-        make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()
+        _of_kind(AbstractTracker, f"tracker.{name}", make("tracker", node, where=f"tracker.{name}"))
+        for name, node in config["tracker"].items()
     ]
     if not any(isinstance(tracker, JsonlTracker) for tracker in found):
         found.insert(0, JsonlTracker())
@@ -161,6 +170,15 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
         for tracker in found
         if config["shard"] is None or isinstance(tracker, JsonlTracker)
     ]
+
+
+def _of_kind(kind: type[T], where: str, made: Any) -> T:
+    """`made` itself. Raises ConfigError where the target at `where` gave something else."""
+    if not isinstance(made, kind):
+        raise ConfigError(
+            f"{where}._target_ gave {type(made).__name__}: it must give a {kind.__name__}."
+        )
+    return made
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:
@@ -173,13 +191,18 @@ def check_nodes(config: Config) -> None:
     does not have.
     """
     check_root(config)
-    for group in GROUPS:
-        node = config[group]
-        also = level_keys(node["_target_"]) if group == "score" else ()
-        check_keys(group, node, PASSED.get(group, ()), also)
-    for group in MAPPINGS:
-        for name, node in config[group].items():
-            check_keys(f"{group}.{name}", node, ())
+    for group in (*GROUPS, *MAPPINGS):
+        check_group(group, config[group])
+
+
+def check_group(group: str, node: Config) -> None:
+    """The part of `check_nodes` that is of one group: its option, or its options by name."""
+    if group in MAPPINGS:
+        for name, inner in node.items():
+            check_keys(f"{group}.{name}", inner, ())
+        return
+    also = level_keys(node["_target_"], group) if group == "score" else ()
+    check_keys(group, node, PASSED.get(group, ()), also)
 
 
 def check_device(device: str) -> None:

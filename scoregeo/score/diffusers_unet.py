@@ -100,6 +100,11 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     """
     from diffusers import DDIMScheduler, UNet2DModel
 
+    if not isinstance(folder, (str, Path)):
+        raise ConfigError(
+            f"score.model = {folder!r} is not allowed: score.model must be a folder, or the name of"
+            " a shipped model."
+        )
     path = model_folder(folder)
     if path is None or not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
         shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))

@@ -13,7 +13,7 @@ from scoregeo._utils.errors import DataError
 from scoregeo.score.family import Family, Part
 from scoregeo.score.folder import read_settings
 from scoregeo.score.tensor_file import read_tensors
-from scoregeo.score.weights import load_tokenizer
+from scoregeo.score.weights import as_module, load_tokenizer
 from scoregeo.score.weights_header import check_sizes
 
 Tensors = Mapping[str, torch.Tensor]
@@ -75,7 +75,7 @@ def parts_of_file(
         make = _text_encoder if part.of_transformers else _network
         network = make(path, tensors, folder, name, part)
         kind = dtype_for(part, configs[name])
-        loaded[name] = network.to(device=device, dtype=kind).eval().requires_grad_(False)
+        loaded[name] = as_module(network, device, kind).eval().requires_grad_(False)
     return loaded
 
 
@@ -115,10 +115,9 @@ def _text_encoder(
         encoder: torch.nn.Module = create_diffusers_clip_model_from_ldm(
             Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
         )
-        # With accelerate diffusers does not load by `load_state_dict`
-        empty = [key for key, weight in encoder.named_parameters() if weight.is_meta]
-        if empty:
-            raise DataError(f"it lacks {', '.join(empty[:3])}")
+        # With accelerate, diffusers leaves what the file has not without memory.
+        if missing := [key for key, one in encoder.named_parameters() if one.is_meta]:
+            raise KeyError(f"{missing[0]} and {len(missing) - 1} others are missing")
     except Exception as error:  # of many kinds; each means that the file has not this part
         raise DataError(
             f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"

@@ -100,6 +100,15 @@ def load_tokenizer(folder: Path, name: str, part: Part) -> Any:
         raise DataError(f"{folder}/{name} cannot be loaded: {error}") from error
 
 
+def as_module(network: torch.nn.Module, *to: torch.dtype | torch.device | str) -> torch.nn.Module:
+    """`network.to` of torch: diffusers' own warns, of every model, that modules (often none) should
+    be kept in float32.
+    """
+    for one in to:
+        network = torch.nn.Module.to(network, one)
+    return network
+
+
 def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> torch.nn.Module:
     """A network with all its weights from safetensors, whole or in shards."""
     import diffusers
@@ -135,6 +144,6 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
         raise DataError(f"{folder}/{name}: the weights file does not fit the model: {wrong}.")
     kinds = {p.dtype for p in network.parameters() if p.is_floating_point()}
     if not part.of_transformers and kinds - {dtype}:  # diffusers leaves some in float32
-        network = network.to(dtype)
+        network = as_module(network, dtype)
     frozen: torch.nn.Module = network.eval().requires_grad_(False)
     return frozen

@@ -89,7 +89,7 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     for arguments, words in (
         ([], "0 pictures .*takes two"),
-        (["a.png"], r"1 pictures \(a.png\) .*takes two"),
+        (["a.png"], r"1 picture \(a.png\).*takes two"),
         (["a.png", "b.png", "c.png"], "3 pictures"),
         (["--prompt-a", "cat"], "0 pictures"),
         (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 2"),
@@ -101,6 +101,9 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
         (["a.png", "b.png", "--size", "big"], "--size = 'big' .*HEIGHTxWIDTH"),
         (["a.png", "b.png", "--out", "cat.gif"], "--out = 'cat.gif' .*folder"),
         (["a.png", "b.png", "--out", str(tmp_path / "x")], "--out = .*folder"),
+        (["a.png", "b.png", "--out", ""], "--out = '' .*folder"),
+        (["a.png", "b.png", "--out", "a" * 300], "--out = 'aaa.*folder"),
+        (["a.png", "b.png", "--out", "~nouser/x"], "--out = '~nouser/x' .*path"),
     ):
         with pytest.raises(ConfigError, match=words):
             read_command(arguments)
