@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ConfigError
+from scoregeo.run.cli import main
 from scoregeo.run.command import compose
 from scoregeo.run.explain import compose_errors, explain
 from scoregeo.run.morph import read_command
@@ -108,3 +109,13 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
             read_command(arguments)
     long = "x=" + "y" * 300  # no name of a file
     assert read_command(["a" * 300, long, "c"]).overrides[-1] == long
+
+
+@pytest.mark.parametrize("arguments", [["morph", "caf\udce9.png", "b.png"], ["name=\udcff"]])
+def test_a_name_that_is_not_in_utf_8_is_named(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell hands over the name of a file of another encoding."""
+    monkeypatch.setattr("sys.argv", ["scoregeo", *arguments])
+    with pytest.raises(SystemExit, match=r"error: '.*udc(e9|ff).*' is not in UTF-8: rename"):
+        main()
