@@ -18,8 +18,8 @@ from scoregeo._utils.files import (
     write_text,
 )
 from scoregeo._utils.lock import FolderLock
-from scoregeo._utils.results import FORMAT, LINE, check_summary
-from scoregeo._utils.schema import check_all
+from scoregeo._utils.results import FORMAT, LINE, RECORD, check_summary
+from scoregeo._utils.schema import check_all, check_fields
 from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.run.folder_state import (
     DAMAGED,
@@ -156,6 +156,7 @@ class RunFolder:
     def save_method(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`,
         then the rest as `methods/NAME.json`."""
+        check_fields(record, RECORD, f"methods/{name}.json")
         save_tensors(
             self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)}
         )
