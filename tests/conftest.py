@@ -5,6 +5,8 @@ import os
 # One thread a test process, before torch is imported: make test runs a process a core.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests of two threads wait asleep for each other, not in a loop: another process has the core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gc
 from collections.abc import Iterator
@@ -51,12 +53,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def options_composed_once(shared: Path) -> Iterator[None]:
     """Tests compose hundreds of configurations, most of the same options."""
-    from tests.composing import Composer
+    from hydra._internal.config_repository import CachingConfigRepository
+
+    from tests.composing import Composer, read_once
 
     folder = shared / "composed"
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hydra.compose", Composer(folder))
+        patch.setattr(CachingConfigRepository, "load_config", read_once)
         yield
 
 

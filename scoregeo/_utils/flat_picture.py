@@ -42,7 +42,7 @@ def flattened(opened: "Image", path: str | Path, least: int | None = None) -> "I
     """
     with picture_errors(path):
         large = least is not None and opened.width * opened.height > LARGE
-        if large:
+        if least is not None and large:
             opened.draft(None, (least, least))  # of formats other than JPEG nothing
         _name_frames(opened, path)
         opened.load()

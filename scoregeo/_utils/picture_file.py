@@ -54,7 +54,7 @@ def picture_errors(path: str | Path) -> Iterator[None]:
 
 
 def _opened(source: Path | io.BytesIO, path: str | Path) -> "Image":
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     with picture_errors(path):
         _prepare(source, path)
@@ -62,7 +62,7 @@ def _opened(source: Path | io.BytesIO, path: str | Path) -> "Image":
             before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
                 opened = Image.open(source)
-            except Image.UnidentifiedImageError as error:
+            except UnidentifiedImageError as error:
                 raise DataError(f"{path} cannot be read as a picture{_hint(path)}.") from error
             finally:
                 Image.MAX_IMAGE_PIXELS = before

@@ -9,7 +9,7 @@ import torch
 
 from scoregeo._utils.errors import check_choice
 from scoregeo._utils.files import path_of
-from scoregeo.report.animation import write_gif, write_mp4
+from scoregeo.report.animation import write_gif, write_mp4, write_strip
 from scoregeo.report.style import as_pictures
 from scoregeo.solver.base import Solution
 
@@ -86,6 +86,10 @@ class GeodesicOutput:
     ) -> Path:
         """Write an MP4, which keeps all colours; see `save_gif`."""
         return write_mp4(path_of("path", path), self._shown(), fps, self._back(there_and_back))
+
+    def save_strip(self, path: str | Path) -> Path:
+        """Write the frames in a row as a PNG. Gives its path."""
+        return write_strip(path_of("path", path), self._shown())
 
     def _back(self, given: bool | None) -> bool:
         return not self.closed if given is None else given

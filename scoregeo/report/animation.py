@@ -1,5 +1,5 @@
-"""Animations of a path of pictures: a GIF that every viewer shows, and an MP4 with
-all its colours.
+"""A path of pictures as files: a GIF that every viewer shows, an MP4 with all its colours, and the
+frames in a row.
 """
 
 from pathlib import Path
@@ -88,6 +88,18 @@ def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back:
             partial, even, plugin="FFMPEG", extension=".mp4", **settings
         ),
     )
+    return path
+
+
+def write_strip(path: Path, frames: Any) -> Path:
+    """The frames [points, channels, height, width] in [-1, 1] in a row, one pixel each of theirs;
+    gives the path. Raises ConfigError for one without `.png`.
+    """
+    from PIL import Image
+
+    path = _place(path, ".png")
+    strip = Image.fromarray(np.concatenate(list(as_pictures(frames, "strip")), axis=1))
+    write_whole(path, lambda partial: strip.save(partial, format="PNG"))
     return path
 
 

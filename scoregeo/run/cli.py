@@ -58,8 +58,8 @@ def _main() -> None:
         COMMANDS[first](sys.argv[2:])
     elif re.fullmatch(r"[a-z][a-z-]*", first):
         sys.exit(
-            f"scoregeo: error: {first!r} is not a command: commands are list, morph, report and"
-            " score; anything else is key=value or a flag (scoregeo --help)."
+            f"scoregeo: error: {first!r} is not a command: commands are app, list, morph, report"
+            " and score; anything else is key=value or a flag (scoregeo --help)."
         )
     else:
         run_overrides(sys.argv[1:])
@@ -192,6 +192,12 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def _app(arguments: Sequence[str]) -> None:
+    from scoregeo.app.command import main as app
+
+    app(arguments)
+
+
 def _version(arguments: Sequence[str]) -> None:
     say(f"scoregeo {__version__}")
 
@@ -230,6 +236,7 @@ def _score(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     "--version": _version,
+    "app": _app,
     "list": _list,
     "morph": _morph,
     "report": _report,

@@ -36,7 +36,9 @@ def register() -> None:
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
-    ConfigStore.instance().store(name="settings", node=Settings)
+    store = ConfigStore.instance()
+    if "settings.yaml" not in store.repo:  # a schema takes as long as a small configuration
+        store.store(name="settings", node=Settings)
     OmegaConf.register_new_resolver("quick_or_full", _quick_or_full, replace=True)
     OmegaConf.register_new_resolver("parts", _parts, replace=True)
     OmegaConf.register_new_resolver("config_hash", _hash_of_root, replace=True)
@@ -79,18 +81,21 @@ def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
 def _container(config: "DictConfig") -> dict[str, Any]:
     from omegaconf import OmegaConf, SCMode
 
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    found = OmegaConf.to_container(
-        own, resolve=True, throw_on_missing=True, structured_config_mode=SCMode.DICT
-    )
-    assert isinstance(found, dict)
+    found: dict[str, Any] = {}
+    for key in (str(one) for one in config if one != "hydra"):
+        value = config[key]
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(
+                value, resolve=True, throw_on_missing=True, structured_config_mode=SCMode.DICT
+            )
+        found[key] = value
     for key in _LISTS:
         given = {} if found.get(key) is None else found[key]  # ~rivals, rivals=null: none
         if isinstance(given, dict):
             given = {name: node for name, node in given.items() if node is not None}
         found[key] = given
     found["profile"] = found["profile"].value
-    return {str(key): value for key, value in found.items()}
+    return found
 
 
 def execute(

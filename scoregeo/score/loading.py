@@ -152,7 +152,7 @@ def from_pipe(
         if not part.tokenizer and loaded[name] is not None
     }
     scheduler = components.get("scheduler")
-    if not isinstance(getattr(scheduler, "config", None), Mapping):
+    if scheduler is None or not isinstance(getattr(scheduler, "config", None), Mapping):
         raise DataError(f"{where}.scheduler is a {type(scheduler).__name__}, not a scheduler.")
     family.check_configs(where, configs)
     for name, config in configs.items():
