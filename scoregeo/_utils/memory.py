@@ -11,10 +11,9 @@ from scoregeo._utils.errors import ConfigError, check_number, shown
 GIB = 2**30
 DEFAULT_GIB = 8.0
 _BYTES_A_NUMBER = 512  # at the default 2^24 numbers, with a dozen float64 copies 1.5 GiB
-_MOST = 10**300
 _NODE = 100  # bytes: a point, its weight, and what they are computed from
 _COPIES = 4  # of points: drawn, moved, in pairs, in a batch
-_MOST = 2.0**62  # bytes; no machine has them, and no number overflows
+_MOST = 2**62  # bytes; no machine has them, and no number overflows
 _limit = DEFAULT_GIB
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -33,8 +33,6 @@ from scoregeo.solver.parts import check_memory
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.guarded import GuardedTracker
 from scoregeo.tracker.jsonl import JsonlTracker
-
-T = TypeVar("T")
 
 # What this module passes to an option's target, on top of its YAML.
 PASSED = {
@@ -172,7 +170,7 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
     ]
 
 
-def _of_kind(kind: type[T], where: str, made: Any) -> T:
+def _of_kind(kind: type, where: str, made: Any) -> Any:
     """`made` itself. Raises ConfigError where the target at `where` gave something else."""
     if not isinstance(made, kind):
         raise ConfigError(

@@ -13,7 +13,6 @@ from scoregeo._utils.results import read_manifest
 from scoregeo._utils.streams import say
 from scoregeo._utils.words import count
 from scoregeo.evaluation.columns import TITLES, headlines, present
-from scoregeo.report.comparison import read_summary
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +183,8 @@ def _headline(folder: Path) -> str:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
+    from scoregeo.report.comparison import read_summary  # it loads torch
+
     try:
         return read_summary(folder / "summary.json")[0]
     except DataError:

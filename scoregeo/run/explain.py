@@ -90,8 +90,8 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
         return _no_place(unknown[1])
     if unknown and not unknown[1]:
         return _no_override(text.rpartition(" ")[2].lstrip("+"))
-    if unknown or within:
-        return _unknown_key((within or unknown)[1], configs)
+    if key := within or unknown:
+        return _unknown_key(key[1], configs)
     return text
 
 

@@ -74,8 +74,8 @@ def _allowed(key: str) -> str:
         return f"one of its options, {key}=OPTION, or its settings one by one, {key}.KEY=VALUE"
     if key == "reach":
         return "a list of numbers, such as [0.5,1.0]"
-    kind = _type_of(key) if root in {item.name for item in fields(Settings)} else None
-    return "of the kind that its default has" if kind is None else _words(kind, key)
+    declared = _type_of(key) if root in {item.name for item in fields(Settings)} else None
+    return "of the kind that its default has" if declared is None else _words(declared, key)
 
 
 def _type_of(key: str) -> Any:
