@@ -10,6 +10,7 @@ from scoregeo.app.events import MOST_FRAMES, MOST_STEPS, Order, Progress, Result
 from scoregeo.app.examples import Example
 from scoregeo.app.jobs import Jobs
 from scoregeo.app.models import Models
+from scoregeo.app.picture_box import picture_box
 from scoregeo.app.uploads import read_upload
 from scoregeo.app.words import bar, note, table, verdict
 from scoregeo.pipeline.parts import METRICS
@@ -51,7 +52,7 @@ class _Inputs:
 
 def _inputs(models: Models) -> _Inputs:
     with gr.Row():
-        pictures = [_picture(f"Picture {name}") for name in "AB"]
+        pictures = [picture_box(f"Picture {name}") for name in "AB"]
     with gr.Row():
         prompts = [
             gr.Textbox(label=f"Prompt {name}", max_length=1000, min_width=140, placeholder=said)
@@ -65,22 +66,6 @@ def _inputs(models: Models) -> _Inputs:
     found = _Inputs(pictures, [*pictures, *prompts, *settings])
     found.run, found.stop = run, stop
     return found
-
-
-def _picture(label: str) -> gr.Image:
-    shown = gr.Image(
-        label=label,
-        type="filepath",
-        format="png",
-        sources=["upload", "clipboard"],
-        buttons=[],
-        height=220,
-        min_width=140,
-        elem_classes=["shown"],
-    )
-    # Gradio would open the file by itself, without our bounds; it has checked where it lies.
-    shown.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
-    return shown
 
 
 def _settings(models: Models) -> list[Any]:

@@ -21,7 +21,7 @@ import torch
 
 from scoregeo._utils.cache import cache_folder
 from scoregeo._utils.errors import ConfigError, DataError, check_choice
-from scoregeo._utils.files import is_file
+from scoregeo._utils.files import is_file, path_of
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
     if source == "folder" and root is None:
         raise ConfigError("dataset.source = 'folder' needs dataset.root, a folder of idx files.")
     if root is not None and source in ("auto", "folder"):
-        return _read_split(Path(root), split, f"idx files in {root}")
+        return _read_split(path_of("dataset.root", root), split, f"idx files in {root}")
     if source == "embedded":
         return _embedded(split)
     try:

@@ -174,7 +174,7 @@ def _of_kind(kind: type, where: str, made: Any) -> Any:
     """`made` itself. Raises ConfigError where the target at `where` gave something else."""
     if not isinstance(made, kind):
         raise ConfigError(
-            f"{where}._target_ gave {type(made).__name__}: it must give a {kind.__name__}."
+            f"{where}._target_ gave {type(made).__name__}: it must give an {kind.__name__}."
         )
     return made
 

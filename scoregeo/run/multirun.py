@@ -137,7 +137,7 @@ class Gather(Callback):
         log.error(
             "the launcher stopped: %s: %s", type(error).__name__, " ".join(str(error).split())[:400]
         )
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:400]}".rstrip(": ")
         try:
             cls.sweep.end()
         except SystemExit as stop:

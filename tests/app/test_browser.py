@@ -213,5 +213,34 @@ def test_the_server_keeps_uploads_to_its_folder(served: Served, tmp_path: Path) 
         assert sent.status_code == 403
 
 
+@pytest.mark.parametrize("path", ["http://example.org/a.png", "/etc/hostname", __file__])
+def test_a_made_up_request_reads_and_fetches_nothing(
+    served: Served, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked with a path or an address in place of an upload, as no page asks."""
+    import httpx
+
+    asked: list[Any] = []
+
+    async def fetch(*arguments: Any, **settings: Any) -> str:
+        asked.append(arguments)
+        return path
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+    monkeypatch.setattr("scoregeo.app.page.read_upload", asked.append)
+    api = f"{served.address}gradio_api"
+    with httpx.Client(trust_env=False) as client:
+        calls = client.get(f"{served.address}config").json()["dependencies"]
+        index = next(one["id"] for one in calls if one["targets"][0][1] == "upload")
+        value = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [value], "fn_index": index, "session_hash": "made up"}
+        assert client.post(f"{api}/queue/join", json=body).is_success
+        where = f"{api}/queue/data?session_hash=made%20up"
+        with client.stream("GET", where, timeout=60) as answer:
+            events = [line for line in answer.iter_lines() if "process_completed" in line]
+    assert len(events) == 1 and '"success":false' in events[0].replace(" ", "")
+    assert asked == []
+
+
 def test_nothing_outside_this_machine_is_called(served: Served) -> None:
     assert served.called and set(served.called) <= {"127.0.0.1", "::1", "localhost"}

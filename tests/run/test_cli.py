@@ -126,6 +126,15 @@ def test_bad_input_is_one_clear_line(
             ["dataset=rotated_mnist", "score=digits_unet", "score.model=nowhere"],
             ["score.model = 'nowhere'"],
         ),
+        (
+            ["dataset=rotated_mnist", "score=empirical", "dataset.root=[1]"],
+            ["dataset.root = [1]", "a path"],
+        ),
+        (["dataset=emoji", "score=emoji_sd", "dataset.root=3"], ["dataset.root = 3", "a path"]),
+        (
+            ["dataset=image_pairs", "score=emoji_sd", "dataset.root=[1]"],
+            ["dataset.root = [1]", "a path"],
+        ),
         (["score.sigma=null"], ["score.sigma = None", "exactly one"]),
         (
             ["experiment=sphere", "rivals.adam.learning_rate=-1"],
