@@ -2,7 +2,7 @@
 the setting to change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,13 @@ COUNTS: dict[str, Callable[[int], Any]] = {
     "score.count": lambda n: empirical_score(Sphere(), 0, sigma=0.1, count=n),
     "score.width": lambda n: mlp_score(Sphere(), 0, sigma=0.1, width=n),
 }
+
+
+@pytest.fixture(autouse=True)
+def usual_limit() -> Iterator[None]:
+    """Whatever limit a run in this process has set."""
+    with memory_limit(8.0):
+        yield
 
 
 @pytest.mark.parametrize("key", LENGTHS)
