@@ -1,6 +1,7 @@
 """What the `_target_` of a configuration names."""
 
 import pkgutil
+from types import BuiltinFunctionType
 from typing import Any
 
 from scoregeo._utils.errors import ConfigError
@@ -17,7 +18,8 @@ def resolve(target: str, where: str = "") -> Any:
         raise ConfigError(
             f"{key} = {target!r} cannot be imported: {str(error).splitlines()[0]}"
         ) from error
-    if not callable(found) or getattr(found, "__module__", None) in (None, "builtins"):
+    of_python = getattr(found, "__module__", None) not in (None, "builtins")
+    if not callable(found) or not of_python or isinstance(found, BuiltinFunctionType):
         raise ConfigError(
             f"{key} = {target!r} is a {type(found).__name__}: it must name a class or a function of"
             " a module, as scoregeo.solver.Adam."
