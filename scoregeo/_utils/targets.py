@@ -1,5 +1,6 @@
 """What the `_target_` of a configuration names."""
 
+import inspect
 import pkgutil
 from typing import Any
 
@@ -17,7 +18,8 @@ def resolve(target: str, where: str = "") -> Any:
         raise ConfigError(
             f"{key} = {target!r} cannot be imported: {str(error).splitlines()[0]}"
         ) from error
-    if not callable(found) or getattr(found, "__module__", None) in (None, "builtins"):
+    module = getattr(found, "__module__", None)
+    if not callable(found) or inspect.isbuiltin(found) or module in (None, "builtins"):
         raise ConfigError(
             f"{key} = {target!r} is a {type(found).__name__}: it must name a class or a function of"
             " a module, as scoregeo.solver.Adam."

@@ -43,7 +43,7 @@ def emptied(arguments: Sequence[str]) -> list[str]:
         key, _, value = one.partition("=")
         if one.lstrip("+~").partition("=")[0] == "hydra":
             _refuse("hydra is not allowed by itself: its settings are hydra.KEY=VALUE.")
-        if (config_dir() / key).is_dir() or re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key):
+        if (key and (config_dir() / key).is_dir()) or re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key):
             _check_option(key, value)
         if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
             _refuse(

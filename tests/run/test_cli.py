@@ -162,8 +162,8 @@ def test_bad_input_is_one_clear_line(
             ["score.model = 3", "a folder"],
         ),
         (
-            ["experiment=sphere", "memory_gib=1e-6"],
-            ["memory_gib = 1e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
+            ["experiment=sphere", "memory_gib=2e-6"],
+            ["memory_gib = 2e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
         ),
         (["seed=-1"], ["seed = -1", "at least 0"]),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
