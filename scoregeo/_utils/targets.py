@@ -1,7 +1,7 @@
 """What the `_target_` of a configuration names."""
 
+import inspect
 import pkgutil
-from types import BuiltinFunctionType
 from typing import Any
 
 from scoregeo._utils.errors import ConfigError
@@ -18,8 +18,8 @@ def resolve(target: str, where: str = "") -> Any:
         raise ConfigError(
             f"{key} = {target!r} cannot be imported: {str(error).splitlines()[0]}"
         ) from error
-    of_python = getattr(found, "__module__", None) not in (None, "builtins")
-    if not callable(found) or not of_python or isinstance(found, BuiltinFunctionType):
+    module = getattr(found, "__module__", None)
+    if not callable(found) or inspect.isbuiltin(found) or module in (None, "builtins"):
         raise ConfigError(
             f"{key} = {target!r} is a {type(found).__name__}: it must name a class or a function of"
             " a module, as scoregeo.solver.Adam."

@@ -43,7 +43,12 @@ def emptied(arguments: Sequence[str]) -> list[str]:
         key, _, value = one.partition("=")
         if one.lstrip("+~").partition("=")[0] == "hydra":
             _refuse("hydra is not allowed by itself: its settings are hydra.KEY=VALUE.")
-        if (key and (config_dir() / key).is_dir()) or re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key):
+        if not key:
+            _refuse(
+                f"{one!r} is not of the form key=value: a key is words with points between, such as"
+                " metric.lam=10."
+            )
+        if (config_dir() / key).is_dir() or re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key):
             _check_option(key, value)
         if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
             _refuse(

@@ -172,10 +172,15 @@ def check_measures(config: Mapping[str, Any]) -> None:
 
 
 def check_place(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError where `output` and `name` do not name the folder of a run."""
+    """Raise ConfigError where `output` and `name` do not name the folder of a run, and where a run
+    is to be divided that a runner of one's own computes.
+    """
     if not isinstance(config["output"], str) or not config["output"].strip():
         raise bad_value("output", config["output"], "the folder of all runs, such as 'outputs'")
     check_name("name", config["name"])
+    shards = config["shards"]
+    if config["runner"] is not None and isinstance(shards, int) and shards > 1:
+        raise bad_value("shards", shards, "1 where the experiment has a runner of its own")
 
 
 def check_shards(shards: Any, shard: Any) -> None:
