@@ -18,16 +18,23 @@ import pytest
 # float64 torch's default type.
 os.environ["GEOMSTATS_BACKEND"] = "numpy"
 
-# Files that take more than half a minute.
+# Files that take more than twenty seconds, the longest first.
 LONGEST = (
-    "docs/test_site.py",
-    "report/test_results.py",
-    "run/test_cli.py",
-    "run/test_kill_and_resume.py",
     "run/test_launchers.py",
-    "run/test_picture_runs.py",
     "run/test_runner.py",
     "run/test_shards.py",
+    "solver/test_status.py",
+    "docs/test_site.py",
+    "run/test_cli.py",
+    "report/test_results.py",
+    "score/test_families.py",
+    "run/problem/test_latent.py",
+    "run/test_picture_runs.py",
+    "run/test_kill_and_resume.py",
+    "score/test_mlp.py",
+    "docs/test_tutorials.py",
+    "solver/test_mixtures.py",
+    "run/test_determinism.py",
     "test_reproduce.py",
 )
 
@@ -86,6 +93,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, then those with slow tests: the short ones even out what is left for each
     process.
     """
-    long = {Path(__file__).parent / name for name in LONGEST}
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in long, item.path not in slow))
+    items.sort(key=lambda item: (place.get(item.path, len(place)), item.path not in slow))
