@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from scoregeo._utils.device import usable_device
 from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
 from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.picture_size import Size, check_frames
@@ -17,11 +18,11 @@ from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, si
 from scoregeo.pipeline.morph import Morph
 from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
 from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
+from scoregeo.score.batch import check_chunk
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe, load_model
 from scoregeo.score.sd_loading import SD15
 from scoregeo.score.text_to_image import INVERSION_ROUNDS, TextModel, model_at
-from scoregeo.score.weights import device_of
 from scoregeo.solver.base import AbstractSolver
 
 TIMESTEP = 400.0  # of 1000: the noise level where none is given
@@ -42,9 +43,11 @@ class GeodesicPipeline:
         (64, 64)
     """
 
-    def __init__(self, model: AbstractLatentModel, chunk: int = 8) -> None:
-        """`model`: a loaded model; `chunk`: largest batch that its networks are given."""
-        check_number("chunk", chunk, at_least=1, integer=True)
+    def __init__(self, model: AbstractLatentModel, chunk: int | None = 8) -> None:
+        """`model`: a loaded model; `chunk`: largest batch that its networks are given, None: as
+        many as the memory limit holds (`scoregeo.memory_limit`).
+        """
+        check_chunk(chunk, "chunk")
         if not isinstance(model, AbstractLatentModel):
             raise bad_value("model", model, "a loaded model (GeodesicPipeline.from_pretrained)")
         self.model, self.chunk = model, chunk
@@ -56,19 +59,20 @@ class GeodesicPipeline:
         *,
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
-        chunk: int = 8,
+        chunk: int | None = 8,
         **options: Any,
     ) -> "GeodesicPipeline":
         """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that
-        ships with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`,
-        `embeddings`, `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises
-        DataError for a model that cannot be loaded, and names the families that can.
+        ships with the project ("emoji_sd"), or a hub id. `device`: torch's, or "auto". `options`:
+        `lora`, `lora_scale`, `embeddings`, `prediction`, `config`, `compile`, `attention`,
+        `offload` of `scoregeo.score.loading.load_model`. Raises DataError for a model that cannot
+        be loaded, and names the families that can.
         """
-        check_number("chunk", chunk, at_least=1, integer=True)
-        return cls(load_model(model, device, dtype, chunk, **options), chunk)
+        check_chunk(chunk, "chunk")
+        return cls(load_model(model, usable_device(device), dtype, chunk, **options), chunk)
 
     @classmethod
-    def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
+    def from_pipe(cls, pipe: Any, *, chunk: int | None = 8) -> "GeodesicPipeline":
         """The pipeline of one that diffusers has loaded, of any supported family: its networks
         themselves, where they are, frozen and set to evaluation. Raises DataError for others.
         """
@@ -81,7 +85,14 @@ class GeodesicPipeline:
 
     def to(self, device: str | torch.device) -> "GeodesicPipeline":
         """Move the networks; gives the pipeline itself."""
-        model_at(self.model, self.image_size, timestep=TIMESTEP).to(str(device_of(device)))
+        self.model.to(usable_device(device))
+        return self
+
+    def enable_model_cpu_offload(self, device: str | torch.device = "auto") -> "GeodesicPipeline":
+        """The denoising network on `device`; text encoders and autoencoder only while they are
+        used, as diffusers' method of this name. Gives the pipeline itself.
+        """
+        self.model.to(usable_device(device), offloaded=True)
         return self
 
     def __call__(

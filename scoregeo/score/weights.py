@@ -29,21 +29,6 @@ def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
     return kind
 
 
-def device_of(device: str | torch.device) -> torch.device:
-    """A device that numbers can be computed on. Raises ConfigError for one that is none, is not
-    there, or has no memory ("meta").
-    """
-    try:
-        if not isinstance(device, (str, torch.device)):  # torch takes a number for a GPU
-            raise TypeError("a name or a torch.device is expected")
-        found = torch.device(device)
-        torch.ones(1, device=found).item()
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise bad_value("device", str(device), f"one that torch can use ({reason})") from error
-    return found
-
-
 def part_dtype(dtype: torch.dtype, part: Part, config: Mapping[str, Any]) -> torch.dtype:
     """The dtype of a part in a model of `dtype`: an autoencoder that overflows in float16 stays in
     float32.
