@@ -167,7 +167,7 @@ def _geodesic(model: Model, network: torch.nn.Module, check: Check) -> dict[str,
     metric = SteinMetric(ScoreField(counted, sigma), LAM)
     solver = GaussNewton(check.frames)
     seconds, peak = _timed(
-        lambda: solver.solve(metric, linear(ends[:1], ends[1:], check.frames)), check.device
+        lambda: solver.solve(metric, linear(ends[None], check.frames)), check.device
     )
     noise = _noise(check.frames, *score.shape).to(check.device)
     one, _ = _timed(lambda: _sample(score, noise, 1), check.device)

@@ -50,7 +50,7 @@ SD3 = {
 # What the same classes are made of to be tried on a processor.
 TINY: dict[str, dict[str, Any]] = {
     "Stable Diffusion 1.5": {
-        "sample_size": 8,
+        "sample_size": 16,
         "block_out_channels": (32, 32, 32, 32),
         "layers_per_block": 1,
         "cross_attention_dim": 16,

@@ -27,7 +27,7 @@ def test_all_three_models_on_the_processor(script: Any, tmp_path: Path) -> None:
     assert list(rows) == ["Stable Diffusion 1.5", "Stable Diffusion XL", "Stable Diffusion 3"]
     for name, cells in rows.items():
         values = {key: cell.mean for key, cell in cells.items()}  # type: ignore[union-attr]
-        assert values["float32"] == 0  # the same device
+        assert values["float32"] < 1e-5  # the same device, in other batches
         assert 1e-5 < values["half"] < 0.2, name
         assert values["ratio"] == pytest.approx(
             values["geodesic_seconds"] / values["sampling_seconds"], rel=0.02

@@ -56,7 +56,7 @@ def test_a_half_network_float32_latents_and_float64_algebra() -> None:
     field = text.field(text.along(("cat", "dog"), *ends))
     solver = scoregeo.GaussNewton(num_points=5, max_iterations=3)
     with Seen() as seen:
-        start = scoregeo.path.linear(*ends[:, None], 5)
+        start = scoregeo.path.linear(ends[None], 5)
         found = solver.solve(scoregeo.SteinMetric(field, lam=10.0), start)
     assert start.dtype == found.path.dtype == torch.float32
     assert found.energy.dtype == torch.float64 and bool(found.energy.isfinite().all())
