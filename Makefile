@@ -16,7 +16,7 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks
 .PHONY: reproduce-paper stable-diffusion exact-gradient report browser bench
-.PHONY: sweep-lambda sweep-steps starts memory sigma-auto
+.PHONY: sweep-lambda sweep-steps starts memory gpu-check sigma-auto
 .PHONY: train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
@@ -116,6 +116,10 @@ starts: $(READY) ## How often each start finds the best geodesic (half an hour; 
 # results/memory/
 memory: $(READY) ## Memory of batches at Stable Diffusion's size (Linux; minutes)
 	$(BIN)/python -m experiments.memory --results $(RESULTS)
+
+# results/gpu/
+gpu-check: $(READY) ## Agreement, time and memory on a GPU at Stable Diffusion's sizes (minutes)
+	$(BIN)/python scripts/gpu_check.py --results $(RESULTS)
 
 # results/sigma_auto/
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid (half an hour; resumes)

@@ -29,8 +29,8 @@ def set_memory_limit(gib: float) -> None:
     this process; 8 at first.
 
     Pairs that do not fit are solved one batch after another. Not counted: libraries, the weights of
-    a model and what a network takes for its own batch (`score.chunk`). Raises ConfigError for what
-    is no number above 0.
+    a model and what a network takes for its own batch: `score.chunk`, or where that is null as much
+    again. Raises ConfigError for what is no number above 0.
     """
     global _limit
     check_number("memory_gib", gib, above=0.0)

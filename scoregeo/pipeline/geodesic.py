@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
 from scoregeo.dataset.picture_size import Size
 from scoregeo.inversion.base import AbstractInversion
@@ -16,6 +17,7 @@ from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, si
 from scoregeo.pipeline.morph import Morph
 from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
 from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
+from scoregeo.score.batch import check_chunk
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe, load_model
 from scoregeo.score.sd_loading import SD15
@@ -40,9 +42,11 @@ class GeodesicPipeline:
         (64, 64)
     """
 
-    def __init__(self, model: AbstractLatentModel, chunk: int = 8) -> None:
-        """`model`: a loaded model; `chunk`: largest batch that its networks are given."""
-        check_number("chunk", chunk, at_least=1, integer=True)
+    def __init__(self, model: AbstractLatentModel, chunk: int | None = 8) -> None:
+        """`model`: a loaded model; `chunk`: largest batch that its networks are given, None: as
+        many as the memory limit holds (`scoregeo.memory_limit`).
+        """
+        check_chunk(chunk, "chunk")
         self.model, self.chunk = model, chunk
 
     @classmethod
@@ -52,19 +56,20 @@ class GeodesicPipeline:
         *,
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
-        chunk: int = 8,
+        chunk: int | None = 8,
         **options: Any,
     ) -> "GeodesicPipeline":
         """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that
-        ships with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`,
-        `embeddings`, `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises
-        DataError for a model that cannot be loaded, and names the families that can.
+        ships with the project ("emoji_sd"), or a hub id. `device`: torch's, or "auto". `options`:
+        `lora`, `lora_scale`, `embeddings`, `prediction`, `config`, `compile`, `attention`,
+        `offload` of `scoregeo.score.loading.load_model`. Raises DataError for a model that cannot
+        be loaded, and names the families that can.
         """
-        check_number("chunk", chunk, at_least=1, integer=True)
+        check_chunk(chunk, "chunk")
         return cls(load_model(model, _device(device), dtype, chunk, **options), chunk)
 
     @classmethod
-    def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
+    def from_pipe(cls, pipe: Any, *, chunk: int | None = 8) -> "GeodesicPipeline":
         """The pipeline of one that diffusers has loaded, of any supported family: its networks
         themselves, where they are, frozen and set to evaluation. Raises DataError for others.
         """
@@ -77,7 +82,14 @@ class GeodesicPipeline:
 
     def to(self, device: str | torch.device) -> "GeodesicPipeline":
         """Move the networks; gives the pipeline itself."""
-        model_at(self.model, self.image_size, timestep=TIMESTEP).to(str(_device(device)))
+        self.model.to(_device(device))
+        return self
+
+    def enable_model_cpu_offload(self, device: str | torch.device = "auto") -> "GeodesicPipeline":
+        """The denoising network on `device`; text encoders and autoencoder only while they are
+        used, as diffusers' method of this name. Gives the pipeline itself.
+        """
+        self.model.to(_device(device), offloaded=True)
         return self
 
     def __call__(
@@ -217,6 +229,8 @@ class GeodesicPipeline:
 
 def _device(device: str | torch.device) -> torch.device:
     """Raise ConfigError for a device that is none, or is not there."""
+    if isinstance(device, str) and device.partition(":")[0] in ("auto", "cuda", "mps"):
+        device = device_of(device)
     try:
         found = torch.device(device)
         torch.zeros(1, device=found)

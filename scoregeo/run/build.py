@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.memory import set_memory_limit
 from scoregeo._utils.names import check_name
@@ -48,7 +49,7 @@ def build(config: Config) -> Experiment:
     Raises ConfigError, naming the key, for settings that cannot be used.
     """
     settings = settings_of(config)
-    check_device(settings.device)
+    settings = replace(settings, device=device_of(settings.device))
     set_memory_limit(settings.memory_gib)
     check_nodes(config)
     dataset = make("dataset", config["dataset"])
@@ -100,6 +101,12 @@ def build(config: Config) -> Experiment:
             f"score ({config['score']['_target_']}) takes points of shape {field.shape}, "
             f"those of dataset = {option_name(config['dataset'])!r} have {dataset.shape}."
         )
+    if settings.device == "mps":
+        if text_model is None:
+            raise bad_value(
+                "device", "mps", "'cpu' or 'cuda' where the score is no text-to-image model's"
+            )
+        settings = replace(settings, device="cpu")  # of points: Apple's GPU has no float64
     if text_model is None:
         move(field.score, settings.device)
         field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
@@ -176,22 +183,6 @@ def check_nodes(config: Config) -> None:
     for group in MAPPINGS:
         for name, node in config[group].items():
             check_keys(f"{group}.{name}", node, ())
-
-
-def check_device(device: str) -> None:
-    """Raise ConfigError where a GPU is asked for that is not there."""
-    if device == "cpu":
-        return
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    number = int(device.partition(":")[2] or 0)
-    if there == 0:
-        raise ConfigError(
-            f"device = {device!r} is not allowed: no GPU that torch can use is there; device must"
-            " be 'cpu'."
-        )
-    if number >= there:
-        allowed = ", ".join(f"'cuda:{i}'" for i in range(there))
-        raise bad_value("device", device, f"'cpu', 'cuda' or one of {allowed}")
 
 
 def move(score: AbstractScore, device: str) -> None:

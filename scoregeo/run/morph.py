@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--guidance", type=float, metavar="SCALE", help="of the prompts; 1, none, by default")
     add("--timestep", type=float, metavar="T", help="noise level; 400 of 1000 by default")
     add("--seed", type=int, metavar="N", help="0 by default")
-    add("--device", help="cpu or cuda")
+    add("--device", help="cpu, cuda, mps or auto")
     add("--out", metavar="FOLDER", help="the run's folder")
     return parser
 

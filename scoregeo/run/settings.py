@@ -1,11 +1,11 @@
 """The root of the configuration. Imports no torch: the command line must answer at once."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from scoregeo._utils.device import check_device_name
 from scoregeo._utils.errors import bad_value, check_number
 from scoregeo._utils.memory import DEFAULT_GIB
 from scoregeo._utils.names import check_name
@@ -14,7 +14,6 @@ from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
 
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 REACH = (0.25, 0.5, 1.0)
 
 
@@ -34,7 +33,9 @@ class Settings:
     Attributes:
         name: of the experiment; names its folder.
         seed: everything random follows from it.
-        device: "cpu", "cuda" or, of several GPUs, "cuda:1".
+        device: "cpu", "cuda", of several GPUs "cuda:1", "mps" (Apple's GPU: a text-to-image
+            model's networks run there, the rest on the processor), or "auto", the first of CUDA,
+            Apple's GPU and the processor that is there.
         threads: of torch; 0 leaves torch's choice.
         memory_gib: GiB that the tensors of solves, graphs and measures may take: pairs and edges
             that do not fit are computed one batch after another. Libraries and a model come on top.
@@ -101,10 +102,7 @@ class RunSettings:
         check_number("seed", self.seed, at_least=0, integer=True)
         check_number("threads", self.threads, at_least=0, integer=True)
         check_number("memory_gib", self.memory_gib, above=0.0)
-        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
-            raise bad_value(
-                "device", self.device, "'cpu', 'cuda', or one of several GPUs such as 'cuda:1'"
-            )
+        check_device_name(self.device)
         if (
             not isinstance(self.reach, (list, tuple))
             or len(self.reach) == 0

@@ -51,7 +51,7 @@ class Parts:
     settings: Mapping[str, Any]
     where: str
     prediction: str | None = None
-    chunk: int = 4
+    chunk: int | None = 4
 
     def __getitem__(self, name: str) -> Any:
         return self.loaded[name]

@@ -19,6 +19,7 @@ from scoregeo.score.lora import LORA_FILE, add_lora
 from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.single_file import config_of_file, parts_of_file
 from scoregeo.score.textual_inversion import add_embeddings
+from scoregeo.score.tuning import tune
 from scoregeo.score.weights import dtype_of, load_parts, part_dtype
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,15 @@ def load_model(
     model: str | Path,
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = torch.float32,
-    vae_chunk: int = 4,
+    vae_chunk: int | None = 4,
     prediction: str | None = None,
     lora: str | Path | None = None,
     lora_scale: float = 1.0,
     embeddings: str | Path | None = None,
     config: str | Path | None = None,
+    compile: bool | str = False,
+    attention: str | None = None,
+    offload: bool = False,
     families: Sequence[Family] = FAMILIES,
 ) -> AbstractLatentModel:
     """A pipeline of any supported family.
@@ -52,18 +56,24 @@ def load_model(
         model: a folder in diffusers' layout, a shipped model, a hub id, or one `.safetensors` file.
         dtype: of the networks, float32, float16 or bfloat16, a name or torch's own; with float16 an
             autoencoder that asks for it stays in float32. Points have the dtype of the pictures.
-        vae_chunk: largest batch of pictures that the autoencoder is given.
+        vae_chunk: largest batch of pictures that the autoencoder is given; None: as many as the
+            memory limit holds.
         prediction: replaces the scheduler file's prediction type, where that is wrong.
         lora: a `.safetensors` file of low-rank changes, added to the weights with `lora_scale`.
         embeddings: a `.safetensors` file of textual inversion.
         config: for one file: the folder or hub id of the pipeline whose settings and vocabularies
             go with it.
+        compile: whether the denoising network is compiled by torch, or the backend that does it;
+            derivatives are taken of the network as it is written. attention: one of diffusers'
+            attention backends for it.
+        offload: text encoders and autoencoder are on `device` only while they are used.
         families: which may be loaded.
 
     Raises DataError, naming the model, for a pipeline of another family, a part that is missing,
     damaged or saved as a pickle only, and where the hub cannot be reached (within seconds).
     """
     kind, path = dtype_of(dtype), Path(model).expanduser()
+    first = "cpu" if offload else device  # so that not all parts are on the device at once
     if config is not None and not path.is_file():
         raise ConfigError(
             f"score.config = {str(config)!r} goes with one .safetensors file; score.model ="
@@ -73,11 +83,11 @@ def load_model(
         tensors, usual = config_of_file(path)
         folder = find_folder(usual if config is None else config, kind, families, weights=False)
         family = family_of(folder, families)
-        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), device)
+        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), first)
     else:
         folder = find_folder(model, kind, families)
         family = family_of(folder, families)
-        loaded = load_parts(folder, family, kind, device)
+        loaded = load_parts(folder, family, kind, first)
         if lora is None and (folder / LORA_FILE).is_file():
             log.warning(
                 "%s lies beside the parts and is not applied: set score.lora to it to add it to the"
@@ -90,12 +100,16 @@ def load_model(
         add_embeddings(Path(embeddings).expanduser(), loaded)
     scheduler = read_settings(folder / "scheduler" / "scheduler_config.json")
     settings, where = pipeline_settings(folder), str(folder)
-    return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
+    found = family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
+    tune(found.network, compile, attention)
+    if offload:
+        found.to(device, offloaded=True)
+    return found
 
 
 def from_pipe(
     pipe: Any,
-    vae_chunk: int = 4,
+    vae_chunk: int | None = 4,
     prediction: str | None = None,
     families: Sequence[Family] = FAMILIES,
 ) -> AbstractLatentModel:

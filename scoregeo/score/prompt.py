@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import ConfigError
+from scoregeo.score.offload import resident
 
 
 class AbstractPrompts(ABC):
@@ -54,7 +55,8 @@ class AbstractPrompts(ABC):
         """
         if not isinstance(prompt, str) or prompt not in self._known:
             self.check(prompt, key)
-            self._known[prompt] = self._encoded(prompt)
+            with resident(*self.networks):
+                self._known[prompt] = self._encoded(prompt)
         return self._known[prompt]
 
     def negative(self, prompt: str | None) -> torch.Tensor:

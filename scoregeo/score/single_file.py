@@ -102,6 +102,10 @@ def _text_encoder(
         encoder: torch.nn.Module = create_diffusers_clip_model_from_ldm(
             Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
         )
+        # With accelerate installed diffusers fills empty weights and calls no load_state_dict.
+        empty = [key for key, weight in encoder.named_parameters() if weight.is_meta]
+        if empty:
+            raise ValueError(f"missing {', '.join(empty[:3])}")
     except Exception as error:  # of many kinds; each means that the file has not this part
         raise DataError(
             f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"

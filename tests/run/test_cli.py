@@ -12,9 +12,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from scoregeo._utils.configuration import config_dir
+from scoregeo._utils.device import device_of
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import read_jobs
-from scoregeo.run.build import check_device
 from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.explain import known_keys
 from tests.commands import PLAIN, command, run_here
@@ -176,12 +176,12 @@ def test_a_failure_after_the_checks_keeps_its_folder(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     said = command("device=cuda", f"output={tmp_path}")
-    assert isinstance(said, str) and "device = 'cuda'" in said and "must be 'cpu'" in said
+    assert isinstance(said, str) and "device = 'cuda'" in said and "must be 'auto', 'cpu'" in said
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     said = command("device=cuda:2", f"output={tmp_path}")
     assert isinstance(said, str) and "device = 'cuda:2'" in said and "'cuda:1'" in said
-    check_device("cuda:1")
+    assert device_of("cuda:1") == "cuda:1"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

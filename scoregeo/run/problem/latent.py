@@ -43,7 +43,7 @@ class LatentPairs(AbstractDataset):
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         images = self.pictures.sample(count, seed)
-        device = self.model.prompts.device
+        device = self.model.device
         return torch.cat([self.model.encode(part.to(device)).cpu() for part in images.split(64)])
 
 
