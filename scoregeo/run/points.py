@@ -41,6 +41,8 @@ def emptied(arguments: Sequence[str]) -> list[str]:
     found = ["rivals=null" if none.fullmatch(one) else one for one in expanded(arguments)]
     for one in found:
         key, _, value = one.partition("=")
+        if one.lstrip("+~").startswith("="):
+            _refuse(f"{one!r} is not of the form key=value: it has no key before its =.")
         if one.lstrip("+~").partition("=")[0] == "hydra":
             _refuse("hydra is not allowed by itself: its settings are hydra.KEY=VALUE.")
         if not key:
