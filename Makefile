@@ -17,7 +17,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks
-.PHONY: reproduce-paper stable-diffusion exact-gradient report browser bench
+.PHONY: app reproduce-paper stable-diffusion exact-gradient report browser bench
 .PHONY: sweep-lambda sweep-steps starts memory sigma-auto
 .PHONY: train-digits model-cards train-emoji emoji-assets lock clean
 
@@ -98,6 +98,9 @@ exact-gradient: $(READY) ## Ten digits by the U-Net's exact gradient (15 minutes
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(REPORT)
+
+app: $(READY) ## Morph two pictures or prompts in the browser (this machine alone)
+	$(BIN)/scoregeo app
 
 browser: $(READY) ## Fetch the Chromium of the report's tests, where make setup could not
 	$(BIN)/python scripts/browser.py

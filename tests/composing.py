@@ -15,7 +15,7 @@ from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 
 ANEW = hydra.compose
 READ_ANEW = CachingConfigRepository.load_config
@@ -62,6 +62,9 @@ class Composer:
             _KEPT[key] = self._pickled(config_name, options, key)
         config: DictConfig = pickle.loads(_KEPT[key])
         loader._apply_overrides_to_config([one for one, is_group in each if not is_group], config)
+        task = [one.input_line for one in given if not one.key_or_group.startswith("hydra")]
+        with flag_override(config, ["struct", "readonly"], False):
+            config.hydra.overrides.task = task
         return config
 
     def _pickled(self, config_name: str, options: list[str], key: str) -> bytes:

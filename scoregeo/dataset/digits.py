@@ -21,6 +21,7 @@ import torch
 
 from scoregeo._utils.cache import cache_folder
 from scoregeo._utils.errors import ConfigError, DataError, check_choice
+from scoregeo._utils.files import is_file, path_of
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
     if source == "folder" and root is None:
         raise ConfigError("dataset.source = 'folder' needs dataset.root, a folder of idx files.")
     if root is not None and source in ("auto", "folder"):
-        return _read_split(Path(root), split, f"idx files in {root}")
+        return _read_split(path_of("dataset.root", root), split, f"idx files in {root}")
     if source == "embedded":
         return _embedded(split)
     try:
@@ -150,7 +151,7 @@ def _read_split(root: Path, split: str, source: str) -> Digits:
 
 def _find(root: Path, name: str) -> Path:
     for suffix in _SUFFIXES:
-        if (path := root / f"{name}{suffix}").is_file():
+        if is_file(path := root / f"{name}{suffix}"):
             return path
     raise DataError(
         f"{root} holds no {name} (nor {name}.gz, {name}.xz): dataset.root must be a folder of"

@@ -32,6 +32,11 @@ class AbstractDiagonalMetric(AbstractMetric):
         check_number("metric.rho", rho, above=0.0)
         if not isinstance(points, torch.Tensor) or points.ndim < 2 or len(points) < 2:
             raise DataError(f"{self.name} is made of two data points or more, [count, *shape].")
+        if not points.is_floating_point() or not points[0].numel():
+            raise DataError(
+                f"{self.name}: data points are of {points.dtype}, {points[0].numel()} numbers each:"
+                " floating-point numbers, at least one, are expected."
+            )
         if not bool(points.isfinite().all()):
             raise DataError(f"{self.name}: a data point is not finite.")
         self.points = points.detach().double().flatten(1)

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
-from scoregeo.dataset.picture_size import Size
+from scoregeo._utils.steps import check_steps
+from scoregeo.dataset.picture_size import Size, check_frames
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.inversion.ddim import DDIMInversion
 from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, size_for
@@ -20,6 +21,7 @@ from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe, load_model
 from scoregeo.score.sd_loading import SD15
 from scoregeo.score.text_to_image import INVERSION_ROUNDS, TextModel, model_at
+from scoregeo.score.weights import device_of
 from scoregeo.solver.base import AbstractSolver
 
 TIMESTEP = 400.0  # of 1000: the noise level where none is given
@@ -43,6 +45,8 @@ class GeodesicPipeline:
     def __init__(self, model: AbstractLatentModel, chunk: int = 8) -> None:
         """`model`: a loaded model; `chunk`: largest batch that its networks are given."""
         check_number("chunk", chunk, at_least=1, integer=True)
+        if not isinstance(model, AbstractLatentModel):
+            raise bad_value("model", model, "a loaded model (GeodesicPipeline.from_pretrained)")
         self.model, self.chunk = model, chunk
 
     @classmethod
@@ -61,7 +65,7 @@ class GeodesicPipeline:
         DataError for a model that cannot be loaded, and names the families that can.
         """
         check_number("chunk", chunk, at_least=1, integer=True)
-        return cls(load_model(model, _device(device), dtype, chunk, **options), chunk)
+        return cls(load_model(model, device, dtype, chunk, **options), chunk)
 
     @classmethod
     def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
@@ -77,7 +81,7 @@ class GeodesicPipeline:
 
     def to(self, device: str | torch.device) -> "GeodesicPipeline":
         """Move the networks; gives the pipeline itself."""
-        model_at(self.model, self.image_size, timestep=TIMESTEP).to(str(_device(device)))
+        model_at(self.model, self.image_size, timestep=TIMESTEP).to(str(device_of(device)))
         return self
 
     def __call__(
@@ -145,11 +149,15 @@ class GeodesicPipeline:
         """
         check_number("num_frames", num_frames, at_least=2, integer=True)
         check_choice("output_type", output_type, OUTPUT_TYPES)
-        check_number("num_inference_steps", num_inference_steps, at_least=1, integer=True)
+        check_steps("num_inference_steps", num_inference_steps)
         check_number("guidance_scale", guidance_scale, at_least=1)
-        check_number("painting_steps", painting_steps, at_least=1, integer=True)
+        check_steps("painting_steps", painting_steps)
         check_number("painting_guidance", painting_guidance, at_least=1)
         check_number("lam", lam, above=0)
+        if not isinstance(closed, bool):
+            raise bad_value("closed", closed, "True or False")
+        if not (inversion is None or isinstance(inversion, AbstractInversion)):
+            raise bad_value("inversion", inversion, "None, or an inversion")
         if not (callback_on_step_end is None or callable(callback_on_step_end)):
             raise bad_value("callback_on_step_end", callback_on_step_end, "a function")
         if not (generator is None or isinstance(generator, torch.Generator)):
@@ -160,6 +168,7 @@ class GeodesicPipeline:
             self.model.prompts.check(key.prompt, key.prompt_name)
         self.model.prompts.check(negative_prompt, "negative_prompt")
         sides = size_for(size, self.model, keys)
+        check_frames("num_frames", num_frames, sides, len(keys) - (not closed))
         model = self._model(sides, sigma, timestep, guidance_scale, negative_prompt)
         metric_of = metric_from(metric, lam)
         example = metric_of(model.field())
@@ -213,17 +222,6 @@ class GeodesicPipeline:
             negative_prompt=negative_prompt,
             chunk=self.chunk,
         )
-
-
-def _device(device: str | torch.device) -> torch.device:
-    """Raise ConfigError for a device that is none, or is not there."""
-    try:
-        found = torch.device(device)
-        torch.zeros(1, device=found)
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise bad_value("device", str(device), f"one that torch can use ({reason})") from error
-    return found
 
 
 def _seed(source: torch.Generator | None) -> int:

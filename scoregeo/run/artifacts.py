@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_json, write_whole
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.report.animation import animation
+from scoregeo.report.animation import animation, write_strip
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.style import as_pictures
@@ -124,7 +123,7 @@ def _write_frames(folder: Path, frames: torch.Tensor) -> None:
     pictures = as_pictures(frames, str(folder.name))
     for number, picture in enumerate(pictures):
         write_png(folder / f"{number:03d}.png", picture)
-    write_png(folder / "strip.png", np.concatenate(list(pictures), axis=1))
+    write_strip(folder / "strip.png", frames)
     animation(folder / "animation", frames)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.memory import set_memory_limit
 from scoregeo._utils.names import check_name
 from scoregeo._utils.targets import resolve
+from scoregeo.dataset.picture_size import check_frames
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
@@ -75,7 +77,12 @@ def build(config: Config) -> Experiment:
             "empty where extrapolation is not: one solver makes the geodesics",
         )
     trackers = trackers_of(config)
-    _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
+    for name, solver in solvers.items():
+        _of_kind(
+            AbstractSolver, "solver" if name not in config["rivals"] else f"rivals.{name}", solver
+        )
+    made_metric = _of_kind(AbstractMetric, "metric", make("metric", config["metric"], field=None))
+    _check_metric(made_metric, solvers, extrapolations)
 
     made = make_score(config["score"], dataset=dataset, seed=settings.seed)
     text_model = made.to(settings.device) if isinstance(made, TextModel) else None
@@ -87,6 +94,9 @@ def build(config: Config) -> Experiment:
         )
     if text_model is not None:
         dataset = dataset.sized(text_model.model.image_size)
+        sides = (dataset.shape[1], dataset.shape[2])
+        for solver in solvers.values():
+            check_frames("solver.num_points", solver.num_points, sides, size="dataset.size")
     if isinstance(dataset, Prompts) and text_model is not None:
         dataset = dataset.painted_by(text_model.paint)
     field = made if text_model is None else text_model.field()
@@ -138,7 +148,7 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = resolve(node["_target_"])
+    function = resolve(node["_target_"], "runner")
     passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
     return partial(function, **passed, **settings)
 
@@ -148,7 +158,8 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
     shard has the log alone: results are reported when all shards are merged.
     """
     found: list[AbstractTracker] = [
-        make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()
+        _of_kind(AbstractTracker, f"tracker.{name}", make("tracker", node, where=f"tracker.{name}"))
+        for name, node in config["tracker"].items()
     ]
     if not any(isinstance(tracker, JsonlTracker) for tracker in found):
         found.insert(0, JsonlTracker())
@@ -157,6 +168,15 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
         for tracker in found
         if config["shard"] is None or isinstance(tracker, JsonlTracker)
     ]
+
+
+def _of_kind(kind: type, where: str, made: Any) -> Any:
+    """`made` itself. Raises ConfigError where the target at `where` gave something else."""
+    if not isinstance(made, kind):
+        raise ConfigError(
+            f"{where}._target_ gave {type(made).__name__}: it must give an {kind.__name__}."
+        )
+    return made
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:
@@ -169,13 +189,18 @@ def check_nodes(config: Config) -> None:
     does not have.
     """
     check_root(config)
-    for group in GROUPS:
-        node = config[group]
-        also = level_keys(node["_target_"]) if group == "score" else ()
-        check_keys(group, node, PASSED.get(group, ()), also)
-    for group in MAPPINGS:
-        for name, node in config[group].items():
-            check_keys(f"{group}.{name}", node, ())
+    for group in (*GROUPS, *MAPPINGS):
+        check_group(group, config[group])
+
+
+def check_group(group: str, node: Config) -> None:
+    """The part of `check_nodes` that is of one group: its option, or its options by name."""
+    if group in MAPPINGS:
+        for name, inner in node.items():
+            check_keys(f"{group}.{name}", inner, ())
+        return
+    also = level_keys(node["_target_"], group) if group == "score" else ()
+    check_keys(group, node, PASSED.get(group, ()), also)
 
 
 def check_device(device: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
+from scoregeo.run.leftovers import drop_leftovers
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.settings import Settings, check_place
 
@@ -58,11 +59,26 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
     return plain(config), Path(config.hydra.run.dir)
 
 
-def plain(config: "DictConfig") -> dict[str, Any]:
+def plain(config: "DictConfig", typed: Sequence[str] | None = None) -> dict[str, Any]:
     """A composed configuration without Hydra's part, resolved, as plain dicts, lists and scalars.
 
     A method that is null, as in `rivals.adam=null`, is left out, and so are all where the group is.
+    So are settings of an option that the overrides `typed` have replaced (`drop_leftovers`); None:
+    those in Hydra's part.
     """
+    found = _container(config)
+    drop_leftovers(found, list(config.hydra.overrides.task) if typed is None else typed)
+    return found
+
+
+def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
+    """Log what `plain` leaves out of a configuration for what was typed."""
+    for place in drop_leftovers(_container(config), typed):
+        group = place.split(".")[0]
+        log.info("%s is left out: the experiment sets it for another option of %s", place, group)
+
+
+def _container(config: "DictConfig") -> dict[str, Any]:
     from omegaconf import OmegaConf, SCMode
 
     found: dict[str, Any] = {}

@@ -18,7 +18,8 @@ from scoregeo._utils.files import (
     write_text,
 )
 from scoregeo._utils.lock import FolderLock
-from scoregeo._utils.results import FORMAT
+from scoregeo._utils.results import FORMAT, LINE, RECORD, check_summary
+from scoregeo._utils.schema import check_all, check_fields
 from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.run.folder_state import (
     DAMAGED,
@@ -155,6 +156,7 @@ class RunFolder:
     def save_method(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`,
         then the rest as `methods/NAME.json`."""
+        check_fields(record, RECORD, f"methods/{name}.json")
         save_tensors(
             self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)}
         )
@@ -169,11 +171,11 @@ class RunFolder:
         summary: Sequence[Mapping[str, Any]],
         comparisons: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write `results.jsonl`, one object per method and pair, and `summary.json`.
-
-        That holds "rows", one object per method, group and measure (`summary_entry`), and
-        "comparisons", one per group, measure and compared method (`comparison_entry`).
+        """Write `results.jsonl`, one object per method and pair (`LINE`), and `summary.json`: its
+        "rows" one per method, group and measure, "comparisons" one per group, measure and method.
         """
+        check_all(lines, LINE, "results.jsonl")
+        check_summary(summary, comparisons, "summary.json")
         text = "".join(
             json.dumps(finite_or_null({"format": FORMAT, **line})) + "\n" for line in lines
         )

@@ -12,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.words import count
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.report.run_page import write_run_page
@@ -48,7 +49,8 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     measures = Measures(experiment, problem)
     comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
     methods = problem.methods()
-    log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
+    counts = count(len(problem.pairs), "pair"), count(len(methods), "method")
+    log.info("%s, %s, in %s", *counts, folder.path)
     if isinstance(problem, LatentProblem) and settings.evaluation.figures:
         show_ends(problem, folder.path)
     records: list[Record] = []

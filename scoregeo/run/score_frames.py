@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from scoregeo import __version__
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
+from scoregeo._utils.streams import say
 from scoregeo.run.score_table import csv_text, notes_of, printed
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     """The command."""
     given = _parser().parse_args(arguments)
     try:
-        print(score(given))
+        say(score(given))
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
 
@@ -96,9 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     add = parser.add_argument
-    add("folder", type=Path, help="pictures (PNG, JPEG, WebP, TIFF), in the order of their numbers")
-    add("--reference", type=Path, help="pictures that FID and KID compare the frames with")
-    add("--output", type=Path, help="a folder for score.json and score.csv")
+    add("folder", type=path_argument, help="pictures (PNG, JPEG, ...), in their numbers' order")
+    add("--reference", type=path_argument, help="pictures that FID and KID compare the frames with")
+    add("--output", type=path_argument, help="a folder for score.json and score.csv")
     add(
         "--by",
         choices=("sequence", "first", "last"),

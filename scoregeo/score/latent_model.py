@@ -12,6 +12,7 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.condition import AbstractCondition, Fixed
+from scoregeo.score.config_numbers import sides_of_network
 from scoregeo.score.grid import SamplingGrid
 from scoregeo.score.guided import AbstractGuidedScore
 from scoregeo.score.prompt import AbstractPrompts
@@ -161,8 +162,8 @@ class AbstractDDIMModel(AbstractLatentModel):
 
 
 def unet_side(network: torch.nn.Module) -> tuple[int, int]:
-    """Height and width of the points that a diffusers network was trained on."""
+    """Height and width of the points that a diffusers network was trained on. Raises DataError
+    where its settings do not say.
+    """
     config: Any = network.config
-    size = config["sample_size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    return int(height), int(width)
+    return sides_of_network(type(network).__name__, config)

@@ -1,6 +1,7 @@
 """Loading a pipeline of any family: from a folder, a hub, one file, or diffusers' own object."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -9,7 +10,8 @@ from typing import Any
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError, shown
+from scoregeo._utils.files import is_file, path_of
 from scoregeo.score import dit, flux, sd3, sd_model, sdxl, unconditional
 from scoregeo.score.family import Family, Part, Parts
 from scoregeo.score.folder import VOCABULARY, chosen, files_of, pipeline_settings, read_settings
@@ -19,11 +21,14 @@ from scoregeo.score.lora import LORA_FILE, add_lora
 from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.single_file import config_of_file, parts_of_file
 from scoregeo.score.textual_inversion import add_embeddings
-from scoregeo.score.weights import dtype_of, load_parts, part_dtype
+from scoregeo.score.weights import device_of, dtype_of, load_parts, part_dtype
 
 log = logging.getLogger(__name__)
 
 SHIPPED = "emoji_sd"  # the project's own small text-to-image model
+# As the hub has them: owner/name
+_HUB_ID = re.compile(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*/[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*")
+_LONGEST_ID = 96
 FAMILIES: tuple[Family, ...] = (
     sd_model.FAMILY,
     sdxl.FAMILY,
@@ -63,21 +68,22 @@ def load_model(
     Raises DataError, naming the model, for a pipeline of another family, a part that is missing,
     damaged or saved as a pickle only, and where the hub cannot be reached (within seconds).
     """
-    kind, path = dtype_of(dtype), Path(model).expanduser()
-    if config is not None and not path.is_file():
+    kind, path = dtype_of(dtype), path_of("score.model", model)
+    where = device_of(device)
+    if config is not None and not is_file(path):
         raise ConfigError(
             f"score.config = {str(config)!r} goes with one .safetensors file; score.model ="
             f" {str(model)!r} is none."
         )
-    if path.is_file():
-        tensors, usual = config_of_file(path)
-        folder = find_folder(usual if config is None else config, kind, families, weights=False)
+    if is_file(path):
+        tensors, usual = config_of_file(path, config is None)
+        folder = _settings_folder(path, usual, config, kind, families)
         family = family_of(folder, families)
-        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), device)
+        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), where)
     else:
         folder = find_folder(model, kind, families)
         family = family_of(folder, families)
-        loaded = load_parts(folder, family, kind, device)
+        loaded = load_parts(folder, family, kind, where)
         if lora is None and (folder / LORA_FILE).is_file():
             log.warning(
                 "%s lies beside the parts and is not applied: set score.lora to it to add it to the"
@@ -85,12 +91,31 @@ def load_model(
                 folder / LORA_FILE,
             )
     if lora is not None:
-        add_lora(Path(lora).expanduser(), loaded, lora_scale)
+        add_lora(path_of("score.lora", lora), loaded, lora_scale)
     if embeddings is not None:
-        add_embeddings(Path(embeddings).expanduser(), loaded)
+        add_embeddings(path_of("score.embeddings", embeddings), loaded)
     scheduler = read_settings(folder / "scheduler" / "scheduler_config.json")
-    settings, where = pipeline_settings(folder), str(folder)
-    return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
+    settings = pipeline_settings(folder)
+    return family.build(Parts(loaded, scheduler, settings, str(folder), prediction, vae_chunk))
+
+
+def _settings_folder(
+    path: Path,
+    usual: str,
+    config: str | Path | None,
+    dtype: torch.dtype,
+    families: Sequence[Family],
+) -> Path:
+    """The folder of the settings that go with one file: `config`, else that of the `usual` ones."""
+    if config is not None:
+        return find_folder(config, dtype, families, weights=False, key="score.config")
+    try:
+        return find_folder(usual, dtype, families, weights=False, key="score.config")
+    except DataError as error:
+        raise DataError(
+            f"score.model = {str(path)!r} is one file, and its settings are not in it: set"
+            f" score.config to a folder or hub id that has them. {error}"
+        ) from error
 
 
 def from_pipe(
@@ -109,7 +134,9 @@ def from_pipe(
     """
     where = type(pipe).__name__
     family = _named(where, where, families)
-    components: Mapping[str, Any] = pipe.components
+    components = getattr(pipe, "components", None)
+    if not isinstance(components, Mapping) or not hasattr(pipe, "config"):
+        raise DataError(f"{where} has no components: an object of diffusers' class is expected.")
     loaded: dict[str, Any] = {}
     for name, part in family.parts.items():
         loaded[name] = components.get(name)
@@ -124,13 +151,16 @@ def from_pipe(
         for name, part in family.parts.items()
         if not part.tokenizer and loaded[name] is not None
     }
-    family.check(where, configs)
+    scheduler = components.get("scheduler")
+    if scheduler is None or not isinstance(getattr(scheduler, "config", None), Mapping):
+        raise DataError(f"{where}.scheduler is a {type(scheduler).__name__}, not a scheduler.")
+    family.check_configs(where, configs)
     for name, config in configs.items():
         if part_dtype(loaded[name].dtype, family.parts[name], config) != loaded[name].dtype:
             loaded[name] = deepcopy(loaded[name]).float()
-    scheduler = {"_class_name": type(pipe.scheduler).__name__} | dict(pipe.scheduler.config)
+    noise = {"_class_name": type(scheduler).__name__} | dict(scheduler.config)
     settings = dict(pipe.config) | {"labels": getattr(pipe, "labels", None)}
-    return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
+    return family.build(Parts(loaded, noise, settings, where, prediction, vae_chunk))
 
 
 def family_of(folder: Path, families: Sequence[Family] = FAMILIES) -> Family:
@@ -155,24 +185,25 @@ def find_folder(
     dtype: torch.dtype,
     families: Sequence[Family] = FAMILIES,
     weights: bool = True,
+    key: str = "score.model",
 ) -> Path:
     """The folder that `model` names: its own path, a shipped model's, or a snapshot of the hub's
-    with the files that networks of `dtype` need (`weights`: those of the weights as well).
+    with the files that networks of `dtype` need (`weights`: those of the weights as well). `key`:
+    how errors call it.
     """
     path = model_folder(model)
     if path is not None:
         return path
     if str(model) == SHIPPED:
         raise DataError(
-            f"score.model = {SHIPPED!r} is not in {MODELS}: `make train-emoji` makes it, in hours"
+            f"{key} = {SHIPPED!r} is not in {MODELS}: `make train-emoji` makes it, in hours"
             " on two cores."
         )
     if Path(model).suffix == ".safetensors":
-        raise DataError(f"score.model = {str(model)!r}: there is no such file.")
-    owner, _, name = str(model).partition("/")
-    if owner in ("", ".", "..", "~") or not name or "/" in name:
+        raise DataError(f"{key} = {shown(str(model))}: there is no such file.")
+    if not _HUB_ID.fullmatch(str(model)) or len(str(model)) > _LONGEST_ID:
         raise DataError(
-            f"score.model = {str(model)!r} is neither a folder, nor a shipped model, nor a"
+            f"{key} = {shown(str(model))} is neither a folder, nor a shipped model, nor a"
             " .safetensors file, nor a hub id (owner/name)."
         )
     parts = {name: part for family in families for name, part in family.parts.items()}
@@ -180,7 +211,7 @@ def find_folder(
     def wanted(files: Sequence[str]) -> list[str]:
         return _wanted(files, parts, dtype, weights)
 
-    return snapshot(str(model), wanted)
+    return snapshot(str(model), wanted, key)
 
 
 def _wanted(

@@ -45,6 +45,8 @@ class AbstractPrompts(ABC):
                 f"{key} = {prompt!r} is not allowed: {key} must be a text ('' for the empty"
                 " prompt)."
             )
+        if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
+            raise ConfigError(f"{key} = {prompt!r} is not allowed: it is not text in UTF-8.")
         self._check_text(prompt, key)
 
     @torch.no_grad()

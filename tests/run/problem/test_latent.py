@@ -67,8 +67,14 @@ def made(folder: Path, listed: Path) -> LatentProblem:
 
 
 def test_counts_are_checked_before_the_ends_are_inverted(folder: Path, listed: Path) -> None:
-    few = problem(folder, listed, "evaluation.network=efficientnet_lite0")
-    with pytest.raises(ConfigError, match=r"evaluation\.kid_subset_size = 100"):
+    few = problem(
+        folder,
+        listed,
+        "evaluation.network=efficientnet_lite0",
+        "dataset.pairs=1",
+        "solver.num_points=3",
+    )
+    with pytest.raises(ConfigError, match=r"evaluation\.kid_subset_size = 2 .*1 inner frames"):
         Measures(few.experiment, few)
     assert "parts" not in vars(few)
 
