@@ -1,5 +1,4 @@
-"""One chirp at every circular delay: a closed curve in as many dimensions as a frame has samples.
-"""
+"""One chirp at every circular delay: a closed curve in as many dimensions as a frame has samples."""
 
 import math
 

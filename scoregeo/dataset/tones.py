@@ -181,7 +181,7 @@ class Tones(AbstractDataset):
     def metric(self, coordinates: torch.Tensor) -> torch.Tensor:
         """The exact pullback of the Euclidean metric, [..., 2, 2], at (f, phi) [..., 2]; f in Hz.
 
-            g_ab = sum_i v_a v_b w_i^2 sin^2(2 pi f t_i + phi),  v = (2 pi t_i, 1)
+        g_ab = sum_i v_a v_b w_i^2 sin^2(2 pi f t_i + phi),  v = (2 pi t_i, 1)
         """
         return torch.from_numpy(self.window.metric(coordinates.numpy()))
 

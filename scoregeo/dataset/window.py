@@ -81,9 +81,7 @@ class Window:
         lowest, highest = np.maximum(found - cell, low), np.minimum(found + cell, high)
         for _ in range(_STEPS):
             turned = weighted * np.exp(-2j * math.pi * found[:, None] * self.times)
-            zero, one, two = (
-                (turned * (-2j * math.pi * self.times) ** k).sum(1) for k in range(3)
-            )
+            zero, one, two = ((turned * (-2j * math.pi * self.times) ** k).sum(1) for k in range(3))
             slope = 2 * (zero.conj() * one).real
             bend = 2 * (zero.conj() * two).real + 2 * np.abs(one) ** 2
             step = np.where(bend < 0, -slope / np.where(bend < 0, bend, 1.0), np.sign(slope) * cell)
