@@ -87,6 +87,14 @@ PAPER_SPHERE = (
     "baseline.land.solver.max_iterations=2",
 )
 RBF = ("baseline.rbf.num_references=20", "baseline.rbf.solver.max_iterations=2")
+SOUND = (
+    *QUICK,
+    "dataset.samples=128",
+    "dataset.rate=4000",
+    "solver.num_points=8",
+    "solver.max_iterations=3",
+    *GRAPH,
+)
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -123,6 +131,9 @@ TINY: dict[str, tuple[str, ...]] = {
     "stable_diffusion_twenty": (*PICTURES, *EMOJI),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
+    "tones": (*SOUND, "dataset.pairs_per_interval=1"),
+    "chirps": (*SOUND, "score.sigma=0.2", "dataset.num_pairs=2"),
+    "tones_extrapolation": (*SOUND, *REACH, FEW, "dataset.pairs_per_interval=1"),
     "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),
     "extrapolation_digits_unet": (*DIGITS, *GRAPH, *REACH, FEW, UNET),
 }

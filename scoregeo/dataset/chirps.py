@@ -1,4 +1,4 @@
-"""One chirp at every circular delay: a closed curve in as many dimensions as a frame has samples."""
+"""One chirp at every circular delay: a closed curve of a codimension of hundreds."""
 
 import math
 
@@ -23,10 +23,9 @@ class Chirps(AbstractDataset):
     `exp(-(t / width)^2 / 2) cos(2 pi (low + high) t / 2 + pi sweep t^2)`, t from the middle, whose
     pitch sweeps from low to high within two widths on either side, scaled to norm 1. By Parseval's
     theorem the curve's speed is the same everywhere, `sqrt(n sum_k (2 pi k / T)^2 |c_k|^2)`, and so
-    are all of its curvatures: it winds about the frequencies' planes as many ways as there are
-    frequencies. The geodesic between two points is the shorter of the two arcs; the delay glides
-    evenly. `Pairs.truth` [pairs, 2] holds the delays of both ends, seconds, the second's so that the
-    shorter way is straight.
+    are all of its curvatures. The geodesic between two points is the shorter of the two arcs; the
+    delay glides evenly. `Pairs.truth` [pairs, 2] holds the delays of both ends, seconds, the
+    second's so that the shorter way is straight.
     """
 
     def __init__(
@@ -70,8 +69,8 @@ class Chirps(AbstractDataset):
         coefficients = np.fft.rfft(chirp / np.linalg.norm(chirp))[: (samples + 1) // 2]
         if abs(coefficients[-1]) > _EMPTY * np.linalg.norm(coefficients):
             raise ConfigError(
-                f"dataset.high = {high:g} is too near half of dataset.rate = {rate:g} for a chirp of"
-                f" width {width:g} s: take a higher rate or a longer width."
+                f"dataset.high = {high:g} is too near half of dataset.rate = {rate:g} for a chirp"
+                f" of width {width:g} s: take a higher rate or a longer width."
             )
         coefficients[0] = 0
         self._spectrum = coefficients * math.sqrt(samples / 2) / np.linalg.norm(coefficients)

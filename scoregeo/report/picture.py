@@ -41,8 +41,8 @@ _SHOWS = (
     (
         r"sound_(?P<pair>.+)",
         (
-            "Frames of sound along the path of pair {pair}: spectra above, waveforms below, a column"
-            " a method. Lines: the pitch by autocorrelation, the truth's dotted."
+            "Frames of sound along the path of pair {pair}: spectra above, waveforms below, a"
+            " column a method. Lines: the pitch by autocorrelation, the truth's dotted."
         ),
     ),
     (

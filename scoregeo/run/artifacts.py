@@ -76,7 +76,8 @@ def write_pictures(
     histories: Mapping[str, Mapping[str, Any]],
     saved_pairs: int,
 ) -> list[Path]:
-    """Everything a person looks at: `frames/METHOD/PAIR/`, `sounds/PAIR/` and `figures/`. Gives the PNG figures.
+    """Everything a person looks at or listens to: `frames/METHOD/PAIR/`, `sounds/PAIR/` and
+    `figures/`. Gives the PNG figures.
 
     `shown`: the truth's paths among them where it is known; `histories`: energy and
     score_evaluations [steps, pairs] by solver method.
@@ -149,8 +150,8 @@ def _prefixed(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[int]:
-    """Which pairs are shown: as pictures and sounds the first of each group, on a surface those with the
-    longest chords.
+    """Which pairs are shown: as pictures and sounds the first of each group, on a surface those
+    with the longest chords.
     """
     if len(dataset.shape) == 3 or dataset.sound is not None:
         return _first_of_each_group(pairs.groups, saved_pairs)

@@ -19,7 +19,8 @@ class TonesScore(AbstractScore):
 
         p = const exp(-(|x|^2 + 1) / (2 sigma^2)) sum_f a_f I_0(kappa_f)
         kappa_f = |(x.c_f, x.s_f)| / sigma^2
-        s = (m - x) / sigma^2,  m = sum_f u_f (A(kappa_f) / |(x.c_f, x.s_f)|) (x.c_f c_f + x.s_f s_f)
+        s = (m - x) / sigma^2
+        m = sum_f u_f (A(kappa_f) / |(x.c_f, x.s_f)|) (x.c_f c_f + x.s_f s_f)
 
     with u_f proportional to a_f I_0(kappa_f), A = I_1 / I_0. The same as `manifold_score`, up to
     the little that norms of tones differ from 1, at one node a pitch instead of one a pitch and
