@@ -133,7 +133,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "extrapolation_torus": CONTINUED,
     "tones": (*SOUND, "dataset.pairs_per_interval=1"),
     "chirps": (*SOUND, "score.sigma=0.2", "dataset.num_pairs=2"),
-    "tones_extrapolation": (*SOUND, *REACH, FEW, "dataset.pairs_per_interval=1"),
+    "extrapolation_tones": (*SOUND, *REACH, FEW, "dataset.pairs_per_interval=1"),
     "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),
     "extrapolation_digits_unet": (*DIGITS, *GRAPH, *REACH, FEW, UNET),
 }
