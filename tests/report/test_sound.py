@@ -35,7 +35,7 @@ def test_files_hold_the_frames_at_one_gain(tmp_path: Path) -> None:
     truth, lerp = map(read, written)
     assert len(truth) == len(lerp) == MOST * 128
     assert max(np.abs(truth).max(), np.abs(lerp).max()) == round(0.9 * 32767)
-    # The middle of the first frame, which both share, up to the rounding of 16 bits; its edges fade.
+    # The middle of the first frame, which both share, up to the rounding; its edges fade.
     scale = truth[64] / float(paths["truth"][0, 64])
     np.testing.assert_allclose(
         truth[16:112], scale * paths["truth"][0, 16:112].numpy(), atol=1.5 + 1e-3 * scale
