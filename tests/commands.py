@@ -90,11 +90,12 @@ RBF = ("baseline.rbf.num_references=20", "baseline.rbf.solver.max_iterations=2")
 SOUND = (
     *QUICK,
     "dataset.samples=128",
-    "dataset.rate=4000",
     "solver.num_points=8",
     "solver.max_iterations=3",
-    *GRAPH,
+    "initializer.num_references=300",
+    "solver.subnodes=2",
 )
+TONES = (*SOUND, "dataset.rate=4000", "dataset.pairs_per_interval=1")
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -131,9 +132,9 @@ TINY: dict[str, tuple[str, ...]] = {
     "stable_diffusion_twenty": (*PICTURES, *EMOJI),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
-    "tones": (*SOUND, "dataset.pairs_per_interval=1"),
-    "chirps": (*SOUND, "score.sigma=0.2", "dataset.num_pairs=2"),
-    "extrapolation_tones": (*SOUND, *REACH, FEW, "dataset.pairs_per_interval=1"),
+    "tones": TONES,
+    "chirps": (*SOUND, "dataset.rate=2000", "score.sigma=0.2", "dataset.num_pairs=2"),
+    "extrapolation_tones": (*TONES, *REACH, FEW),
     "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),
     "extrapolation_digits_unet": (*DIGITS, *GRAPH, *REACH, FEW, UNET),
 }
