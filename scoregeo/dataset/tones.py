@@ -152,7 +152,8 @@ class Tones(AbstractDataset):
 
     def nearest(self, points: torch.Tensor) -> torch.Tensor:
         """(f, phi) [batch, 2] of the nearest tones: the peak of the spectrum `sum_i x_i w_i
-        exp(-2 pi i f t_i)` of points [batch, n], and its phase.
+        exp(-2 pi i f t_i)` of points [batch, n], and its phase; up to what the metric departs from
+        a flat one.
         """
         found = self.window.peak(points.detach().cpu().double().numpy(), self.low, self.high)
         return torch.from_numpy(np.stack([found.frequency, found.phase], -1))

@@ -73,7 +73,9 @@ def test_true_paths_solve_the_geodesic_equation(kind: str) -> None:
     pairs = data.pairs(0)
     path, length = data.true_path(pairs, 401), data.true_length(pairs)
     torch.testing.assert_close(path[:, [0, -1]], pairs.ends, atol=1e-12, rtol=0)
-    assert data.distance(path[:, ::40].flatten(0, 1)).max() < 1e-7
+    # The nearest tone is that of the flat metric.
+    off = 1e-7 + data.window.departure(data.low)
+    assert off < 2e-5 and data.distance(path[:, ::40].flatten(0, 1)).max() < off
     chords = path.diff(dim=1).norm(dim=-1)
     # A curve in the unit sphere of small circles: chords over equal arcs h are short by a share of
     # h^2 / 24 times the squared curvature, which is below 3 for both windows.
