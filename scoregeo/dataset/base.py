@@ -9,6 +9,7 @@ import torch
 from scoregeo._utils.errors import bad_value
 from scoregeo._utils.names import unique_names
 from scoregeo._utils.part import Part
+from scoregeo.dataset.sound import Sound
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ class AbstractDataset(ABC):
         """How many points the data have; None where they are a distribution and `sample` draws from
         it without end.
         """
+        return None
+
+    @property
+    def sound(self) -> Sound | None:
+        """What measures and files of sound need, where points are waveforms; else None."""
         return None
 
     @property

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import torch
 
+from scoregeo.dataset.sound import Sound
 from scoregeo.evaluation.networks import Networks
 from scoregeo.evaluation.path_energy import PathEnergy
 from scoregeo.evaluation.settings import EvaluationSettings
@@ -41,6 +42,7 @@ class Context:
         networks: of images.
         num_points: the numbers of points of the methods' paths, in order.
         references: images that FID and KID compare with.
+        sound: of waveforms; None for other frames.
     """
 
     settings: EvaluationSettings
@@ -60,6 +62,7 @@ class Context:
     networks: Networks
     num_points: tuple[int, ...]
     references: int
+    sound: Sound | None = None
 
     @property
     def end_free(self) -> bool:

@@ -40,6 +40,13 @@ _SHOWS = (
         ),
     ),
     (
+        r"sound_(?P<pair>.+)",
+        (
+            "Frames of sound along the path of pair {pair}: spectra above, waveforms below, a"
+            " column a method. Lines: the pitch by autocorrelation, the truth's dotted."
+        ),
+    ),
+    (
         r"race-(?P<case>.+)-lam(?P<lam>.+)",
         "Energy against score evaluations on {case} at lambda {lam}: one line a solver.",
     ),

@@ -12,6 +12,7 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.report.animation import animation, write_strip
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
+from scoregeo.report.sound import SOUNDS, sound_figure, write_sounds
 from scoregeo.report.style import as_pictures
 
 _TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
@@ -74,7 +75,8 @@ def write_pictures(
     histories: Mapping[str, Mapping[str, Any]],
     saved_pairs: int,
 ) -> list[Path]:
-    """Everything a person looks at: `frames/METHOD/PAIR/` and `figures/`. Gives the PNG figures.
+    """Everything a person looks at or listens to: `frames/METHOD/PAIR/`, `sounds/PAIR/` and
+    `figures/`. Gives the PNG figures.
 
     `shown`: the truth's paths among them where it is known; `histories`: energy and
     score_evaluations [steps, pairs] by solver method.
@@ -98,6 +100,13 @@ def write_pictures(
             written += frame_strips(
                 figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})"
             )
+    elif dataset.sound is not None:
+        for index in _chosen(dataset, pairs, saved_pairs):
+            pair = pairs.names[index]
+            rows = {method: path[index] for method, path in frames.items()}
+            write_sounds(folder / SOUNDS / pair, rows, dataset.sound.rate)
+            title = f"{pair} ({pairs.groups[index]})"
+            written += sound_figure(figures / f"sound_{pair}", rows, dataset.sound, title=title)
     elif (surface := dataset.surface_grid()) is not None:
         longest = _chosen(dataset, pairs, saved_pairs)
         tracks = _different(
@@ -140,10 +149,10 @@ def _prefixed(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[int]:
-    """Which pairs are shown: as pictures the first of each group, on a surface those with the
-    longest chords.
+    """Which pairs are shown: as pictures and sounds the first of each group, on a surface those
+    with the longest chords.
     """
-    if len(dataset.shape) == 3:
+    if len(dataset.shape) == 3 or dataset.sound is not None:
         return _first_of_each_group(pairs.groups, saved_pairs)
     longest = (pairs.second - pairs.first).norm(dim=1).argsort(descending=True, stable=True)
     return longest[:_PATHS_SHOWN].tolist()

@@ -127,6 +127,7 @@ class Measures:
             networks=self.networks,
             num_points=tuple(sorted(points)),
             references=self._references,
+            sound=experiment.dataset.sound,
         )
 
     def _costs(self, outcome: Outcome) -> Costs:

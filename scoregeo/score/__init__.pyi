@@ -22,5 +22,7 @@ from .sphere import sphere_score as sphere_score
 from .stable_diffusion import StableDiffusionScore as StableDiffusionScore
 from .text_to_image import TextModel as TextModel
 from .text_to_image import text_model as text_model
+from .tones import TonesScore as TonesScore
+from .tones import tones_score as tones_score
 from .torus import TorusScore as TorusScore
 from .torus import torus_score as torus_score
