@@ -13,6 +13,7 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.report.animation import animation
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
+from scoregeo.report.passages import write_passages
 from scoregeo.report.style import as_pictures
 
 _TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
@@ -99,6 +100,10 @@ def write_pictures(
             written += frame_strips(
                 figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})"
             )
+    elif (landmarks := dataset.landmarks) is not None:
+        index = _chosen(dataset, pairs, saved_pairs)
+        chosen = {method: path[index].double() for method, path in frames.items()}
+        written += write_passages(folder, landmarks, [pairs.names[i] for i in index], chosen)
     elif (surface := dataset.surface_grid()) is not None:
         longest = _chosen(dataset, pairs, saved_pairs)
         tracks = _different(
@@ -141,10 +146,10 @@ def _prefixed(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[int]:
-    """Which pairs are shown: as pictures the first of each group, on a surface those with the
-    longest chords.
+    """Which pairs are shown: as pictures or by landmarks the first of each group, on a surface
+    those with the longest chords.
     """
-    if len(dataset.shape) == 3:
+    if len(dataset.shape) == 3 or dataset.landmarks is not None:
         return _first_of_each_group(pairs.groups, saved_pairs)
     longest = (pairs.second - pairs.first).norm(dim=1).argsort(descending=True, stable=True)
     return longest[:_PATHS_SHOWN].tolist()
