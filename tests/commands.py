@@ -87,6 +87,13 @@ PAPER_SPHERE = (
     "baseline.land.solver.max_iterations=2",
 )
 RBF = ("baseline.rbf.num_references=20", "baseline.rbf.solver.max_iterations=2")
+SENTENCES = (
+    *QUICK,
+    "dataset.steps=[3]",
+    "dataset.pairs_per_step=2",
+    "solver.num_points=9",
+    "solver.max_iterations=2",
+)
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -116,6 +123,9 @@ TINY: dict[str, tuple[str, ...]] = {
         *PROTOCOL,
         *RBF,
     ),
+    "clock": SENTENCES,
+    "clock_learned": SENTENCES,
+    "ages": SENTENCES,
     "properties": ("runner.size=smoke",),
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),

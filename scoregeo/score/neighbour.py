@@ -44,7 +44,8 @@ class BoundedScore:
 class NeighbourScore(AbstractScore):
     """The score of `EmpiricalScore` (equal weights) with the sum over the K nearest points alone:
 
-        s_K = (m_K - x) / sigma^2,  m_K = sum_{i <= K} w_i y_i / W_K,  w_i = exp(-d_i^2 / (2 sigma^2))
+        s_K = (m_K - x) / sigma^2,  m_K = sum_{i <= K} w_i y_i / W_K
+        w_i = exp(-d_i^2 / (2 sigma^2)),  W_K = sum_{i <= K} w_i
 
     Each of the N - K others lies at d >= d_K, so that, where d_K (d_K + |m_K - x|) >= sigma^2,
 

@@ -66,8 +66,7 @@ class ExactSearch(AbstractSearch):
         total, self._farthest = np.zeros(data.shape[1]), 0.0
         for start in range(0, len(data), self._rows):
             piece = data[start : start + self._rows].astype(np.float32)
-            if not np.isfinite(piece).all():
-                raise DataError(f"the references hold NaN or infinite values from row {start} on.")
+            _check_finite(piece, start)
             total += piece.sum(0, dtype=np.float64)
         self._centre = total / len(data)
         squares = []
@@ -175,8 +174,16 @@ def _build(faiss: Any, data: np.ndarray, search: str) -> Any:
     index.train(np.ascontiguousarray(data[np.unique(rows)], np.float32))
     step = max(1, _CHUNK // (4 * size))
     for start in range(0, count, step):
-        index.add(np.ascontiguousarray(data[start : start + step], np.float32))
+        piece = np.ascontiguousarray(data[start : start + step], np.float32)
+        _check_finite(piece, start)
+        index.add(piece)
     return index
+
+
+def _check_finite(piece: np.ndarray, start: int) -> None:
+    if not np.isfinite(piece).all():
+        row = start + int((~np.isfinite(piece).all(1)).argmax())
+        raise DataError(f"the references hold NaN or infinite values, first in row {row}.")
 
 
 def _check_index(path: Path, card: Path, expected: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ import torch
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.graph import GraphInitializer
+from scoregeo.initializer.graph_indexed import IndexedGraphInitializer
+from scoregeo.initializer.reference_graph import nearest_edges
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -103,3 +105,17 @@ def test_bad_settings_name_the_key() -> None:
     ):
         with pytest.raises(ConfigError, match=rf"initializer\.{key} = "):
             GraphInitializer(**{key: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("search", ["exact", "ivf"])
+def test_edges_by_an_index_are_those_of_brute_force(search: str) -> None:
+    if search != "exact":
+        pytest.importorskip("faiss")
+    torch.manual_seed(0)
+    points = torch.randn(400, 6)
+    points[1] = points[0]  # a copy does not make an edge to itself
+    graph = IndexedGraphInitializer(num_references=400, neighbours=5, search=search, probes=400)
+    found, true = graph._edges(points, 5), nearest_edges(points, 5)
+    own, other = ({(int(a), int(b)) for a, b in edges} for edges in (found, true))
+    assert all(a < b for a, b in own)
+    assert len(own ^ other) <= 2 if search == "exact" else len(own & other) > 0.95 * len(other)

@@ -173,7 +173,7 @@ def test_bad_files_are_named(
 def test_points_that_are_not_finite_are_refused(data: torch.Tensor) -> None:
     spoilt = data.clone()
     spoilt[500, 3] = torch.nan
-    with pytest.raises(DataError, match="NaN or infinite"):
+    with pytest.raises(DataError, match="NaN or infinite values, first in row 500"):
         ExactSearch(spoilt.numpy())
 
 
