@@ -1,5 +1,6 @@
 """The empirical score of millions of points: of the nearest of them, and a bound on the others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,63 +83,64 @@ class NeighbourScore(AbstractScore):
         return (self._finest, float("inf"))
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        index = torch.from_numpy(self._nearest(_plain(x))[0])
-        parts = zip(x.flatten(1).split(self._chunk), index.split(self._chunk), strict=True)
-        shifts = [self._shift(part.double(), rows, sigma)[0] for part, rows in parts]
-        return (torch.cat(shifts) / sigma**2).to(x).view_as(x)
+        index = self._nearest(x)[0]
+        shift = torch.cat([one for one, _ in self._shifts(x, index, sigma)])
+        return (shift / sigma**2).to(x).view_as(x)
 
     @torch.no_grad()
     def bounded(self, x: torch.Tensor, sigma: float) -> BoundedScore:
         """The score at `x` [points, *shape] and the bound on what the points left out change."""
         index, square = self._nearest(x)
-        near = torch.from_numpy(square)
-        shift, total = [], []
-        rows = torch.from_numpy(index)
-        for part, one in zip(
-            x.flatten(1).cpu().split(self._chunk), rows.split(self._chunk), strict=True
-        ):
-            moved, weight = self._shift(part.double(), one, sigma)
-            shift.append(moved)
-            total.append(weight)
-        moved, weight = torch.cat(shift), torch.cat(total)  # weights about the nearest's
-        last = near[:, -1]
+        parts = list(self._shifts(x, index, sigma))
+        shift = torch.cat([one for one, _ in parts])
+        weight = torch.cat([one for _, one in parts])  # relative to the nearest's
+        reach = shift.norm(dim=1).cpu().numpy()
+        found = np.isfinite(square).sum(1)  # an index may give fewer
+        last = np.take_along_axis(square, np.maximum(found - 1, 0)[:, None], 1)[:, 0]
         if isinstance(self.search, ExactSearch):
-            slack = torch.from_numpy(self.search.slack(x.flatten(1).double().cpu().numpy()))
-            last = (last - slack).clamp_min(0)
-        far, reach = last.sqrt(), moved.norm(dim=1)
+            last = np.maximum(last - self.search.slack(_values(x)), 0)
         # d -> exp(-d^2 / (2 sigma^2)) (d + reach) falls from this distance on
-        top = ((reach.square() + 4 * sigma**2).sqrt() - reach) / 2
-        at = torch.maximum(far, top)
-        others = len(self.search.data) - self.num_neighbours
-        tail = others * ((near[:, 0] - at.square()) / (2 * sigma**2)).exp() * (at + reach)
-        score = (moved / sigma**2).to(x).view_as(x)
-        return BoundedScore(score, tail / (sigma**2 * weight))
+        top = (np.sqrt(reach**2 + 4 * sigma**2) - reach) / 2
+        far = np.maximum(np.sqrt(last), top)
+        others = len(self.search.data) - found
+        tail = others * np.exp((square[:, 0] - far**2) / (2 * sigma**2)) * (far + reach)
+        bound = torch.from_numpy(tail) / (sigma**2 * weight.cpu())
+        return BoundedScore((shift / sigma**2).to(x).view_as(x), bound)
 
     def _nearest(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        flat = x.detach().flatten(1).double().cpu().numpy()
-        return self.search.nearest(flat, self.num_neighbours)
+        return self.search.nearest(_values(x), self.num_neighbours)
 
-    def _shift(
-        self, x: torch.Tensor, index: torch.Tensor, sigma: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """`m_K - x` of points [points, D] float64, and the sum of the weights, the nearest's 1."""
-        found = self.search.data[index.clamp_min(0).numpy()].astype(np.float64)
-        gap = torch.from_numpy(found).to(x.device) - x[:, None]
-        missed = (index < 0).to(x.device)
-        logits = (-gap.square().sum(2) / (2 * sigma**2)).masked_fill(missed, -torch.inf)
-        weight = (logits - logits.detach().amax(1, keepdim=True)).exp()
-        total = weight.sum(1)
-        return (weight[:, :, None] * gap).sum(1) / total[:, None], total
+    def _shifts(
+        self, x: torch.Tensor, index: np.ndarray, sigma: float
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """`m_K - x` [points, D] float64 and the sum of the weights, the nearest's 1, a part of the
+        points at a time.
+        """
+        for start, part in enumerate(x.flatten(1).double().split(self._chunk)):
+            rows = index[start * self._chunk : (start + 1) * self._chunk]
+            found = self.search.data[np.maximum(rows, 0)].astype(np.float64)
+            gap = torch.from_numpy(found).to(part.device) - part[:, None]
+            missed = torch.from_numpy(rows < 0).to(part.device)
+            logits = (-gap.square().sum(2) / (2 * sigma**2)).masked_fill(missed, -torch.inf)
+            weight = (logits - logits.detach().amax(1, keepdim=True)).exp()
+            total = weight.sum(1)
+            yield (weight[:, :, None] * gap).sum(1) / total[:, None], total
 
 
-def _plain(x: torch.Tensor) -> torch.Tensor:
-    """The values of `x` without the wrappers of forward-mode AD. Raises ScoreError under vmap."""
+def _values(x: torch.Tensor) -> np.ndarray:
+    """The numbers of points [points, *shape] as float64 [points, D], without what forward-mode AD
+    wraps them in. Raises ScoreError under vmap.
+    """
     functorch = torch._C._functorch
+    wrapped = functorch.is_functorch_wrapped_tensor(x)
     while functorch.is_functorch_wrapped_tensor(x):
         if functorch.is_batchedtensor(x):
             raise ScoreError("the score of nearest neighbours cannot be taken under torch.vmap.")
         x = functorch.get_unwrapped(x)
-    return fwAD.unpack_dual(x).primal if fwAD._current_level >= 0 else x
+    if not wrapped:  # within a transform, each operation of torch would wrap its result again
+        x = (fwAD.unpack_dual(x).primal if fwAD._current_level >= 0 else x).detach().cpu()
+    values = x.numpy()
+    return values.reshape(len(values), -1).astype(np.float64)
 
 
 def neighbour_score(

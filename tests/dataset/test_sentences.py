@@ -83,7 +83,7 @@ def test_ranks_count_from_the_first_towards_the_last() -> None:
     assert ring.steps(first, last).tolist() == [4, -4, 2]
     index = torch.tensor([[10, 11, 0, 2, 3, 9], [1, 0, 11, 9, 8, 2], [3, 4, 5, 6, 2, 10]])
     ranks = ring.ranks(index, first, last)
-    assert ranks.tolist() == [[0, 1, 2, 4, 5, -1], [0, 1, 2, 4, 5, -1], [0, 1, 2, 3, -1, -5]]
+    assert ranks.tolist() == [[0, 1, 2, 4, 5, -1], [0, 1, 2, 4, 5, -1], [0, 1, 2, 3, -1, 7]]
     line = Landmarks(torch.eye(12).double(), tuple("abcdefghijkl"))
     assert line.ranks(index[1:2], first[1:2], last[1:2]).tolist() == [[0, -1, 10, 8, 7, 1]]
     assert line.ranks(index[1:2], last[1:2], first[1:2]).tolist() == [[8, 9, -2, 0, 1, 7]]
@@ -97,10 +97,18 @@ def embedded(names: Any, folder: Path | None = None) -> torch.Tensor:
 def test_sentences_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sentences, "embed", embedded)
     path = tmp_path / "mine.txt"
-    path.write_text("It is cold.\n\n It is mild. \nIt is warm.\nIt is hot.\n", encoding="utf-8")
+    path.write_text(
+        "It is cold.\n\n It is mild. \nIt is warm.\nIt is hot.\nIt burns.\n", encoding="utf-8"
+    )
     own = Sentences(None, str(path), steps=[2], pairs_per_step=2)
-    assert own.landmarks.names == ("It is cold.", "It is mild.", "It is warm.", "It is hot.")
-    assert own.pairs(0).groups == ("2 steps",) * 2 and own.sample_size == 4
+    assert own.landmarks.names == (
+        "It is cold.",
+        "It is mild.",
+        "It is warm.",
+        "It is hot.",
+        "It burns.",
+    )
+    assert own.pairs(0).groups == ("2 steps",) * 2 and own.sample_size == 5
     listed = Sentences(None, list(own.landmarks.names), closed=True, steps=[2], pairs_per_step=1)
     assert listed.landmarks.closed
 

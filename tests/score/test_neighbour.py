@@ -47,7 +47,9 @@ def test_the_exact_search_is_brute_force(
 def test_all_points_give_the_full_sum(
     data: torch.Tensor, points: torch.Tensor, sigma: float
 ) -> None:
-    found, full = (s.score(points, sigma) for s in (score_of(data, 9999), EmpiricalScore(data)))
+    found, full = (
+        s.score(points, sigma) for s in (score_of(data, 9999), EmpiricalScore(data.double()))
+    )
     assert torch.allclose(found, full, rtol=1e-6, atol=1e-6)
 
 
@@ -57,7 +59,7 @@ def test_the_bound_holds(
     data: torch.Tensor, points: torch.Tensor, neighbours: int, sigma: float
 ) -> None:
     found = score_of(data, neighbours).bounded(points, sigma)
-    error = (found.score - EmpiricalScore(data).score(points, sigma)).norm(dim=1)
+    error = (found.score - EmpiricalScore(data.double()).score(points, sigma)).norm(dim=1)
     assert bool((error <= found.bound + 1e-6 * found.score.norm(dim=1)).all())
     assert torch.equal(found.score, score_of(data, neighbours).score(points, sigma))
 
@@ -72,7 +74,7 @@ def test_the_bound_falls_with_the_neighbours(data: torch.Tensor, points: torch.T
 
 
 def test_derivatives_are_those_of_the_full_sum(data: torch.Tensor, points: torch.Tensor) -> None:
-    v, own, full = torch.randn_like(points), score_of(data, 200), EmpiricalScore(data)
+    v, own, full = torch.randn_like(points), score_of(data, 200), EmpiricalScore(data.double())
     for product in ("jvp", "vjp"):
         found, true = (getattr(one, product)(points, v, 0.3)[1] for one in (own, full))
         assert torch.allclose(found, true, rtol=1e-5, atol=1e-5)
