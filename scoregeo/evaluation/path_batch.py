@@ -56,7 +56,7 @@ class Context:
     fine_truth: torch.Tensor | None
     true_length: torch.Tensor | None
     distance: Callable[[torch.Tensor], torch.Tensor] | None
-    landmarks: Landmarks | None
+    landmarks: Landmarks | None = None
     scores: Callable[[torch.Tensor], torch.Tensor]
     energy: PathEnergy
     metrics: tuple[str, ...]

@@ -92,6 +92,9 @@ start_evaluations | evaluations for the start |
 other_evaluations | evaluations to invert and decode |
 metrics_evaluations | evaluations to measure in the metrics |
 seconds | seconds a pair |
+landmarks_met | share of the true ones met | higher
+landmarks_outside | share of the path nearest to others | lower
+landmark_order | order (Kendall's tau) | higher
 """
 
 
