@@ -1,11 +1,13 @@
 """Rotations of MNIST digits in a file, and points at which their score is asked for."""
 
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from scoregeo._utils.errors import bad_value
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.digits import load_digits
 from scoregeo.dataset.identities import pixels
@@ -13,6 +15,17 @@ from scoregeo.dataset.rotation import rotate
 
 ANGLES = 36
 _AT_ONCE = 512  # digits turned together
+
+
+@cache
+def _images(digits: int) -> torch.Tensor:
+    """The first training digits, [digits, 1, 28, 28]. Raises ConfigError where there are fewer, as
+    without network, where 10,000 ship with the project.
+    """
+    images = load_digits("train").images
+    if len(images) < digits:
+        raise bad_value("--digits", digits, f"at most {len(images)}, the digits at hand")
+    return pixels(images[:digits])
 
 
 def write_references(path: Path, digits: int) -> np.ndarray:
@@ -26,7 +39,7 @@ def write_references(path: Path, digits: int) -> np.ndarray:
         if found.shape == shape and found.dtype == np.float16:
             return np.asarray(found)
     path.parent.mkdir(parents=True, exist_ok=True)
-    images = pixels(load_digits("train").images[:digits])
+    images = _images(digits)
     made = np.lib.format.open_memmap(path, "w+", np.float16, shape)
     degrees = torch.arange(ANGLES).double() * (360 / ANGLES)
     for start in range(0, digits, _AT_ONCE):
@@ -44,7 +57,7 @@ def query_points(digits: int, place: str, sigma: float, count: int) -> torch.Ten
     rng = generator(0, f"large data {place}")
     index = torch.randint(digits, (count,), generator=rng)
     steps = torch.randint(ANGLES, (count,), generator=rng).double() + 0.5
-    clean = rotate(pixels(load_digits("train").images[:digits])[index], steps * (360 / ANGLES))
+    clean = rotate(_images(digits)[index], steps * (360 / ANGLES))
     points = clean.flatten(1).double()
     if place == "clean":
         return points

@@ -19,6 +19,7 @@ SEARCHES = ("exact", "ivf", "hnsw")
 _VERSION = 1
 _MORE = 2  # an index is asked for so many times the neighbours, which are then sorted exactly
 _CHUNK = 2**27  # bytes of a piece of the data in float32
+_ITERATIONS = 10  # of k-means, which places the lists
 _TRAINING = 64  # points an inverted list is trained on
 
 
@@ -168,8 +169,10 @@ def recall(search: AbstractSearch, exact: ExactSearch, x: np.ndarray, count: int
 
 def _build(faiss: Any, data: np.ndarray, search: str) -> Any:
     count, size = data.shape
-    lists = max(1, min(4096, int(4 * count**0.5), count // 40))
+    lists = max(1, min(4096, int(2 * count**0.5), count // 40))
     index = faiss.index_factory(size, f"IVF{lists},SQ8" if search == "ivf" else "HNSW32,SQ8")
+    if search == "ivf":
+        index.cp.niter = _ITERATIONS
     rows = np.linspace(0, count - 1, min(count, max(_TRAINING * lists, 10_000))).astype(np.int64)
     index.train(np.ascontiguousarray(data[np.unique(rows)], np.float32))
     step = max(1, _CHUNK // (4 * size))
