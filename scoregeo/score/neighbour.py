@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.autograd.forward_ad as fwAD
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from scoregeo._utils.errors import ConfigError, DataError, ScoreError, check_choice, check_number
 from scoregeo._utils.seed import generator
@@ -108,7 +109,9 @@ class NeighbourScore(AbstractScore):
         return BoundedScore((shift / sigma**2).to(x).view_as(x), bound)
 
     def _nearest(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        return self.search.nearest(_values(x), self.num_neighbours)
+        values = _values(x)
+        with temporarily_clear_interpreter_stack():  # a search's tensors are none of AD's
+            return self.search.nearest(values, self.num_neighbours)
 
     def _shifts(
         self, x: torch.Tensor, index: np.ndarray, sigma: float
@@ -132,15 +135,13 @@ def _values(x: torch.Tensor) -> np.ndarray:
     wraps them in. Raises ScoreError under vmap.
     """
     functorch = torch._C._functorch
-    wrapped = functorch.is_functorch_wrapped_tensor(x)
     while functorch.is_functorch_wrapped_tensor(x):
         if functorch.is_batchedtensor(x):
             raise ScoreError("the score of nearest neighbours cannot be taken under torch.vmap.")
         x = functorch.get_unwrapped(x)
-    if not wrapped:  # within a transform, each operation of torch would wrap its result again
-        x = (fwAD.unpack_dual(x).primal if fwAD._current_level >= 0 else x).detach().cpu()
-    values = x.numpy()
-    return values.reshape(len(values), -1).astype(np.float64)
+    with temporarily_clear_interpreter_stack():  # else each operation would wrap its result again
+        plain = fwAD.unpack_dual(x).primal if fwAD._current_level >= 0 else x
+        return plain.detach().flatten(1).cpu().double().numpy()
 
 
 def neighbour_score(

@@ -42,6 +42,9 @@ arrival_share | share of the true path at the end | higher
 arrival_distance | distance to the true path at the end | lower
 manifold_distance_max | greatest distance to manifold | lower
 manifold_distance_mean | mean distance to manifold | lower
+landmarks_met | share of the true ones met | higher
+landmarks_outside | share of the path nearest to others | lower
+landmark_order | order (Kendall's tau) | higher
 psnr | PSNR (dB) | higher
 psnr_end | PSNR of the last frame (dB) | higher
 ssim | SSIM | higher
@@ -92,9 +95,6 @@ start_evaluations | evaluations for the start |
 other_evaluations | evaluations to invert and decode |
 metrics_evaluations | evaluations to measure in the metrics |
 seconds | seconds a pair |
-landmarks_met | share of the true ones met | higher
-landmarks_outside | share of the path nearest to others | lower
-landmark_order | order (Kendall's tau) | higher
 """
 
 

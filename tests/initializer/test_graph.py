@@ -116,6 +116,7 @@ def test_edges_by_an_index_are_those_of_brute_force(search: str) -> None:
     points[1] = points[0]  # a copy does not make an edge to itself
     graph = IndexedGraphInitializer(num_references=400, neighbours=5, search=search, probes=400)
     found, true = graph._edges(points, 5), nearest_edges(points, 5)
-    own, other = ({(int(a), int(b)) for a, b in edges} for edges in (found, true))
-    assert all(a < b for a, b in own)
-    assert len(own ^ other) <= 2 if search == "exact" else len(own & other) > 0.95 * len(other)
+    assert bool((found[:, 0] < found[:, 1]).all())
+    # But for the copies, of which either may be a point's last neighbour
+    own, other = ({(a, b) for a, b in edges.tolist() if a > 1} for edges in (found, true))
+    assert own == other if search == "exact" else len(own & other) > 0.95 * len(other)
