@@ -8,6 +8,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -100,7 +101,7 @@ def main() -> None:
         average = train(network, DenoisingLoss(dataset), how, Path(folder))
     weights = {name: value.half() for name, value in average.state_dict().items()}
     save_tensors(given.out / WEIGHTS, weights)
-    card = settings | {
+    card: dict[str, Any] = {**settings} | {
         "sha256": sha256(given.out / WEIGHTS),
         "steps": given.steps,
         "lr": given.lr,

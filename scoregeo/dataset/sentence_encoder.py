@@ -77,10 +77,10 @@ def embed(sentences: Sequence[str], folder: Path | None = None) -> torch.Tensor:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokens = [encoded.ids for encoded in tokenizer.encode_batch(list(sentences))]
-    for number, (ids, sentence) in enumerate(zip(tokens, sentences, strict=True), 1):
-        if len(ids) > LONGEST:
+    for number, (one, sentence) in enumerate(zip(tokens, sentences, strict=True), 1):
+        if len(one) > LONGEST:
             raise DataError(
-                f"sentence {number} ({sentence[:40]!r} ...) has {len(ids)} tokens: at most"
+                f"sentence {number} ({sentence[:40]!r} ...) has {len(one)} tokens: at most"
                 f" {LONGEST} are embedded."
             )
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -101,9 +101,10 @@ def write_pictures(
                 figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})"
             )
     elif (landmarks := dataset.landmarks) is not None:
-        index = _chosen(dataset, pairs, saved_pairs)
-        chosen = {method: path[index].double() for method, path in frames.items()}
-        written += write_passages(folder, landmarks, [pairs.names[i] for i in index], chosen)
+        shown_pairs = _chosen(dataset, pairs, saved_pairs)
+        chosen = {method: path[shown_pairs].double() for method, path in frames.items()}
+        names = [pairs.names[i] for i in shown_pairs]
+        written += write_passages(folder, landmarks, names, chosen)
     elif (surface := dataset.surface_grid()) is not None:
         longest = _chosen(dataset, pairs, saved_pairs)
         tracks = _different(
