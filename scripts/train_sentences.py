@@ -111,11 +111,11 @@ def main() -> None:
     }
     write_json(given.out / CARD, card)
     score, exact = load_mlp(str(given.out)), EmpiricalScore(sample)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place in ("shell", "clean", "chord"):
         for sigma in LEVELS:
             found = score_error(score, exact, points_at(sample, place, sigma), sigma)
-            rows.append({"place": place, "sigma": sigma} | found.as_dict())
+            rows.append({"place": place, "sigma": sigma, **found.as_dict()})
     write_json(given.out / CARD, card | {"score_error": rows})
     keys = ("place", "sigma", "relative_error", "cosine", "length", "exact_length")
     head = ["points", "sigma", "relative error", "cosine", "mean length", "exact"]
