@@ -18,7 +18,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks
 .PHONY: app reproduce-paper stable-diffusion exact-gradient report browser bench
-.PHONY: sweep-lambda sweep-steps starts memory gpu-check sigma-auto
+.PHONY: sweep-lambda sweep-steps starts memory gpu-check large-data sigma-auto
 .PHONY: train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
@@ -81,8 +81,8 @@ REPRODUCE = $(BIN)/python scripts/reproduce.py --launcher $(LAUNCHER) \
   --output $(OUTPUTS)/reproduce --results $(RESULTS)
 REPORT = $(BIN)/scoregeo-report $(RESULTS)
 
-# benchmark and memory have targets of their own.
-EXPERIMENTS := $(filter-out benchmark memory, \
+# benchmark, memory and large_data have targets of their own.
+EXPERIMENTS := $(filter-out benchmark memory large_data, \
   $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
 .PHONY: $(EXPERIMENTS:%=experiment-%)
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
@@ -125,6 +125,10 @@ memory: $(READY) ## Memory of batches at Stable Diffusion's size (Linux; minutes
 # results/gpu/
 gpu-check: $(READY) ## Agreement, time and memory on a GPU at Stable Diffusion's sizes (minutes)
 	$(BIN)/python scripts/gpu_check.py --results $(RESULTS)
+
+# results/large_data/
+large-data: $(READY) ## Scores and graphs of references by the million (Linux; minutes)
+	$(BIN)/python -m experiments.large_data --results $(RESULTS)
 
 # results/sigma_auto/
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid (half an hour; resumes)

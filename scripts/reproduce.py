@@ -50,6 +50,7 @@ EXPERIMENTS = {
     ),
     "codimension": ("codimension",),
     "varying_curvature": ("varying_curvature_wiggly", "varying_curvature"),
+    "text": ("clock", "clock_learned", "ages"),
     "noise_level": ("noise_level", "sigma_auto"),
     "synthetic": ("sphere_learned", "torus_learned", "torus", "sphere", "sphere_r50"),
     "starts": ("starts",),

@@ -96,6 +96,13 @@ SOUND = (
     "solver.subnodes=2",
 )
 TONES = (*SOUND, "dataset.rate=4000", "dataset.pairs_per_interval=1")
+SENTENCES = (
+    *QUICK,
+    "dataset.steps=[3]",
+    "dataset.pairs_per_step=2",
+    "solver.num_points=9",
+    "solver.max_iterations=2",
+)
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -125,6 +132,9 @@ TINY: dict[str, tuple[str, ...]] = {
         *PROTOCOL,
         *RBF,
     ),
+    "clock": SENTENCES,
+    "clock_learned": SENTENCES,
+    "ages": SENTENCES,
     "properties": ("runner.size=smoke",),
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),

@@ -9,6 +9,7 @@ import torch
 from scoregeo._utils.errors import bad_value
 from scoregeo._utils.names import unique_names
 from scoregeo._utils.part import Part
+from scoregeo.dataset.landmarks import Landmarks
 from scoregeo.dataset.sound import Sound
 
 
@@ -178,6 +179,11 @@ class AbstractDataset(ABC):
         """x, y and z [rows, columns] of a grid on a surface in its first three coordinates, for
         pictures of paths on it; None for what is no surface, or is not shown.
         """
+        return None
+
+    @property
+    def landmarks(self) -> Landmarks | None:
+        """Named points in a known order, by which paths are read; else None."""
         return None
 
     def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import torch
 
+from scoregeo.dataset.landmarks import Landmarks
 from scoregeo.dataset.sound import Sound
 from scoregeo.evaluation.networks import Networks
 from scoregeo.evaluation.path_energy import PathEnergy
@@ -35,6 +36,7 @@ class Context:
         true_length: of the true paths, [pairs].
         distance: from points [batch, *frame] to their distance from the manifold, [batch]; None
             without one.
+        landmarks: named points of the data in their order; None without.
         scores: the score of each row's field at points [pairs, points, *shape], same shape; one
             evaluation a point, not counted.
         energy: energies and lengths in the run's metric and in further ones.
@@ -56,6 +58,7 @@ class Context:
     fine_truth: torch.Tensor | None
     true_length: torch.Tensor | None
     distance: Callable[[torch.Tensor], torch.Tensor] | None
+    landmarks: Landmarks | None = None
     scores: Callable[[torch.Tensor], torch.Tensor]
     energy: PathEnergy
     metrics: tuple[str, ...]

@@ -33,6 +33,13 @@ _SHOWS = (
         "Paths on the surface between their ends: one line a method, the truth black and dotted.",
     ),
     (
+        r"passages",
+        (
+            "The landmark nearest to each point of a path, in steps from the first end towards the"
+            " second: one line a method."
+        ),
+    ),
+    (
         r"strip_(?P<pair>.+)",
         (
             "Frames along the path of pair {pair}: one row a method, fractions of the path from"

@@ -13,6 +13,7 @@ from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.page_settings import PageSettings
+from scoregeo.report.passages import passages_table
 from scoregeo.report.picture import describe
 from scoregeo.report.render import HTML, MARKDOWN, Card, markdown, page_view, write_html, write_page
 from scoregeo.report.run import Run, read_run
@@ -137,6 +138,8 @@ def _tables(run: Run) -> tuple[Table, ...]:
         rows = rows_from_summary(own, comparisons=run.comparisons)
         whole = "All pairs" if len(groups) > 1 else ""
         tables.append(Table(tuple(rows), whole if group in ("all", "") else group))
+    if (passages := passages_table(run.folder)) is not None:
+        tables.append(passages)
     return tuple(tables)
 
 

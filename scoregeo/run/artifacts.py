@@ -12,6 +12,7 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.report.animation import animation, write_strip
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
+from scoregeo.report.passages import write_passages
 from scoregeo.report.sound import SOUNDS, sound_figure, write_sounds
 from scoregeo.report.style import as_pictures
 
@@ -107,6 +108,11 @@ def write_pictures(
             write_sounds(folder / SOUNDS / pair, rows, dataset.sound.rate)
             title = f"{pair} ({pairs.groups[index]})"
             written += sound_figure(figures / f"sound_{pair}", rows, dataset.sound, title=title)
+    elif (landmarks := dataset.landmarks) is not None:
+        shown_pairs = _chosen(dataset, pairs, saved_pairs)
+        chosen = {method: path[shown_pairs].double() for method, path in frames.items()}
+        names = [pairs.names[i] for i in shown_pairs]
+        written += write_passages(folder, landmarks, names, chosen)
     elif (surface := dataset.surface_grid()) is not None:
         longest = _chosen(dataset, pairs, saved_pairs)
         tracks = _different(
@@ -149,10 +155,11 @@ def _prefixed(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[int]:
-    """Which pairs are shown: as pictures and sounds the first of each group, on a surface those
-    with the longest chords.
+    """Which pairs are shown: as pictures, sounds or by landmarks the first of each group, on a
+    surface those with the longest chords.
     """
-    if len(dataset.shape) == 3 or dataset.sound is not None:
+    of_groups = dataset.sound is not None or dataset.landmarks is not None
+    if len(dataset.shape) == 3 or of_groups:
         return _first_of_each_group(pairs.groups, saved_pairs)
     longest = (pairs.second - pairs.first).norm(dim=1).argsort(descending=True, stable=True)
     return longest[:_PATHS_SHOWN].tolist()

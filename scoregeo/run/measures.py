@@ -121,6 +121,7 @@ class Measures:
             fine_truth=problem.truth(fine) if on_manifold or not problem.end_given else None,
             true_length=problem.true_length() if on_manifold else None,
             distance=distance if on_manifold else None,
+            landmarks=experiment.dataset.landmarks,
             scores=problem.scores,
             energy=PathEnergy(problem.measure, metrics, self.settings.certify_subnodes),
             metrics=tuple(describe(name, of(experiment.field)) for name, of in metrics.items()),

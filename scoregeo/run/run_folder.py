@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 KEPT = "kept"  # folder of what a shard keeps for the merge
 _OURS = (
     *("methods", "paths", "frames", "figures", KEPT),
-    *("results.jsonl", "summary.json", "table.md", "report.html"),
+    *("results.jsonl", "summary.json", "table.md", "report.html", "passages.json"),
     *("events.jsonl", "wandb.json", "error.txt"),
     *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
 )

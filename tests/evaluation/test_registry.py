@@ -50,6 +50,9 @@ tone_share_mean | mean share of one tone | higher
 delay_error | mean error of delay (ms) | lower
 delay_error_max | greatest error of delay (ms) | lower
 amplitude_dip | greatest fall of level (dB) | lower
+landmarks_met | share of the true ones met | higher
+landmarks_outside | share of the path nearest to others | lower
+landmark_order | order (Kendall's tau) | higher
 psnr | PSNR (dB) | higher
 psnr_end | PSNR of the last frame (dB) | higher
 ssim | SSIM | higher
