@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from scoregeo import __version__
-from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
 from scoregeo.run.score_table import csv_text, notes_of, printed
+from scoregeo.run.settings import DEVICE
 
 if TYPE_CHECKING:
     import torch
@@ -115,8 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--size", type=int, default=512, help="pixels a side that LPIPS sees (512)")
     add("--no-download", action="store_true", help="fetch no weights")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--device", type=_device, default="cpu", help="cpu, cuda or, of several GPUs, cuda:1")
     return parser
+
+
+def _device(name: str) -> str:
+    if not DEVICE.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{name!r}: must be cpu, cuda or such as cuda:1")
+    return name
 
 
 def _networks(given: argparse.Namespace) -> "Networks":
@@ -124,14 +131,12 @@ def _networks(given: argparse.Namespace) -> "Networks":
 
     Raises ConfigError, with the reasons, where nothing can be measured.
     """
-    import torch
-
     from scoregeo.evaluation.networks import load_networks
     from scoregeo.evaluation.settings import EvaluationSettings
     from scoregeo.evaluation.statistics import NotAvailable
+    from scoregeo.run.build import check_device
 
-    if given.device == "cuda" and not torch.cuda.is_available():
-        raise bad_value("--device", "cuda", "cpu where there is no CUDA device")
+    check_device(given.device)
     choices: list[str | None] = [None] if given.reference is None else [given.features]
     if choices == ["auto"]:
         choices = ["inception", "efficientnet_lite0"]

@@ -14,7 +14,7 @@ from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
 
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 REACH = (0.25, 0.5, 1.0)
 
 
@@ -101,7 +101,7 @@ class RunSettings:
         check_number("seed", self.seed, at_least=0, integer=True)
         check_number("threads", self.threads, at_least=0, integer=True)
         check_number("memory_gib", self.memory_gib, above=0.0)
-        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
+        if not isinstance(self.device, str) or not DEVICE.fullmatch(self.device):
             raise bad_value(
                 "device", self.device, "'cpu', 'cuda', or one of several GPUs such as 'cuda:1'"
             )
