@@ -39,8 +39,9 @@ from scoregeo.run.provenance import git_revision, versions
 log = logging.getLogger(__name__)
 
 KEPT = "kept"  # folder of what a shard keeps for the merge
+UNFINISHED = "unfinished"  # folder of the finished pairs of a method that is not
 _OURS = (
-    *("methods", "paths", "frames", "figures", KEPT),
+    *("methods", "paths", "frames", "figures", "sounds", KEPT, UNFINISHED),
     *("results.jsonl", "summary.json", "table.md", "report.html", "passages.json"),
     *("events.jsonl", "wandb.json", "error.txt"),
     *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
@@ -73,7 +74,7 @@ class RunFolder:
         """
         self.path = path
         self.config = dict(config)
-        self._inputs = dict(inputs or {})
+        self.inputs = dict(inputs or {})
         self._began = time.perf_counter()
         # seconds of earlier, interrupted runs, up to the last method that they finished
         self._before = 0.0
@@ -127,7 +128,7 @@ class RunFolder:
             "command": " ".join(["scoregeo", *command]),
             "seed": config.get("seed"),
             "device": config.get("device"),
-            "inputs": self._inputs,
+            "inputs": self.inputs,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "git_revision": git_revision(),
             "versions": versions(),
@@ -153,13 +154,15 @@ class RunFolder:
         except DataError:
             return None
 
+    def paths_of(self, name: str) -> Path:
+        """The file of a method's paths and frames."""
+        return self.path / "paths" / f"{name}.safetensors"
+
     def save_method(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`,
         then the rest as `methods/NAME.json`."""
         check_fields(record, RECORD, f"methods/{name}.json")
-        save_tensors(
-            self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)}
-        )
+        save_tensors(self.paths_of(name), record["tensors"], {"format": str(FORMAT)})
         rest = {key: value for key, value in record.items() if key != "tensors"}
         write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **rest})
         self._manifest["seconds"] = self.seconds
@@ -232,7 +235,7 @@ class RunFolder:
         write_json(self.path / "manifest.json", self._manifest)
 
     def _state(self) -> str | None:
-        return state_of(self.path, self.config, self._inputs)
+        return state_of(self.path, self.config, self.inputs)
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()
