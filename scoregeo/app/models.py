@@ -2,7 +2,7 @@
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.pipeline.geodesic import GeodesicPipeline
-from scoregeo.score.loading import SHIPPED
+from scoregeo.score.find_folder import SHIPPED
 
 
 class Models:

@@ -1,7 +1,6 @@
 """Loading a pipeline of any family: from a folder, a hub, one file, or diffusers' own object."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -11,15 +10,14 @@ from typing import Any
 import torch
 
 from scoregeo._utils.device import usable_device
-from scoregeo._utils.errors import ConfigError, DataError, shown
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import is_file, path_of
 from scoregeo.score import dit, flux, sd3, sd_model, sdxl, unconditional
 from scoregeo.score.family import Family, Part, Parts
-from scoregeo.score.folder import VOCABULARY, chosen, files_of, pipeline_settings, read_settings
-from scoregeo.score.hub import snapshot
+from scoregeo.score.find_folder import find_folder
+from scoregeo.score.folder import pipeline_settings, read_settings
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.lora import LORA_FILE, add_lora
-from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.single_file import config_of_file, parts_of_file
 from scoregeo.score.textual_inversion import add_embeddings
 from scoregeo.score.tuning import tune
@@ -27,10 +25,6 @@ from scoregeo.score.weights import dtype_of, load_parts, part_dtype
 
 log = logging.getLogger(__name__)
 
-SHIPPED = "emoji_sd"  # the project's own small text-to-image model
-# As the hub has them: owner/name
-_HUB_ID = re.compile(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*/[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*")
-_LONGEST_ID = 96
 FAMILIES: tuple[Family, ...] = (
     sd_model.FAMILY,
     sdxl.FAMILY,
@@ -193,63 +187,6 @@ def _named(name: str, where: str, families: Sequence[Family]) -> Family:
             return family
     supported = "; ".join(f"{family.name} ({', '.join(family.pipelines)})" for family in families)
     raise DataError(f"{where} holds a {name}, which is not supported. Supported are: {supported}.")
-
-
-def find_folder(
-    model: str | Path,
-    dtype: torch.dtype,
-    families: Sequence[Family] = FAMILIES,
-    weights: bool = True,
-    key: str = "score.model",
-) -> Path:
-    """The folder that `model` names: its own path, a shipped model's, or a snapshot of the hub's
-    with the files that networks of `dtype` need (`weights`: those of the weights as well). `key`:
-    how errors call it.
-    """
-    path = model_folder(model)
-    if path is not None:
-        return path
-    if str(model) == SHIPPED:
-        raise DataError(
-            f"{key} = {SHIPPED!r} is not in {MODELS}: `make train-emoji` makes it, in hours"
-            " on two cores."
-        )
-    if Path(model).suffix == ".safetensors":
-        raise DataError(f"{key} = {shown(str(model))}: there is no such file.")
-    if not _HUB_ID.fullmatch(str(model)) or len(str(model)) > _LONGEST_ID:
-        raise DataError(
-            f"{key} = {shown(str(model))} is neither a folder, nor a shipped model, nor a"
-            " .safetensors file, nor a hub id (owner/name)."
-        )
-    parts = {name: part for family in families for name, part in family.parts.items()}
-
-    def wanted(files: Sequence[str]) -> list[str]:
-        return _wanted(files, parts, dtype, weights)
-
-    return snapshot(str(model), wanted, key)
-
-
-def _wanted(
-    files: Sequence[str], parts: Mapping[str, Part], dtype: torch.dtype, weights: bool
-) -> list[str]:
-    """Of a repository's files those that make a pipeline: settings, vocabularies, and of each
-    part's weights one variant.
-    """
-    found = {"model_index.json", LORA_FILE, "scheduler/scheduler_config.json"}
-    for name, part in parts.items():
-        here = [file.removeprefix(f"{name}/") for file in files if file.startswith(f"{name}/")]
-        if part.tokenizer:
-            found |= {f"{name}/{file}" for file in here if _fits(file, VOCABULARY)}
-            continue
-        found.add(f"{name}/config.json")
-        variant = chosen(here, part.stem, dtype) if weights else None
-        if variant is not None:
-            found |= {f"{name}/{file}" for file in files_of(here, part.stem, variant)}
-    return [file for file in files if file in found]
-
-
-def _fits(file: str, patterns: Sequence[str]) -> bool:
-    return any(Path(file).match(pattern) for pattern in patterns)
 
 
 def _is(value: Any, part: Part) -> bool:
