@@ -100,7 +100,7 @@ SENTENCES = (
     *QUICK,
     "dataset.steps=[3]",
     "dataset.pairs_per_step=2",
-    "solver.num_points=9",
+    "solver.num_points=8",
     "solver.max_iterations=2",
 )
 TINY: dict[str, tuple[str, ...]] = {

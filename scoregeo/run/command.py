@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
-from scoregeo.run.leftovers import drop_leftovers
+from scoregeo.run.leftovers import drop_leftovers, typed_overrides
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.settings import Settings, check_place
 
@@ -67,7 +67,7 @@ def plain(config: "DictConfig", typed: Sequence[str] | None = None) -> dict[str,
     those in Hydra's part.
     """
     found = _container(config)
-    drop_leftovers(found, list(config.hydra.overrides.task) if typed is None else typed)
+    drop_leftovers(found, typed_overrides(config.hydra.overrides.task) if typed is None else typed)
     return found
 
 

@@ -105,3 +105,11 @@ def _at(config: Any, place: str) -> Any:
 def _within(key: str, place: str) -> bool:
     """Whether a typed key is a place, or within it."""
     return key == place or key.startswith(f"{place}.")
+
+
+def typed_overrides(task: Any) -> list[str]:
+    """Hydra's `overrides.task` as typed: `rivals.again=${solver}` is a text, not the solver."""
+    from omegaconf import OmegaConf
+
+    found: Any = OmegaConf.to_container(task, resolve=False)
+    return list(found)

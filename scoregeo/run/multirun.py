@@ -26,6 +26,7 @@ from scoregeo._utils.part import part_of
 from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.console import link_latest, show_sweep
 from scoregeo.run.launchers import check_launcher
+from scoregeo.run.leftovers import typed_overrides
 from scoregeo.run.points import empty_sweeps, expand
 from scoregeo.run.read_only import check_log
 from scoregeo.run.settings import check_place
@@ -110,7 +111,7 @@ class Gather(Callback):
         results = config.results and Path(config.results)
         Gather.sweep = Sweep(folder, results, self.pages, latest)
         try:
-            Gather.sweep.begin(jobs, list(config.hydra.overrides.task))
+            Gather.sweep.begin(jobs, typed_overrides(config.hydra.overrides.task))
         except OSError as error:
             _stop(
                 f"output: {folder} cannot be written ({error.strerror}): output must be a folder"

@@ -127,8 +127,11 @@ def _given(config: "DictConfig") -> "list[Override]":
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    from scoregeo.run.leftovers import typed_overrides
+
     loader = (
         GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
     )
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    return OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
+    task = typed_overrides(config.hydra.overrides.task)
+    return OverridesParser.create(loader).parse_overrides([*params, *task])
