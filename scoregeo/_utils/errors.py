@@ -82,7 +82,7 @@ def check_number(
 
 def check_length(key: str, value: Any) -> None:
     """Raise ConfigError unless `value` is a length above 0 whose powers float64 can hold: a radius,
-    a noise level.
+    a noise level, a reach, or what multiplies squares of them, the weight of a metric.
     """
     check_number(key, value, above=0.0)
     if not _SHORT <= value <= _LONG:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.device import usable_device
-from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_length, check_number
 from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.picture_size import Size, check_frames
 from scoregeo.inversion.base import AbstractInversion
@@ -164,7 +164,7 @@ class GeodesicPipeline:
         check_number("guidance_scale", guidance_scale, at_least=1)
         check_steps("painting_steps", painting_steps)
         check_number("painting_guidance", painting_guidance, at_least=1)
-        check_number("lam", lam, above=0)
+        check_length("lam", lam)
         if not isinstance(closed, bool):
             raise bad_value("closed", closed, "True or False")
         if not (inversion is None or isinstance(inversion, AbstractInversion)):

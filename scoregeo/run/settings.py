@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from scoregeo._utils.device import check_device_name
-from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.errors import bad_value, check_length, check_number
 from scoregeo._utils.memory import DEFAULT_GIB
 from scoregeo._utils.names import check_name
 from scoregeo._utils.part import Part, part_of
@@ -117,7 +117,7 @@ class RunSettings:
                 "a list of one or more numbers above 0 without repetitions, such as [0.5, 1.0]",
             )
         for i, reach in enumerate(self.reach):
-            check_number(f"reach[{i}]", reach, above=0.0)
+            check_length(f"reach[{i}]", reach)
         self.evaluation.check()
 
     def part(self, pairs: int) -> Part:

@@ -94,6 +94,8 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["-m", "seed=1,2", "hydra.sweep.subdir=a"], ["hydra.sweep.subdir = 'a'", "share"]),
         # Told by the parts, before any long work; more of them below.
         (["metric.lam=0"], ["metric.lam = 0 ", "above 0"]),
+        (["metric.lam=1e308"], ["metric.lam = 1e+308 ", "1e-30 to 1e+30"]),
+        (["metric=conformal", "metric.alpha=1e-320"], ["metric.alpha = 1e-320 ", "from 1e-30"]),
         (["dataset=torus"], ["score = 'sphere'", "Torus"]),
         (["device=tpu"], ["device = 'tpu'", "'cpu', 'cuda'"]),
         (["+foo=1"], ["foo", "dataset"]),
@@ -148,6 +150,7 @@ def test_bad_input_is_one_clear_line(
         (["memory_gib=0"], ["memory_gib = 0", "above 0"]),
         (["threads=99999999"], ["threads = 99999999", "at most 4096"]),
         (["reach=[[1]]"], ["reach[0] = [1]", "above 0"]),
+        (["reach=[1e300]"], ["reach[0] = 1e+300 ", "1e+30"]),
         (["page.measures=[psnrr]"], ["page.measures = 'psnrr'", "psnr"]),
         (["evaluation.extra=[..x]"], ["evaluation.extra = '..x'", "can be imported"]),
         (["solver._target_=scoregeo.solver"], ["solver._target_ = 'scoregeo.solver' is a module"]),
