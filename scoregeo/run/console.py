@@ -108,8 +108,8 @@ def warnings_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if row["measure"] == "tunnelled" and mean > 0:
             found.append(
                 f"{row['method']}: {mean:.0%} of the paths tunnel: their energy on a finer"
-                " quadrature is larger than on the solver's own. solver.max_subnodes=4 refines"
-                " them."
+                " quadrature is larger than on the solver's own. solver=gauss_newton with"
+                " solver.refinement=adaptive, or more solver.num_points, resolves them."
             )
         if row["measure"] == "psnr_ends" and mean < _POOR_END:
             found.append(

@@ -33,7 +33,7 @@ def test_warns_of_tunnelling_and_of_ends_that_do_not_come_back() -> None:
     quiet = [row("a", "tunnelled", 0.0), row("a", "psnr_ends", 31.0), row("truth", "tunnelled", 1)]
     assert warnings_of(quiet) == []
     told = warnings_of([row("a", "tunnelled", 0.25), row("b", "psnr_ends", 12.0)])
-    assert "25%" in told[0] and "max_subnodes" in told[0]
+    assert "25%" in told[0] and "solver.refinement=adaptive" in told[0]
     assert "12.0 dB" in told[1] and "decode_steps" in told[1]
 
 
