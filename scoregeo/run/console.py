@@ -43,6 +43,8 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     shown = list(dict.fromkeys([*present(rows, tuple(first)), *headlines(rows)]))[:_MOST]
     shown = [name for name in shown if name not in _COSTS] + present(rows, _COSTS)
     say(table(rows, shown))
+    for note in () if "start_evaluations" in shown else start_notes(rows):
+        say(note)
     manifest = read_json(folder / "manifest.json")
     pairs = count(manifest["pairs"], "pair")
     say(f"\n{pairs} in {float(manifest['seconds']):.1f} s, decoding included")
@@ -62,6 +64,21 @@ def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
         for one in methods
     ]
     return _aligned(lines)
+
+
+def start_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each number of score evaluations that starts took, which no cost of the table
+    holds, with the methods that began there.
+    """
+    cost: dict[float, list[str]] = {}
+    for row in rows:
+        if row["measure"] == "start_evaluations" and row["mean"]:
+            cost.setdefault(float(row["mean"]), []).append(method_name(row["method"]))
+    return [
+        f"not in the table: {_number(mean)} score evaluations a pair for the start of"
+        f" {'; '.join(methods)}"
+        for mean, methods in cost.items()
+    ]
 
 
 def show_sweep(folder: Path) -> None:
@@ -164,7 +181,7 @@ def _sweep_line(path: Path) -> tuple[float, str]:
     jobs = read_jobs(folder)
     done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
     record = read_record(path)
-    counts = f"sweep: {done} of {len(jobs)} jobs done, {failed} failed"
+    counts = f"sweep: {done} of {count(len(jobs), 'job')} done, {failed} failed"
     return last, f"{folder}  {counts}  {when}  {record.get('command', '')}".rstrip()
 
 

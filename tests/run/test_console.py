@@ -10,7 +10,7 @@ from scoregeo import __version__
 from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
 from scoregeo._utils.results import FORMAT
-from scoregeo.run.console import LATEST, ends_warnings, link_latest, list_runs, table
+from scoregeo.run.console import LATEST, ends_warnings, link_latest, list_runs, start_notes, table
 from scoregeo.run.not_converged import sweep_warnings, warnings_of
 from tests.commands import PLAIN, command
 
@@ -29,6 +29,14 @@ def test_table_has_a_line_a_method_and_a_column_a_measure() -> None:
         ["LERP", "1"],
         ["mine", "2.5"],
     ]
+
+
+def test_what_the_start_took_stands_below_the_table() -> None:
+    rows = [row("lerp", "start_evaluations", 0.0), row("start_graph", "start_evaluations", 0.0)]
+    assert start_notes(rows) == []
+    rows += [row(f"stein_{one}", "start_evaluations", 811.0) for one in ("adam", "gauss_newton")]
+    (told,) = start_notes([*rows, row("stein_adam", "energy", 5.0)])
+    assert "811 score evaluations a pair for the start of Geodesic (Stein, Adam); Geod" in told
 
 
 def line(method: str, status: str, tunnelled: float | None = None) -> dict[str, object]:
