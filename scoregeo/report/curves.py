@@ -23,7 +23,7 @@ def energy_curves(
     curves: Mapping[str, tuple[Any, Any]],
     *,
     title: str = "",
-    ylabel: str = "energy on the solver's own quadrature",
+    ylabel: str = "energy by the solver's rule",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
     """Energy against score evaluations, both axes logarithmic: each method's median over pairs, and

@@ -13,7 +13,7 @@ from scoregeo.solver.certificate import ADVICE
 Lines = Sequence[Mapping[str, Any]]  # of results.jsonl
 
 _TUNNEL = "their energy on a finer quadrature is larger than on the solver's own"
-_SPENT = "what spent its budget may need more iterations or evaluations"
+_SPENT = f"Where it is {BUDGET}, more iterations or evaluations may help."
 
 
 def ended(lines: Lines) -> str:
@@ -68,7 +68,7 @@ def _sentence(found: Lines, total: int, jobs: Sequence[str]) -> str:
     if tunnels:
         said.append(f"{count(tunnels, 'path')} tunnel{'s' * (tunnels == 1)}: {_TUNNEL}.")
     if tunnels or UNRESOLVED in states:
-        said.append(f"What helps: {ADVICE}.")
+        said.append(f"{ADVICE[0].upper()}{ADVICE[1:]}.")
     if BUDGET in states:
-        said.append(f"{BUDGET}: {_SPENT}.")
+        said.append(_SPENT)
     return " ".join(said)

@@ -123,7 +123,10 @@ def test_axes_of_energy_name_the_quantity_and_the_scale(
     (axes,) = drawn[0].axes
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert axes.get_xlabel() == "score evaluations a pair (log scale)"
-    assert axes.get_ylabel() == "energy on the solver's own quadrature (log scale)"
+    assert axes.get_ylabel() == "energy by the solver's rule (log scale)"
+    for axis in (axes.xaxis, axes.yaxis):
+        place = axis.label.get_window_extent()
+        assert place.x0 >= 0 <= place.y0 and place.y1 <= drawn[0].bbox.y1, "the label is cut"
 
 
 @pytest.mark.parametrize("high, scale", [(50.0, "linear"), (5000.0, "log")])
