@@ -29,7 +29,8 @@ EXPERIMENTS = {
         "rotated_mnist",
         "rotated_mnist_empirical",
     ),
-    "sparse_references": ("sparse_references",),
+    "sparse_references": ("sparse_references", "sparse_references_pullback"),
+    "learned_scores": ("learned_scores",),
     "against_lerp": ("against_lerp", "exact_against_learned"),
     "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
     "extrapolation": (

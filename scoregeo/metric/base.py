@@ -31,7 +31,7 @@ class AbstractMetric(ABC):
         parameters: names of the attributes that tables show with it, such as ("lam",).
         is_flat: whether `g = I` everywhere, so that geodesics are straight lines.
         has_node_inverse: whether `linearise` is there, which `georce` needs.
-        has_score_chords: whether `score_chords` is there, which `string` needs.
+        has_score_chords: whether `score_chords` is there, which `string_method` needs.
         measures_scores: whether `measure_scores` is there, so that paths can share evaluations.
 
     Example:
@@ -104,7 +104,7 @@ class AbstractMetric(ABC):
 
     @property
     def score_chords(self) -> ScoreChords:
-        """The energy as one of the score's chords, which `string` minimises. Raises ConfigError for
+        """The energy as one of the score's chords, which `string_method` minimises. Raises ConfigError for
         a metric whose energy is none, the default (`has_score_chords`).
         """
         raise ConfigError(f"metric = {self.name!r} is no energy of chords of the score.")

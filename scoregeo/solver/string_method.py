@@ -75,7 +75,7 @@ class StringMethod(AbstractSolver):
 
     def check(self, metric: AbstractMetric) -> None:
         if not metric.has_score_chords:
-            raise refusal("string", metric.name, "energy of chords of the score")
+            raise refusal("string_method", metric.name, "energy of chords of the score")
 
     @within_memory
     def solve(
@@ -100,14 +100,19 @@ class StringMethod(AbstractSolver):
             began=began,
         )
 
-    def relax(self, metric: AbstractMetric, start: torch.Tensor) -> torch.Tensor:
+    def relax(
+        self, metric: AbstractMetric, start: torch.Tensor, ends: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The paths that `solve` would end with if no step were shortened, same shape, without
-        measuring them: at most `num_points + max_iterations (num_points - 2)` evaluations a pair.
+        measuring them, and the scores at their points, [pairs, points, D] float64.
+
+        `ends` [pairs, 2, D]: the scores at the ends, where they are known. At most
+        `(1 + max_iterations) (num_points - 2)` evaluations a pair, and 2 where they are not.
         """
         self.check(metric)
-        run = _Run(self, metric, start, shortest=1.0)
+        run = _Run(self, metric, start, shortest=1.0, ends=ends)
         run.iterate(None)
-        return run.path
+        return run.path, run.scores
 
 
 class _Run:
@@ -119,12 +124,15 @@ class _Run:
         metric: AbstractMetric,
         start: torch.Tensor,
         shortest: float = _SHORTEST,
+        ends: torch.Tensor | None = None,
     ) -> None:
         pairs = len(start)
         self.shortest = shortest
         self.solver, self.metric, self.chords = solver, metric, metric.score_chords
         self.path = start.detach().clone()
-        self.scores = self._scores(self.path)
+        if ends is None:
+            ends = self._scores(self.path[:, [0, -1]])
+        self.scores = self._between(ends, self.path)
         self.energy = self._energy(self.path, self.scores)
         self.evaluations = torch.full((pairs,), solver.num_points)
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
@@ -186,7 +194,7 @@ class _Run:
         """
         trial = resample(origin + step.view(origin.shape).to(origin), self.solver.num_points)
         try:
-            inner = self._scores(trial[:, 1:-1])
+            scores = self._between(known[:, [0, -1]], trial)
         except ScoreError:
             if len(trial) == 1:
                 return trial, known, self.energy.new_full((1,), torch.inf)
@@ -196,8 +204,13 @@ class _Run:
             ]
             first, second, third = zip(*parts, strict=True)
             return torch.cat(first), torch.cat(second), torch.cat(third)
-        scores = torch.cat([known[:, :1], inner, known[:, -1:]], 1)
         return trial, scores, self._energy(trial, scores)
+
+    def _between(self, ends: torch.Tensor, path: torch.Tensor) -> torch.Tensor:
+        """The score at each point of `path`, that at its ends being known, [pairs, 2, D]."""
+        if path.shape[1] == 2:
+            return ends
+        return torch.cat([ends[:, :1], self._scores(path[:, 1:-1]), ends[:, 1:]], 1)
 
     def _scores(self, path: torch.Tensor) -> torch.Tensor:
         """The score at each point, [pairs, points, D] float64."""

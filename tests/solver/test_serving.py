@@ -32,7 +32,7 @@ METRICS: dict[str, AbstractMetric] = {
 SOLVERS: dict[str, Callable[[int], AbstractSolver]] = {
     "gauss_newton": GaussNewton,
     "georce": Georce,
-    "string": StringMethod,
+    "string_method": StringMethod,
     "lbfgs": LBFGS,
     "adam": lambda points: Adam(points, iterations=20),
 }
