@@ -104,8 +104,8 @@ class AbstractMetric(ABC):
 
     @property
     def score_chords(self) -> ScoreChords:
-        """The energy as one of the score's chords, which `string_method` minimises. Raises ConfigError for
-        a metric whose energy is none, the default (`has_score_chords`).
+        """The energy as one of the score's chords, which `string_method` minimises. Raises
+        ConfigError for a metric whose energy is none, the default (`has_score_chords`).
         """
         raise ConfigError(f"metric = {self.name!r} is no energy of chords of the score.")
 

@@ -139,11 +139,9 @@ class _Run:
         self.status = [BUDGET] * pairs
         self.reason = [f"{solver.max_iterations} iterations are spent"] * pairs
         self.history = [Step(0, self.energy.cpu().clone(), self.evaluations.clone())]
-        for pair in (self.energy == 0).nonzero()[:, 0].tolist():
+        nothing = self.energy == 0 if solver.num_points > 2 else torch.ones_like(self.energy)
+        for pair in nothing.nonzero()[:, 0].tolist():
             self._stop(pair, CONVERGED)
-        if solver.num_points == 2:
-            for pair in range(pairs):
-                self._stop(pair, CONVERGED)
 
     def iterate(self, on_step: Callable[[Step], None] | None) -> None:
         for iteration in range(1, self.solver.max_iterations + 1):
