@@ -32,7 +32,11 @@ EXPERIMENTS = {
     "sparse_references": ("sparse_references", "sparse_references_pullback"),
     "learned_scores": ("learned_scores",),
     "against_lerp": ("against_lerp", "exact_against_learned"),
-    "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
+    "stable_diffusion": (
+        "stable_diffusion",
+        "stable_diffusion_twenty",
+        "stable_diffusion_pullback",
+    ),
     "extrapolation": (
         "extrapolation_digits_unet",
         "extrapolation_digits",
@@ -62,6 +66,7 @@ EXPERIMENTS = {
 APART = (
     "rotated_mnist_unet_ten_exact_gradient",
     "stable_diffusion_twenty",
+    "stable_diffusion_pullback",
     "starts",
     "sigma_auto",
 )
