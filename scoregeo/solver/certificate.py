@@ -17,8 +17,8 @@ LEAP = 1.2
 RESOLVED = 1.05  # and up to which it may be called converged
 # What a user does about a rule that is too coarse
 ADVICE = (
-    "take solver=gauss_newton with solver.refinement=adaptive, or raise solver.subnodes or"
-    " solver.num_points"
+    "take solver=gauss_newton with solver.refinement=adaptive (metric=stein), or raise"
+    " solver.num_points, or solver.subnodes where the solver has it"
 )
 
 

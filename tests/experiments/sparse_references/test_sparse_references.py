@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from experiments.sparse_references.page import _finding
-from experiments.sparse_references.results import CONTROL, LERP, POWER, START, Done, by_case
+from experiments.sparse_references.results import CONTROL, LERP, POWER, Done, by_case
 from scoregeo.run.command import compose
 from tests.commands import command
 from tests.sweeps import in_profiles, points_in_profiles
@@ -26,13 +26,15 @@ TINY = (
     "threads=1",
 )
 
+START = "start_graph"
+
 
 def made(case: str, step: float, start: list[float], geodesic: list[float]) -> Done:
     plain = [20.0, 21.0, 22.0, 23.0]
     power = [22.0, 23.5, 24.0, 25.0]
     psnr = {LERP: [10.0] * 4, CONTROL: plain, POWER: power, START: start, "g": geodesic}
     values = {name: torch.tensor(given) for name, given in psnr.items()}
-    return Done(case, step, 36, 1.0, 0.25, {}, values, "g", {})
+    return Done(case, step, 36, 1.0, 0.25, {}, values, START, "g", {})
 
 
 def test_the_finding_names_the_steps_where_intervals_are_above_nought() -> None:
