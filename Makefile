@@ -12,11 +12,13 @@ UV_VERSION := 0.13.8
 # A test process a core; the tests of a file, which share fixtures, in one of them, and the files in
 # the order of tests/conftest.py.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
+# Compiled modules are kept: else each of the processes that tests start compiles the package anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks
-.PHONY: reproduce-paper stable-diffusion exact-gradient report browser bench
-.PHONY: sweep-lambda sweep-steps starts memory sigma-auto
+.PHONY: app reproduce-paper stable-diffusion exact-gradient report browser bench
+.PHONY: sweep-lambda sweep-steps starts memory gpu-check large-data sigma-auto
 .PHONY: train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
@@ -43,14 +45,14 @@ $(READY): requirements.lock requirements.no-deps.lock pyproject.toml
 	touch $@
 
 test: $(READY) ## Run every test but those of test-cluster
-	$(BIN)/python -m pytest -m "not cluster" $(PARALLEL)
+	$(PYTEST) -m "not cluster" $(PARALLEL)
 
 test-fast: $(READY) ## Run the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not cluster" $(PARALLEL)
+	$(PYTEST) -m "not slow and not cluster" $(PARALLEL)
 
 # On a SLURM and a Ray cluster that they start on this machine; they say what is missing.
 test-cluster: $(READY) ## Run the launchers' tests on clusters of this machine (Linux)
-	$(BIN)/python -m pytest -m cluster tests/cluster
+	$(PYTEST) -m cluster tests/cluster
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
@@ -79,8 +81,8 @@ REPRODUCE = $(BIN)/python scripts/reproduce.py --launcher $(LAUNCHER) \
   --output $(OUTPUTS)/reproduce --results $(RESULTS)
 REPORT = $(BIN)/scoregeo-report $(RESULTS)
 
-# benchmark and memory have targets of their own.
-EXPERIMENTS := $(filter-out benchmark memory, \
+# benchmark, memory and large_data have targets of their own.
+EXPERIMENTS := $(filter-out benchmark memory large_data, \
   $(patsubst experiments/%/README.md,%,$(wildcard experiments/*/README.md)))
 .PHONY: $(EXPERIMENTS:%=experiment-%)
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
@@ -96,6 +98,9 @@ exact-gradient: $(READY) ## Ten digits by the U-Net's exact gradient (15 minutes
 
 report: $(READY) ## Write results/report.html, one page of everything in results/
 	$(REPORT)
+
+app: $(READY) ## Morph two pictures or prompts in the browser (this machine alone)
+	$(BIN)/scoregeo app
 
 browser: $(READY) ## Fetch the Chromium of the report's tests, where make setup could not
 	$(BIN)/python scripts/browser.py
@@ -116,6 +121,14 @@ starts: $(READY) ## How often each start finds the best geodesic (half an hour; 
 # results/memory/
 memory: $(READY) ## Memory of batches at Stable Diffusion's size (Linux; minutes)
 	$(BIN)/python -m experiments.memory --results $(RESULTS)
+
+# results/gpu/
+gpu-check: $(READY) ## Agreement, time and memory on a GPU at Stable Diffusion's sizes (minutes)
+	$(BIN)/python scripts/gpu_check.py --results $(RESULTS)
+
+# results/large_data/
+large-data: $(READY) ## Scores and graphs of references by the million (Linux; minutes)
+	$(BIN)/python -m experiments.large_data --results $(RESULTS)
 
 # results/sigma_auto/
 sigma-auto: $(READY) ## Noise levels that a rule chooses, against a grid (half an hour; resumes)

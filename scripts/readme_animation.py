@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from scoregeo._utils.flat_picture import flat_picture
+
 ROOT = Path(__file__).resolve().parent.parent
 SHEETS = (  # in either layout of results/
     ROOT / "results" / "rotated_mnist_unet_ten" / "figures" / "frames_120deg_000.webp",
@@ -40,8 +42,7 @@ def frame(sheet: Image.Image, column: int) -> Image.Image:
 
 def main() -> None:
     """Write the animation: there and back, a pause at each end."""
-    with Image.open(next(path for path in SHEETS if path.exists())) as opened:
-        sheet = opened.convert("RGB")
+    sheet = flat_picture(next(path for path in SHEETS if path.exists()))
     assert sheet.height // ROWS == sheet.width // COLUMNS, "cells are squares"
     there = [frame(sheet, column) for column in range(COLUMNS)]
     frames = [*there, *there[-2:0:-1]]

@@ -51,9 +51,11 @@ EXPERIMENTS = {
     ),
     "codimension": ("codimension",),
     "varying_curvature": ("varying_curvature_wiggly", "varying_curvature"),
+    "text": ("clock", "clock_learned", "ages"),
     "noise_level": ("noise_level", "sigma_auto"),
     "synthetic": ("sphere_learned", "torus_learned", "torus", "sphere", "sphere_r50"),
     "starts": ("starts",),
+    "audio": ("tones", "chirps", "extrapolation_tones"),
 }
 # Pages that take too long to be made with the others: only where --only names them, or
 # --experiment a folder that has no others. Both profiles are one size.

@@ -87,6 +87,22 @@ PAPER_SPHERE = (
     "baseline.land.solver.max_iterations=2",
 )
 RBF = ("baseline.rbf.num_references=20", "baseline.rbf.solver.max_iterations=2")
+SOUND = (
+    *QUICK,
+    "dataset.samples=128",
+    "solver.num_points=8",
+    "solver.max_iterations=3",
+    "initializer.num_references=300",
+    "solver.subnodes=2",
+)
+TONES = (*SOUND, "dataset.rate=4000", "dataset.pairs_per_interval=1")
+SENTENCES = (
+    *QUICK,
+    "dataset.steps=[3]",
+    "dataset.pairs_per_step=2",
+    "solver.num_points=8",
+    "solver.max_iterations=2",
+)
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -116,6 +132,9 @@ TINY: dict[str, tuple[str, ...]] = {
         *PROTOCOL,
         *RBF,
     ),
+    "clock": SENTENCES,
+    "clock_learned": SENTENCES,
+    "ages": SENTENCES,
     "properties": ("runner.size=smoke",),
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
@@ -123,6 +142,9 @@ TINY: dict[str, tuple[str, ...]] = {
     "stable_diffusion_twenty": (*PICTURES, *EMOJI),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
+    "tones": TONES,
+    "chirps": (*SOUND, "dataset.rate=2000", "score.sigma=0.2", "dataset.num_pairs=2"),
+    "extrapolation_tones": (*TONES, *REACH, FEW),
     "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),
     "extrapolation_digits_unet": (*DIGITS, *GRAPH, *REACH, FEW, UNET),
 }

@@ -5,6 +5,8 @@ import os
 # One thread a test process, before torch is imported: make test runs a process a core.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests of two threads wait asleep for each other, not in a loop: another process has the core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gc
 from collections.abc import Iterator
@@ -16,16 +18,23 @@ import pytest
 # float64 torch's default type.
 os.environ["GEOMSTATS_BACKEND"] = "numpy"
 
-# Files that take more than half a minute.
+# Files that take more than twenty seconds, the longest first.
 LONGEST = (
-    "docs/test_site.py",
-    "report/test_results.py",
-    "run/test_cli.py",
-    "run/test_kill_and_resume.py",
     "run/test_launchers.py",
-    "run/test_picture_runs.py",
     "run/test_runner.py",
     "run/test_shards.py",
+    "solver/test_status.py",
+    "docs/test_site.py",
+    "run/test_cli.py",
+    "report/test_results.py",
+    "score/test_families.py",
+    "run/problem/test_latent.py",
+    "run/test_picture_runs.py",
+    "run/test_kill_and_resume.py",
+    "score/test_mlp.py",
+    "docs/test_tutorials.py",
+    "solver/test_mixtures.py",
+    "run/test_determinism.py",
     "test_reproduce.py",
 )
 
@@ -51,12 +60,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def options_composed_once(shared: Path) -> Iterator[None]:
     """Tests compose hundreds of configurations, most of the same options."""
-    from tests.composing import Composer
+    from hydra._internal.config_repository import CachingConfigRepository
+
+    from tests.composing import Composer, read_once
 
     folder = shared / "composed"
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hydra.compose", Composer(folder))
+        patch.setattr(CachingConfigRepository, "load_config", read_once)
         yield
 
 
@@ -81,6 +93,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, then those with slow tests: the short ones even out what is left for each
     process.
     """
-    long = {Path(__file__).parent / name for name in LONGEST}
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in long, item.path not in slow))
+    items.sort(key=lambda item: (place.get(item.path, len(place)), item.path not in slow))

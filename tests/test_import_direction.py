@@ -22,6 +22,7 @@ LAYERS = (
     ("evaluation",),
     ("report", "tracker"),
     ("pipeline",),
+    ("app",),
     ("run",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 OWN_COMMANDS = {
     "benchmark": ("python -m experiments.benchmark", "bench_solver"),
     "memory": ("python -m experiments.memory", "memory"),
+    "large_data": ("python -m experiments.large_data", "large_data"),
 }
 STUDIES = sorted(path.stem for path in (config_dir() / "study").glob("*.yaml"))
 

@@ -2,8 +2,11 @@
 
 import math
 import numbers
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from typing import Any
+
+_LONGEST = 300  # characters of a value in a message
+_SHORT, _LONG = 1e-30, 1e30  # up to the tenth power in float64
 
 
 class ScoregeoError(Exception):
@@ -26,7 +29,17 @@ class ScoreError(ScoregeoError, ArithmeticError):
 
 def bad_value(key: str, value: object, allowed: str) -> ConfigError:
     """The error for `key = value` where `allowed` says, in words, what it may be."""
-    return ConfigError(f"{key} = {value!r} is not allowed: {key} must be {allowed}.")
+    return ConfigError(f"{key} = {shown(value)} is not allowed: {key} must be {allowed}.")
+
+
+def shown(value: object) -> str:
+    """A value as messages have it: its representation, an array's in one line, the middle of a long
+    one left out.
+    """
+    text = repr(value)
+    if "\n" in text:
+        text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 60]} ... {text[-50:]}"
 
 
 def check_number(
@@ -50,9 +63,14 @@ def check_number(
     words += [f"at most {at_most}"] if at_most is not None else []
     allowed = words[0] + (" " if len(words) > 1 else "") + " and ".join(words[1:])
     kind = numbers.Integral if integer else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, kind):
         raise bad_value(key, value, allowed)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        raise bad_value(key, value, allowed) from None
+    if not math.isfinite(number):
+        raise bad_value(key, value, allowed)
     if (
         (above is not None and not number > above)
         or (at_least is not None and not number >= at_least)
@@ -62,7 +80,18 @@ def check_number(
         raise bad_value(key, value, allowed)
 
 
+def check_length(key: str, value: Any) -> None:
+    """Raise ConfigError unless `value` is a length above 0 whose powers float64 can hold: a radius,
+    a noise level, a reach, or what multiplies squares of them, the weight of a metric.
+    """
+    check_number(key, value, above=0.0)
+    if not _SHORT <= value <= _LONG:
+        raise bad_value(
+            key, value, f"a number above 0, from {_SHORT:g} to {_LONG:g}, whose powers can be held"
+        )
+
+
 def check_choice(key: str, value: object, choices: Collection[object]) -> None:
-    """Raise ConfigError unless `value` is one of `choices`."""
-    if value not in choices:
+    """Raise ConfigError unless `value` is one of `choices`; a list or an array is none."""
+    if not isinstance(value, Hashable) or value not in choices:
         raise bad_value(key, value, "one of " + ", ".join(repr(c) for c in choices))

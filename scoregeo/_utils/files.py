@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +48,41 @@ def remove_partial(folder: Path, apart: str) -> None:
             path.unlink(missing_ok=True)
 
 
+def path_of(key: str, value: object) -> Path:
+    """The path that a setting or an argument names, with `~` expanded. Raises ConfigError, naming
+    the key, for what names none.
+    """
+    if not isinstance(value, (str, Path)) or "\0" in str(value):
+        raise bad_value(key, value, "a path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # ~ of a user who is not there
+        raise bad_value(key, str(value), f"a path ({error})") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, as `is_file`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def make_folder(key: str, folder: Path) -> None:
     """Make a folder before any work. Raises ConfigError, naming the key, where it cannot be one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        allowed = f"a folder, or the place of one ({error.strerror or error})"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        allowed = f"a folder, or the place of one ({reason})"
         raise bad_value(key, str(folder), allowed) from error
 
 
@@ -86,12 +116,12 @@ def read_text(path: Path, what: str = "") -> str:
             return handle.read()
     except FileNotFoundError as error:
         raise Absent(f"{path} cannot be read{what}: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read{what}: {error}") from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} cannot be read{what}: it is damaged, or not in UTF-8 (byte {error.start + 1})"
         ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read{what}: {error}") from error
 
 
 def read_json(path: Path) -> Any:
@@ -100,7 +130,9 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(read_text(path, " as JSON"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, too
         raise DataError(f"{path} cannot be read as JSON: {error}") from error
 
 
@@ -126,8 +158,9 @@ def sha256(path: Path) -> str:
     try:
         with path.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read: {reason}") from error
 
 
 def finite_or_null(value: Any) -> Any:
@@ -152,32 +185,43 @@ def save_tensors(
 
 
 def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:
-    """Read a safetensors file. Raises DataError naming the file where it is missing, truncated or
-    not safetensors.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    """The tensors of `load_weights`."""
+    return load_weights(path)[0]
 
-    if path.suffix in {".pt", ".pth", ".ckpt", ".bin", ".pkl"}:
-        raise DataError(
-            f"{path} is a pickle, which can run code when loaded, and is refused. Convert it once:"
-            " safetensors.torch.save_file(torch.load(path, weights_only=True),"
-            " 'weights.safetensors')."
-        )
-    if not path.is_file():
-        raise Absent(f"{path} does not exist: a safetensors file is expected there.")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
+
+def load_weights(path: Path) -> tuple[dict[str, "torch.Tensor"], dict[str, str]]:
+    """Tensors by name, and metadata, of a safetensors file. Raises DataError naming the file where
+    it is missing (Absent), truncated or not safetensors, such as a pickle.
+    """
+    with _tensor_file(path) as file:
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
 
 
 def check_tensors(path: Path) -> None:
-    """Raise DataError as `load_tensors`, by the file's header and length alone."""
+    """Raise DataError as `load_weights`, by the file's header and length alone."""
+    with _tensor_file(path):
+        pass
+
+
+@contextmanager
+def _tensor_file(path: Path) -> Iterator[Any]:
+    """The one place where a file of weights is opened."""
     from safetensors import SafetensorError, safe_open
 
+    if path.suffix in {".pt", ".pth", ".ckpt", ".bin", ".pkl"}:
+        raise DataError(
+            f"{path} is a pickle, which can run any code when it is read, and is refused. If you"
+            " trust it, convert it once:"
+            " safetensors.torch.save_file(torch.load(path, weights_only=True),"
+            " 'weights.safetensors')."
+        )
+    if not is_file(path):
+        raise Absent(f"{path} does not exist: a safetensors file is expected there.")
     try:
-        with safe_open(path, "pt"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is damaged, missing or not a safetensors file: {error}") from error
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error

@@ -41,7 +41,8 @@ def read_jobs(folder: Path) -> list[RecordedJob]:
     """The jobs of a multirun's folder, by number: those that have begun, and those that its record
     names and that have not.
     """
-    planned = _read(folder / SWEEP).get("jobs") or []
+    planned = read_record(folder / SWEEP).get("jobs")
+    planned = planned if isinstance(planned, list) else []
     begun = [path.parent.name for path in folder.glob(f"*/{JOB}")]
     names = sorted({*begun, *(str(number) for number in range(len(planned)))}, key=_by_number)
     return [
@@ -71,16 +72,18 @@ def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
         return first
     lost = [job for job in jobs if job.status != DONE]
     reason = "; ".join(
-        f"shard {job.choice('shard')}: {job.reason or 'it has not finished'}" for job in lost
+        f"shard {job.choice('shard')}: {job.reason.rstrip('.') or 'it has not finished'}"
+        for job in lost
     )
     overrides = tuple(one for one in first.overrides if not one.startswith("shard="))
     return replace(first, overrides=overrides, status=FAILED if lost else DONE, reason=reason)
 
 
 def _job(folder: Path, planned: Any) -> RecordedJob:
-    record = _read(folder / JOB)
+    record = read_record(folder / JOB)
     own = _yaml(folder / ".hydra" / "overrides.yaml")
-    overrides = tuple(str(one) for one in (own if isinstance(own, list) and record else planned))
+    found = own if isinstance(own, list) and record else planned
+    overrides = tuple(str(one) for one in (found if isinstance(found, (list, tuple)) else ()))
     config = _yaml(folder / ".hydra" / "config.yaml")
     page = config.get("page") if isinstance(config, dict) and record else None
     run = Path(os.path.normpath(folder / str(record.get("run") or ".")))
@@ -91,7 +94,7 @@ def _job(folder: Path, planned: Any) -> RecordedJob:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
     """A record; empty where there is none, or none that can be read."""
     try:
         found = read_json(path)

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def _holder(path: Path) -> str:
     and writing.
     """
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
+        holder = read_json(path)
         return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (OSError, ValueError, TypeError, KeyError):
+    except (DataError, TypeError, KeyError):
         return "another process"

@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import ConfigError, check_number, shown
 
 GIB = 2**30
 DEFAULT_GIB = 8.0
 _BYTES_A_NUMBER = 512  # at the default 2^24 numbers, with a dozen float64 copies 1.5 GiB
+_NODE = 100  # bytes: a point, its weight, and what they are computed from
+_COPIES = 4  # of points: drawn, moved, in pairs, in a batch
+_MOST = 2**62  # bytes; no machine has them, and no number overflows
 _limit = DEFAULT_GIB
 
 
@@ -21,7 +24,7 @@ def limit_gib() -> float:
 
 def limit_bytes() -> int:
     """The limit in force, in bytes."""
-    return int(_limit * GIB)
+    return int(min(_limit * GIB, _MOST))
 
 
 def set_memory_limit(gib: float) -> None:
@@ -29,8 +32,8 @@ def set_memory_limit(gib: float) -> None:
     this process; 8 at first.
 
     Pairs that do not fit are solved one batch after another. Not counted: libraries, the weights of
-    a model and what a network takes for its own batch (`score.chunk`). Raises ConfigError for what
-    is no number above 0.
+    a model and what a network takes for its own batch: `score.chunk`, or where that is null as much
+    again. Raises ConfigError for what is no number above 0.
     """
     global _limit
     check_number("memory_gib", gib, above=0.0)
@@ -64,6 +67,35 @@ def numbers_at_once() -> int:
     sixty-fourth of the limit in float64, for there are a dozen copies of them for a while.
     """
     return max(1, limit_bytes() // _BYTES_A_NUMBER)
+
+
+def check_room(key: str, value: object, needed: float, what: str, fits: str) -> None:
+    """Raise ConfigError where `what` takes more than the limit, `needed` bytes: before it is made.
+    `fits`: what of the setting `key` would.
+    """
+    if needed > limit_bytes():
+        needed = min(needed, _MOST)  # a whole number may be beyond float64
+        raise ConfigError(
+            f"{key} = {shown(value)} is not allowed: {what} need about {in_gib(needed)} GiB, above"
+            f" the limit of {limit_gib():g} (memory_gib): {key} must be {fits}."
+        )
+
+
+def check_count(key: str, count: int, numbers: int, what: str) -> None:
+    """Raise ConfigError unless `count` is a whole number at least 1, and `count` times `numbers`
+    float64 numbers, several copies of them, fit into the limit.
+    """
+    check_number(key, count, at_least=1, integer=True)
+    each = 8 * _COPIES * numbers
+    check_room(key, count, each * count, what, f"at most {limit_bytes() // each:,}")
+
+
+def check_nodes(count: int, spacing: float) -> None:
+    """Raise ConfigError where so many quadrature nodes, `spacing` apart, do not fit into the limit,
+    naming the noise level that they follow from.
+    """
+    what = f"{min(count, _MOST):.3g} quadrature nodes"
+    check_room("the spacing of nodes", spacing, _NODE * count, what, "greater: raise score.sigma")
 
 
 def in_gib(size: float) -> str:

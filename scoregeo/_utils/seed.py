@@ -1,6 +1,7 @@
 """Randomness: every draw comes from a generator named by a seed and a purpose."""
 
 import hashlib
+from collections.abc import Iterator
 
 import torch
 
@@ -11,6 +12,12 @@ class PartGenerator(torch.Generator):
     """A generator of draws for the pairs of one part of a run, by `normal` and `uniform`."""
 
     part: Part
+
+
+def draws(refusal: Exception, most: int = 100_000) -> Iterator[int]:
+    """Counts draws by rejection, which end so: after `most` of them `refusal` is raised."""
+    yield from range(most)
+    raise refusal
 
 
 def generator(seed: int, purpose: str, part: Part | None = None) -> torch.Generator:

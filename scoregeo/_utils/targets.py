@@ -1,25 +1,28 @@
 """What the `_target_` of a configuration names."""
 
+import inspect
 import pkgutil
 from typing import Any
 
 from scoregeo._utils.errors import ConfigError
 
 
-def resolve(target: str) -> Any:
-    """The class or function of a `_target_`. Raises ConfigError where it cannot be imported, or is
-    no class and no function of Python's.
+def resolve(target: str, where: str = "") -> Any:
+    """The class or function of the `_target_` of the node at `where`. Raises ConfigError, naming
+    it, where that cannot be imported, or is no class and no function of Python's.
     """
+    key = f"{where}._target_" if where else "_target_"
     try:
         found = pkgutil.resolve_name(target)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"_target_ = {target!r} cannot be imported: {str(error).splitlines()[0]}"
+            f"{key} = {target!r} cannot be imported: {str(error).splitlines()[0]}"
         ) from error
-    if not callable(found) or getattr(found, "__module__", None) in (None, "builtins"):
+    module = getattr(found, "__module__", None)
+    if not callable(found) or inspect.isbuiltin(found) or module in (None, "builtins"):
         raise ConfigError(
-            f"_target_ = {target!r} is a {type(found).__name__}: it must name a class or a function"
-            " of a module, as scoregeo.solver.Adam."
+            f"{key} = {target!r} is a {type(found).__name__}: it must name a class or a function of"
+            " a module, as scoregeo.solver.Adam."
         )
     return found
 

@@ -81,9 +81,16 @@ def closed_form(path: torch.Tensor) -> BaselinePath:
 
 def check_ends(name: str, ends: torch.Tensor, num_points: int) -> None:
     """Raise ConfigError for fewer than 3 points, DataError, naming the pair, for ends that are not
-    finite or are equal.
+    finite or are equal, or are no floating-point tensor [pairs, 2, *shape].
     """
     check_number(f"num_points of baseline.{name}", num_points, at_least=3, integer=True)
+    if not isinstance(ends, torch.Tensor) or not ends.is_floating_point():
+        kind = ends.dtype if isinstance(ends, torch.Tensor) else type(ends).__name__
+        raise DataError(f"baseline.{name}: ends are of {kind}: they must be of floating point.")
+    if ends.ndim < 3 or ends.shape[1] != 2:
+        raise DataError(
+            f"baseline.{name}: ends have shape {list(ends.shape)}, not [pairs, 2, *shape]."
+        )
     flat = ends.flatten(2)
     finite = flat.isfinite().all(2).all(1)
     if not finite.all():

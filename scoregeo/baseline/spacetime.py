@@ -13,6 +13,7 @@ import torch
 from scoregeo._utils.adam import AdamSteps
 from scoregeo._utils.errors import bad_value, check_choice, check_number
 from scoregeo._utils.seed import uniform
+from scoregeo._utils.steps import check_steps
 from scoregeo.baseline.base import DATA, AbstractBaseline, BaselinePath, Ends, check_ends, with_ends
 from scoregeo.baseline.posterior import (
     axes,
@@ -105,8 +106,8 @@ class Spacetime(AbstractBaseline):
             check_number(f"{key}.probes", self.probes, at_least=1, integer=True)
         check_choice(f"{key}.clip", self.clip, (True, False))
         check_number(f"{key}.tolerance", self.tolerance, at_least=0.0)
-        check_number(f"{key}.encode_steps", self.encode_steps, at_least=1, integer=True)
-        check_number(f"{key}.decode_steps", self.decode_steps, at_least=1, integer=True)
+        check_steps(f"{key}.encode_steps", self.encode_steps)
+        check_steps(f"{key}.decode_steps", self.decode_steps)
         check_choice(f"{key}.decode", self.decode, (MEAN, FLOW))
         check_choice(f"{key}.start", self.start, (ARC, LINE))
 

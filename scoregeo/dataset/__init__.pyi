@@ -1,13 +1,17 @@
 from .base import AbstractDataset as AbstractDataset
 from .base import Pairs as Pairs
+from .chirps import Chirps as Chirps
 from .closed_curve import ClosedCurve as ClosedCurve
 from .ellipsoid import Ellipsoid as Ellipsoid
 from .emoji import Emoji as Emoji
 from .flat_torus import FlatTorus as FlatTorus
 from .image_pairs import ImagePairs as ImagePairs
+from .landmarks import Landmarks as Landmarks
 from .prompts import Prompts as Prompts
 from .rotated_mnist import RotatedMNIST as RotatedMNIST
 from .rotation_group import RotationGroup as RotationGroup
+from .sentences import Sentences as Sentences
 from .sphere import Sphere as Sphere
+from .tones import Tones as Tones
 from .torus import Torus as Torus
 from .wiggly_sphere import WigglySphere as WigglySphere

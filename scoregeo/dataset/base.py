@@ -9,6 +9,8 @@ import torch
 from scoregeo._utils.errors import bad_value
 from scoregeo._utils.names import unique_names
 from scoregeo._utils.part import Part
+from scoregeo.dataset.landmarks import Landmarks
+from scoregeo.dataset.sound import Sound
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ class AbstractDataset(ABC):
         return None
 
     @property
+    def sound(self) -> Sound | None:
+        """What measures and files of sound need, where points are waveforms; else None."""
+        return None
+
+    @property
     def held_out_note(self) -> str:
         """What of the pairs neither a score nor a graph of these data has seen, for the notes of a
         page; empty where there is nothing to say.
@@ -172,6 +179,11 @@ class AbstractDataset(ABC):
         """x, y and z [rows, columns] of a grid on a surface in its first three coordinates, for
         pictures of paths on it; None for what is no surface, or is not shown.
         """
+        return None
+
+    @property
+    def landmarks(self) -> Landmarks | None:
+        """Named points in a known order, by which paths are read; else None."""
         return None
 
     def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor] | None:

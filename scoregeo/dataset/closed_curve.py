@@ -7,7 +7,8 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import check_length, check_number
+from scoregeo._utils.memory import check_count, check_nodes
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
@@ -40,10 +41,10 @@ class ClosedCurve(AbstractDataset):
 
         Raises: ConfigError for anything else.
         """
-        check_number("dataset.radius", radius, above=0.0)
+        check_length("dataset.radius", radius)
         check_number("dataset.height", height, at_least=0.0)
         check_number("dataset.waves", waves, at_least=1, integer=True)
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_share", min_share, above=0.0, below=0.5)
         check_number("dataset.max_share", max_share, above=min_share, below=0.5)
         self.radius, self.height, self.waves, self.num_pairs = (
@@ -111,6 +112,7 @@ class ClosedCurve(AbstractDataset):
 
     def quadrature(self, spacing: float) -> tuple[torch.Tensor, torch.Tensor]:
         count = max(16, math.ceil(self.length / spacing))
+        check_nodes(count, spacing)
         nodes = self.at(torch.arange(count, dtype=self.dtype) * (self.length / count))
         return nodes, torch.full((count,), 1 / count, dtype=self.dtype)
 

@@ -13,6 +13,7 @@ import socket
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch
 
 from scoregeo._utils.cache import cache_folder
 from scoregeo._utils.errors import ConfigError, DataError, check_choice
+from scoregeo._utils.files import is_file, path_of
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +92,9 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
     if source == "folder" and root is None:
         raise ConfigError("dataset.source = 'folder' needs dataset.root, a folder of idx files.")
     if root is not None and source in ("auto", "folder"):
-        return _read_split(Path(root), split, f"idx files in {root}")
+        return _read_split(path_of("dataset.root", root), split, f"idx files in {root}")
     if source == "embedded":
-        return _read_split(EMBEDDED, split, f"embedded ({EMBEDDED_COUNT[split]} digits)")
+        return _embedded(split)
     try:
         return _download(split)
     except DataError as error:
@@ -105,6 +107,12 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
             split,
         )
         return load_digits(split, "embedded")
+
+
+@cache
+def _embedded(split: str) -> Digits:
+    """Unpacked once a process, 8 MB: nobody writes to it."""
+    return _read_split(EMBEDDED, split, f"embedded ({EMBEDDED_COUNT[split]} digits)")
 
 
 def _download(split: str) -> Digits:
@@ -143,7 +151,7 @@ def _read_split(root: Path, split: str, source: str) -> Digits:
 
 def _find(root: Path, name: str) -> Path:
     for suffix in _SUFFIXES:
-        if (path := root / f"{name}{suffix}").is_file():
+        if is_file(path := root / f"{name}{suffix}"):
             return path
     raise DataError(
         f"{root} holds no {name} (nor {name}.gz, {name}.xz): dataset.root must be a folder of"

@@ -9,7 +9,7 @@ import torch
 from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.pair_files import PairFiles, check_root, safe
-from scoregeo.dataset.picture import folders_below, pictures_in
+from scoregeo.dataset.picture import folders_below, name_skipped, pictures_in
 
 DRAWS = ("within", "across")
 _FOLDER = "%folder"  # in a prompt: the name of the picture's folder
@@ -30,6 +30,7 @@ def draw_pairs(
     there can be.
     """
     check_root(root)
+    name_skipped(folders_below(root), root)
     orders = {
         folder.relative_to(root).as_posix(): _shuffled(files, seed, folder.relative_to(root))
         for folder in folders_below(root)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.errors import bad_value, check_length
 from scoregeo.dataset.level_set import LevelSet
 from scoregeo.dataset.surface import AbstractSurface
 
@@ -49,7 +49,7 @@ def three_axes(axes: Sequence[float]) -> tuple[float, float, float]:
     if isinstance(axes, str) or not isinstance(axes, Sequence) or len(axes) != 3:
         raise bad_value("dataset.axes", axes, "three numbers above 0")
     for value in axes:
-        check_number("dataset.axes", value, above=0.0)
+        check_length("dataset.axes", value)
     if max(axes) > 10 * min(axes):
         raise bad_value(
             "dataset.axes",

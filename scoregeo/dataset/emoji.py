@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import DataError, check_choice, check_number
-from scoregeo._utils.files import read_text
+from scoregeo._utils.files import path_of, read_text
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.emoji_sheet import read_sheet
@@ -97,7 +97,7 @@ class Emoji(AbstractDataset):
         """
         check_choice("dataset.kind", kind, ("all", *KINDS))
         self.kind = kind
-        self.root = root
+        self.root = None if root is None else str(path_of("dataset.root", root))
         check_number("dataset.pairs", pairs, at_least=1, at_most=len(self._listed), integer=True)
         self.count = pairs
 

@@ -9,6 +9,7 @@ import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json, write_json, write_whole
+from scoregeo._utils.flat_picture import flat_picture
 from scoregeo.dataset.emoji_source import SIZE, EmojiPicture, EmojiSource
 
 COLUMNS = 20
@@ -36,17 +37,12 @@ def read_sheet(folder: Path, name: str) -> EmojiSource:
     of another size.
     """
     import numpy as np
-    from PIL import Image
 
     path = folder / f"{name}.png"
     pictures = tuple(
         _picture(entry, folder / f"{name}.json") for entry in read_json(folder / f"{name}.json")
     )
-    try:
-        with Image.open(path) as image:
-            sheet = torch.from_numpy(np.array(image.convert("RGB")))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
+    sheet = torch.from_numpy(np.array(flat_picture(path)))
     wanted = (-(-len(pictures) // COLUMNS) * SIZE, COLUMNS * SIZE, 3)
     if tuple(sheet.shape) != wanted:
         raise DataError(

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import is_file, is_folder, read_json
+from scoregeo._utils.flat_picture import flat_picture
 
 SIZE = 64  # pixels
 HOW_TO_GET = (
@@ -111,7 +112,7 @@ def load_emoji_folder(root: str | Path) -> EmojiSource:
     """
     folder = Path(root)
     images = folder / "img" / "google" / "64"
-    if not (folder / "emoji.json").is_file() or not images.is_dir():
+    if not is_file(folder / "emoji.json") or not is_folder(images):
         raise DataError(
             f"{folder} is not the unpacked emoji package (emoji.json, img/google/64): {HOW_TO_GET}."
         )
@@ -165,21 +166,14 @@ def read_picture(path: Path) -> torch.Tensor:
     or wrongly sized file.
     """
     import numpy as np
-    from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            rgba = image.convert("RGBA")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a picture ({error}): {HOW_TO_GET}.") from error
-    if rgba.size != (SIZE, SIZE):
+        picture = flat_picture(path)
+    except DataError as error:
+        raise DataError(f"{error} To have the pictures, {HOW_TO_GET}.") from error
+    if picture.size != (SIZE, SIZE):
         raise DataError(
-            f"{path} has {rgba.size[0]} x {rgba.size[1]} pixels, {SIZE} x {SIZE} expected:"
+            f"{path} has {picture.size[0]} x {picture.size[1]} pixels, {SIZE} x {SIZE} expected:"
             f" {HOW_TO_GET}."
         )
-    white = Image.new("RGBA", rgba.size, "white")
-    return (
-        torch.from_numpy(np.array(Image.alpha_composite(white, rgba).convert("RGB")))
-        .permute(2, 0, 1)
-        .contiguous()
-    )
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()

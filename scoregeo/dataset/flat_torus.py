@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_length, check_number
+from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
@@ -39,8 +40,8 @@ class FlatTorus(AbstractDataset):
         Raises: ConfigError for anything else.
         """
         check_number("dataset.circles", circles, at_least=1, integer=True)
-        check_number("dataset.radius", radius, above=0.0)
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_length("dataset.radius", radius)
+        check_count("dataset.num_pairs", num_pairs, 4 * circles, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, below=math.pi)
         check_number("dataset.max_angle", max_angle, above=min_angle, below=math.pi)
         self.circles, self.radius, self.num_pairs = circles, float(radius), num_pairs

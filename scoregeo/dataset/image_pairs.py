@@ -10,11 +10,18 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice, check_number
+from scoregeo._utils.files import is_folder, path_of
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.drawn_pairs import DRAWS, draw_pairs
 from scoregeo.dataset.pair_files import PairFiles, pairs_in_folder, pairs_in_list, safe
-from scoregeo.dataset.picture import check_picture, pictures_below, read_picture
+from scoregeo.dataset.picture import (
+    check_picture,
+    folders_below,
+    name_skipped,
+    pictures_below,
+    read_picture,
+)
 from scoregeo.dataset.picture_size import Size, known, sides_of
 
 
@@ -82,14 +89,15 @@ class ImagePairs(AbstractDataset):
             _check_draw(draw, draw_seed, root, pairs)
         found: Sequence[PairFiles]
         if first is not None and second is not None:
-            name = safe(f"{Path(first).stem}-{Path(second).stem}")
-            found = [PairFiles(Path(first), Path(second), prompts, name, "all")]
+            ends = path_of("dataset.first", first), path_of("dataset.second", second)
+            name = safe(f"{ends[0].stem}-{ends[1].stem}")
+            found = [PairFiles(*ends, prompts, name, "all")]
         elif root is None:
-            found = tuple(pairs_in_list(Path(str(list))))
+            found = tuple(pairs_in_list(path_of("dataset.list", list)))
         elif draw is None or pairs is None:
-            found = pairs_in_folder(Path(root))
+            found = pairs_in_folder(path_of("dataset.root", root))
         else:
-            found = draw_pairs(Path(root), draw, pairs, draw_seed, prompts)
+            found = draw_pairs(path_of("dataset.root", root), draw, pairs, draw_seed, prompts)
         for pair in found:
             for path in (pair.first, pair.second):
                 check_picture(path)
@@ -98,12 +106,17 @@ class ImagePairs(AbstractDataset):
                 "dataset.pairs", pairs, f"at most the number of pairs there are, {len(found)}"
             )
         self._files = tuple(found)[:pairs]
-        self.references = None if references is None else Path(references)
-        self._others = None if draw is None else Path(str(root))  # those in no pair are references
+        self.references: Path | None = None
+        if references is not None:
+            self.references = path_of("dataset.references", references)
+        # Those in no pair are references.
+        self._others = None if draw is None else path_of("dataset.root", root)
         if self.references is not None and not (
-            self.references.is_dir() and pictures_below(self.references)
+            is_folder(self.references) and pictures_below(self.references)
         ):
             raise bad_value("dataset.references", references, "a folder with pictures in it")
+        if self.references is not None:
+            name_skipped(folders_below(self.references), self.references)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import read_text
-from scoregeo.dataset.picture import folders_below, pictures_in
+from scoregeo._utils.files import is_folder, read_text
+from scoregeo.dataset.picture import folders_below, name_skipped, pictures_in
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,19 @@ class PairFiles:
 def pairs_in_list(path: Path) -> Iterator[PairFiles]:
     """The pairs of a CSV file. Raises DataError, naming the line, for what cannot be one."""
     try:
-        text = read_text(path)
+        whole = read_text(path)
+        text = whole.removeprefix("sep=;\r\n")  # Excel's own line above the header
+        above = len(text) < len(whole)
         # A spreadsheet writes semicolons where the comma is the decimal point.
         header = text.partition("\n")[0]
         delimiter = ";" if ";" in header and "," not in header else ","
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        columns, lines = reader.fieldnames or [], list(reader)
+        columns = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = columns
+        # A spreadsheet keeps emptied rows.
+        lines = [
+            (reader.line_num + above, line) for line in reader if any(map(_filled, line.values()))
+        ]
     except (DataError, csv.Error) as error:
         raise DataError(f"dataset.list = {str(path)!r} cannot be read: {error}.") from error
     if not {"first", "second"} <= set(columns) <= set(COLUMNS) or not lines:
@@ -53,7 +60,7 @@ def pairs_in_list(path: Path) -> Iterator[PairFiles]:
             f" {len(lines)} pairs: it needs first and second, may have {', '.join(COLUMNS[2:])},"
             " and at least one pair."
         )
-    for number, line in enumerate(lines, start=2):
+    for count, (number, line) in enumerate(lines, start=1):
         found = sum(value is not None for key, value in line.items() if key is not None)
         found += len(line.get(None) or ())  # type: ignore[call-overload]  # csv's key of the rest
         if found != len(columns):
@@ -62,13 +69,19 @@ def pairs_in_list(path: Path) -> Iterator[PairFiles]:
                 f' columns: a prompt with a {delimiter!r} in it stands in double quotes, "a, b".'
             )
         for column in ("first", "second"):
-            if not line[column]:
+            if not line[column].strip():
                 raise DataError(f"{path}, line {number}: {column} is missing.")
-        first, second = path.parent / line["first"], path.parent / line["second"]
-        prompt = line.get("first_prompt") or ""
-        prompts = (prompt, line.get("second_prompt") or prompt)
-        name = safe(f"{number - 1:03d}_{first.stem}-{second.stem}")
-        yield PairFiles(first, second, prompts, name, line.get("group") or "all")
+        cells = {column: value.strip() for column, value in line.items()}
+        first, second = path.parent / cells["first"], path.parent / cells["second"]
+        prompt = cells.get("first_prompt", "")
+        prompts = (prompt, cells.get("second_prompt") or prompt)
+        name = safe(f"{count:03d}_{first.stem}-{second.stem}")
+        yield PairFiles(first, second, prompts, name, cells.get("group") or "all")
+
+
+def _filled(value: str | list[str] | None) -> bool:
+    """Whether a cell of a list, or what is beyond its columns, holds anything."""
+    return bool("".join(value or "").strip())
 
 
 def pairs_in_folder(root: Path) -> list[PairFiles]:
@@ -78,6 +91,7 @@ def pairs_in_folder(root: Path) -> list[PairFiles]:
     """
     check_root(root)
     folders = folders_below(root)
+    name_skipped(folders, root)
     found = [pair for folder in folders for pair in _pairs_of(folder, root)]
     if not found:
         raise DataError(f"dataset.root = {str(root)!r} holds no pairs: {_HOW}.")
@@ -99,7 +113,7 @@ def pairs_in_folder(root: Path) -> list[PairFiles]:
 
 def check_root(root: Path) -> None:
     """Raise DataError unless it is a folder."""
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"dataset.root = {str(root)!r} is not a folder.")
 
 

@@ -1,6 +1,8 @@
-"""Picture files as points: any format Pillow reads, any size, with or without an alpha channel."""
+"""Picture files as points: any format that is read, any size, with or without an alpha channel."""
 
+import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,12 +10,18 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.flat_picture import flattened
+from scoregeo._utils.picture_file import SUFFIXES, opened_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+log = logging.getLogger(__name__)
+
 SMALLEST = 8  # pixels a side: below this there is no picture to morph
+_FINER = 2  # times the size asked for, to which photographs of many megapixels are reduced
+_SHOWN = 5  # names of files in a message
+_NO_PICTURES = ("prompts.txt",)  # what belongs beside pictures
 
 
 def read_picture(path: str | Path, size: int | tuple[int, int]) -> torch.Tensor:
@@ -22,7 +30,8 @@ def read_picture(path: str | Path, size: int | tuple[int, int]) -> torch.Tensor:
 
     `flat_picture`, `fitted`. Raises DataError as that does.
     """
-    return fitted(flat_picture(path), (size, size) if isinstance(size, int) else size)
+    sides = (size, size) if isinstance(size, int) else size
+    return fitted(flat_picture(path, _FINER * max(sides)), sides)
 
 
 def fitted(picture: "Image", size: tuple[int, int]) -> torch.Tensor:
@@ -34,36 +43,13 @@ def fitted(picture: "Image", size: tuple[int, int]) -> torch.Tensor:
     return pixels_of(ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC))
 
 
-def flat_picture(path: str | Path) -> "Image":
-    """A file's picture in RGB with 8 bits a channel (`flattened`). Raises DataError, naming the
-    file, for what is no picture, for less than 8 x 8 pixels, and as `flattened`.
+def flat_picture(path: str | Path, least: int | None = None) -> "Image":
+    """A file's picture in RGB with 8 bits a channel (`scoregeo._utils.flat_picture.flattened`).
+    Raises DataError, naming the file, for what is no picture, for less than 8 x 8 pixels, and as
+    that does.
     """
-    with opened_picture(path) as opened:
-        return flattened(opened, path)
-
-
-def flattened(opened: "Image", path: str | Path) -> "Image":
-    """A picture in RGB with 8 bits a channel; `path`: what errors call it.
-
-    Turned as its EXIF tag says, laid on white where it is transparent; of an animation the first
-    frame. 16 bits a channel are scaled to 8, floating point from 0 to 1 likewise. Raises DataError
-    for pixels that cannot be read, and for floating-point or 32-bit values of another range, which
-    would be clipped.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        picture = _eight_bits(ImageOps.exif_transpose(opened), path).convert("RGBA")
-    except DataError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-    ) as error:  # a whole header, and then no whole picture
-        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture).convert("RGB")
+    with _of_size(path) as opened:
+        return flattened(opened, path, least)
 
 
 def pixels_of(picture: "Image") -> torch.Tensor:
@@ -71,24 +57,14 @@ def pixels_of(picture: "Image") -> torch.Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def check_picture(path: str | Path) -> None:
-    """Raise DataError as `read_picture` would, by the file's header alone."""
-    with opened_picture(path):
-        pass
+def check_picture(path: str | Path) -> tuple[int, int]:
+    """Width and height. Raises DataError as `read_picture` would, by the file's header alone."""
+    with _of_size(path) as opened:
+        return opened.size
 
 
-def opened_picture(path: str | Path) -> "Image":
-    """The file's header read by Pillow. Raises DataError, naming the file, where it is missing, no
-    picture, or smaller than 8 x 8 pixels.
-    """
-    from PIL import Image
-
-    if not Path(path).is_file():
-        raise DataError(f"{path} is not there, or not a file: a picture is expected.")
-    try:
-        opened = Image.open(path)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as a picture: {error}.") from error
+def _of_size(path: str | Path) -> "Image":
+    opened = opened_picture(path)
     if min(opened.size) < SMALLEST:
         raise DataError(
             f"{path} has {opened.size[0]} x {opened.size[1]} pixels: at least {SMALLEST} x"
@@ -107,6 +83,30 @@ def pictures_in(folder: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     ]
     return sorted((path for path in found if path.is_file()), key=lambda path: natural(path.name))
+
+
+def name_skipped(folders: Iterable[Path], root: Path, but: tuple[str, ...] = ()) -> None:
+    """Count and name, in a warning, the files of `folders` whose ending is no picture's; hidden
+    ones, prompts and those with a stem in `but` are no matter. `root`: names are relative to it.
+    """
+    found = [
+        path.relative_to(root).as_posix()
+        for folder in folders
+        for path in sorted(folder.iterdir(), key=lambda path: natural(path.name))
+        if path.suffix.lower() not in SUFFIXES
+        and not path.name.startswith(".")
+        and path.name not in _NO_PICTURES
+        and path.stem not in but
+        and path.is_file()
+    ]
+    if found:
+        log.warning(
+            "%d file(s) of %s are skipped, no pictures by their endings: %s%s.",
+            len(found),
+            root,
+            ", ".join(found[:_SHOWN]),
+            ", ..." if len(found) > _SHOWN else "",
+        )
 
 
 def pictures_below(folder: Path) -> list[Path]:
@@ -131,24 +131,3 @@ def natural(name: str) -> tuple[list[str | int], str]:
     """A key that sorts names by the numbers in them: frame_2 before frame_10."""
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name
-
-
-def _eight_bits(picture: "Image", path: str | Path) -> "Image":
-    """The picture with 8 bits a channel: Pillow's own conversion clips what lies above 255."""
-    from PIL import Image
-
-    mode, values = picture.mode, np.asarray(picture) if picture.mode[0] in "IF" else np.empty(0)
-    if mode.startswith("I;16") or (mode == "I" and picture.format == "PNG"):
-        scaled = values / 257.0
-    elif mode in ("I", "F"):
-        low, high = float(values.min()), float(values.max())
-        if mode == "I" or not (low >= 0 and high <= 1):  # a NaN is no more
-            kind = "32-bit integers" if mode == "I" else "floating-point numbers"
-            raise DataError(
-                f"{path} holds {kind} from {low:g} to {high:g}, whose white is not known: 8 or 16"
-                " bits a channel, or floating point from 0 to 1, are expected."
-            )
-        scaled = values * 255.0
-    else:
-        return picture
-    return Image.fromarray(np.round(scaled).astype(np.uint8))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.dataset.picture_size import Size, known, sides_of
+from scoregeo.dataset.picture_size import Size, check_frames, known, sides_of
 
 Painter = Callable[
     [tuple[str, ...], int, int, float], torch.Tensor
@@ -51,8 +52,10 @@ class Prompts(AbstractDataset):
                 " be one."
             )
         check_number("dataset.count", self.count, at_least=1, integer=True)
-        sides_of(self.size, "dataset.size")
-        check_number("dataset.steps", self.steps, at_least=1, integer=True)
+        sides = sides_of(self.size, "dataset.size")
+        if sides is not None:
+            check_frames("dataset.count", self.count, sides, ways=2, size="dataset.size")
+        check_steps("dataset.steps", self.steps)
         check_number("dataset.guidance", self.guidance, at_least=1)
 
     def painted_by(self, painter: Painter) -> "Prompts":

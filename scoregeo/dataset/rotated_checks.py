@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scoregeo._utils.errors import bad_value, check_choice, check_number
+from scoregeo._utils.memory import check_count
 from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES
 
 IDENTITIES = (1, 10, 100, "all")
@@ -30,7 +31,9 @@ def check_settings(
         check_number(f"dataset.angles[{i}]", angle, above=0, at_most=180)
     if len(set(angles)) < len(angles):
         raise bad_value("dataset.angles", angles, "a list without repetitions")
-    check_number("dataset.pairs_per_angle", pairs_per_angle, at_least=1, integer=True)
+    check_count(
+        "dataset.pairs_per_angle", pairs_per_angle, 2 * 28**2 * len(angles), "so many pairs"
+    )
     if identities == "all":
         check_number(
             "dataset.pairs_per_angle",

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import check_number
+from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 
@@ -31,7 +32,7 @@ class RotationGroup(AbstractDataset):
 
         Raises: ConfigError for anything else.
         """
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_count("dataset.num_pairs", num_pairs, 18, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, below=math.pi)
         check_number("dataset.max_angle", max_angle, above=min_angle, below=math.pi)
         self.num_pairs, self.min_angle, self.max_angle = (

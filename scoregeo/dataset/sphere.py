@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_length, check_number
+from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import GRID, AbstractDataset, Pairs, reach_of
 
@@ -55,8 +56,8 @@ class Sphere(AbstractDataset):
         check_number("dataset.ambient", ambient, at_least=2, integer=True)
         if dimension >= ambient:
             raise bad_value("dataset.dimension", dimension, f"below dataset.ambient = {ambient}")
-        check_number("dataset.radius", radius, above=0.0)
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_length("dataset.radius", radius)
+        check_count("dataset.num_pairs", num_pairs, 2 * ambient, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
         check_number("dataset.max_angle", max_angle, at_least=min_angle, at_most=math.pi)
         self.dimension = dimension

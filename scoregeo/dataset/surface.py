@@ -3,13 +3,15 @@
 import math
 from abc import abstractmethod
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from scoregeo._utils.errors import check_number
-from scoregeo._utils.seed import generator
+from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.memory import check_count, check_nodes
+from scoregeo._utils.seed import draws, generator
 from scoregeo.dataset.base import Pairs
 from scoregeo.dataset.geodesic_surface import AbstractGeodesicSurface, Coordinates
 from scoregeo.dataset.level_set import LevelSet, Point, shoot, shortest_geodesic
@@ -40,7 +42,9 @@ class AbstractSurface(AbstractGeodesicSurface):
         """
         source, kept = generator(seed, "pairs"), 0
         found: list[torch.Tensor] = []
-        while kept < self.num_pairs:
+        for _ in draws(self._too_narrow(), 10_000 + 100 * self.num_pairs):
+            if kept == self.num_pairs:
+                break
             ends = self._uniform(2, source)
             unit = ends / ends.norm(dim=1, keepdim=True)
             angle = 2 * math.atan2(
@@ -53,6 +57,10 @@ class AbstractSurface(AbstractGeodesicSurface):
         names = tuple(f"pair{i:03d}" for i in range(self.num_pairs))
         pairs = Pairs(ends[:, 0], ends[:, 1], names, ("all",) * self.num_pairs)
         return replace(pairs, groups=self._groups(pairs)) if self.curvature_groups > 1 else pairs
+
+    def _too_narrow(self) -> ConfigError:
+        allowed = f"further above dataset.min_angle = {self.min_angle:g}: hardly a pair is between"
+        return bad_value("dataset.max_angle", self.max_angle, allowed)
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         return self._uniform(count, generator(seed, "sample"))
@@ -96,7 +104,9 @@ class AbstractSurface(AbstractGeodesicSurface):
         """Gauss-Legendre nodes in height times equal angles, projected from the unit sphere;
         weights times the area element.
         """
-        nodes, weights = self._nodes(math.ceil(math.pi * self.surface.reach / spacing))
+        count = math.ceil(math.pi * self.surface.reach / spacing)
+        check_nodes(2 * count**2, spacing)
+        nodes, weights = self._nodes(count)
         return torch.from_numpy(nodes), torch.from_numpy(weights)
 
     def _nodes(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,11 +138,18 @@ class AbstractSurface(AbstractGeodesicSurface):
             (slope * directions).sum(-1)
         )
 
+    @cached_property
+    def _highest(self) -> float:
+        """A bound of the area element."""
+        _, weights = self._project(_fan())
+        return 1.05 * float(weights.max())
+
     def _uniform(self, count: int, source: torch.Generator) -> torch.Tensor:
         """Uniform directions, kept in proportion to the area element."""
-        _, weights = self._project(_fan())
-        highest, kept, have = 1.05 * float(weights.max()), [], 0
-        while have < count:
+        highest, kept, have = self._highest, [], 0
+        for _ in draws(bad_value("dataset", type(self).__name__, "a rounder surface"), 10_000):
+            if have >= count:
+                break
             draw = torch.randn(2 * count + 8, 3, generator=source, dtype=self.dtype)
             chance = torch.rand(len(draw), generator=source, dtype=self.dtype).numpy()
             points, area = self._project((draw / draw.norm(dim=1, keepdim=True)).numpy())
@@ -172,7 +189,7 @@ class AbstractSurface(AbstractGeodesicSurface):
         self, num_pairs: int, min_angle: float, max_angle: float, curvature_groups: int
     ) -> None:
         """Check and keep what all surfaces have."""
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
         check_number("dataset.max_angle", max_angle, above=min_angle, at_most=math.pi)
         check_number(

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import bad_value, check_number
-from scoregeo._utils.seed import generator
+from scoregeo._utils.errors import bad_value, check_length, check_number
+from scoregeo._utils.memory import check_count
+from scoregeo._utils.seed import draws, generator
 from scoregeo.dataset.base import GRID, Pairs
 from scoregeo.dataset.geodesic_surface import AbstractGeodesicSurface, Coordinates
 from scoregeo.dataset.torus_geodesic import Angles, embed, shoot, shortest_geodesic
@@ -39,15 +40,15 @@ class Torus(AbstractGeodesicSurface):
 
         Raises: ConfigError for anything else.
         """
-        check_number("dataset.major", major, above=0.0)
-        check_number("dataset.minor", minor, above=0.0)
+        check_length("dataset.major", major)
+        check_length("dataset.minor", minor)
         if minor >= major:
             raise bad_value(
                 "dataset.minor",
                 minor,
                 f"below dataset.major = {major!r} (the torus would cut itself)",
             )
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
+        check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
         check_number("dataset.max_angle", max_angle, at_most=math.pi)
         if max_angle <= min_angle:
@@ -64,7 +65,11 @@ class Torus(AbstractGeodesicSurface):
         """A first point uniform in area; a second one uniform in area among those allowed."""
         source = generator(seed, "pairs")
         found: list[torch.Tensor] = []
-        while len(found) < self.num_pairs:
+        allowed = f"further above dataset.min_angle = {self.min_angle:g}: hardly a pair is between"
+        narrow = bad_value("dataset.max_angle", self.max_angle, allowed)
+        for _ in draws(narrow, 100_000 + 100 * self.num_pairs):
+            if len(found) == self.num_pairs:
+                break
             first, second = self._angles(2, source)
             apart = torch.remainder(second - first + math.pi, 2 * math.pi) - math.pi
             if self.min_angle <= float(apart.abs().max()) <= self.max_angle:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.errors import bad_value, check_length, check_number
 from scoregeo.dataset.level_set import LevelSet
 from scoregeo.dataset.surface import AbstractSurface
 
@@ -38,7 +38,7 @@ class WigglySphere(AbstractSurface):
 
         Raises: ConfigError for anything else.
         """
-        check_number("dataset.radius", radius, above=0.0)
+        check_length("dataset.radius", radius)
         check_number("dataset.wiggle", wiggle, at_least=0.0, at_most=0.5)
         check_number("dataset.waves", waves, at_least=0.0)
         self._surface = LevelSet((float(radius),) * 3, float(wiggle), float(waves))

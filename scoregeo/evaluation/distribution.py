@@ -62,6 +62,13 @@ def check_frame_counts(
     _check_counts(frames, reference_frames, subset_size)
 
 
+def fitting_subset(subset_size: int, frames: int, references: int) -> int:
+    """The size of KID's subsets that both sets have images for: `subset_size`, at least 2, or all
+    of the smaller set.
+    """
+    return max(2, min(subset_size, frames, references))
+
+
 def inner_frame_features(network: FeatureNetwork, frames: torch.Tensor) -> torch.Tensor:
     """Features of the inner frames (the given ends left out) of [pairs, points, C, H, W]: [pairs,
     points - 2, d], float64.

@@ -7,10 +7,14 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value
+from scoregeo._utils.files import is_file, is_folder
+from scoregeo._utils.picture_file import SUFFIXES as PICTURES
+from scoregeo._utils.picture_file import opened_picture, picture_errors
 from scoregeo.dataset.picture import (
+    check_picture,
     flat_picture,
     folders_below,
-    opened_picture,
+    name_skipped,
     pictures_below,
     pictures_in,
     pixels_of,
@@ -18,7 +22,7 @@ from scoregeo.dataset.picture import (
 
 SIDE = 512  # pixels that DiffMorpher's protocol resizes every frame to, for LPIPS
 FEWEST = 3  # frames of a path: of fewer the protocol takes none
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = tuple(ending for ending in PICTURES if ending != ".gif")
 FILMS = (".gif", ".mp4", ".mov", ".avi", ".mkv", ".webm")
 _NOT_FRAMES = ("strip", "animation")  # what this project writes beside its frames
 _READ_AT_ONCE = 16  # pictures of 512 x 512; fewer of larger ones
@@ -39,13 +43,15 @@ def find_sequences(folder: Path) -> list[FrameSequence]:
     """Each folder of pictures at or below `folder` is the frames of a path, in the natural order of
     their names (frame_2 before frame_10).
 
-    PNG, JPEG, WebP, BMP and TIFF files are frames; hidden files, others, and this project's strips
-    beside them are passed over. Raises DataError where there are no frames, and names the folder
-    that has fewer than three and the file that is no picture or an animation.
+    Files with a picture's ending other than .gif are frames; hidden files and this project's strips
+    and animations beside them are passed over, others named in a warning. Raises DataError where
+    there are no frames, and names the folder that has fewer than three and the file that is no
+    picture or an animation.
     """
     _check_folder(folder, "the folder of frames")
-    found = []
-    for one in folders_below(folder):
+    found, folders = [], folders_below(folder)
+    name_skipped(folders, folder, _NOT_FRAMES)
+    for one in folders:
         frames = tuple(path for path in pictures_in(one) if _is_frame(path))
         name = "" if one == folder else one.relative_to(folder).as_posix()
         if not frames:
@@ -83,15 +89,12 @@ def check_frame(path: Path) -> tuple[int, int]:
     """Width and height by the file's header. Raises DataError, naming the file, for what is no
     picture, too small, or an animation.
     """
-    with opened_picture(path) as picture:
-        try:
-            frames = getattr(picture, "n_frames", 1)
-        except (OSError, ValueError, TypeError, SyntaxError) as error:  # a TIFF cut short
-            raise DataError(f"{path} cannot be read as a picture: {error}.") from error
+    size = check_picture(path)
+    with opened_picture(path) as picture, picture_errors(path):
         # A camera's JPEG may hold a second view of the same picture (MPO).
-        if frames > 1 and picture.format != "MPO":
+        if getattr(picture, "n_frames", 1) > 1 and picture.format not in ("MPO", "HEIF"):
             raise DataError(f"{path} is an animation: one picture a file is expected.")
-        return picture.size
+    return size
 
 
 def read_frame(path: Path, side: int | None = None) -> torch.Tensor:
@@ -128,9 +131,9 @@ def _is_frame(path: Path) -> bool:
 
 
 def _check_folder(folder: Path, what: str) -> None:
-    if folder.is_file() and folder.suffix.lower() in FILMS:
+    if is_file(folder) and folder.suffix.lower() in FILMS:
         raise DataError(f"{folder} is no folder.{_of_films(folder)}")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise bad_value(what, str(folder), "a folder that is there")
 
 

@@ -6,6 +6,8 @@ from functools import cached_property
 
 import torch
 
+from scoregeo.dataset.landmarks import Landmarks
+from scoregeo.dataset.sound import Sound
 from scoregeo.evaluation.networks import Networks
 from scoregeo.evaluation.path_energy import PathEnergy
 from scoregeo.evaluation.settings import EvaluationSettings
@@ -34,6 +36,7 @@ class Context:
         true_length: of the true paths, [pairs].
         distance: from points [batch, *frame] to their distance from the manifold, [batch]; None
             without one.
+        landmarks: named points of the data in their order; None without.
         scores: the score of each row's field at points [pairs, points, *shape], same shape; one
             evaluation a point, not counted.
         energy: energies and lengths in the run's metric and in further ones.
@@ -41,6 +44,7 @@ class Context:
         networks: of images.
         num_points: the numbers of points of the methods' paths, in order.
         references: images that FID and KID compare with.
+        sound: of waveforms; None for other frames.
     """
 
     settings: EvaluationSettings
@@ -54,12 +58,14 @@ class Context:
     fine_truth: torch.Tensor | None
     true_length: torch.Tensor | None
     distance: Callable[[torch.Tensor], torch.Tensor] | None
+    landmarks: Landmarks | None = None
     scores: Callable[[torch.Tensor], torch.Tensor]
     energy: PathEnergy
     metrics: tuple[str, ...]
     networks: Networks
     num_points: tuple[int, ...]
     references: int
+    sound: Sound | None = None
 
     @property
     def end_free(self) -> bool:

@@ -143,7 +143,8 @@ def load(modules: Sequence[str]) -> None:
     for name in modules:
         try:
             import_module(name)
-        except ImportError as error:
+        except Exception as error:  # a module of one's own may raise anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise bad_value(
-                "evaluation.extra", name, f"a module that can be imported ({error})"
+                "evaluation.extra", name, f"a module that can be imported ({reason})"
             ) from error

@@ -10,6 +10,7 @@ import torch
 from scoregeo.evaluation.distribution import (
     DistributionResult,
     compare_features,
+    fitting_subset,
     inner_frame_features,
 )
 from scoregeo.evaluation.feature_network import FeatureNetwork
@@ -83,11 +84,14 @@ def distribution_measures(sets: FrameSets) -> SetMeasures:
         return SetMeasures({"fid": reason, "kid": reason, "recall": reason}, {"precision": reason})
     assert sets.reference is not None
     rows = _rows_of_units(sets.units)
+    own = frames.features[rows].flatten(1, 2)  # all rows of one pair are one observation
     result = compare_features(
-        frames.features[rows].flatten(1, 2),  # all rows of one pair are one observation
+        own,
         sets.reference,
         frames.network,
-        subset_size=settings.kid_subset_size,
+        subset_size=fitting_subset(
+            settings.kid_subset_size, own.shape[0] * own.shape[1], len(sets.reference)
+        ),
         subsets=settings.kid_subsets,
         seed=sets.seed,
     )

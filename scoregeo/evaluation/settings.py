@@ -66,8 +66,8 @@ class EvaluationSettings:
         )
         for name in ("departure", "feature_distance", "even_frames"):
             check_choice(f"evaluation.{name}", getattr(self, name), (True, False))
-        if not isinstance(self.metrics, (list, tuple)) or len(set(self.metrics)) < len(
-            self.metrics
+        if not isinstance(self.metrics, (list, tuple)) or any(
+            one in self.metrics[:i] for i, one in enumerate(self.metrics)
         ):
             raise bad_value(
                 "evaluation.metrics",

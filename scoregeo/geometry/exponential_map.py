@@ -10,7 +10,7 @@ from scoregeo._utils.errors import ScoreError, check_number
 from scoregeo.geometry.integrator import integrate
 from scoregeo.geometry.support import check_like, check_points, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
-from scoregeo.solver.base import CONVERGED
+from scoregeo.solver.base import BUDGET, CONVERGED
 
 RTOL, ATOL = 1e-8, 1e-10
 MAX_EVALUATIONS = 200_000
@@ -25,7 +25,8 @@ class GeodesicFlow:
     was computed; `energy_drift`, the largest `|E(t) - E(0)| / E(0)` of `E = <x', x'>_x / 2` over
     these times, which an exact geodesic keeps at 0; `score_evaluations`, a JVP counted as two.
     `status`: converged (the whole time), out_of_budget, or failed (the score was bad at `reached`,
-    or no step was short enough). `seconds` is for the batch.
+    or no step was short enough). `reason`: in words, the budget among them, why the whole time was
+    not; "" where it was. `seconds` is for the batch.
     """
 
     path: torch.Tensor
@@ -35,6 +36,7 @@ class GeodesicFlow:
     energy_drift: torch.Tensor
     score_evaluations: torch.Tensor
     seconds: float
+    reason: tuple[str, ...] = ()
 
     @property
     def end(self) -> torch.Tensor:
@@ -141,10 +143,24 @@ def geodesic_flow(
         known = (~path[moving].flatten(2).isnan().any(2)).cpu()
         drift[moving] = _drift(metric, path[moving], velocity[moving], known)
         evaluations[moving] += metric.cost.product * known.sum(1)
-    flow = GeodesicFlow(
-        path, velocity, tuple(status), reached, drift, evaluations, time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    reason = tuple(
+        _reason(*one, max_evaluations) for one in zip(status, reached.tolist(), strict=True)
     )
+    flow = GeodesicFlow(path, velocity, tuple(status), reached, drift, evaluations, seconds, reason)
     return flow, rest[0] if rest else None
+
+
+def _reason(status: str, reached: float, max_evaluations: int) -> str:
+    """Why a flow ended before its time."""
+    if status == CONVERGED:
+        return ""
+    if status == BUDGET:
+        return (
+            f"the budget of max_evaluations = {max_evaluations:,} was spent at {reached:.3g} of the"
+            " time: raise it, or take a shorter velocity"
+        )
+    return f"the score was bad, or no step short enough, at {reached:.3g} of the time"
 
 
 def tolerances(x: torch.Tensor, rtol: float, atol: float) -> tuple[float, float]:

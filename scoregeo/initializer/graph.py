@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, check_choice, check_number
@@ -90,7 +91,7 @@ class GraphInitializer(AbstractInitializer):
                     points.shape, generator=generator(self.seed, "graph noise"), dtype=torch.float64
                 )
                 points = points + metric.field.sigma * noise.to(points)
-        edges = nearest_edges(points, min(self.neighbours, len(points) - 1), self.prune)
+        edges = self._edges(points, min(self.neighbours, len(points) - 1))
         graph = ReferenceGraph(
             metric,
             points,
@@ -101,6 +102,10 @@ class GraphInitializer(AbstractInitializer):
         )
         log.info("reference graph: %d points, %d edges.", len(points), len(edges))
         return graph.paths
+
+    def _edges(self, points: torch.Tensor, neighbours: int) -> np.ndarray:
+        """Edges [edges, 2] from each of `points` to its nearest others."""
+        return nearest_edges(points, neighbours, self.prune)
 
     @torch.no_grad()
     def _samples(self, field: ScoreField) -> torch.Tensor:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 
 from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.steps import check_steps
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import spherical
@@ -41,7 +42,7 @@ class HighNoiseInitializer(AbstractInitializer):
 
     def __post_init__(self) -> None:
         check_number("initializer.sigma_high", self.sigma_high, above=0.0)
-        check_number("initializer.steps", self.steps, at_least=1, integer=True)
+        check_steps("initializer.steps", self.steps)
 
     def check(self, metric: AbstractMetric) -> None:
         _field(metric)

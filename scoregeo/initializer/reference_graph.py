@@ -30,9 +30,19 @@ def nearest_edges(points: torch.Tensor, neighbours: int, prune: float | None = N
 
     flat = points.flatten(1).cpu().numpy()
     distance, nearest = NearestNeighbors(n_neighbors=neighbours).fit(flat).kneighbors()
-    pairs = np.stack([np.repeat(np.arange(len(flat)), neighbours), nearest.ravel()], 1)
+    return edges_of(nearest, distance, prune)
+
+
+def edges_of(nearest: np.ndarray, distance: np.ndarray, prune: float | None = None) -> np.ndarray:
+    """Edges [edges, 2] from each point to those of `nearest` [count, neighbours], each once; `-1`
+    is none. `distance`, same shape, and `prune` as in `nearest_edges`.
+    """
+    count, neighbours = nearest.shape
+    pairs = np.stack([np.repeat(np.arange(count), neighbours), nearest.ravel()], 1)
+    kept = nearest >= 0
     if prune is not None:
-        pairs = pairs[(distance <= prune * np.median(distance, axis=1, keepdims=True)).ravel()]
+        kept &= distance <= prune * np.median(distance, axis=1, keepdims=True)
+    pairs = pairs[kept.ravel()]
     return np.unique(np.sort(pairs, 1), axis=0)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import check_number
+from scoregeo._utils.steps import check_steps
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.score.field import ScoreField
 from scoregeo.score.grid import SamplingGrid
@@ -26,9 +27,9 @@ class DDIMInversion(AbstractInversion):
     rounds: int = 0
 
     def __post_init__(self) -> None:
-        check_number("inversion.steps", self.steps, at_least=1, integer=True)
+        check_steps("inversion.steps", self.steps)
         if self.decode_steps is not None:
-            check_number("inversion.decode_steps", self.decode_steps, at_least=1, integer=True)
+            check_steps("inversion.decode_steps", self.decode_steps)
         check_number("inversion.rounds", self.rounds, at_least=0, integer=True)
 
     def lift(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.steps import check_steps
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sampling import ddim_decode
@@ -19,7 +19,7 @@ class NoInversion(AbstractInversion):
     decode_steps: int = 0
 
     def __post_init__(self) -> None:
-        check_number("inversion.decode_steps", self.decode_steps, at_least=0, integer=True)
+        check_steps("inversion.decode_steps", self.decode_steps, at_least=0)
 
     def lift(
         self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator

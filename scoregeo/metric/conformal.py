@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_length, check_number
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
 from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.density_factor import DensityFactor, cumulative, mean_of_ends
@@ -58,7 +58,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         nodes: int = 32,
     ) -> None:
         """`anchor` [*shape], None for the origin; `nodes` of the line integral from it."""
-        check_number("metric.alpha", alpha, above=0.0)
+        check_length("metric.alpha", alpha)
         check_number("metric.nodes", nodes, at_least=1, integer=True)
         if anchor is not None and not isinstance(anchor, torch.Tensor):
             raise ConfigError(

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from scoregeo._utils.errors import DataError, bad_value, check_number
+from scoregeo._utils.errors import DataError, bad_value, check_length
 from scoregeo.metric.base import AbstractMetric, PathMeasure, autograd_gradient
 from scoregeo.metric.cost import FREE, Cost
 from scoregeo.metric.graph import by_segment, quadrature_nodes
@@ -29,9 +29,14 @@ class AbstractDiagonalMetric(AbstractMetric):
         """Raises ConfigError for rho not above 0, DataError for fewer than two points or points
         that are not finite.
         """
-        check_number("metric.rho", rho, above=0.0)
+        check_length("metric.rho", rho)
         if not isinstance(points, torch.Tensor) or points.ndim < 2 or len(points) < 2:
             raise DataError(f"{self.name} is made of two data points or more, [count, *shape].")
+        if not points.is_floating_point() or not points[0].numel():
+            raise DataError(
+                f"{self.name}: data points are of {points.dtype}, {points[0].numel()} numbers each:"
+                " floating-point numbers, at least one, are expected."
+            )
         if not bool(points.isfinite().all()):
             raise DataError(f"{self.name}: a data point is not finite.")
         self.points = points.detach().double().flatten(1)
@@ -113,4 +118,4 @@ def check_width(key: str, width: float | None) -> None:
     if isinstance(width, str):
         raise bad_value(key, width, "null or a number above 0")
     if width is not None:
-        check_number(key, width, above=0.0)
+        check_length(key, width)

@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import check_length
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.graph import node_scores
@@ -47,7 +47,7 @@ class PullbackMetric(AbstractMetric):
 
     def __init__(self, field: ScoreField, eps: float | None = None) -> None:
         if eps is not None:
-            check_number("metric.eps", eps, above=0.0)
+            check_length("metric.eps", eps)
         self._field = field
         self._eps = eps
 

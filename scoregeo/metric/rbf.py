@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, bad_value, check_number
 from scoregeo.metric.diagonal import AbstractDiagonalMetric, nearest_distance, square_distances
 
 
@@ -38,7 +38,10 @@ class RbfMetric(AbstractDiagonalMetric):
         self.clusters, self.kappa = min(clusters, len(self.points)), float(kappa)
         self.centres, widths = _clusters(self.points, self.clusters, seed)
         self.rates = 1 / (2 * (self.kappa * widths) ** 2)
-        self.weights = _fitted(self._bumps(self.points))
+        bumps = self._bumps(self.points)
+        if not bool(self.rates.isfinite().all() and bumps.isfinite().all()):
+            raise bad_value("metric.kappa", kappa, "greater: the clusters' bumps have no width")
+        self.weights = _fitted(bumps)
 
     def density(self, x: torch.Tensor) -> torch.Tensor:
         """h, [batch, 1]: the same in every coordinate."""

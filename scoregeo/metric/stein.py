@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import check_length
 from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
 from scoregeo.metric.cost import Cost
 from scoregeo.metric.differences import path_differences
@@ -41,7 +41,7 @@ class SteinMetric(AbstractClosedFormMetric):
     measures_scores = True
 
     def __init__(self, field: ScoreField, lam: float) -> None:
-        check_number("metric.lam", lam, above=0.0)
+        check_length("metric.lam", lam)
         self.lam = float(lam)
         self._field = field
 

@@ -2,6 +2,8 @@
 
 import torch
 
+from scoregeo._utils.errors import DataError
+
 # Above this |cos| the spherical formula divides by almost zero and the straight line is the same
 _PARALLEL = 0.9995
 
@@ -20,7 +22,7 @@ def linear(ends: torch.Tensor, num_points: int) -> torch.Tensor:
         >>> scoregeo.linear(torch.tensor([[[0.0], [1.0]]]), 3).flatten()
         tensor([0.0000, 0.5000, 1.0000])
     """
-    a, b = ends.double().flatten(2).unbind(1)
+    a, b = _flat(ends)
     u = parameter(num_points, ends)[None, :, None]
     return _finish((1 - u) * a[:, None] + u * b[:, None], ends)
 
@@ -38,7 +40,7 @@ def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
         >>> scoregeo.spherical(ends, 3).norm(dim=2)
         tensor([[1.0000, 1.0000, 1.0000]], dtype=torch.float64)
     """
-    a, b = ends.double().flatten(2).unbind(1)
+    a, b = _flat(ends)
     u = parameter(num_points, ends)[None, :, None]
     norms = a.norm(dim=1) * b.norm(dim=1)
     cos = (a * b).sum(1) / norms.clamp_min(torch.finfo(torch.float64).tiny)
@@ -49,6 +51,19 @@ def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
     ) / angle.sin()
     straight_path = (1 - u) * a[:, None] + u * b[:, None]
     return _finish(torch.where(straight[:, None, None], straight_path, round_path), ends)
+
+
+def _flat(ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both ends, float64 [pairs, D]. Raises DataError for what is no floating-point tensor [pairs,
+    2, *shape]: between integers a path would be rounded to integers.
+    """
+    if not isinstance(ends, torch.Tensor) or not ends.is_floating_point():
+        kind = ends.dtype if isinstance(ends, torch.Tensor) else type(ends).__name__
+        raise DataError(f"ends are of {kind}: they must be of floating point.")
+    if ends.ndim < 3 or ends.shape[1] != 2:
+        raise DataError(f"ends have shape {list(ends.shape)}, not [pairs, 2, *shape].")
+    a, b = ends.double().flatten(2).unbind(1)
+    return a, b
 
 
 def _finish(path: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

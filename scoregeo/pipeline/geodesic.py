@@ -8,14 +8,17 @@ from typing import Any
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
-from scoregeo.dataset.picture_size import Size
+from scoregeo._utils.device import usable_device
+from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_length, check_number
+from scoregeo._utils.steps import check_steps
+from scoregeo.dataset.picture_size import Size, check_frames
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.inversion.ddim import DDIMInversion
 from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, size_for
 from scoregeo.pipeline.morph import Morph
 from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
 from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
+from scoregeo.score.batch import check_chunk
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe, load_model
 from scoregeo.score.sd_loading import SD15
@@ -40,9 +43,13 @@ class GeodesicPipeline:
         (64, 64)
     """
 
-    def __init__(self, model: AbstractLatentModel, chunk: int = 8) -> None:
-        """`model`: a loaded model; `chunk`: largest batch that its networks are given."""
-        check_number("chunk", chunk, at_least=1, integer=True)
+    def __init__(self, model: AbstractLatentModel, chunk: int | None = 8) -> None:
+        """`model`: a loaded model; `chunk`: largest batch that its networks are given, None: as
+        many as the memory limit holds (`scoregeo.memory_limit`).
+        """
+        check_chunk(chunk, "chunk")
+        if not isinstance(model, AbstractLatentModel):
+            raise bad_value("model", model, "a loaded model (GeodesicPipeline.from_pretrained)")
         self.model, self.chunk = model, chunk
 
     @classmethod
@@ -52,19 +59,20 @@ class GeodesicPipeline:
         *,
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
-        chunk: int = 8,
+        chunk: int | None = 8,
         **options: Any,
     ) -> "GeodesicPipeline":
         """The pipeline of a folder in diffusers' layout, one `.safetensors` file, a model that
-        ships with the project ("emoji_sd"), or a hub id. `options`: `lora`, `lora_scale`,
-        `embeddings`, `prediction`, `config` of `scoregeo.score.loading.load_model`. Raises
-        DataError for a model that cannot be loaded, and names the families that can.
+        ships with the project ("emoji_sd"), or a hub id. `device`: torch's, or "auto". `options`:
+        `lora`, `lora_scale`, `embeddings`, `prediction`, `config`, `compile`, `attention`,
+        `offload` of `scoregeo.score.loading.load_model`. Raises DataError for a model that cannot
+        be loaded, and names the families that can.
         """
-        check_number("chunk", chunk, at_least=1, integer=True)
-        return cls(load_model(model, _device(device), dtype, chunk, **options), chunk)
+        check_chunk(chunk, "chunk")
+        return cls(load_model(model, usable_device(device), dtype, chunk, **options), chunk)
 
     @classmethod
-    def from_pipe(cls, pipe: Any, *, chunk: int = 8) -> "GeodesicPipeline":
+    def from_pipe(cls, pipe: Any, *, chunk: int | None = 8) -> "GeodesicPipeline":
         """The pipeline of one that diffusers has loaded, of any supported family: its networks
         themselves, where they are, frozen and set to evaluation. Raises DataError for others.
         """
@@ -77,7 +85,14 @@ class GeodesicPipeline:
 
     def to(self, device: str | torch.device) -> "GeodesicPipeline":
         """Move the networks; gives the pipeline itself."""
-        model_at(self.model, self.image_size, timestep=TIMESTEP).to(str(_device(device)))
+        self.model.to(usable_device(device))
+        return self
+
+    def enable_model_cpu_offload(self, device: str | torch.device = "auto") -> "GeodesicPipeline":
+        """The denoising network on `device`; text encoders and autoencoder only while they are
+        used, as diffusers' method of this name. Gives the pipeline itself.
+        """
+        self.model.to(usable_device(device), offloaded=True)
         return self
 
     def __call__(
@@ -145,11 +160,15 @@ class GeodesicPipeline:
         """
         check_number("num_frames", num_frames, at_least=2, integer=True)
         check_choice("output_type", output_type, OUTPUT_TYPES)
-        check_number("num_inference_steps", num_inference_steps, at_least=1, integer=True)
+        check_steps("num_inference_steps", num_inference_steps)
         check_number("guidance_scale", guidance_scale, at_least=1)
-        check_number("painting_steps", painting_steps, at_least=1, integer=True)
+        check_steps("painting_steps", painting_steps)
         check_number("painting_guidance", painting_guidance, at_least=1)
-        check_number("lam", lam, above=0)
+        check_length("lam", lam)
+        if not isinstance(closed, bool):
+            raise bad_value("closed", closed, "True or False")
+        if not (inversion is None or isinstance(inversion, AbstractInversion)):
+            raise bad_value("inversion", inversion, "None, or an inversion")
         if not (callback_on_step_end is None or callable(callback_on_step_end)):
             raise bad_value("callback_on_step_end", callback_on_step_end, "a function")
         if not (generator is None or isinstance(generator, torch.Generator)):
@@ -160,6 +179,7 @@ class GeodesicPipeline:
             self.model.prompts.check(key.prompt, key.prompt_name)
         self.model.prompts.check(negative_prompt, "negative_prompt")
         sides = size_for(size, self.model, keys)
+        check_frames("num_frames", num_frames, sides, len(keys) - (not closed))
         model = self._model(sides, sigma, timestep, guidance_scale, negative_prompt)
         metric_of = metric_from(metric, lam)
         example = metric_of(model.field())
@@ -213,17 +233,6 @@ class GeodesicPipeline:
             negative_prompt=negative_prompt,
             chunk=self.chunk,
         )
-
-
-def _device(device: str | torch.device) -> torch.device:
-    """Raise ConfigError for a device that is none, or is not there."""
-    try:
-        found = torch.device(device)
-        torch.zeros(1, device=found)
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise bad_value("device", str(device), f"one that torch can use ({reason})") from error
-    return found
 
 
 def _seed(source: torch.Generator | None) -> int:

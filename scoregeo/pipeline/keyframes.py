@@ -6,20 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
-from scoregeo.dataset.picture import SMALLEST, flat_picture, flattened
+from scoregeo._utils.flat_picture import flattened
+from scoregeo.dataset.picture import SMALLEST, flat_picture
 from scoregeo.dataset.picture_size import Size, sides_of
 from scoregeo.report.style import as_pictures
 from scoregeo.score.latent_model import AbstractLatentModel
 
 if TYPE_CHECKING:
-    import torch
     from PIL.Image import Image
 
 # A file's path; Pillow's picture; bytes [height, width, 3]; a tensor [3, height, width] in [-1, 1].
 Picture: TypeAlias = "str | Path | Image | np.ndarray[Any, Any] | torch.Tensor"
 _LONGEST = 2.0  # of the model's own sizes: greatest ratio of the sides
+_ENOUGH = 4096  # pixels of a photograph's shorter side, kept where it has more
 _STEP = 2  # latent pixels that the sides of such a size are multiples of
 
 
@@ -50,8 +52,11 @@ def keyframes(
     prompt_b = prompt_a if prompt_b is None else prompt_b
     found = [_keyframe(image_a, prompt_a, "image_a", "prompt_a")]
     for number, one in enumerate(via):
-        picture, prompt = one if isinstance(one, tuple) and len(one) == 2 else (one, prompt_a)
-        found.append(_keyframe(picture, prompt, f"via[{number}]", f"via[{number}]"))
+        name = f"via[{number}]"
+        if isinstance(one, tuple) and len(one) == 2:
+            found.append(_keyframe(*one, name, f"the prompt of {name}"))
+        else:
+            found.append(_keyframe(one, prompt_a, name, "prompt_a"))
     found.append(_keyframe(image_b, prompt_b, "image_b", "prompt_b"))
     return found
 
@@ -64,7 +69,8 @@ def check_neighbours(keys: Sequence[Keyframe], closed: bool) -> None:
             if np.array_equal(np.asarray(one.picture), np.asarray(other.picture)):
                 raise DataError(
                     f"{one.name} and {other.name} are the same picture: there is nothing between"
-                    f" them. Leave {other.name} out to have it redrawn as {other.prompt_name} says."
+                    f" them. Give None for {other.name} to have it redrawn as {other.prompt_name}"
+                    " says."
                 )
         elif one.prompt == other.prompt:
             made = one if one.picture is None else other
@@ -128,10 +134,12 @@ def _picture(value: Any, name: str) -> "Image":
 
     if isinstance(value, (str, Path)):
         try:
-            return flat_picture(value)
+            return flat_picture(value, _ENOUGH)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
-    if type(value).__module__ == "torch" and getattr(value, "ndim", 0) == 3:
+    if isinstance(value, torch.Tensor) and value.ndim == 3:
+        if value.is_meta or value.layout != torch.strided:
+            raise DataError(f"{name} is a sparse tensor, or has no values (meta).")
         if not value.is_floating_point() or not bool((value.abs() <= 1 + 1e-3).all()):
             raise DataError(
                 f"{name} is a tensor of {value.dtype} with values from {value.min()} to"
@@ -155,4 +163,4 @@ def _picture(value: Any, name: str) -> "Image":
             f"{name} has {value.width} x {value.height} pixels: at least {SMALLEST} x {SMALLEST}"
             " are needed."
         )
-    return flattened(value, name)
+    return flattened(value, name, _ENOUGH)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import check_choice
-from scoregeo.report.animation import write_gif, write_mp4
+from scoregeo._utils.files import path_of
+from scoregeo.report.animation import write_gif, write_mp4, write_strip
 from scoregeo.report.style import as_pictures
 from scoregeo.solver.base import Solution
 
@@ -78,13 +79,17 @@ class GeodesicOutput:
         """Write a looping GIF; there and back unless the morph is closed. Small pictures are drawn
         large. Gives its path.
         """
-        return write_gif(Path(path), self._shown(), fps, self._back(there_and_back))
+        return write_gif(path_of("path", path), self._shown(), fps, self._back(there_and_back))
 
     def save_mp4(
         self, path: str | Path, fps: float = 12, *, there_and_back: bool | None = None
     ) -> Path:
         """Write an MP4, which keeps all colours; see `save_gif`."""
-        return write_mp4(Path(path), self._shown(), fps, self._back(there_and_back))
+        return write_mp4(path_of("path", path), self._shown(), fps, self._back(there_and_back))
+
+    def save_strip(self, path: str | Path) -> Path:
+        """Write the frames in a row as a PNG. Gives its path."""
+        return write_strip(path_of("path", path), self._shown())
 
     def _back(self, given: bool | None) -> bool:
         return not self.closed if given is None else given

@@ -33,7 +33,7 @@ def metric_from(metric: str | MetricOf, lam: float) -> MetricOf:
         "pullback": PullbackMetric,
         "euclidean": EuclideanMetric,
     }
-    if metric not in named:
+    if not isinstance(metric, str) or metric not in named:
         raise bad_value(
             "metric", metric, f"one of {', '.join(METRICS)}, or a function of a ScoreField"
         )

@@ -1,5 +1,5 @@
-"""Animations of a path of pictures: a GIF that every viewer shows, and an MP4 with
-all its colours.
+"""A path of pictures as files: a GIF that every viewer shows, an MP4 with all its colours, and the
+frames in a row.
 """
 
 from pathlib import Path
@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo._utils.errors import bad_value, check_number
-from scoregeo._utils.files import write_whole
+from scoregeo._utils.files import is_folder, make_folder, path_of, write_whole
 from scoregeo.report.style import as_pictures
 
+# Frames per second: a GIF's are shown for hundredths of a second, and viewers slow those of one
+SLOWEST, FASTEST = 0.01, 50.0
+_FASTEST_FILM = 240.0
+_LONGEST = 230  # bytes of a name: a file system takes 255, and the part that is written has more
 _SIDE = 192  # pixels: smaller pictures are drawn larger, each pixel a square
 
 
@@ -32,18 +36,27 @@ def animation(
     ]
 
 
-def _check_ending(path: Path, ending: str) -> None:
-    if path.suffix.lower() != ending or path.is_dir():
+def _place(path: Path, ending: str) -> Path:
+    """Where the file will be. Raises ConfigError for what is no file that ends so, and where no
+    file can be.
+    """
+    place = path_of("path", path)
+    if place.suffix.lower() != ending or is_folder(place):
         raise bad_value("path", str(path), f"a file that ends in {ending}")
+    if len(place.name.encode(errors="replace")) > _LONGEST:
+        raise bad_value("path", str(path), f"a name of at most {_LONGEST} bytes")
+    make_folder("path", place.parent)
+    return place
 
 
 def write_gif(path: Path, frames: Any, frames_per_second: float, there_and_back: bool) -> Path:
     """The GIF of `animation`; gives its path. Raises ConfigError for one without `.gif`."""
     import imageio.v3 as imageio
 
-    _check_ending(path, ".gif")
-    pictures = _shown(frames, frames_per_second, there_and_back)
-    pause = 1000 / frames_per_second
+    path = _place(path, ".gif")
+    check_number("frames_per_second", frames_per_second, at_least=SLOWEST, at_most=FASTEST)
+    pictures = _shown(frames, there_and_back)
+    pause = 1000 / float(frames_per_second)
     write_whole(
         path,
         lambda partial: imageio.imwrite(
@@ -57,12 +70,13 @@ def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back:
     """The MP4 of `animation`; gives its path. Raises ConfigError for one without `.mp4`."""
     import imageio.v3 as imageio
 
-    _check_ending(path, ".mp4")
-    pictures = _shown(frames, frames_per_second, there_and_back)
+    path = _place(path, ".mp4")
+    check_number("frames_per_second", frames_per_second, at_least=SLOWEST, at_most=_FASTEST_FILM)
+    pictures = _shown(frames, there_and_back)
     height, width = pictures.shape[1:3]
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     settings: dict[str, Any] = {
-        "fps": frames_per_second,
+        "fps": float(frames_per_second),
         "codec": "libx264",
         "quality": 9,
         "macro_block_size": 2,
@@ -77,8 +91,19 @@ def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back:
     return path
 
 
-def _shown(frames: Any, frames_per_second: float, there_and_back: bool) -> NDArray[np.uint8]:
-    check_number("frames_per_second", frames_per_second, above=0)
+def write_strip(path: Path, frames: Any) -> Path:
+    """The frames [points, channels, height, width] in [-1, 1] in a row, one pixel each of theirs;
+    gives the path. Raises ConfigError for one without `.png`.
+    """
+    from PIL import Image
+
+    path = _place(path, ".png")
+    strip = Image.fromarray(np.concatenate(list(as_pictures(frames, "strip")), axis=1))
+    write_whole(path, lambda partial: strip.save(partial, format="PNG"))
+    return path
+
+
+def _shown(frames: Any, there_and_back: bool) -> NDArray[np.uint8]:
     pictures = as_pictures(frames, "animation")
     scale = max(1, _SIDE // max(pictures.shape[1:3]))
     pictures = pictures.repeat(scale, axis=1).repeat(scale, axis=2)

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
+from scoregeo._utils.files import is_folder
 from scoregeo._utils.jobs import SWEEP
+from scoregeo._utils.streams import say
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
 from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
@@ -32,13 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="scoregeo-report", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("folder", type=Path, help="of a run, runs, a multirun or results")
+    parser.add_argument("folder", type=path_argument, help="of a run, runs, a multirun or results")
     parser.add_argument(
-        "--out", type=Path, default=None, help=f"the page to write (default: FOLDER/{HTML})"
+        "--out",
+        type=path_argument,
+        default=None,
+        help=f"the page to write (default: FOLDER/{HTML})",
     )
     given = parser.parse_args(arguments)
     try:
-        print(report(given.folder, given.out))
+        say(str(report(given.folder, given.out)))
     except ScoregeoError as error:
         sys.exit(f"scoregeo-report: error: {error}")
 
@@ -52,7 +58,7 @@ def report(folder: Path, out: Path | None = None) -> Path:
     out = out or folder / HTML
     if out.suffix not in (".html", ".htm"):
         raise bad_value("--out", str(out), "a file that ends in .html")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{folder} is not a folder: {_EXPECTED}.")
     if (folder / "manifest.json").is_file() and not is_page(folder):
         card = run_card(folder, "run")

@@ -1,28 +1,14 @@
 """Comparisons as entries of a run's `summary.json`, and the file's reader."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
-from scoregeo._utils.results import check_format
+from scoregeo._utils.results import COMPARISON, check_format, check_summary
 from scoregeo.evaluation.comparison import Comparison
 
-COMPARISON_KEYS = (
-    "group",
-    "measure",
-    "method",
-    "reference",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_corrected",
-    "effect",
-    "n",
-    "better",
-)
+COMPARISON_KEYS = tuple(COMPARISON)
 
 
 def comparison_entry(group: str, measure: str, found: Comparison) -> dict[str, Any]:
@@ -51,20 +37,12 @@ def read_summary(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     """Rows and comparisons of a `summary.json`.
 
     Raises DataError, naming the file, where it is missing or damaged, has another format, holds no
-    rows, or an entry lacks a key."""
+    rows, or an entry lacks a field or holds another kind of value."""
     content = check_format(read_json(path), str(path))
     rows, comparisons = content.get("rows"), content.get("comparisons")
     if not isinstance(rows, list) or not rows or not isinstance(comparisons, list):
         raise DataError(
             f"{path} holds no rows and comparisons: it was not written by a run that finished."
         )
-    for entry in comparisons:
-        missing = [
-            key for key in COMPARISON_KEYS if not isinstance(entry, Mapping) or key not in entry
-        ]
-        if missing:
-            raise DataError(
-                f"A comparison in {path} lacks {', '.join(missing)}: it was written by another"
-                " version."
-            )
+    check_summary(rows, comparisons, str(path))
     return rows, comparisons

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoregeo._utils.errors import DataError
-from scoregeo.report.names import method_name
+from scoregeo.report.names import method_name, wrapped
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
 
@@ -170,7 +170,7 @@ def sweep_lines(
                     elinewidth=0.8,
                     **styles[label],
                 )
-            axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+            axes.set(title=wrapped(title, 34), xlabel=xlabel, ylabel=ylabel)  # in 3.2 inches
             if not numeric:
                 axes.set_xticks(range(len(places)), list(places))
             elif min(everything) > 0 and max(everything) >= 10 * min(everything):

@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError, bad_value
-from scoregeo._utils.files import read_json
-from scoregeo._utils.jobs import SWEEP, RecordedJob, read_jobs, wholes
+from scoregeo._utils.jobs import SWEEP, RecordedJob, read_jobs, read_record, wholes
+from scoregeo._utils.results import read_manifest
 from scoregeo.report.model import FIGURES, Page, is_page
 from scoregeo.report.page_settings import PageSettings, read_settings
 from scoregeo.report.render import HTML, MARKDOWN, write_page
@@ -30,7 +30,7 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
 
     A study has its page, `results`/NAME; with `pages` in the record each experiment has one too.
     """
-    record, jobs = read_json(folder / SWEEP), wholes(read_jobs(folder))
+    record, jobs = read_record(folder / SWEEP), wholes(read_jobs(folder))
     _, read = read_sweep(folder)
     reasons = {job.name: job.failure for job in read}
     failures = {job.title: job.failure for job in read if job.failure is not None}
@@ -144,10 +144,10 @@ def _command(jobs: Sequence[RecordedJob], swept: Sequence[str]) -> str:
     says.
     """
     left = [one for one in jobs[0].overrides if one.partition("=")[0] not in (*_NOT_SHOWN, *swept)]
-    flags = read_json(jobs[0].folder.parent / SWEEP).get("flags") or []
+    flags = read_record(jobs[0].folder.parent / SWEEP).get("flags") or []
     return " ".join(["scoregeo", *flags, *left])
 
 
 def _seconds(run: Path) -> float:
-    manifest = read_json(run / "manifest.json")
-    return float(manifest.get("seconds", 0.0)) if manifest.get("status") == DONE else 0.0
+    manifest = read_manifest(run)
+    return float(manifest.get("seconds") or 0.0) if manifest["status"] == DONE else 0.0

@@ -14,8 +14,9 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import finite_or_null, read_json, write_text
+from scoregeo._utils.results import COMPARISON, PAGE, ROW
+from scoregeo._utils.schema import check_fields
 from scoregeo.evaluation.statistics import NotAvailable
-from scoregeo.report.comparison import COMPARISON_KEYS
 from scoregeo.report.table import Cell, Row, read_cell
 
 SUMMARY = "summary.json"
@@ -131,6 +132,7 @@ class Page:
         found = content.get("format") if isinstance(content, Mapping) else None
         if found != FORMAT:
             raise DataError(f"{where} has format {found!r}; {FORMAT!r} is read here.")
+        check_fields(content, PAGE, where)
         try:
             given = {item.name: content[item.name] for item in _FIELDS if item.name in content}
             made = {
@@ -142,8 +144,8 @@ class Page:
             }
             lists = {key: tuple(given[key]) for key in _LISTS if key in given}
             return cls(**given | lists | made)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{where} is no page: {type(error).__name__}: {error}.") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # a DataError, too
+            raise DataError(f"{where} is no page: {type(error).__name__}: {error}") from error
 
     def save(self, folder: Path) -> Path:
         """Write `summary.json` into `folder`, a line a cell; gives its path."""
@@ -195,7 +197,8 @@ def _scalar(value: Any) -> Any:
 
 
 def _comparison(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: entry[key] for key in COMPARISON_KEYS}
+    found = check_fields(entry, COMPARISON, "a comparison")
+    return {key: found[key] for key in COMPARISON}
 
 
 def _table_to_json(table: Table) -> dict[str, Any]:
@@ -238,8 +241,9 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
 
 
 def _row(content: Mapping[str, Any]) -> Row:
+    check_fields(content, ROW, "a row")
     cells: dict[str, Cell] = {
-        name: str(cell["text"]) if "text" in cell else read_cell(cell)
+        name: str(cell["text"]) if "text" in check_fields(cell, {}, name) else read_cell(cell, name)
         for name, cell in content["cells"].items()
     }
     marked = frozenset(name for name, cell in content["cells"].items() if cell.get("bold"))

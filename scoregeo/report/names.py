@@ -1,5 +1,7 @@
 """Human names of methods, for tables and figures. Files keep the ids."""
 
+import textwrap
+
 METRICS = {
     "stein": "Stein",
     "pullback": "pullback",
@@ -61,3 +63,8 @@ def method_name(method: str) -> str:
     if rest == "exponential":
         return f"Geodesic continued ({METRICS[kind]})"
     return f"Geodesic ({METRICS[kind]}, {SOLVERS.get(rest, rest.replace('_', ' '))})"
+
+
+def wrapped(text: str, width: int) -> str:
+    """A text in lines of at most `width` characters, its own line ends kept."""
+    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.flat_picture import flat_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,10 +33,24 @@ _SHOWS = (
         "Paths on the surface between their ends: one line a method, the truth black and dotted.",
     ),
     (
+        r"passages",
+        (
+            "The landmark nearest to each point of a path, in steps from the first end towards the"
+            " second: one line a method."
+        ),
+    ),
+    (
         r"strip_(?P<pair>.+)",
         (
             "Frames along the path of pair {pair}: one row a method, fractions of the path from"
             " left to right."
+        ),
+    ),
+    (
+        r"sound_(?P<pair>.+)",
+        (
+            "Frames of sound along the path of pair {pair}: spectra above, waveforms below, a"
+            " column a method. Lines: the pitch by autocorrelation, the truth's dotted."
         ),
     ),
     (
@@ -93,21 +108,16 @@ def embed(path: Path, caption: str = "") -> EmbeddedPicture:
 
     `caption`: what it shows; by default from its name.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(path) as image:
-            image.load()
-            vector = path.with_suffix(".svg")
-            small = vector.is_file() and vector.stat().st_size <= SMALL_SVG
-            source = (
-                data_uri(vector.read_bytes(), "image/svg+xml")
-                if small
-                else data_uri(_plot(image), "image/webp")
-            )
-            return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
-    except (OSError, UnidentifiedImageError) as error:
+        image = flat_picture(path)
+    except DataError as error:
         raise DataError(f"{path.name} is not a picture that can be read: {error}") from error
+    vector = path.with_suffix(".svg")
+    if vector.is_file() and vector.stat().st_size <= SMALL_SVG:
+        source = data_uri(vector.read_bytes(), "image/svg+xml")
+    else:  # a plot's few colours survive losslessly
+        source = data_uri(webp(image, exact=True, quick=True), "image/webp")
+    return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
 
 
 def describe(name: str) -> str:
@@ -119,14 +129,3 @@ def describe(name: str) -> str:
         if match:
             return words.format(**match.groupdict())
     return f"Figure: {name.replace('_', ' ').replace('-', ', ')}."
-
-
-def _plot(image: "Image") -> bytes:
-    """A plot's few colours survive losslessly; transparency on white, as in print."""
-    from PIL import Image
-
-    if image.mode in ("RGBA", "LA", "P"):
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return webp(image.convert("RGB"), exact=True, quick=True)

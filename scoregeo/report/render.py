@@ -17,6 +17,7 @@ from scoregeo.report.model import FIGURES, Page
 from scoregeo.report.names import method_name
 from scoregeo.report.picture import EmbeddedPicture, embed
 from scoregeo.report.sheet import Scrub, Sheet, read_sheet
+from scoregeo.report.sound import SOUNDS, Players, read_players
 from scoregeo.report.table import Row
 from scoregeo.report.verdict import comparison_grids, verdict
 from scoregeo.report.view import Grid, TableView, table_views
@@ -51,6 +52,7 @@ class PageView:
     maps: Sequence[HeatMap]
     figures: Sequence[EmbeddedPicture]
     scrubs: Sequence[Scrub]
+    players: Sequence[Players]
     facts: Sequence[tuple[str, str]]
     links: Sequence[tuple[str, str]] = ()
 
@@ -159,6 +161,7 @@ def page_view(
         heat_maps(page),
         [embed(folder / FIGURES / one.file, one.caption) for one in shown],
         [sheet.scrub(prefix or page.name, opened=n == 0) for n, sheet in enumerate(sheets)],
+        read_players(folder / SOUNDS, [row.labels.get("method", "") for row in page.numbers()]),
         _facts(page),
         links,
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import load_yaml, read_json, read_text
-from scoregeo._utils.results import check_format
+from scoregeo._utils.files import load_yaml, read_text
+from scoregeo._utils.results import LINE, check_format, read_manifest
+from scoregeo._utils.schema import check_fields
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.page_settings import PageSettings, read_settings
 
@@ -72,12 +73,7 @@ def read_run(folder: Path) -> Run:
     Raises DataError for a folder that is none, for files that are damaged or lack what is expected,
     and for those of another format, naming the file, what it says and what is read here.
     """
-    manifest = read_json(folder / "manifest.json")
-    if not isinstance(manifest, dict) or "status" not in manifest:
-        raise DataError(
-            f"{folder / 'manifest.json'} is no run's manifest: an object with a status is expected."
-        )
-    check_format(manifest, str(folder / "manifest.json"))
+    manifest = read_manifest(folder)
     page = read_settings(_config(folder).get("page"))
     if manifest["status"] != DONE:
         return Run(folder, manifest, page)
@@ -105,15 +101,7 @@ def _lines(path: Path) -> Iterable[Mapping[str, Any]]:
     for number, line in enumerate(read_text(path).rstrip("\n").split("\n"), 1):
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}, line {number}, is not JSON: {error}.") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}, is not an object.")
-        check_format(row, f"{path}, line {number},")
-        missing = [key for key in ("method", "pair", "group", "status") if key not in row]
-        if missing:
-            raise DataError(
-                f"{path}, line {number}, lacks {', '.join(missing)}: it was written by another"
-                " version."
-            )
-        yield row
+        where = f"{path}, line {number},"
+        yield check_fields(check_format(row, where), LINE, where)

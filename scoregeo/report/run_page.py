@@ -13,14 +13,17 @@ from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.page_settings import PageSettings
+from scoregeo.report.passages import passages_table
 from scoregeo.report.picture import describe
 from scoregeo.report.render import HTML, MARKDOWN, Card, markdown, page_view, write_html, write_page
 from scoregeo.report.run import Run, read_run
 from scoregeo.report.sheet import MOST, Sheet, run_sheets
+from scoregeo.report.sound import SOUNDS
 from scoregeo.report.table import rows_from_summary
 
 CONFIG = "config.yaml"
 _STRIPS = 4  # pictures of frames on a page
+_OF_PAIRS = ("strip_", "sound_")
 INTRO = (
     "Means over pairs with 95 % intervals. FID and KID are of few frames and do not"
     " compare with other papers' numbers."
@@ -84,8 +87,11 @@ def result_page(name: str, settings: PageSettings, run: Path, command: str, resu
     clear_figures(folder)
     for figure in _figures(run):
         for path in (figure, figure.with_suffix(".pdf")):
-            if path.is_file() and not (path.suffix == ".pdf" and path.stem.startswith("strip_")):
+            if path.is_file() and not (path.suffix == ".pdf" and path.stem.startswith(_OF_PAIRS)):
                 write_whole(folder / FIGURES / path.name, partial(_copy, path))
+    shutil.rmtree(folder / SOUNDS, ignore_errors=True)
+    for sounds in _one_a_group(sorted((run / SOUNDS).glob("*")), found.groups):
+        shutil.copytree(sounds, folder / SOUNDS / sounds.name)
     sheets = {f"frames_{sheet.pair}.webp": sheet for sheet in sheets_of(found)}
     for file, sheet in sheets.items():
         sheet.save(folder / FIGURES / file)
@@ -132,6 +138,8 @@ def _tables(run: Run) -> tuple[Table, ...]:
         rows = rows_from_summary(own, comparisons=run.comparisons)
         whole = "All pairs" if len(groups) > 1 else ""
         tables.append(Table(tuple(rows), whole if group in ("all", "") else group))
+    if (passages := passages_table(run.folder)) is not None:
+        tables.append(passages)
     return tuple(tables)
 
 
@@ -154,11 +162,17 @@ def _figures(run: Path) -> Sequence[Path]:
     energies.
     """
     found = sorted(run.glob(f"{FIGURES}/*.png"))
-    strips = [path for path in found if path.name.startswith("strip_")]
+    strips = [path for path in found if path.name.startswith(_OF_PAIRS)]
     one_a_group = {path.stem.split("_")[1]: path for path in reversed(strips)}
     energies = [path for path in found if path.stem == "energy"]
     plots = [path for path in found if path not in (*strips, *energies)]
     return [*plots, *sorted(one_a_group.values())[:_STRIPS], *energies]
+
+
+def _one_a_group(folders: Sequence[Path], groups: Mapping[str, str]) -> list[Path]:
+    """Of folders named by pairs, the first of each group."""
+    first = {groups.get(folder.name, ""): folder for folder in reversed(folders)}
+    return sorted(first.values())
 
 
 def _copy(source: Path, target: Path) -> None:

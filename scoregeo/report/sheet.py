@@ -4,7 +4,6 @@ A sheet is a WebP file, a row a method (the truth first) and a column a fraction
 says in its EXIF description what is in it: the page needs nothing else, so sheets kept beside the
 tables are enough to make the report in a fresh clone."""
 
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_whole
+from scoregeo._utils.flat_picture import flat_picture
+from scoregeo._utils.picture_file import picture_errors, picture_of_bytes
 from scoregeo.report.picture import data_uri, is_photograph, webp
 from scoregeo.report.style import TRUTH
 
@@ -105,14 +106,12 @@ def read_sheet(path: Path) -> Sheet:
     """A sheet that `save` wrote. Raises DataError naming the file where it is
     damaged or no sheet.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
         content = path.read_bytes()
-        with Image.open(io.BytesIO(content)) as image:
+        with picture_of_bytes(content, path.name) as image, picture_errors(path.name):
             image.load()
             facts = json.loads(image.getexif().get(_DESCRIPTION, "null"))
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path.name} is not a frame sheet: {error}") from error
     if (
         not isinstance(facts, dict)
@@ -192,12 +191,11 @@ def _sheet(pair: str, group: str, files: Mapping[str, list[Path]], columns: int)
 
 def _frame(path: Path, size: tuple[int, int] | None) -> "Image":
     """One frame, no larger than `LARGEST`, of the given size where there is one."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
+        image = flat_picture(path)
+    except DataError as error:
         raise DataError(
             f"{path.parent.name}/{path.name} is not a frame that can be read: {error}"
         ) from error

@@ -190,7 +190,9 @@ def as_array(values: Any, name: str, ndim: int) -> NDArray[np.float64]:
     axes, none of them empty.
     """
     array = np.asarray(
-        values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64
+        # bfloat16 is not known to numpy
+        values.detach().cpu().double() if hasattr(values, "detach") else values,
+        dtype=np.float64,
     )
     if array.ndim != ndim or array.size == 0:
         raise DataError(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import is_folder, read_json
 from scoregeo._utils.jobs import FAILED as JOB_FAILED
 from scoregeo._utils.jobs import MISSING, read_jobs, wholes
-from scoregeo._utils.results import check_format
+from scoregeo._utils.results import check_format, check_summary
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line
 from scoregeo.report.run import DONE, FAILED, unfinished
@@ -94,7 +94,7 @@ def find_jobs(folder: Path) -> list[Path]:
     """The job folders below `folder`, in the order of the numbers in their names. Raises DataError
     where there is none.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{folder} is not a folder: the folder of a multirun is expected.")
     found = {
         path.parent
@@ -166,6 +166,7 @@ def _entries(path: Path) -> list[Any]:
     rows = check_format(content, path.name).get("rows") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path.name} holds no rows.")
+    check_summary(rows, (), path.name)
     return rows
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.results import CELL, ENTRY
+from scoregeo._utils.schema import check_fields
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 
 Cell = Estimate | NotAvailable | str  # a free text
-SUMMARY_KEYS = ("method", "group", "measure", "mean", "low", "high", "n")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Row:
 def summary_entry(
     method: str, group: str, measure: str, cell: Estimate | NotAvailable
 ) -> dict[str, Any]:
-    """One entry of a run's `summary.json`: `SUMMARY_KEYS`, `left_out`, `detail`, and `reason` (null
-    where there is a value).
+    """One entry of a run's `summary.json`: the fields of `ENTRY`, `reason` null where there is a
+    value.
     """
     names: dict[str, Any] = {"method": method, "group": group, "measure": measure}
     if isinstance(cell, NotAvailable):
@@ -53,12 +53,7 @@ def rows_from_summary(
     """
     gathered: dict[tuple[str, str], dict[str, Cell]] = {}
     for entry in entries:
-        known = entry if isinstance(entry, Mapping) else {}
-        missing = [key for key in SUMMARY_KEYS if key not in known]
-        if missing:
-            raise DataError(
-                f"A summary entry lacks {', '.join(missing)}: it was written by another version."
-            )
+        check_fields(entry, ENTRY, "A summary entry")
         cells = gathered.setdefault((str(entry["method"]), str(entry["group"])), {})
         mean = None if entry["mean"] is None else float(entry["mean"])
         cells[str(entry["measure"])] = read_cell({**entry, "mean": mean})
@@ -78,8 +73,11 @@ def rows_from_summary(
     ]
 
 
-def read_cell(entry: Mapping[str, Any]) -> Estimate | NotAvailable:
-    """The value of an entry, or why there is none; null bounds are no interval."""
+def read_cell(entry: Mapping[str, Any], where: str = "a cell") -> Estimate | NotAvailable:
+    """The value of an entry, or why there is none; null bounds are no interval. Raises DataError
+    for one that holds another kind of value than a number.
+    """
+    check_fields(entry, CELL, where)
     if entry.get("mean") is None:
         return NotAvailable(str(entry.get("reason") or "no value was recorded"))
     low, high = (math.nan if entry.get(key) is None else entry[key] for key in ("low", "high"))

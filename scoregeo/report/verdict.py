@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.words import count
 from scoregeo.evaluation.columns import HIGHER, TITLES, direction
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import Page
@@ -29,10 +30,11 @@ def comparison_grids(page: Page) -> list[Grid]:
         own = [entry for entry in page.comparisons if entry["group"] == group]
         own.sort(key=lambda entry: places.get(str(entry["measure"]), len(places)))
         counts = sorted({int(entry["n"]) for entry in own})
-        of_pairs = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+        fewest = f"{counts[0]} to " if len(counts) > 1 else ""
+        of_pairs = fewest + count(counts[-1], "pair")
         name = "All pairs" if group in ("all", "") else group
         rows = tuple(_comparison(page, entry) for entry in own)
-        grids.append(Grid(f"{name} ({of_pairs} pairs)", head, rows, 3))
+        grids.append(Grid(f"{name} ({of_pairs})", head, rows, 3))
     return grids
 
 
@@ -98,7 +100,7 @@ def _against(page: Page, measure: str, entry: Mapping[str, Any]) -> str:
     p = "" if entry["p_corrected"] is None else f"p = {entry['p_corrected']:.2g}, "
     return (
         f"{_AGAINST[entry['better']]} {role}, {method_name(reference)}, with {value:.3g}"
-        f" ({p}{entry['n']} pairs)"
+        f" ({p}{count(int(entry['n']), 'pair')})"
     )
 
 

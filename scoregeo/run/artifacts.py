@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_json, write_whole
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.report.animation import animation
+from scoregeo.report.animation import animation, write_strip
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
+from scoregeo.report.passages import write_passages
+from scoregeo.report.sound import SOUNDS, sound_figure, write_sounds
 from scoregeo.report.style import as_pictures
 
 _TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
@@ -75,7 +76,8 @@ def write_pictures(
     histories: Mapping[str, Mapping[str, Any]],
     saved_pairs: int,
 ) -> list[Path]:
-    """Everything a person looks at: `frames/METHOD/PAIR/` and `figures/`. Gives the PNG figures.
+    """Everything a person looks at or listens to: `frames/METHOD/PAIR/`, `sounds/PAIR/` and
+    `figures/`. Gives the PNG figures.
 
     `shown`: the truth's paths among them where it is known; `histories`: energy and
     score_evaluations [steps, pairs] by solver method.
@@ -99,6 +101,18 @@ def write_pictures(
             written += frame_strips(
                 figures / f"strip_{pair}", rows, title=f"{pair} ({pairs.groups[index]})"
             )
+    elif dataset.sound is not None:
+        for index in _chosen(dataset, pairs, saved_pairs):
+            pair = pairs.names[index]
+            rows = {method: path[index] for method, path in frames.items()}
+            write_sounds(folder / SOUNDS / pair, rows, dataset.sound.rate)
+            title = f"{pair} ({pairs.groups[index]})"
+            written += sound_figure(figures / f"sound_{pair}", rows, dataset.sound, title=title)
+    elif (landmarks := dataset.landmarks) is not None:
+        shown_pairs = _chosen(dataset, pairs, saved_pairs)
+        chosen = {method: path[shown_pairs].double() for method, path in frames.items()}
+        names = [pairs.names[i] for i in shown_pairs]
+        written += write_passages(folder, landmarks, names, chosen)
     elif (surface := dataset.surface_grid()) is not None:
         longest = _chosen(dataset, pairs, saved_pairs)
         tracks = _different(
@@ -124,7 +138,7 @@ def _write_frames(folder: Path, frames: torch.Tensor) -> None:
     pictures = as_pictures(frames, str(folder.name))
     for number, picture in enumerate(pictures):
         write_png(folder / f"{number:03d}.png", picture)
-    write_png(folder / "strip.png", np.concatenate(list(pictures), axis=1))
+    write_strip(folder / "strip.png", frames)
     animation(folder / "animation", frames)
 
 
@@ -141,10 +155,11 @@ def _prefixed(frames: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[int]:
-    """Which pairs are shown: as pictures the first of each group, on a surface those with the
-    longest chords.
+    """Which pairs are shown: as pictures, sounds or by landmarks the first of each group, on a
+    surface those with the longest chords.
     """
-    if len(dataset.shape) == 3:
+    of_groups = dataset.sound is not None or dataset.landmarks is not None
+    if len(dataset.shape) == 3 or of_groups:
         return _first_of_each_group(pairs.groups, saved_pairs)
     longest = (pairs.second - pairs.first).norm(dim=1).argsort(descending=True, stable=True)
     return longest[:_PATHS_SHOWN].tolist()

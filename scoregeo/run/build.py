@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.memory import set_memory_limit
 from scoregeo._utils.names import check_name
 from scoregeo._utils.targets import resolve
+from scoregeo.dataset.picture_size import check_frames
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
 from scoregeo.initializer.several import Initializer
@@ -48,7 +51,7 @@ def build(config: Config) -> Experiment:
     Raises ConfigError, naming the key, for settings that cannot be used.
     """
     settings = settings_of(config)
-    check_device(settings.device)
+    settings = replace(settings, device=device_of(settings.device))
     set_memory_limit(settings.memory_gib)
     check_nodes(config)
     dataset = make("dataset", config["dataset"])
@@ -75,7 +78,12 @@ def build(config: Config) -> Experiment:
             "empty where extrapolation is not: one solver makes the geodesics",
         )
     trackers = trackers_of(config)
-    _check_metric(make("metric", config["metric"], field=None), solvers, extrapolations)
+    for name, solver in solvers.items():
+        _of_kind(
+            AbstractSolver, "solver" if name not in config["rivals"] else f"rivals.{name}", solver
+        )
+    made_metric = _of_kind(AbstractMetric, "metric", make("metric", config["metric"], field=None))
+    _check_metric(made_metric, solvers, extrapolations)
 
     made = make_score(config["score"], dataset=dataset, seed=settings.seed)
     text_model = made.to(settings.device) if isinstance(made, TextModel) else None
@@ -87,6 +95,9 @@ def build(config: Config) -> Experiment:
         )
     if text_model is not None:
         dataset = dataset.sized(text_model.model.image_size)
+        sides = (dataset.shape[1], dataset.shape[2])
+        for solver in solvers.values():
+            check_frames("solver.num_points", solver.num_points, sides, size="dataset.size")
     if isinstance(dataset, Prompts) and text_model is not None:
         dataset = dataset.painted_by(text_model.paint)
     field = made if text_model is None else text_model.field()
@@ -100,6 +111,12 @@ def build(config: Config) -> Experiment:
             f"score ({config['score']['_target_']}) takes points of shape {field.shape}, "
             f"those of dataset = {option_name(config['dataset'])!r} have {dataset.shape}."
         )
+    if settings.device == "mps":
+        if text_model is None:
+            raise bad_value(
+                "device", "mps", "'cpu' or 'cuda' where the score is no text-to-image model's"
+            )
+        settings = replace(settings, device="cpu")  # of points: Apple's GPU has no float64
     if text_model is None:
         move(field.score, settings.device)
         field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
@@ -138,7 +155,7 @@ def own_runner(config: Config) -> Callable[[Path], None]:
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = resolve(node["_target_"])
+    function = resolve(node["_target_"], "runner")
     passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
     return partial(function, **passed, **settings)
 
@@ -148,7 +165,8 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
     shard has the log alone: results are reported when all shards are merged.
     """
     found: list[AbstractTracker] = [
-        make("tracker", node, where=f"tracker.{name}") for name, node in config["tracker"].items()
+        _of_kind(AbstractTracker, f"tracker.{name}", make("tracker", node, where=f"tracker.{name}"))
+        for name, node in config["tracker"].items()
     ]
     if not any(isinstance(tracker, JsonlTracker) for tracker in found):
         found.insert(0, JsonlTracker())
@@ -157,6 +175,15 @@ def trackers_of(config: Config) -> list[AbstractTracker]:
         for tracker in found
         if config["shard"] is None or isinstance(tracker, JsonlTracker)
     ]
+
+
+def _of_kind(kind: type, where: str, made: Any) -> Any:
+    """`made` itself. Raises ConfigError where the target at `where` gave something else."""
+    if not isinstance(made, kind):
+        raise ConfigError(
+            f"{where}._target_ gave {type(made).__name__}: it must give an {kind.__name__}."
+        )
+    return made
 
 
 def _metric_of(node: Config, field: ScoreField) -> AbstractMetric:
@@ -169,29 +196,18 @@ def check_nodes(config: Config) -> None:
     does not have.
     """
     check_root(config)
-    for group in GROUPS:
-        node = config[group]
-        also = level_keys(node["_target_"]) if group == "score" else ()
-        check_keys(group, node, PASSED.get(group, ()), also)
-    for group in MAPPINGS:
-        for name, node in config[group].items():
-            check_keys(f"{group}.{name}", node, ())
+    for group in (*GROUPS, *MAPPINGS):
+        check_group(group, config[group])
 
 
-def check_device(device: str) -> None:
-    """Raise ConfigError where a GPU is asked for that is not there."""
-    if device == "cpu":
+def check_group(group: str, node: Config) -> None:
+    """The part of `check_nodes` that is of one group: its option, or its options by name."""
+    if group in MAPPINGS:
+        for name, inner in node.items():
+            check_keys(f"{group}.{name}", inner, ())
         return
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    number = int(device.partition(":")[2] or 0)
-    if there == 0:
-        raise ConfigError(
-            f"device = {device!r} is not allowed: no GPU that torch can use is there; device must"
-            " be 'cpu'."
-        )
-    if number >= there:
-        allowed = ", ".join(f"'cuda:{i}'" for i in range(there))
-        raise bad_value("device", device, f"'cpu', 'cuda' or one of {allowed}")
+    also = level_keys(node["_target_"], group) if group == "score" else ()
+    check_keys(group, node, PASSED.get(group, ()), also)
 
 
 def move(score: AbstractScore, device: str) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoregeo import __version__
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ScoregeoError
-from scoregeo.run.command import execute, plain, register
+from scoregeo._utils.streams import say, tolerant_streams
+from scoregeo.run.command import execute, log_leftovers, plain, register
 from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.console import link_latest, list_runs, show_run
 from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
 from scoregeo.run.launch import launch
+from scoregeo.run.leftovers import typed_overrides
 from scoregeo.run.multirun import Gather
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.points import at_home, sharded
@@ -39,13 +43,24 @@ _INTERRUPTED = 130  # exit status of what a SIGINT has ended, as shells give it
 
 def main() -> None:
     """Entry point of the console script: a command of `COMMANDS`, or Hydra's overrides."""
+    with tolerant_streams():
+        _main()
+
+
+def _main() -> None:
     first = sys.argv[1] if len(sys.argv) > 1 else ""
+    for argument in sys.argv[1:]:
+        if not argument.isascii() and argument != argument.encode(errors="replace").decode():
+            sys.exit(
+                f"scoregeo: error: {ascii(argument)} is not in UTF-8: rename the file, or set a"
+                " locale in which its name is."
+            )
     if first in COMMANDS:
         COMMANDS[first](sys.argv[2:])
     elif re.fullmatch(r"[a-z][a-z-]*", first):
         sys.exit(
-            f"scoregeo: error: {first!r} is not a command: commands are list, morph, report and"
-            " score; anything else is key=value or a flag (scoregeo --help)."
+            f"scoregeo: error: {first!r} is not a command: commands are app, list, morph, report"
+            " and score; anything else is key=value or a flag (scoregeo --help)."
         )
     else:
         run_overrides(sys.argv[1:])
@@ -58,8 +73,8 @@ def run_overrides(arguments: Sequence[str], after: Callable[[Path], None] | None
     import hydra
 
     found = sharded(arguments)
-    if len(found) > len(arguments) and not {"-m", "--multirun"} & set(found):
-        found.insert(0, "-m")  # flags come first
+    if len(found) > len(arguments) or {"-m", "--multirun"} & set(found):
+        found = ["-m", *(one for one in found if one not in ("-m", "--multirun"))]  # flags first
     sys.argv[1:] = as_overrides(at_home(found))
 
     def job_and_after(config: "DictConfig") -> float:
@@ -99,6 +114,8 @@ def _clear_errors() -> Iterator[None]:
     Gather.sweep = None
     try:
         yield
+    except BrokenPipeError:
+        raise  # of what is printed: `tolerant_streams`
     except compose_errors() as error:
         if debug:
             raise
@@ -107,9 +124,17 @@ def _clear_errors() -> Iterator[None]:
         print("scoregeo: interrupted; the same command resumes.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
     except Exception as error:
-        if debug or Gather.sweep is None:
+        if debug or Gather.sweep is None and _of_job(error):
             raise
+        if Gather.sweep is None:
+            sys.exit(f"scoregeo: error: {explain(error, config_dir())}")
         Gather.lost(error)
+
+
+def _of_job(error: Exception) -> bool:
+    """Whether an error comes from a run, or from what follows one, not from Hydra."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code in (job.__code__, launch.__code__) for frame, _ in frames)
 
 
 def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> float:
@@ -126,12 +151,11 @@ def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> fl
     path = _shown(Path(settings.runtime.cwd) / settings.run.dir)
     single, in_parent = settings.mode != RunMode.MULTIRUN, Gather.sweep is not None
     flags = typed_flags(sys.argv[1:]) if single or in_parent else job_flags(settings)
-    command = [
-        *flags,
-        *(one for one in settings.overrides.task if not one.startswith("results=")),
-    ]
+    typed = typed_overrides(settings.overrides.task)
+    command = [*flags, *(one for one in typed if not one.startswith("results="))]
+    log_leftovers(config, typed)
     if single:
-        reason = execute(plain(config), path, command)
+        reason = execute(plain(config, typed), path, command)
         if reason is not None:
             hydra_files = {f"{settings.job.name}.log", str(settings.output_subdir)}
             _remove_unused(Path(settings.runtime.output_dir), hydra_files)
@@ -148,7 +172,7 @@ def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> fl
         settings.launcher._target_,
         in_parent=in_parent,
     )
-    reason = execute(plain(config), path, command, Path(settings.sweep.dir).name)
+    reason = execute(plain(config, typed), path, command, Path(settings.sweep.dir).name)
     record.end(reason)
     return 0.0 if reason is None else math.nan
 
@@ -166,15 +190,21 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def _app(arguments: Sequence[str]) -> None:
+    from scoregeo.app.command import main as app
+
+    app(arguments)
+
+
 def _version(arguments: Sequence[str]) -> None:
-    print(f"scoregeo {__version__}")
+    say(f"scoregeo {__version__}")
 
 
 def _list(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="scoregeo list", description="The runs of a folder.")
-    parser.add_argument("output", nargs="?", type=Path, default=Path("outputs"))
+    parser.add_argument("output", nargs="?", type=path_argument, default=Path("outputs"))
     try:
-        print(list_runs(parser.parse_args(arguments).output))
+        say(list_runs(parser.parse_args(arguments).output))
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
 
@@ -204,6 +234,7 @@ def _score(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     "--version": _version,
+    "app": _app,
     "list": _list,
     "morph": _morph,
     "report": _report,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
+from scoregeo.run.leftovers import drop_leftovers, typed_overrides
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.settings import Settings, check_place
 
@@ -35,7 +36,9 @@ def register() -> None:
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
-    ConfigStore.instance().store(name="settings", node=Settings)
+    store = ConfigStore.instance()
+    if "settings.yaml" not in store.repo:  # a schema takes as long as a small configuration
+        store.store(name="settings", node=Settings)
     OmegaConf.register_new_resolver("quick_or_full", _quick_or_full, replace=True)
     OmegaConf.register_new_resolver("parts", _parts, replace=True)
     OmegaConf.register_new_resolver("config_hash", _hash_of_root, replace=True)
@@ -56,25 +59,43 @@ def compose(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
     return plain(config), Path(config.hydra.run.dir)
 
 
-def plain(config: "DictConfig") -> dict[str, Any]:
+def plain(config: "DictConfig", typed: Sequence[str] | None = None) -> dict[str, Any]:
     """A composed configuration without Hydra's part, resolved, as plain dicts, lists and scalars.
 
     A method that is null, as in `rivals.adam=null`, is left out, and so are all where the group is.
+    So are settings of an option that the overrides `typed` have replaced (`drop_leftovers`); None:
+    those in Hydra's part.
     """
+    found = _container(config)
+    drop_leftovers(found, typed_overrides(config.hydra.overrides.task) if typed is None else typed)
+    return found
+
+
+def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
+    """Log what `plain` leaves out of a configuration for what was typed."""
+    for place in drop_leftovers(_container(config), typed):
+        group = place.split(".")[0]
+        log.info("%s is left out: the experiment sets it for another option of %s", place, group)
+
+
+def _container(config: "DictConfig") -> dict[str, Any]:
     from omegaconf import OmegaConf, SCMode
 
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    found = OmegaConf.to_container(
-        own, resolve=True, throw_on_missing=True, structured_config_mode=SCMode.DICT
-    )
-    assert isinstance(found, dict)
+    found: dict[str, Any] = {}
+    for key in (str(one) for one in config if one != "hydra"):
+        value = config[key]
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(
+                value, resolve=True, throw_on_missing=True, structured_config_mode=SCMode.DICT
+            )
+        found[key] = value
     for key in _LISTS:
         given = {} if found.get(key) is None else found[key]  # ~rivals, rivals=null: none
         if isinstance(given, dict):
             given = {name: node for name, node in given.items() if node is not None}
         found[key] = given
     found["profile"] = found["profile"].value
-    return {str(key): value for key, value in found.items()}
+    return found
 
 
 def execute(

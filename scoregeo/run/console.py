@@ -8,7 +8,10 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
-from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs
+from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs, read_record
+from scoregeo._utils.results import read_manifest
+from scoregeo._utils.streams import say
+from scoregeo._utils.words import count
 from scoregeo.evaluation.columns import TITLES, headlines, present
 
 log = logging.getLogger(__name__)
@@ -16,6 +19,7 @@ log = logging.getLogger(__name__)
 ALL, TRUTH = "all", "truth"
 LATEST = "latest"  # link in OUTPUT/NAME to the run that was started last
 _MOST = 5  # measures of the table, costs beside them
+_MOST_JOBS = 40  # lines of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
 _WIDTH = 28  # of a column's title
 _POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
@@ -34,13 +38,14 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
         log.warning(warning)
     shown = list(dict.fromkeys([*present(rows, tuple(first)), *headlines(rows)]))[:_MOST]
     shown = [name for name in shown if name not in _COSTS] + present(rows, _COSTS)
-    print(table(rows, shown))
+    say(table(rows, shown))
     manifest = read_json(folder / "manifest.json")
-    print(f"\n{manifest['pairs']} pairs in {float(manifest['seconds']):.1f} s, decoding included")
+    pairs = count(manifest["pairs"], "pair")
+    say(f"\n{pairs} in {float(manifest['seconds']):.1f} s, decoding included")
     for name in ("animation.gif", "table.md", "report.html", "strip.png", "figures"):
         if (folder / name).exists():
-            print(f"{folder / name}")
-    print(f"{folder / 'summary.json'}")
+            say(f"{folder / name}")
+    say(f"{folder / 'summary.json'}")
 
 
 def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
@@ -49,6 +54,40 @@ def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
     methods = list(dict.fromkeys(row["method"] for row in rows))
     lines = [["method", *(_short(TITLES.get(name, name)) for name in measures)]]
     lines += [[one, *(_number(cells.get((one, name))) for name in measures)] for one in methods]
+    return _aligned(lines)
+
+
+def show_sweep(folder: Path) -> None:
+    """Print a finished multirun's table: a line a job, with the swept keys, the method and its
+    headline measures over all pairs, or that it failed.
+    """
+    from scoregeo.report.heatmap import shown_in_sweep
+    from scoregeo.report.sweep import read_sweep, show
+
+    keys, jobs = read_sweep(folder)
+    rows = [row for job in jobs for row in job.rows]
+    if not rows:
+        return
+    measures = shown_in_sweep(rows)[0]
+    lines = [["job", *keys, "method", *(_short(TITLES.get(name, name)) for name in measures)]]
+    for job in jobs[:_MOST_JOBS]:
+        own = [row for row in job.rows if row.labels["group"] == ALL]
+        methods = shown_in_sweep(own)[1] if own else []
+        method = next((one for one in methods if one != TRUTH), "failed" if job.failure else "")
+        cells = next((row.cells for row in own if row.labels["method"] == method), {})
+        means = [getattr(cells.get(name), "mean", None) for name in measures]
+        values = [show(job.values[key]) for key in keys]
+        lines.append([job.name, *values, method, *map(_number, means)])
+    say(_aligned(lines))
+    if len(jobs) > _MOST_JOBS:
+        say(f"and {count(len(jobs) - _MOST_JOBS, 'job')} more")
+    for name in ("table.md", "report.html"):
+        if (folder / name).exists():
+            say(f"{folder / name}")
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, the first to the left."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -69,8 +108,8 @@ def warnings_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if row["measure"] == "tunnelled" and mean > 0:
             found.append(
                 f"{row['method']}: {mean:.0%} of the paths tunnel: their energy on a finer"
-                " quadrature is larger than on the solver's own. solver.max_subnodes=4 refines"
-                " them."
+                " quadrature is larger than on the solver's own. solver=gauss_newton with"
+                " solver.refinement=adaptive, or more solver.num_points, resolves them."
             )
         if row["measure"] == "psnr_ends" and mean < _POOR_END:
             found.append(
@@ -91,6 +130,7 @@ def list_runs(output: Path) -> str:
         raise DataError(f"{output} is not a folder: the folder of runs is expected.")
     runs = (path for path in output.glob("*/*/manifest.json") if not path.parent.is_symlink())
     sweeps = (path for depth in ("*", "*/*") for path in output.glob(f"{depth}/{SWEEP}"))
+    sweeps = (path for path in sweeps if not path.parent.is_symlink())
     lines = [(path.stat().st_mtime, _run_line(path)) for path in runs]
     lines += [_sweep_line(path) for path in sweeps]
     lines.sort(key=lambda line: line[0], reverse=True)
@@ -98,7 +138,10 @@ def list_runs(output: Path) -> str:
 
 
 def _run_line(path: Path) -> str:
-    manifest = read_json(path)
+    try:
+        manifest = read_manifest(path.parent)
+    except DataError as error:
+        return f"{path.parent}  damaged  {error}"
     seconds = float(manifest.get("seconds") or 0.0)
     shown = manifest.get("error") or _headline(path.parent)
     return f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s  {shown}"
@@ -111,12 +154,15 @@ def _sweep_line(path: Path) -> tuple[float, str]:
     when = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
     jobs = read_jobs(folder)
     done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
+    record = read_record(path)
     counts = f"sweep: {done} of {len(jobs)} jobs done, {failed} failed"
-    return last, f"{folder}  {counts}  {when}  {read_json(path).get('command', '')}".rstrip()
+    return last, f"{folder}  {counts}  {when}  {record.get('command', '')}".rstrip()
 
 
 def link_latest(run: Path) -> None:
-    """Let OUTPUT/NAME/latest point to the run's folder, where the file system has links."""
+    """Let OUTPUT/NAME/latest point to the folder of a run or a multirun, where the file system has
+    links.
+    """
     link, fresh = run.parent / LATEST, run.parent / f".{LATEST}"
     try:
         fresh.unlink(missing_ok=True)
@@ -137,11 +183,12 @@ def _headline(folder: Path) -> str:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
+    from scoregeo.report.comparison import read_summary  # it loads torch
+
     try:
-        found = read_json(folder / "summary.json").get("rows", [])
+        return read_summary(folder / "summary.json")[0]
     except DataError:
         return []
-    return list(found)
 
 
 def _number(value: float | None) -> str:

@@ -8,36 +8,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from scoregeo._utils.files import load_yaml
+from scoregeo.run.explain_value import explain_value
+from scoregeo.run.groups import MAPPINGS
 from scoregeo.run.launchers import not_installed
+from scoregeo.run.leftovers import owners
 from scoregeo.run.overrides import in_a_shell
 
 _UNKNOWN = re.compile(
-    r"Could not (?:override|delete from config|append to config|find)\w* ?'([^']+)'"
+    r"Could not (?:override|delete|delete from config|append to config|find)\w* ?'([^']*)'"
 )
-_VALUE = re.compile(
-    r"Value '(?P<value>.*)' (?:of type '\w+' could not be converted to|is not a valid)"
-    r" (?P<kind>\w+)"
-)
+_WITHIN = re.compile(r"Key '[^']+' (?:is not in struct|not in '\w+') full_key: ([\w.]+)")
 _CHOICE = re.compile(
     r"Invalid value '(?P<value>.*)', expected one of \[(?P<allowed>[^\]]*)\] full_key:"
     r" (?P<key>[\w.]+)"
 )
 _SEVERAL = re.compile(r"Ambiguous value for argument '(?P<argument>.*)'\n1\.", re.DOTALL)
-_WORDS = {"Integer": "a whole number", "bool": "true or false", "Float": "a number"}
 # Hydra's launchers that come in packages of their own, and the extra that installs each.
 _LAUNCHER = re.compile(r"hydra/launcher/(joblib|ray|submitit_slurm|submitit_local)\b")
 _EXTRAS = {"joblib": "local", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+_ROOT = "config"  # the file of the whole configuration, which no user wrote
 _NOT_KEYS = ("experiment", "study", "case", "hydra")  # groups whose files set keys of other groups
 
 
 def explain(error: Exception, configs: Path) -> str:
     """One line for an error of Hydra, OmegaConf or the file system while the configuration was
-    composed.
+    composed; with the file that is being merged, where it is in one.
     """
     text = " ".join(str(error).split())
+    said, file = _explained(error, text, configs), re.match(r"In '([^']+)'", text)
+    return f"{said} (in {file[1]})" if file and file[1] != _ROOT and file[1] not in said else said
+
+
+def _explained(error: Exception, text: str, configs: Path) -> str:
+    if isinstance(error, MissingConfigException) and "module" in text:
+        return f"--config-path: {text}: it must be a folder with a config.yaml."
     if isinstance(error, MissingConfigException):
         launcher = _LAUNCHER.search(text)
         if launcher is not None and launcher[1] in _EXTRAS:
@@ -46,6 +55,7 @@ def explain(error: Exception, configs: Path) -> str:
         missing = error.missing_cfg_file or (re.search(r"'([^']+)'", text) or [text, text])[1]
         group, _, option = str(missing).rpartition("/")
         options = list(error.options or (path.stem for path in (configs / group).glob("*.yaml")))
+        group = group or "--config-name"
         return (
             f"{group} = {option!r} is not an option{_near(option, options)}; {group} must be"
             f" {_list(options)}."
@@ -56,42 +66,44 @@ def explain(error: Exception, configs: Path) -> str:
     if several:
         return _several_values(several["argument"])
     if isinstance(error, OverrideParseException):
-        return f"{error.override!r} is not of the form key=value: {text.split(' See ')[0]}"
-    value = _VALUE.search(text)
-    if value:
-        key = re.search(r"full_key: ([\w.]+)", text)
-        kind = _WORDS.get(value["kind"], value["kind"])
+        return _no_override(error.override)
+    if isinstance(error, yaml.YAMLError):
+        return _bad_yaml(error)
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
         return (
-            f"{key[1] if key else 'a key'} = {value['value']!r} is not allowed: it must be {kind}."
+            f"output: {error.filename or 'the folder'} cannot be written ({error.strerror}): output"
+            " must be a folder that can."
         )
+    if not isinstance(error, compose_errors()):
+        return _not_composed(error, text)
     choice = _CHOICE.search(text)
     if choice:
         return (
             f"{choice['key']} = {choice['value']!r} is not allowed: it must be one of"
             f" {choice['allowed']}."
         )
-    unknown = _UNKNOWN.search(text)
-    if unknown:
-        return _unknown_key(unknown[1].split("@")[0], configs)
-    if isinstance(error, OSError):
-        return (
-            f"output: {error.filename or 'the folder'} cannot be written ({error.strerror}): output"
-            " must be a folder that can."
-        )
+    value = explain_value(text)
+    if value is not None:
+        return value
+    unknown, within = _UNKNOWN.search(text), _WITHIN.search(text)
+    if unknown and "@" in unknown[1]:
+        return _no_place(unknown[1])
+    if unknown and not unknown[1]:
+        return _no_override(text.rpartition(" ")[2].lstrip("+"))
+    if key := within or unknown:
+        return _unknown_key(key[1], configs)
     return text
 
 
 def known_keys(configs: Path) -> list[str]:
     """Every dotted key of every option, and every group."""
-    from scoregeo._utils.yaml_text import read_yaml
-
     keys = set(_scalars())
     for path in sorted(configs.rglob("*.yaml")):
         group = "/".join(path.relative_to(configs).parts[:-1])
         if not group or group.split("/")[0] in _NOT_KEYS:
             continue
         keys.add(group)
-        content = read_yaml(path.read_text(encoding="utf-8")) or {}
+        content = load_yaml(path) or {}
         content.pop("defaults", None)  # the option that this one is made of; no setting
         keys |= {f"{group}.{key}" for key in _dotted(content)}
     return sorted(key for key in keys if "_target_" not in key and "_convert_" not in key)
@@ -99,7 +111,55 @@ def known_keys(configs: Path) -> list[str]:
 
 def compose_errors() -> tuple[type[Exception], ...]:
     """What composing a configuration may raise."""
-    return (HydraException, OmegaConfBaseException, OSError)
+    return (HydraException, OmegaConfBaseException, OSError, yaml.YAMLError)
+
+
+def _no_override(given: str) -> str:
+    key, equals, value = given.partition("=")
+    said = f"{given!r} is not of the form key=value"
+    if not equals:
+        return f"{said}: a setting is such as seed=1, a flag such as -m."
+    if re.fullmatch(r"[\w./@]+", key.strip()) and value.strip():
+        plain = re.fullmatch(r"[\w.+-]+", value.strip())
+        right = in_a_shell(key.strip(), value.strip())
+        right = f"{key.strip()}={value.strip()}" if plain else right
+        return f"{said}: no space stands before its =, {right}."
+    return f"{said}: a key is words with points between, such as metric.lam=10."
+
+
+def _no_place(given: str) -> str:
+    """`given`: a group and where its option belongs, which nothing there replaces."""
+    group, _, place = given.partition("@")
+    return (
+        f"{given} is in no list of options: {group}=OPTION chooses one, and +{group}@PLACE=OPTION"
+        " adds one in another place, as +solver@rivals.NAME=adam does a rival"
+        f"{f' (+{given}=OPTION)' if place.startswith('rivals.') else ''}."
+    )
+
+
+def _bad_yaml(error: yaml.YAMLError) -> str:
+    """The file, the line and what is wrong there."""
+    mark = getattr(error, "problem_mark", None)
+    reason = " ".join(str(getattr(error, "problem", None) or error).split())
+    if "\\t" in reason:
+        reason = "a tab; YAML is indented with spaces"
+    place = "a configuration file" if mark is None else f"{mark.name}, line {mark.line + 1},"
+    return f"{place} is not YAML: {reason}."
+
+
+def _not_composed(error: Exception, text: str) -> str:
+    """What Hydra raises of its own code, not of its errors, and the file that it was reading."""
+    step, file = error.__traceback__, ""
+    while step is not None:
+        file = str(step.tb_frame.f_locals.get("full_path") or file)
+        step = step.tb_next
+    where = f" ({file})" if file else ""
+    text = text or type(error).__name__
+    if isinstance(error, RecursionError):
+        text = "it refers to itself, or is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        text = f"it is not in UTF-8 (byte {error.start + 1})"
+    return f"the configuration cannot be composed{where}: {text.rstrip('.!')}."
 
 
 def _several_values(argument: str) -> str:
@@ -113,16 +173,21 @@ def _several_values(argument: str) -> str:
 def _unknown_key(key: str, configs: Path) -> str:
     keys = known_keys(configs)
     group = key.split(".")[0]
-    inside = [known for known in keys if known.startswith(f"{group}.")]
-    owners = sorted(
-        path.stem
-        for path in (configs / group).glob("*.yaml")
-        if key.partition(".")[2] and key.split(".")[1] in path.read_text("utf-8")
-    )
-    if key in keys and owners:
+    if group in _NOT_KEYS[:3]:
         return (
-            f"{key} is not a key of the chosen option of {group}; it belongs to"
-            f" {', '.join(owners)}."
+            f"{key} is not a key of this configuration: the first line of a file of configs/{group}"
+            " must be '# @package _global_', else its keys lie below the group's name."
+        )
+    inside = [known for known in keys if known.startswith(f"{group}.")]
+    own = owners(group, key.split(".")[1]) if "." in key and (configs / group).is_dir() else []
+    if key in keys and own:
+        return (
+            f"{key} is not a key of the chosen option of {group}; it belongs to {', '.join(own)}."
+        )
+    if group in (*MAPPINGS, "runner"):
+        return (
+            f"{key} is not there to be set: +{key} adds it, and a {MAPPINGS.get(group, group)}"
+            f" needs a _target_{' or +solver@rivals.NAME=OPTION' if group == 'rivals' else ''}."
         )
     allowed = inside or sorted({known.split(".")[0] for known in keys})
     words = f"keys of {group} (by option): " if inside else "keys: "

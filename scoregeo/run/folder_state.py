@@ -10,7 +10,8 @@ from typing import Any
 from scoregeo._utils.configuration import identity
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import Absent, check_tensors, load_tensors, load_yaml, read_json
-from scoregeo._utils.results import FORMAT, check_format
+from scoregeo._utils.results import LINE, RECORD, check_format, read_manifest
+from scoregeo._utils.schema import check_all, check_fields
 from scoregeo._utils.yaml_text import read_yaml, yaml_text
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
@@ -28,7 +29,8 @@ def read_method(folder: Path, name: str) -> dict[str, Any]:
     Raises DataError where a file is missing or damaged, or of another format.
     """
     place = folder / "methods" / f"{name}.json"
-    record = dict(check_format(read_json(place), str(place)))
+    record = check_fields(check_format(read_json(place), str(place)), RECORD, str(place))
+    check_all(record["pairs"], LINE, f"{place}: pairs")
     return {**record, "tensors": load_tensors(folder / "paths" / f"{name}.safetensors")}
 
 
@@ -51,14 +53,12 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
     if identity(found) != identity(as_yaml(config)):
         return None
     try:
-        manifest = read_json(path / "manifest.json")
+        manifest = read_manifest(path)
     except DataError:
         return OUTDATED  # which weights the records are of is lost with it
-    if not isinstance(manifest, dict) or (
-        manifest.get("format") != FORMAT or manifest.get("inputs") != dict(inputs)
-    ):
+    if manifest.get("inputs") != dict(inputs):
         return OUTDATED
-    status = str(manifest.get("status"))
+    status = str(manifest["status"])
     return INCOMPLETE if status == DONE and damage_of(path, manifest) else status
 
 
@@ -85,8 +85,7 @@ def damage_of(path: Path, manifest: Mapping[str, Any]) -> str | None:
 
 def seconds_of(path: Path) -> float:
     """What the manifest in a folder says was spent; nothing where that is no number."""
-    value = read_json(path / "manifest.json").get("seconds")
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    return float(read_manifest(path).get("seconds") or 0.0)
 
 
 def as_yaml(config: Any) -> Any:

@@ -3,10 +3,9 @@ configuration together.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from scoregeo._utils.files import sha256
+from scoregeo._utils.files import is_file, path_of, sha256
 from scoregeo.evaluation.digit_classifier import WEIGHTS
 from scoregeo.score.model_folder import MODELS, model_digest, model_folder
 
@@ -25,10 +24,10 @@ def inputs_of(config: Mapping[str, Any]) -> dict[str, str]:
         value = score.get(key)
         if not isinstance(value, str):
             continue
-        folder, file = model_folder(value), Path(value).expanduser()
+        folder, file = model_folder(value), path_of(f"score.{key}", value)
         if folder is not None:
             found[f"score.{key}"] = model_digest(folder)
-        elif file.is_file():
+        elif is_file(file):
             found[f"score.{key}"] = sha256(file)[:16]
     if (config.get("evaluation") or {}).get("network") == "digit_classifier" and WEIGHTS.is_file():
         found["evaluation.network"] = sha256(WEIGHTS)[:16]

@@ -52,11 +52,11 @@ def make_score(node: Config, **passed: Any) -> Any:
     return field_at(made, **{key: node.get(key) for key in LEVEL}) if level else made
 
 
-def level_keys(target: str) -> tuple[str, ...]:
+def level_keys(target: str, where: str = "") -> tuple[str, ...]:
     """The keys of a score node that its target does not take itself: the noise level, where the
     target is an `AbstractScore`.
     """
-    found = resolve(target)
+    found = resolve(target, where)
     own = isinstance(found, type) and issubclass(found, AbstractScore)
     return LEVEL if own else ()
 
@@ -72,7 +72,7 @@ def check_keys(
     """Raise ConfigError where a node, or one within it, has a key that its target's signature does
     not know. `passed`: parameters that are no settings; `also`: settings beside the signature's.
     """
-    known = [*target_keys(node["_target_"], passed), *also]
+    known = [*target_keys(node["_target_"], passed, where), *also]
     for key in node:
         if key.startswith("_") or key in known:
             _check_inner(f"{where}.{key}", node[key])
@@ -97,11 +97,12 @@ def _check_inner(where: str, value: object) -> None:
         _check_inner(f"{where}.{key}", inner)
 
 
-def target_keys(target: str, passed: tuple[str, ...] = ()) -> list[str]:
-    """The settings a target takes from YAML."""
-    found = resolve(target)
+def target_keys(target: str, passed: tuple[str, ...] = (), where: str = "") -> list[str]:
+    """The settings a target takes from YAML. Raises as `resolve`."""
+    found = resolve(target, where)
     try:
         parameters = inspect.signature(found).parameters
     except ValueError as error:
-        raise ConfigError(f"_target_ = {target!r} tells no signature: {error}.") from error
+        key = f"{where}._target_" if where else "_target_"
+        raise ConfigError(f"{key} = {target!r} has no signature: {error}.") from error
     return [name for name in parameters if name not in passed]

@@ -49,6 +49,11 @@ def _check_address(config: "DictConfig") -> None:
 
     key = "hydra.launcher.ray.init.address"
     address = OmegaConf.select(config, key)
+    if address is not None and not isinstance(address, str):
+        sys.exit(
+            f"scoregeo: error: {key} = {address!r} is not allowed: it must be host:port of a Ray"
+            " cluster's head, or null for this machine."
+        )
     if not address or ":" not in address or "//" in address:
         return  # none, or one that Ray resolves by itself
     host, _, port = address.rpartition(":")

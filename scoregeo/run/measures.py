@@ -1,11 +1,12 @@
 """The link from a run's experiment and problem to its measures (`scoregeo.evaluation`)."""
 
+import logging
 from dataclasses import asdict, replace
 
 import torch
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo.evaluation.distribution import check_frame_counts
+from scoregeo.evaluation.distribution import SUBSET_KEY, check_frame_counts, fitting_subset
 from scoregeo.evaluation.evaluate import notes_of, values_of
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.metric_length import describe, further_metrics
@@ -17,6 +18,8 @@ from scoregeo.evaluation.set_measures import FrameFeatures, frame_features
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.base import TRUTH, AbstractProblem
 from scoregeo.run.problem.outcome import Outcome
+
+log = logging.getLogger(__name__)
 
 _FINE = 8  # the true path is given to arc-length comparisons at this many times the points
 
@@ -118,12 +121,14 @@ class Measures:
             fine_truth=problem.truth(fine) if on_manifold or not problem.end_given else None,
             true_length=problem.true_length() if on_manifold else None,
             distance=distance if on_manifold else None,
+            landmarks=experiment.dataset.landmarks,
             scores=problem.scores,
             energy=PathEnergy(problem.measure, metrics, self.settings.certify_subnodes),
             metrics=tuple(describe(name, of(experiment.field)) for name, of in metrics.items()),
             networks=self.networks,
             num_points=tuple(sorted(points)),
             references=self._references,
+            sound=experiment.dataset.sound,
         )
 
     def _costs(self, outcome: Outcome) -> Costs:
@@ -144,10 +149,8 @@ class Measures:
 
     def _load(self) -> Networks:
         settings, experiment = self.settings, self.experiment
-        pairs, points = self.problem.total_rows, experiment.num_points
-        subset = settings.kid_subset_size
         if settings.network is not None:
-            check_frame_counts(pairs, points, settings.reference_frames, subset)
+            self._fit_subsets(settings.reference_frames)
             if settings.network == "digit_classifier" and experiment.dataset.shape != (1, 28, 28):
                 raise ConfigError(
                     "evaluation.network = 'digit_classifier' takes (1, 28, 28), not"
@@ -160,9 +163,24 @@ class Measures:
             unseen = experiment.dataset.held_out(
                 settings.reference_frames, experiment.settings.seed
             )
-            check_frame_counts(pairs, points, len(unseen), subset)
+            self._fit_subsets(len(unseen))
             self._references = len(unseen)
             # The references are the same for all shards: the first keeps their features.
             if experiment.settings.shard in (None, 0):
                 self.reference = networks.features.features(unseen)
         return networks
+
+    def _fit_subsets(self, references: int) -> None:
+        """Let KID's subsets be no larger than what they are drawn from, and say so."""
+        pairs, points = self.problem.total_rows, self.experiment.num_points
+        asked = self.settings.kid_subset_size
+        size = fitting_subset(asked, pairs * max(points - 2, 0), references)
+        check_frame_counts(pairs, points, references, size)
+        if size < asked:
+            log.warning(
+                "%s = %d is more than the images compared: KID's subsets are of %d",
+                SUBSET_KEY,
+                asked,
+                size,
+            )
+            self.settings = replace(self.settings, kid_subset_size=size)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scoregeo._utils.files import read_json
+from scoregeo._utils.results import read_manifest
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.run.artifacts import Pictured
@@ -31,7 +31,7 @@ def merge(
     `group`: the sweep this is a job of, for the trackers.
     Raises DataError where a shard's file is missing or damaged, or the shards are not of one run.
     """
-    manifests = [read_json(part / "manifest.json") for part in parts]
+    manifests = [read_manifest(part) for part in parts]
     begin(settings, trackers, folder, group)
     comparison = SetComparison.load(parts[0] / KEPT, settings.evaluation, settings.seed)
     records: list[Record] = []

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scoregeo._utils.errors import ConfigError, bad_value, check_number
-from scoregeo._utils.files import read_json, write_whole
+from scoregeo._utils.files import is_file, path_of, read_json, write_whole
+from scoregeo._utils.names import LONGEST
+from scoregeo._utils.words import count
 from scoregeo.run.overrides import text
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
     """What the arguments after `scoregeo morph` ask for. Pictures and prompts may have any
     characters. Raises ConfigError, naming the option, for one that cannot be used.
     """
+    from scoregeo.report.animation import FASTEST, SLOWEST
+
     given = _parser().parse_intermixed_args(list(arguments))
     pictures, overrides = _split(given.arguments)
     prompts = (given.prompt_a, given.prompt_b)
@@ -49,11 +53,11 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
         keys = ("dataset.first", "dataset.second")
     else:
         raise ConfigError(
-            f"{len(pictures)} pictures ({', '.join(pictures) or 'none'}) are not allowed: morph"
-            " takes two, or none with --prompt-a and --prompt-b, of which the model makes both."
+            f"{count(len(pictures), 'picture')} ({', '.join(pictures) or 'none'}): morph takes"
+            " two, or none with --prompt-a and --prompt-b, of which the model makes both."
         )
     found += [text(key, said) for key, said in zip(keys, prompts, strict=True) if said is not None]
-    check_number("--fps", given.fps, above=0)
+    check_number("--fps", given.fps, at_least=SLOWEST, at_most=FASTEST)
     if given.model == SHIPPED:
         found.append(f"score={SHIPPED}")
     elif given.model is not None:
@@ -74,9 +78,11 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
     }
     found += [f"{key}={value}" for key, value in plain.items() if value is not None]
     if given.out is not None:
-        if Path(given.out).suffix.lower() in (".gif", ".mp4", ".png") or Path(given.out).is_file():
+        out = path_of("--out", given.out)
+        unfit = out.suffix.lower() in (".gif", ".mp4", ".png") or is_file(out)
+        if unfit or not given.out.strip() or len(out.name.encode()) > LONGEST:
             raise bad_value("--out", given.out, "a folder, in which animation.gif will be")
-        found.append(text("hydra.run.dir", given.out))
+        found.append(text("hydra.run.dir", out))
     # The solver's start is the straight line already; other methods are experiment=morph's.
     if not any(one.startswith("baseline") for one in overrides):
         found.append("baseline=[]")
@@ -131,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--guidance", type=float, metavar="SCALE", help="of the prompts; 1, none, by default")
     add("--timestep", type=float, metavar="T", help="noise level; 400 of 1000 by default")
     add("--seed", type=int, metavar="N", help="0 by default")
-    add("--device", help="cpu or cuda")
+    add("--device", help="cpu, cuda, mps or auto")
     add("--out", metavar="FOLDER", help="the run's folder")
     return parser
 
@@ -140,7 +146,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Pictures, and key=value settings: an argument that is a file is a picture whatever its name,
     as is one that does not look like a setting.
     """
-    settings = [one for one in arguments if _OVERRIDE.fullmatch(one) and not Path(one).is_file()]
+    settings = [one for one in arguments if _OVERRIDE.fullmatch(one) and not is_file(Path(one))]
     return [one for one in arguments if one not in settings], settings
 
 

@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from scoregeo._utils.errors import ConfigError, ScoregeoError
+from scoregeo._utils.errors import ConfigError, ScoregeoError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.part import part_of
 from scoregeo.run.config_flags import typed_flags
+from scoregeo.run.console import link_latest, show_sweep
 from scoregeo.run.launchers import check_launcher
-from scoregeo.run.points import expand
+from scoregeo.run.leftovers import typed_overrides
+from scoregeo.run.points import empty_sweeps, expand
+from scoregeo.run.read_only import check_log
 from scoregeo.run.settings import check_place
 
 if TYPE_CHECKING:
@@ -64,6 +68,9 @@ class Gather(Callback):
             found = plain(config)
             check_root(found)
             settings_of(found)
+            if not str(config.hydra.run.dir or "").strip():
+                raise bad_value("hydra.run.dir", config.hydra.run.dir, "the run's folder")
+            check_log(config, found)
         except ConfigError as error:
             _stop(str(error))
         except OmegaConfBaseException:
@@ -94,14 +101,17 @@ class Gather(Callback):
                 "study = several is not allowed: a command runs one study; scripts/reproduce.py"
                 " runs several."
             )
+        _check_jobs(config, jobs)
         if config.results and Path(config.results).exists() and not Path(config.results).is_dir():
             _stop(
                 f"results = {config.results!r} is not a folder: results must be a folder, or null."
             )
         folder = Path(config.hydra.sweep.dir)
-        Gather.sweep = Sweep(folder, config.results and Path(config.results), self.pages)
+        latest = folder.parent == Path(config.output) / config.name
+        results = config.results and Path(config.results)
+        Gather.sweep = Sweep(folder, results, self.pages, latest)
         try:
-            Gather.sweep.begin(jobs, list(config.hydra.overrides.task))
+            Gather.sweep.begin(jobs, typed_overrides(config.hydra.overrides.task))
         except OSError as error:
             _stop(
                 f"output: {folder} cannot be written ({error.strerror}): output must be a folder"
@@ -128,19 +138,24 @@ class Gather(Callback):
         log.error(
             "the launcher stopped: %s: %s", type(error).__name__, " ".join(str(error).split())[:400]
         )
-        cls.sweep.end()
-        _stop(f"the launcher stopped: {type(error).__name__}; the same command resumes.")
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:400]}".rstrip(": ")
+        try:
+            cls.sweep.end()
+        except SystemExit as stop:
+            sys.exit(f"{stop.code}\n  the launcher stopped: {reason}")
+        _stop(f"the launcher stopped: {reason}; the same command resumes.")
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A multirun's folder, as its parent process uses it. `results`: where pages go; None: into the
-    folder.
+    folder. `latest`: whether the link of that name is to point to it.
     """
 
     folder: Path
     results: Path | None
     pages: bool
+    latest: bool = False
 
     def begin(self, jobs: Sequence[Sequence[str]] | None, overrides: Sequence[str]) -> None:
         """Write down the jobs (None: not known before they run), and forget how they ended another
@@ -165,6 +180,10 @@ class Sweep:
 
         self._merge_shards()
         failures = gather_multirun(self.folder, self.results)
+        if not self.pages:
+            show_sweep(self.folder)
+        if self.latest:
+            link_latest(self.folder)
         if failures:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in failures.items())
             sys.exit(f"scoregeo: {len(failures)} job(s) failed:{reasons}")
@@ -190,6 +209,25 @@ class Sweep:
 
 def _stop(reason: str) -> NoReturn:
     sys.exit(f"scoregeo: error: {reason}")
+
+
+def _check_jobs(config: "DictConfig", jobs: Sequence[Sequence[str]] | None) -> None:
+    """End the command where it has no jobs, or where those would share one folder."""
+    sweep = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    assert isinstance(sweep, dict)
+    if jobs is not None and not jobs:
+        _stop(
+            "the sweep has no jobs: range() and glob() of"
+            f" {', '.join(empty_sweeps(config)) or 'the command'} stand for no values."
+        )
+    for key in ("dir", "subdir"):
+        if not str(sweep[key]).strip():
+            _stop(f"hydra.sweep.{key} = '' is not allowed: hydra.sweep.{key} must be a folder.")
+    if len(jobs or ()) > 1 and "${" not in str(sweep["subdir"]):
+        _stop(
+            f"hydra.sweep.subdir = {sweep['subdir']!r} is not allowed: the jobs would share a"
+            " folder; it must have ${hydra.job.num} in it."
+        )
 
 
 def _check_shards(config: "DictConfig") -> None:

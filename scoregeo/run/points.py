@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from scoregeo._utils.configuration import config_dir
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.files import path_of
 
 if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
 _OUTPUT = "outputs"  # the default of `output`
+_FOLDERS = ("output", "results", "hydra.run.dir", "hydra.sweep.dir")
 _LISTS = ("baseline", "extrapolation", "tracker")  # groups of which several options stand together
 
 
@@ -34,10 +38,19 @@ def emptied(arguments: Sequence[str]) -> list[str]:
     there, without effect. Ends the command for what Hydra ignores, or answers with a traceback.
     """
     none = re.compile(r"rivals=\{\s*\}")
-    found = ["rivals=null" if none.fullmatch(one) else one for one in arguments]
+    found = ["rivals=null" if none.fullmatch(one) else one for one in expanded(arguments)]
     for one in found:
         key, _, value = one.partition("=")
-        if re.fullmatch(r"[a-z]+", key) and (config_dir() / key).is_dir():
+        if one.lstrip("+~").startswith("="):
+            _refuse(f"{one!r} is not of the form key=value: it has no key before its =.")
+        if one.lstrip("+~").partition("=")[0] == "hydra":
+            _refuse("hydra is not allowed by itself: its settings are hydra.KEY=VALUE.")
+        if not key:
+            _refuse(
+                f"{one!r} is not of the form key=value: a key is words with points between, such as"
+                " metric.lam=10."
+            )
+        if (config_dir() / key).is_dir() or re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key):
             _check_option(key, value)
         if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
             _refuse(
@@ -53,9 +66,25 @@ def _check_option(group: str, value: str) -> None:
     """End the command where a group is given null, a number or a mapping for an option."""
     if not re.fullmatch(r"null|true|false|[-+.\d]+|\{.*\}", value, re.IGNORECASE):
         return
-    options = ", ".join(sorted(path.stem for path in (config_dir() / group).glob("*.yaml")))
+    found = sorted(path.stem for path in (config_dir() / group.split("@")[0]).glob("*.yaml"))
+    options = ", ".join(found) or "its options"
     several = f", a list of them, or [] as in {group}=[]" if group in _LISTS else ""
     _refuse(f"{group} = {value} is not allowed: {group} must be one of {options}{several}.")
+
+
+def expanded(arguments: Sequence[str]) -> list[str]:
+    """A command line with `~` in the folders that it names as a shell would have expanded it. Ends
+    the command for that of a user who is not there.
+    """
+    found = []
+    for one in arguments:
+        key, _, value = one.partition("=")
+        try:
+            known = key in _FOLDERS and value.startswith("~")
+            found.append(f"{key}={path_of(key, value)}" if known else one)
+        except ConfigError as error:
+            _refuse(str(error))
+    return found
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -79,14 +108,30 @@ def expand(config: "DictConfig") -> list[list[str]] | None:
     None for another sweeper.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
 
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return None
+    return [
+        list(job) for batch in BasicSweeper.split_arguments(_given(config), None) for job in batch
+    ]
+
+
+def empty_sweeps(config: "DictConfig") -> list[str]:
+    """The sweeps of a multirun's configuration that stand for no value, as they were typed."""
+    swept = [one for one in _given(config) if one.is_sweep_override()]
+    return [str(one.input_line) for one in swept if not list(one.sweep_string_iterator())]
+
+
+def _given(config: "DictConfig") -> "list[Override]":
+    """The overrides of a multirun, those that a study's file sweeps over first."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    from scoregeo.run.leftovers import typed_overrides
+
     loader = (
         GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
     )
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    given = OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
-    return [list(job) for batch in BasicSweeper.split_arguments(given, None) for job in batch]
+    task = typed_overrides(config.hydra.overrides.task)
+    return OverridesParser.create(loader).parse_overrides([*params, *task])

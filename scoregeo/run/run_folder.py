@@ -18,7 +18,8 @@ from scoregeo._utils.files import (
     write_text,
 )
 from scoregeo._utils.lock import FolderLock
-from scoregeo._utils.results import FORMAT
+from scoregeo._utils.results import FORMAT, LINE, RECORD, check_summary
+from scoregeo._utils.schema import check_all, check_fields
 from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.run.folder_state import (
     DAMAGED,
@@ -38,9 +39,10 @@ from scoregeo.run.provenance import git_revision, versions
 log = logging.getLogger(__name__)
 
 KEPT = "kept"  # folder of what a shard keeps for the merge
+UNFINISHED = "unfinished"  # folder of the finished pairs of a method that is not
 _OURS = (
-    *("methods", "paths", "frames", "figures", KEPT),
-    *("results.jsonl", "summary.json", "table.md", "report.html"),
+    *("methods", "paths", "frames", "figures", "sounds", KEPT, UNFINISHED),
+    *("results.jsonl", "summary.json", "table.md", "report.html", "passages.json"),
     *("events.jsonl", "wandb.json", "error.txt"),
     *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
 )
@@ -72,7 +74,7 @@ class RunFolder:
         """
         self.path = path
         self.config = dict(config)
-        self._inputs = dict(inputs or {})
+        self.inputs = dict(inputs or {})
         self._began = time.perf_counter()
         # seconds of earlier, interrupted runs, up to the last method that they finished
         self._before = 0.0
@@ -126,7 +128,7 @@ class RunFolder:
             "command": " ".join(["scoregeo", *command]),
             "seed": config.get("seed"),
             "device": config.get("device"),
-            "inputs": self._inputs,
+            "inputs": self.inputs,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "git_revision": git_revision(),
             "versions": versions(),
@@ -152,12 +154,15 @@ class RunFolder:
         except DataError:
             return None
 
+    def paths_of(self, name: str) -> Path:
+        """The file of a method's paths and frames."""
+        return self.path / "paths" / f"{name}.safetensors"
+
     def save_method(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep a finished method: what its record has under "tensors" as `paths/NAME.safetensors`,
         then the rest as `methods/NAME.json`."""
-        save_tensors(
-            self.path / "paths" / f"{name}.safetensors", record["tensors"], {"format": str(FORMAT)}
-        )
+        check_fields(record, RECORD, f"methods/{name}.json")
+        save_tensors(self.paths_of(name), record["tensors"], {"format": str(FORMAT)})
         rest = {key: value for key, value in record.items() if key != "tensors"}
         write_json(self.path / "methods" / f"{name}.json", {"format": FORMAT, **rest})
         self._manifest["seconds"] = self.seconds
@@ -169,11 +174,11 @@ class RunFolder:
         summary: Sequence[Mapping[str, Any]],
         comparisons: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write `results.jsonl`, one object per method and pair, and `summary.json`.
-
-        That holds "rows", one object per method, group and measure (`summary_entry`), and
-        "comparisons", one per group, measure and compared method (`comparison_entry`).
+        """Write `results.jsonl`, one object per method and pair (`LINE`), and `summary.json`: its
+        "rows" one per method, group and measure, "comparisons" one per group, measure and method.
         """
+        check_all(lines, LINE, "results.jsonl")
+        check_summary(summary, comparisons, "summary.json")
         text = "".join(
             json.dumps(finite_or_null({"format": FORMAT, **line})) + "\n" for line in lines
         )
@@ -230,7 +235,7 @@ class RunFolder:
         write_json(self.path / "manifest.json", self._manifest)
 
     def _state(self) -> str | None:
-        return state_of(self.path, self.config, self._inputs)
+        return state_of(self.path, self.config, self.inputs)
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()

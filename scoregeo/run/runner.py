@@ -12,12 +12,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.words import count
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.report.run_page import write_run_page
 from scoregeo.run.artifacts import Pictured, write_pictures
 from scoregeo.run.ends import show_ends
 from scoregeo.run.experiment import Experiment
+from scoregeo.run.kept_outcome import KeptPairs
 from scoregeo.run.measures import Measures
 from scoregeo.run.problem.base import TRUTH, AbstractProblem, OnStep
 from scoregeo.run.problem.extrapolation import ExtrapolationProblem
@@ -25,7 +27,7 @@ from scoregeo.run.problem.interpolation import InterpolationProblem
 from scoregeo.run.problem.latent import LatentProblem
 from scoregeo.run.problem.outcome import Outcome
 from scoregeo.run.record import FRAMES, POINTS, Record, frames_of, part_record, whole_record
-from scoregeo.run.run_folder import KEPT, RunFolder
+from scoregeo.run.run_folder import KEPT, UNFINISHED, RunFolder
 from scoregeo.run.settings import RunSettings
 from scoregeo.run.summary import compare_methods, summarise
 from scoregeo.solver.base import Step
@@ -45,10 +47,14 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     settings = experiment.settings
     begin(settings, experiment.trackers, folder, group)
     problem = _problem(experiment)
+    kept = KeptPairs(folder.path / UNFINISHED)
+    if isinstance(problem, LatentProblem):
+        problem.keep_in(kept)
     measures = Measures(experiment, problem)
     comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
     methods = problem.methods()
-    log.info("%d pairs, %d methods, in %s", len(problem.pairs), len(methods), folder.path)
+    counts = count(len(problem.pairs), "pair"), count(len(methods), "method")
+    log.info("%s, %s, in %s", *counts, folder.path)
     if isinstance(problem, LatentProblem) and settings.evaluation.figures:
         show_ends(problem, folder.path)
     records: list[Record] = []
@@ -67,6 +73,7 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
                 part = _measured(problem, measures, name, outcome, frames)
                 record = part if settings.shard is not None else whole_record([part], comparison)
                 folder.save_method(name, record)
+                kept.clear()
             else:
                 log.info("%s: taken from the interrupted run", name)
             for tracker in experiment.trackers:
@@ -76,6 +83,7 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
             earlier.add(record)
             records.append({**record, "tensors": {}})  # of one method at a time in memory
             bar.update()
+    kept.clear()
     if settings.evaluation.figures and pictured is None:  # curves alone
         pictured = _pictured(problem, {}, None)
     facts = {

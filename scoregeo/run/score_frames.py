@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from scoregeo import __version__
-from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value, check_number
+from scoregeo._utils.arguments import path_argument
+from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
+from scoregeo._utils.streams import say
 from scoregeo.run.score_table import csv_text, notes_of, printed
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     """The command."""
     given = _parser().parse_args(arguments)
     try:
-        print(score(given))
+        say(score(given))
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
 
@@ -96,9 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     add = parser.add_argument
-    add("folder", type=Path, help="pictures (PNG, JPEG, WebP, TIFF), in the order of their numbers")
-    add("--reference", type=Path, help="pictures that FID and KID compare the frames with")
-    add("--output", type=Path, help="a folder for score.json and score.csv")
+    add("folder", type=path_argument, help="pictures (PNG, JPEG, ...), in their numbers' order")
+    add("--reference", type=path_argument, help="pictures that FID and KID compare the frames with")
+    add("--output", type=path_argument, help="a folder for score.json and score.csv")
     add(
         "--by",
         choices=("sequence", "first", "last"),
@@ -115,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--size", type=int, default=512, help="pixels a side that LPIPS sees (512)")
     add("--no-download", action="store_true", help="fetch no weights")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--device", default="cpu", help="cpu, cuda, mps or auto (cpu)")
     return parser
 
 
@@ -124,25 +126,23 @@ def _networks(given: argparse.Namespace) -> "Networks":
 
     Raises ConfigError, with the reasons, where nothing can be measured.
     """
-    import torch
-
+    from scoregeo._utils.device import device_of
     from scoregeo.evaluation.networks import load_networks
     from scoregeo.evaluation.settings import EvaluationSettings
     from scoregeo.evaluation.statistics import NotAvailable
 
-    if given.device == "cuda" and not torch.cuda.is_available():
-        raise bad_value("--device", "cuda", "cpu where there is no CUDA device")
+    device = device_of(given.device, "--device")
     choices: list[str | None] = [None] if given.reference is None else [given.features]
     if choices == ["auto"]:
         choices = ["inception", "efficientnet_lite0"]
     download = not given.no_download
     lpips = load_networks(
-        EvaluationSettings(network=None, lpips=given.lpips, download=download), given.device
+        EvaluationSettings(network=None, lpips=given.lpips, download=download), device
     )
     records = lpips.records
     for choice in choices:
         features = load_networks(
-            EvaluationSettings(network=choice, lpips=None, download=download), given.device
+            EvaluationSettings(network=choice, lpips=None, download=download), device
         )
         records += features.records
         if not isinstance(features.features, NotAvailable):

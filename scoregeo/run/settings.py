@@ -1,20 +1,22 @@
 """The root of the configuration. Imports no torch: the command line must answer at once."""
 
-import re
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
-from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.device import check_device_name
+from scoregeo._utils.errors import bad_value, check_length, check_number
 from scoregeo._utils.memory import DEFAULT_GIB
 from scoregeo._utils.names import check_name
 from scoregeo._utils.part import Part, part_of
+from scoregeo.evaluation.columns import COLUMNS
 from scoregeo.evaluation.registry import load
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.report.page_settings import PageSettings
 
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+_MOST_THREADS = 4096  # torch reserves memory for each
 REACH = (0.25, 0.5, 1.0)
 
 
@@ -34,7 +36,9 @@ class Settings:
     Attributes:
         name: of the experiment; names its folder.
         seed: everything random follows from it.
-        device: "cpu", "cuda" or, of several GPUs, "cuda:1".
+        device: "cpu", "cuda", of several GPUs "cuda:1", "mps" (Apple's GPU: a text-to-image
+            model's networks run there, the rest on the processor), or "auto", the first of CUDA,
+            Apple's GPU and the processor that is there.
         threads: of torch; 0 leaves torch's choice.
         memory_gib: GiB that the tensors of solves, graphs and measures may take: pairs and edges
             that do not fit are computed one batch after another. Libraries and a model come on top.
@@ -99,16 +103,13 @@ class RunSettings:
     def __post_init__(self) -> None:
         check_shards(self.shards, self.shard)
         check_number("seed", self.seed, at_least=0, integer=True)
-        check_number("threads", self.threads, at_least=0, integer=True)
+        check_number("threads", self.threads, at_least=0, at_most=_MOST_THREADS, integer=True)
         check_number("memory_gib", self.memory_gib, above=0.0)
-        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
-            raise bad_value(
-                "device", self.device, "'cpu', 'cuda', or one of several GPUs such as 'cuda:1'"
-            )
+        check_device_name(self.device)
         if (
             not isinstance(self.reach, (list, tuple))
             or len(self.reach) == 0
-            or len(set(self.reach)) < len(self.reach)
+            or any(one in self.reach[:i] for i, one in enumerate(self.reach))
         ):
             raise bad_value(
                 "reach",
@@ -116,7 +117,7 @@ class RunSettings:
                 "a list of one or more numbers above 0 without repetitions, such as [0.5, 1.0]",
             )
         for i, reach in enumerate(self.reach):
-            check_number(f"reach[{i}]", reach, above=0.0)
+            check_length(f"reach[{i}]", reach)
         self.evaluation.check()
 
     def part(self, pairs: int) -> Part:
@@ -136,21 +137,48 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
         seed=config["seed"],
         device=config["device"],
         threads=config["threads"],
-        evaluation=EvaluationSettings(**config["evaluation"]),
+        evaluation=_evaluation(config["evaluation"]),
         reach=config["reach"],
         memory_gib=config["memory_gib"],
         shards=config["shards"],
         shard=config["shard"],
     )
     load(settings.evaluation.extra)
+    check_measures(config)
     return settings
 
 
+def _evaluation(given: Any) -> EvaluationSettings:
+    known = [item.name for item in fields(EvaluationSettings)]
+    if not isinstance(given, Mapping) or not set(given) <= set(known):
+        raise bad_value(
+            "evaluation", given, f"settings by their keys, which are {', '.join(known)}"
+        )
+    return EvaluationSettings(**given)
+
+
+def check_measures(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a measure of the page that is none: it would be passed over. Those of a
+    runner of one's own are not known.
+    """
+    page = config["page"]
+    named = page.get("measures") if isinstance(page, Mapping) else None
+    for name in named if isinstance(named, list) and config["runner"] is None else ():
+        if name not in COLUMNS:
+            near = difflib.get_close_matches(str(name), COLUMNS, 3) or list(COLUMNS)
+            raise bad_value("page.measures", name, f"measures, such as {', '.join(near)}")
+
+
 def check_place(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError where `output` and `name` do not name the folder of a run."""
+    """Raise ConfigError where `output` and `name` do not name the folder of a run, and where a run
+    is to be divided that a runner of one's own computes.
+    """
     if not isinstance(config["output"], str) or not config["output"].strip():
         raise bad_value("output", config["output"], "the folder of all runs, such as 'outputs'")
     check_name("name", config["name"])
+    shards = config["shards"]
+    if config["runner"] is not None and isinstance(shards, int) and shards > 1:
+        raise bad_value("shards", shards, "1 where the experiment has a runner of its own")
 
 
 def check_shards(shards: Any, shard: Any) -> None:

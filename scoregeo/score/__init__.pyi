@@ -17,10 +17,17 @@ from .loading import load_model as load_model
 from .manifold import manifold_score as manifold_score
 from .mlp import MLPScore as MLPScore
 from .mlp import mlp_score as mlp_score
+from .mlp_model import load_mlp as load_mlp
+from .mlp_model import mlp_model_score as mlp_model_score
+from .neighbour import BoundedScore as BoundedScore
+from .neighbour import NeighbourScore as NeighbourScore
+from .neighbour import neighbour_score as neighbour_score
 from .sphere import SphereScore as SphereScore
 from .sphere import sphere_score as sphere_score
 from .stable_diffusion import StableDiffusionScore as StableDiffusionScore
 from .text_to_image import TextModel as TextModel
 from .text_to_image import text_model as text_model
+from .tones import TonesScore as TonesScore
+from .tones import tones_score as tones_score
 from .torus import TorusScore as TorusScore
 from .torus import torus_score as torus_score

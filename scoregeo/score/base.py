@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.autograd.forward_ad as fwAD
 
-from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_length
 
 AUTO, AUTO_RIDGE = "auto", "auto_ridge"
 RULES = (
@@ -166,7 +166,7 @@ def check_noise_level(sigma: Any, key: str = "score.sigma") -> float:
             "a number above 0 for this score ('auto' and 'auto_ridge' go with score=empirical and"
             " mlp)",
         )
-    check_number(key, sigma, above=0.0)
+    check_length(key, sigma)
     return float(sigma)
 
 

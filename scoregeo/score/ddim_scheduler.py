@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.score.config_numbers import check_schedule
 from scoregeo.score.prediction import PREDICTIONS, check_prediction
 
 
@@ -14,8 +15,9 @@ def ddim_scheduler(
 
     `prediction` replaces the prediction type that the file gives, where that is wrong; `changes`:
     other settings replaced. `where`: how errors name the scheduler. Raises DataError for a
-    scheduler of another family, an unknown prediction type, thresholding, and zero terminal
-    signal-to-noise ratio with epsilon prediction; ConfigError for `prediction`.
+    scheduler of another family, an unknown prediction type, thresholding, zero terminal
+    signal-to-noise ratio with epsilon prediction, and numbers that are no noise schedule;
+    ConfigError for `prediction`.
     """
     from diffusers import DDIMScheduler
 
@@ -24,6 +26,7 @@ def ddim_scheduler(
             f"{where} is a {config.get('_class_name')} without betas: not one of a"
             " variance-preserving model."
         )
+    check_schedule(where, config)
     if prediction is not None:
         try:
             check_prediction(prediction)
@@ -32,7 +35,7 @@ def ddim_scheduler(
         changes = changes | {"prediction_type": prediction}
     try:
         scheduler = DDIMScheduler.from_config(dict(config), **changes)
-    except (NotImplementedError, ValueError, TypeError) as error:
+    except (NotImplementedError, ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{where} cannot be used: {error}") from error
     found = scheduler.config["prediction_type"]
     if found not in PREDICTIONS:

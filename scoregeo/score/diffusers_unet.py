@@ -9,11 +9,16 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
+from scoregeo.score.config_numbers import check_schedule, sides_of_network
 from scoregeo.score.field import ScoreField, field_at
+from scoregeo.score.folder import read_settings
 from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.network import batches, frozen
 from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.schedule import NoiseSchedule
+from scoregeo.score.weights_header import check_header
+
+_SCHEDULER, _STEM = "scheduler_config.json", "diffusion_pytorch_model"
 
 
 class DiffusersUNetScore(AbstractScore):
@@ -40,9 +45,7 @@ class DiffusersUNetScore(AbstractScore):
         self.prediction = prediction
         self.chunk = chunk
         config: Mapping[str, Any] = unet.config  # type: ignore[assignment]  # diffusers adds it to every model
-        size = config["sample_size"]
-        height, width = (size, size) if isinstance(size, int) else size
-        self._shape = (int(config["in_channels"]), int(height), int(width))
+        self._shape = (int(config["in_channels"]), *sides_of_network("unet", config))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,6 +100,11 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     """
     from diffusers import DDIMScheduler, UNet2DModel
 
+    if not isinstance(folder, (str, Path)):
+        raise ConfigError(
+            f"score.model = {folder!r} is not allowed: score.model must be a folder, or the name of"
+            " a shipped model."
+        )
     path = model_folder(folder)
     if path is None or not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
         shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))
@@ -104,6 +112,8 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
             f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a"
             f" shipped model ({shipped})."
         )
+    check_schedule(f"{path}/scheduler", read_settings(path / "scheduler" / _SCHEDULER))
+    check_header(path / "unet", _STEM, "", UNet2DModel)
     try:
         unet, loaded = UNet2DModel.from_pretrained(
             path / "unet",

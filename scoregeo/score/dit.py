@@ -133,7 +133,7 @@ class DiT(AbstractDDIMModel):
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> DiTScore:
         return DiTScore(
             self.transformer,

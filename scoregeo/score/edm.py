@@ -8,6 +8,7 @@ import torch
 
 from scoregeo._utils.errors import DataError, check_number
 from scoregeo.score.base import AbstractScore
+from scoregeo.score.config_numbers import sides_of_network
 from scoregeo.score.grid import SamplingGrid
 from scoregeo.score.network import batches, frozen
 
@@ -72,12 +73,11 @@ def edm_score(network: Any, scheduler: Any, chunk: int = 512) -> DenoiserScore:
         noise = scheduler.precondition_noise(level).expand(len(x))
         return scheduler.precondition_outputs(x, network(inputs, noise).sample.to(x), level).to(x)
 
-    size = network.config["sample_size"]
-    height, width = (size, size) if isinstance(size, int) else size
+    sides = sides_of_network("network", network.config)
     config = scheduler.config
     return DenoiserScore(
         denoise,
-        (int(network.config["in_channels"]), int(height), int(width)),
+        (int(network.config["in_channels"]), *sides),
         (float(config["sigma_min"]), float(config["sigma_max"])),
         chunk,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scoregeo._utils.errors import DataError
+from scoregeo.score.config_numbers import check_numbers
 from scoregeo.score.latent_model import AbstractLatentModel
 
 Configs = Mapping[str, Mapping[str, Any]]  # settings of the parts that have weights, by part
@@ -51,7 +52,7 @@ class Parts:
     settings: Mapping[str, Any]
     where: str
     prediction: str | None = None
-    chunk: int = 4
+    chunk: int | None = 4
 
     def __getitem__(self, name: str) -> Any:
         return self.loaded[name]
@@ -71,6 +72,12 @@ class Family:
     parts: Mapping[str, Part]
     check: Callable[[str, Configs], None] = field(repr=False)
     build: Callable[[Parts], AbstractLatentModel] = field(repr=False)
+
+    def check_configs(self, where: str, configs: Configs) -> None:
+        """Raise DataError where a number in the parts' settings cannot be one, or as `check`."""
+        for part, config in configs.items():
+            check_numbers(f"{where}/{part}", config)
+        self.check(where, configs)
 
 
 def refuse_prediction(parts: Parts, family: str) -> None:

@@ -6,15 +6,30 @@ import torch
 
 
 def fixed_point(
-    f: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, iterations: int, memory: int = 5
+    f: Callable[[torch.Tensor], torch.Tensor],
+    start: torch.Tensor,
+    iterations: int,
+    memory: int = 5,
 ) -> torch.Tensor:
+    """The points of `fixed_point_and_residual`."""
+    return fixed_point_and_residual(f, start, iterations, memory)[0]
+
+
+def fixed_point_and_residual(
+    f: Callable[[torch.Tensor], torch.Tensor],
+    start: torch.Tensor,
+    iterations: int,
+    memory: int = 5,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Points x [batch, *shape] with `f(x) = x`, from `start`, by `iterations` evaluations of f on
-    the whole batch.
+    the whole batch; and the smallest `|f(x) - x| / |f(x)|` met, [batch] float64.
 
     Anderson's acceleration (Walker & Ni 2011, algorithm AA): of the last `memory + 1` iterates the
     combination, with weights that sum to one, whose residual `f(x) - x` is smallest, each point its
-    own. Unlike the plain iteration (memory 0) it converges for many maps that do not contract.
-    Returned is f at the iterate of smallest residual: with one iteration, `f(start)`."""
+    own. Unlike the plain iteration (memory 0) it converges for many maps that do not contract; for
+    an affine map it is GMRES, as long as all iterates are kept. Returned is f at the iterate of
+    smallest residual: with one iteration, `f(start)`.
+    """
     x = start
     values: list[torch.Tensor] = []  # f(x_k), [batch, size], newest last
     residuals: list[torch.Tensor] = []  # f(x_k) - x_k, float64
@@ -32,7 +47,8 @@ def fixed_point(
         values = [*values, value.flatten(1).double()][-memory - 1 :]
         residuals = [*residuals, residual][-memory - 1 :]
         x = _mixed(values, residuals).to(start).reshape(start.shape)
-    return best
+    size = best.flatten(1).double().norm(dim=1)
+    return best, smallest / size.clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def _mixed(values: list[torch.Tensor], residuals: list[torch.Tensor]) -> torch.Tensor:

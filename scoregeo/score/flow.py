@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError, check_number
+from scoregeo.score.config_numbers import check_schedule
 from scoregeo.score.grid import SamplingGrid
 from scoregeo.score.guided import AbstractGuidedScore
 from scoregeo.score.latent_codec import LatentCodec
@@ -147,12 +148,13 @@ def flow_scheduler(config: Mapping[str, Any], where: str) -> Any:
     name = str(config.get("_class_name"))
     if not name.startswith("FlowMatch"):
         raise DataError(f"{where} is a {name}: a rectified flow needs a FlowMatch scheduler.")
+    check_schedule(where, config)
     for key in ("stochastic_sampling", "invert_sigmas"):
         if config.get(key):
             raise DataError(f"{where}: {key} = True is not supported.")
     try:
         return FlowMatchEulerDiscreteScheduler.from_config(dict(config))
-    except (NotImplementedError, ValueError, TypeError) as error:
+    except (NotImplementedError, ValueError, TypeError, ArithmeticError) as error:
         raise DataError(f"{where} cannot be used: {error}") from error
 
 

@@ -43,7 +43,7 @@ class FluxScore(AbstractFlowScore):
     condition: AbstractCondition
     negative: torch.Tensor | None = None
     guidance: float = 1.0
-    chunk: int = 8
+    chunk: int | None = 8
     pooled: int = 768
     distilled: bool = True
 
@@ -139,7 +139,7 @@ class Flux(AbstractFlowModel):
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> FluxScore:
         config = self.transformer.config
         return FluxScore(

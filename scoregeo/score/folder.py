@@ -1,6 +1,5 @@
 """What a folder in diffusers' layout must hold to be loaded: safetensors only, every part there."""
 
-import json
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -9,19 +8,18 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import is_file, read_json
 from scoregeo.score.family import Part
 
 _PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
 _VARIANTS = {torch.float16: "fp16", torch.bfloat16: "bf16"}
 VOCABULARY = ("*.json", "merges.txt", "spiece.model")  # of a tokenizer
+_FAST = "tokenizer.json"  # all of a vocabulary, for any kind
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """A file of settings by name. Raises DataError for any other."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    value = read_json(path)
     if not isinstance(value, dict):
         raise DataError(f"{path} does not hold settings by name.")
     return value
@@ -67,6 +65,19 @@ def check_part(folder: Path, name: str, part: Part | None, every: Iterable[str])
             " safe_serialization=True)."
         )
     raise DataError(f"{path} has no weights: {part.stem}.safetensors is missing.")
+
+
+def check_vocabulary(folder: Path, part: Part) -> None:
+    """Raise DataError unless a tokenizer's folder has the files of its vocabulary, one set or the
+    other.
+    """
+    own = ("spiece.model",) if part.kind.startswith("T5") else ("vocab.json", "merges.txt")
+    for names in ((_FAST,), own):
+        if all(is_file(folder / name) and (folder / name).stat().st_size for name in names):
+            return
+    raise DataError(
+        f"{folder} has no vocabulary: {_FAST}, or {' and '.join(own)}, is missing or empty."
+    )
 
 
 def variants(files: Iterable[str], stem: str) -> set[str]:

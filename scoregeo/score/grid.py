@@ -6,6 +6,7 @@ A DDIM step with eta = 0 (Song et al. 2021, eq. 13) is the Euler step
 says which levels: here they are kept as it would use them.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +15,14 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.base import AbstractScore
-from scoregeo.score.fixed_point import fixed_point
+from scoregeo.score.fixed_point import fixed_point_and_residual
+
+log = logging.getLogger(__name__)
 
 # Levels that differ by less, relatively, are one: timesteps are whole, their levels computed in
 # float32
 _SAME = 1e-6
+UNSOLVED = 0.05  # relative residual of a step up that is said to be unsolved
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,30 @@ class SamplingGrid:
 
         A step up solves `x_high = x_low + (high - low) eps(x_high, high)` by `iterations` rounds of
         an accelerated fixed point, from `x_vp` kept. One round is the usual DDIM inversion, more
-        make it exact (AIDI, Pan et al. 2023; ReNoise, Garibi et al. 2024); how fast hangs on
-        `(high - low) |d eps / dx|`, which guidance raises and more steps lower.
-        Costs `iterations * len(steps_from(sigma))` score evaluations a point.
+        make it exact (AIDI, Pan et al. 2023; ReNoise, Garibi et al. 2024). For the score of a
+        density `d eps / dx` has no eigenvalue above `1 / high`, so that a step down is one-to-one
+        whatever its size. Guidance may raise them above `1 / (high - low)`: then several points
+        may lead to one. How fast rounds converge hangs on `(high - low) |d eps / dx|`, which more
+        steps lower. A step that several rounds leave with a residual above 0.05 is named in a
+        warning. Costs `iterations * len(steps_from(sigma))` score evaluations a point.
         """
         check_number("inversion.iterations", iterations, at_least=1, integer=True)
         steps = self.steps_from(sigma)
+        worst = (0.0, 0.0, 0.0)
         for (high, low), start in zip(steps[::-1], _starts_after(steps)[::-1], strict=True):
             end = x * _relabel(start, low)
             above = partial(_above, score, end, high, low)
-            x = fixed_point(above, end * _relabel(low, high), iterations)
+            x, left = fixed_point_and_residual(above, end * _relabel(low, high), iterations)
+            worst = max(worst, (float(left.max()) if len(left) else 0.0, low, high))
+        if iterations > 1 and worst[0] > UNSOLVED:
+            log.warning(
+                "inversion: the step from noise level %.3g to %.3g has a relative residual of %.2g"
+                " after %d rounds, so that decoding may not bring the picture back; less guidance,"
+                " more rounds or more steps lower it.",
+                *worst[1:],
+                worst[0],
+                iterations,
+            )
         return x if steps else x * _relabel(0.0, sigma)
 
 

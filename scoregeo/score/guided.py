@@ -1,8 +1,8 @@
 """The score of a conditional diffusion model with classifier-free guidance, whatever its family."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -12,8 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.base import AbstractScore, has_tangent
+from scoregeo.score.batch import GRAPH, TANGENT, check_chunk, in_batches
 from scoregeo.score.condition import AbstractCondition
-from scoregeo.score.memory import memory_hint
+from scoregeo.score.tuning import as_written
 
 
 class AbstractGuidedScore(AbstractScore):
@@ -26,14 +27,16 @@ class AbstractGuidedScore(AbstractScore):
     the network's.
 
     A family is a frozen dataclass with the fields declared here and the methods `_network` and
-    `_score_of`. `score` raises ScoreError, naming `score.chunk`, where memory runs out.
+    `_score_of`. Where memory runs out, the batch is halved; `score` raises ScoreError, naming
+    `score.chunk`, where that does not help.
 
     Attributes:
         latent_shape: (channels, h, w) of a point.
         condition: the prompt's embedding as a function of the point.
         negative: embedding [rows, width] of the negative prompt; needed where guidance > 1.
         guidance: at least 1.
-        chunk: largest batch the network is given, guidance's doubling included. A backward pass
+        chunk: largest batch the network is given, guidance's doubling included; None: as many as
+            the memory limit holds (`scoregeo.score.batch.in_batches`). A backward pass
             keeps one chunk's activations at a time and computes them again when it gets there, one
             network evaluation more.
     """
@@ -42,7 +45,7 @@ class AbstractGuidedScore(AbstractScore):
     condition: AbstractCondition
     negative: torch.Tensor | None
     guidance: float
-    chunk: int
+    chunk: int | None
 
     @property
     @abstractmethod
@@ -66,7 +69,7 @@ class AbstractGuidedScore(AbstractScore):
     def check_settings(self) -> None:
         """Raise ConfigError for guidance or a chunk out of range, and a missing negative."""
         check_number("score.guidance", self.guidance, at_least=1)
-        check_number("score.chunk", self.chunk, at_least=1, integer=True)
+        check_chunk(self.chunk)
         if self.guided and self.negative is None:
             raise ConfigError(
                 f"score.guidance = {self.guidance:g} needs a negative prompt's embedding ('' for"
@@ -100,46 +103,66 @@ class AbstractGuidedScore(AbstractScore):
         """The guided output of the network for its `inputs`, [batch, *shape] as the points `x` at
         which the condition is taken; of x's dtype.
         """
-        parts = max(1, self.chunk // self.network_evaluations)
-        every = zip(
-            x.split(parts), inputs.split(parts), self.condition.at(x).split(parts), strict=True
-        )
-        return torch.cat([self._guided(*part, sigma) for part in every])
+        embedding = self.condition.at(x)
+
+        def work(part: slice, largest: int) -> torch.Tensor:
+            return self._guided(x[part], inputs[part], embedding[part], sigma, largest)
+
+        return self._in_batches(x, work)
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        parts = max(1, self.chunk // self.network_evaluations)
         recorded = torch.is_grad_enabled() and x.requires_grad and not has_tangent(x)
-        scores = []
-        for point, embedding in zip(x.split(parts), self.condition.at(x).split(parts), strict=True):
-            if recorded and len(x) > parts:
-                score = checkpoint(
-                    self._chunk_score,
-                    point,
-                    embedding,
-                    sigma,
-                    use_reentrant=False,
-                    preserve_rng_state=False,
-                )
-            else:
-                score = self._chunk_score(point, embedding, sigma)
-            scores.append(score)
-        return torch.cat(scores)
+        embedding = self.condition.at(x)
 
-    def _chunk_score(self, x: torch.Tensor, embedding: torch.Tensor, sigma: float) -> torch.Tensor:
-        output = self._guided(x, self._input(x, sigma), embedding, sigma)
+        def work(part: slice, largest: int) -> torch.Tensor:
+            given = (x[part], embedding[part], sigma, largest)
+            if not recorded or part.stop - part.start == len(x):
+                return self._chunk_score(*given)
+            found: torch.Tensor = checkpoint(
+                self._chunk_score, *given, use_reentrant=False, preserve_rng_state=False
+            )
+            return found
+
+        return self._in_batches(x, work)
+
+    def _in_batches(
+        self, x: torch.Tensor, work: Callable[[slice, int], torch.Tensor]
+    ) -> torch.Tensor:
+        tangent, recorded = has_tangent(x), torch.is_grad_enabled() and x.requires_grad
+        return in_batches(
+            self.network,
+            len(x),
+            self.chunk,
+            work,
+            kind=tuple(x.shape[1:]),
+            inputs=self.network_evaluations,
+            derivative=TANGENT if tangent else GRAPH if recorded else 0,
+        )
+
+    def _chunk_score(
+        self, x: torch.Tensor, embedding: torch.Tensor, sigma: float, largest: int
+    ) -> torch.Tensor:
+        output = self._guided(x, self._input(x, sigma), embedding, sigma, largest)
         return self._score_of(output, x, sigma)
 
     def _guided(
-        self, x: torch.Tensor, inputs: torch.Tensor, embedding: torch.Tensor, sigma: float
+        self,
+        x: torch.Tensor,
+        inputs: torch.Tensor,
+        embedding: torch.Tensor,
+        sigma: float,
+        largest: int,
     ) -> torch.Tensor:
+        """The guided output; both halves of guidance in one batch unless `largest` is 1."""
         weight = next(self.network.parameters())
         inputs, embedding = inputs.to(weight), embedding.to(weight)
-        with memory_hint(self.chunk), _attention(x):
+        differentiated = has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)
+        with _for_derivatives(self.network, differentiated):
             if not self.guided:
                 return self._network(inputs, embedding, sigma).to(x)
             assert self.negative is not None
             negative = self.negative.to(weight).expand_as(embedding)
-            if self.chunk > 1:
+            if largest > 1:
                 both = self._network(
                     torch.cat([inputs, inputs]), torch.cat([negative, embedding]), sigma
                 )
@@ -151,18 +174,13 @@ class AbstractGuidedScore(AbstractScore):
             return without + self.guidance * (under - without)
 
 
-def _attention(x: torch.Tensor) -> AbstractContextManager[None]:
-    """Attention without fused kernels where derivatives are taken: those have none of forward mode
-    and no second one.
-    """
-    return (
-        _plain_attention()
-        if has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)
-        else nullcontext()
-    )
-
-
 @contextmanager
-def _plain_attention() -> Iterator[None]:
-    with sdpa_kernel(SDPBackend.MATH):
+def _for_derivatives(network: torch.nn.Module, taken: bool) -> Iterator[None]:
+    """Where derivatives are taken, attention without fused kernels, which have none of forward
+    mode and no second one, and the network not compiled.
+    """
+    if not taken:
+        yield
+        return
+    with sdpa_kernel(SDPBackend.MATH), as_written(network):
         yield

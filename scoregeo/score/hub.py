@@ -12,9 +12,11 @@ log = logging.getLogger(__name__)
 TIMEOUT = 5.0  # seconds without an answer
 
 
-def snapshot(model: str, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Path:
+def snapshot(
+    model: str, wanted: Callable[[Sequence[str]], Sequence[str]], key: str = "score.model"
+) -> Path:
     """Folder with those files of `model` ("owner/name") that `wanted` picks from a list of all,
-    downloaded on first use and then kept in the cache.
+    downloaded on first use and then kept in the cache. `key`: how errors call the model.
 
     Asks the hub once and for TIMEOUT seconds at most. Where it does not answer, or no longer has
     the model, files in the cache are used. Raises DataError, naming what works offline, where there
@@ -34,12 +36,12 @@ def snapshot(model: str, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Pa
             return cached
         if isinstance(error, RepositoryNotFoundError):
             raise DataError(
-                f"score.model = {model!r}: the hub has no such model, or it is not public, and it"
+                f"{key} = {model!r}: the hub has no such model, or it is not public, and it"
                 f" is not in the cache. {_OFFLINE}"
             ) from error
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(
-            f"score.model = {model!r}: there is no folder of this name, the hub cannot be reached"
+            f"{key} = {model!r}: there is no folder of this name, the hub cannot be reached"
             f" ({why}), and the model is not in the cache. {_OFFLINE}"
         ) from error
     files = wanted([file.rfilename for file in found])
@@ -47,7 +49,7 @@ def snapshot(model: str, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Pa
         patterns = [escape(file) for file in files]
         return Path(snapshot_download(model, allow_patterns=patterns, etag_timeout=TIMEOUT))
     except Exception as error:
-        raise DataError(f"score.model = {model!r} could not be downloaded: {error}") from error
+        raise DataError(f"{key} = {model!r} could not be downloaded: {error}") from error
 
 
 def _cached(model: str) -> Path | None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from scoregeo._utils.errors import DataError, check_number
-from scoregeo.score.memory import memory_hint
+from scoregeo._utils.errors import DataError
+from scoregeo.score.batch import check_chunk, in_batches
 from scoregeo.score.network import frozen
+from scoregeo.score.offload import resident
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,14 +18,15 @@ class LatentCodec:
     shift_factor)`.
 
     The posterior's mode, not a draw, so that a picture has one latent (Rombach et al. 2022, section
-    3.1). At most `chunk` pictures at a time. Frozen: no gradient reaches its weights.
+    3.1). At most `chunk` pictures at a time; None: as many as the memory limit holds. Frozen: no
+    gradient reaches its weights.
     """
 
     vae: Any
-    chunk: int = 4
+    chunk: int | None = 4
 
     def __post_init__(self) -> None:
-        check_number("score.chunk", self.chunk, at_least=1, integer=True)
+        check_chunk(self.chunk)
         frozen(self.vae)
 
     @property
@@ -65,12 +67,16 @@ class LatentCodec:
         self.latent_shape(*images.shape[2:])
         if not bool((images.abs() <= 1 + 1e-3).all()):  # NaN is refused as well
             raise DataError("pictures must have values in [-1, 1].")
-        with memory_hint(self.chunk):
-            parts = [
-                self.vae.encode(part.to(self._weight)).latent_dist.mode().to(images)
-                for part in images.split(self.chunk)
-            ]
-        return (torch.cat(parts) - self._shift) * self._scale
+
+        def work(part: slice, _: int) -> torch.Tensor:
+            found: torch.Tensor = self.vae.encode(images[part].to(self._weight)).latent_dist.mode()
+            return found.to(images)
+
+        with resident(self.vae):
+            latents = in_batches(
+                self.vae, len(images), self.chunk, work, kind=("encode", *images.shape[1:])
+            )
+        return (latents - self._shift) * self._scale
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
@@ -83,12 +89,16 @@ class LatentCodec:
                 f" {tuple(latents.shape)}."
             )
         scaled = latents / self._scale + self._shift
-        with memory_hint(self.chunk):
-            parts = [
-                self.vae.decode(part.to(self._weight)).sample.to(latents)
-                for part in scaled.split(self.chunk)
-            ]
-        return torch.cat(parts).clamp(-1, 1)
+
+        def work(part: slice, _: int) -> torch.Tensor:
+            found: torch.Tensor = self.vae.decode(scaled[part].to(self._weight)).sample
+            return found.to(latents)
+
+        with resident(self.vae):
+            images = in_batches(
+                self.vae, len(scaled), self.chunk, work, kind=("decode", *scaled.shape[1:])
+            )
+        return images.clamp(-1, 1)
 
     @property
     def _config(self) -> Mapping[str, Any]:

@@ -12,8 +12,10 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.condition import AbstractCondition, Fixed
+from scoregeo.score.config_numbers import sides_of_network
 from scoregeo.score.grid import SamplingGrid
 from scoregeo.score.guided import AbstractGuidedScore
+from scoregeo.score.offload import device_of_network, offload, place
 from scoregeo.score.prompt import AbstractPrompts
 from scoregeo.score.schedule import NoiseSchedule
 
@@ -68,7 +70,7 @@ class AbstractLatentModel(ABC):
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> AbstractGuidedScore:
         """The score of points of pictures of `size` pixels (one side, or height and width; by
         default `image_size`). A negative prompt of None is what diffusers' pipeline takes where it
@@ -96,6 +98,25 @@ class AbstractLatentModel(ABC):
     def networks(self) -> Iterator[torch.nn.Module]:
         """Every network of the model."""
         yield from (self.network, *self.codec.networks, *self.prompts.networks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where points lie: with the denoising network, except on Apple's GPU, which has no
+        float64.
+        """
+        found = device_of_network(self.network)
+        return torch.device("cpu") if found.type == "mps" else found
+
+    def to(self, device: str | torch.device, offloaded: bool = False) -> None:
+        """Move the networks to `device`; where `offloaded`, the denoising network alone, the others
+        for as long as they are used.
+        """
+        for network in self.networks:
+            if offloaded and network is not self.network:
+                offload(network, device)
+            else:
+                place(network, device)
+        self.prompts.forget()
 
     def condition(self, prompt: str | AbstractCondition) -> AbstractCondition:
         """A prompt as a condition; a condition is returned as it is."""
@@ -161,8 +182,8 @@ class AbstractDDIMModel(AbstractLatentModel):
 
 
 def unet_side(network: torch.nn.Module) -> tuple[int, int]:
-    """Height and width of the points that a diffusers network was trained on."""
+    """Height and width of the points that a diffusers network was trained on. Raises DataError
+    where its settings do not say.
+    """
     config: Any = network.config
-    size = config["sample_size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    return int(height), int(width)
+    return sides_of_network(type(network).__name__, config)

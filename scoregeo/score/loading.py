@@ -9,21 +9,22 @@ from typing import Any
 
 import torch
 
+from scoregeo._utils.device import usable_device
 from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import is_file, path_of
 from scoregeo.score import dit, flux, sd3, sd_model, sdxl, unconditional
 from scoregeo.score.family import Family, Part, Parts
-from scoregeo.score.folder import VOCABULARY, chosen, files_of, pipeline_settings, read_settings
-from scoregeo.score.hub import snapshot
+from scoregeo.score.find_folder import find_folder
+from scoregeo.score.folder import pipeline_settings, read_settings
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.lora import LORA_FILE, add_lora
-from scoregeo.score.model_folder import MODELS, model_folder
 from scoregeo.score.single_file import config_of_file, parts_of_file
 from scoregeo.score.textual_inversion import add_embeddings
+from scoregeo.score.tuning import tune
 from scoregeo.score.weights import dtype_of, load_parts, part_dtype
 
 log = logging.getLogger(__name__)
 
-SHIPPED = "emoji_sd"  # the project's own small text-to-image model
 FAMILIES: tuple[Family, ...] = (
     sd_model.FAMILY,
     sdxl.FAMILY,
@@ -38,12 +39,15 @@ def load_model(
     model: str | Path,
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = torch.float32,
-    vae_chunk: int = 4,
+    vae_chunk: int | None = 4,
     prediction: str | None = None,
     lora: str | Path | None = None,
     lora_scale: float = 1.0,
     embeddings: str | Path | None = None,
     config: str | Path | None = None,
+    compile: bool | str = False,
+    attention: str | None = None,
+    offload: bool = False,
     families: Sequence[Family] = FAMILIES,
 ) -> AbstractLatentModel:
     """A pipeline of any supported family.
@@ -52,32 +56,39 @@ def load_model(
         model: a folder in diffusers' layout, a shipped model, a hub id, or one `.safetensors` file.
         dtype: of the networks, float32, float16 or bfloat16, a name or torch's own; with float16 an
             autoencoder that asks for it stays in float32. Points have the dtype of the pictures.
-        vae_chunk: largest batch of pictures that the autoencoder is given.
+        vae_chunk: largest batch of pictures that the autoencoder is given; None: as many as the
+            memory limit holds.
         prediction: replaces the scheduler file's prediction type, where that is wrong.
         lora: a `.safetensors` file of low-rank changes, added to the weights with `lora_scale`.
         embeddings: a `.safetensors` file of textual inversion.
         config: for one file: the folder or hub id of the pipeline whose settings and vocabularies
             go with it.
+        compile: whether the denoising network is compiled by torch, or the backend that does it;
+            derivatives are taken of the network as it is written. attention: one of diffusers'
+            attention backends for it.
+        offload: text encoders and autoencoder are on `device` only while they are used.
         families: which may be loaded.
 
     Raises DataError, naming the model, for a pipeline of another family, a part that is missing,
     damaged or saved as a pickle only, and where the hub cannot be reached (within seconds).
     """
-    kind, path = dtype_of(dtype), Path(model).expanduser()
-    if config is not None and not path.is_file():
+    kind, path = dtype_of(dtype), path_of("score.model", model)
+    where = usable_device(device)
+    first = torch.device("cpu") if offload else where  # not all parts on the device at once
+    if config is not None and not is_file(path):
         raise ConfigError(
             f"score.config = {str(config)!r} goes with one .safetensors file; score.model ="
             f" {str(model)!r} is none."
         )
-    if path.is_file():
-        tensors, usual = config_of_file(path)
-        folder = find_folder(usual if config is None else config, kind, families, weights=False)
+    if is_file(path):
+        tensors, usual = config_of_file(path, config is None)
+        folder = _settings_folder(path, usual, config, kind, families)
         family = family_of(folder, families)
-        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), device)
+        loaded = parts_of_file(path, tensors, folder, family, partial(part_dtype, kind), first)
     else:
         folder = find_folder(model, kind, families)
         family = family_of(folder, families)
-        loaded = load_parts(folder, family, kind, device)
+        loaded = load_parts(folder, family, kind, first)
         if lora is None and (folder / LORA_FILE).is_file():
             log.warning(
                 "%s lies beside the parts and is not applied: set score.lora to it to add it to the"
@@ -85,17 +96,40 @@ def load_model(
                 folder / LORA_FILE,
             )
     if lora is not None:
-        add_lora(Path(lora).expanduser(), loaded, lora_scale)
+        add_lora(path_of("score.lora", lora), loaded, lora_scale)
     if embeddings is not None:
-        add_embeddings(Path(embeddings).expanduser(), loaded)
+        add_embeddings(path_of("score.embeddings", embeddings), loaded)
     scheduler = read_settings(folder / "scheduler" / "scheduler_config.json")
-    settings, where = pipeline_settings(folder), str(folder)
-    return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
+    settings = pipeline_settings(folder)
+    found = family.build(Parts(loaded, scheduler, settings, str(folder), prediction, vae_chunk))
+    tune(found.network, compile, attention)
+    if offload:
+        found.to(where, offloaded=True)
+    return found
+
+
+def _settings_folder(
+    path: Path,
+    usual: str,
+    config: str | Path | None,
+    dtype: torch.dtype,
+    families: Sequence[Family],
+) -> Path:
+    """The folder of the settings that go with one file: `config`, else that of the `usual` ones."""
+    if config is not None:
+        return find_folder(config, dtype, families, weights=False, key="score.config")
+    try:
+        return find_folder(usual, dtype, families, weights=False, key="score.config")
+    except DataError as error:
+        raise DataError(
+            f"score.model = {str(path)!r} is one file, and its settings are not in it: set"
+            f" score.config to a folder or hub id that has them. {error}"
+        ) from error
 
 
 def from_pipe(
     pipe: Any,
-    vae_chunk: int = 4,
+    vae_chunk: int | None = 4,
     prediction: str | None = None,
     families: Sequence[Family] = FAMILIES,
 ) -> AbstractLatentModel:
@@ -109,7 +143,9 @@ def from_pipe(
     """
     where = type(pipe).__name__
     family = _named(where, where, families)
-    components: Mapping[str, Any] = pipe.components
+    components = getattr(pipe, "components", None)
+    if not isinstance(components, Mapping) or not hasattr(pipe, "config"):
+        raise DataError(f"{where} has no components: an object of diffusers' class is expected.")
     loaded: dict[str, Any] = {}
     for name, part in family.parts.items():
         loaded[name] = components.get(name)
@@ -124,13 +160,16 @@ def from_pipe(
         for name, part in family.parts.items()
         if not part.tokenizer and loaded[name] is not None
     }
-    family.check(where, configs)
+    scheduler = components.get("scheduler")
+    if scheduler is None or not isinstance(getattr(scheduler, "config", None), Mapping):
+        raise DataError(f"{where}.scheduler is a {type(scheduler).__name__}, not a scheduler.")
+    family.check_configs(where, configs)
     for name, config in configs.items():
         if part_dtype(loaded[name].dtype, family.parts[name], config) != loaded[name].dtype:
             loaded[name] = deepcopy(loaded[name]).float()
-    scheduler = {"_class_name": type(pipe.scheduler).__name__} | dict(pipe.scheduler.config)
+    noise = {"_class_name": type(scheduler).__name__} | dict(scheduler.config)
     settings = dict(pipe.config) | {"labels": getattr(pipe, "labels", None)}
-    return family.build(Parts(loaded, scheduler, settings, where, prediction, vae_chunk))
+    return family.build(Parts(loaded, noise, settings, where, prediction, vae_chunk))
 
 
 def family_of(folder: Path, families: Sequence[Family] = FAMILIES) -> Family:
@@ -148,62 +187,6 @@ def _named(name: str, where: str, families: Sequence[Family]) -> Family:
             return family
     supported = "; ".join(f"{family.name} ({', '.join(family.pipelines)})" for family in families)
     raise DataError(f"{where} holds a {name}, which is not supported. Supported are: {supported}.")
-
-
-def find_folder(
-    model: str | Path,
-    dtype: torch.dtype,
-    families: Sequence[Family] = FAMILIES,
-    weights: bool = True,
-) -> Path:
-    """The folder that `model` names: its own path, a shipped model's, or a snapshot of the hub's
-    with the files that networks of `dtype` need (`weights`: those of the weights as well).
-    """
-    path = model_folder(model)
-    if path is not None:
-        return path
-    if str(model) == SHIPPED:
-        raise DataError(
-            f"score.model = {SHIPPED!r} is not in {MODELS}: `make train-emoji` makes it, in hours"
-            " on two cores."
-        )
-    if Path(model).suffix == ".safetensors":
-        raise DataError(f"score.model = {str(model)!r}: there is no such file.")
-    owner, _, name = str(model).partition("/")
-    if owner in ("", ".", "..", "~") or not name or "/" in name:
-        raise DataError(
-            f"score.model = {str(model)!r} is neither a folder, nor a shipped model, nor a"
-            " .safetensors file, nor a hub id (owner/name)."
-        )
-    parts = {name: part for family in families for name, part in family.parts.items()}
-
-    def wanted(files: Sequence[str]) -> list[str]:
-        return _wanted(files, parts, dtype, weights)
-
-    return snapshot(str(model), wanted)
-
-
-def _wanted(
-    files: Sequence[str], parts: Mapping[str, Part], dtype: torch.dtype, weights: bool
-) -> list[str]:
-    """Of a repository's files those that make a pipeline: settings, vocabularies, and of each
-    part's weights one variant.
-    """
-    found = {"model_index.json", LORA_FILE, "scheduler/scheduler_config.json"}
-    for name, part in parts.items():
-        here = [file.removeprefix(f"{name}/") for file in files if file.startswith(f"{name}/")]
-        if part.tokenizer:
-            found |= {f"{name}/{file}" for file in here if _fits(file, VOCABULARY)}
-            continue
-        found.add(f"{name}/config.json")
-        variant = chosen(here, part.stem, dtype) if weights else None
-        if variant is not None:
-            found |= {f"{name}/{file}" for file in files_of(here, part.stem, variant)}
-    return [file for file in files if file in found]
-
-
-def _fits(file: str, patterns: Sequence[str]) -> bool:
-    return any(Path(file).match(pattern) for pattern in patterns)
 
 
 def _is(value: Any, part: Part) -> bool:

@@ -5,16 +5,18 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from scoregeo._utils.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, check_number, shown
 from scoregeo.score.tensor_file import read_tensors
 
 log = logging.getLogger(__name__)
 
+_METADATA = "lora_adapter_metadata"
 LORA_FILE = "pytorch_lora_weights.safetensors"
 NETWORKS = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3")
 # What names of files made by kohya's scripts begin with, and the part that each means.
@@ -57,7 +59,7 @@ def add_lora(path: Path, parts: Mapping[str, Any], scale: float = 1.0) -> None:
     check_number("score.lora_scale", scale)
     tensors, metadata = read_tensors(path, "score.lora")
     changes = _changes(path, _renamed(path, tensors, parts))
-    unknown = []
+    unknown, changed = [], dict[int, str]()
     planned: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
     for name, change in changes.items():
         found = _layer(name, parts)
@@ -65,8 +67,13 @@ def add_lora(path: Path, parts: Mapping[str, Any], scale: float = 1.0) -> None:
             unknown.append(name)
             continue
         part, layer = found
-        rank = change.down.shape[0]
-        alpha = _alpha(change, part, rank, metadata)
+        rank = _rank(path, name, change.down, change.up)
+        if id(layer) in changed:
+            raise DataError(
+                f"score.lora = {str(path)!r}: {name} and {changed[id(layer)]} change one layer."
+            )
+        changed[id(layer)] = name
+        alpha = _alpha(path, change, part, rank, metadata)
         weight: torch.nn.Parameter = layer.weight
         low = change.up.float().flatten(1) @ change.down.float().flatten(1)
         if low.numel() != weight.numel() or len(low) != len(weight):
@@ -74,7 +81,10 @@ def add_lora(path: Path, parts: Mapping[str, Any], scale: float = 1.0) -> None:
                 f"score.lora = {str(path)!r}: {name} changes a weight of {low.shape[0]} x"
                 f" {low.shape[1]}, the model's has {tuple(weight.shape)}: a LoRA of another model."
             )
-        planned.append((weight, scale * alpha / rank * low.reshape(weight.shape)))
+        added = scale * alpha / rank * low.reshape(weight.shape)
+        if not bool(added.isfinite().all()):
+            raise DataError(f"score.lora = {str(path)!r}: the change of {name} is not finite.")
+        planned.append((weight, added))
     if unknown or not planned:
         shown = ", ".join(unknown[:3]) or "nothing"
         raise DataError(
@@ -98,16 +108,48 @@ def _changes(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, _Chan
             # before peft: `…processor.to_out_lora.down.weight` is of `….to_out.0`
             name = name.replace(".processor.", ".")
             name = f"{name}.0" if name.endswith(".to_out") else name
-            setattr(found.setdefault(name, _Change()), which, value)
+            change = found.setdefault(name, _Change())
+            if getattr(change, which) is not None:
+                raise DataError(f"score.lora = {str(path)!r}: {name} is given twice.")
+            if which == "alpha":
+                change.alpha = _number(path, key, value.tolist())
+            else:
+                setattr(change, which, value)
             break
         else:
             raise DataError(
                 f"score.lora = {str(path)!r}: {key} is no low-rank change; DoRA, LoHa, LoKr and"
                 " biases are not supported."
             )
-    for change in found.values():
-        change.alpha = None if change.alpha is None else float(change.alpha)
     return found
+
+
+def _rank(path: Path, name: str, down: torch.Tensor, up: torch.Tensor) -> int:
+    """Raises DataError for matrices that are not of real floating-point numbers or whose ranks
+    differ or are 0.
+    """
+    if down.ndim < 2 or up.ndim < 2 or down.shape[0] != up.shape[1] or not down.shape[0]:
+        raise DataError(
+            f"score.lora = {str(path)!r}: {name} is no low-rank change: matrices [rank, inputs] and"
+            f" [outputs, rank] are expected, these have shapes {list(down.shape)},"
+            f" {list(up.shape)}."
+        )
+    if not (down.is_floating_point() and up.is_floating_point()):
+        raise DataError(
+            f"score.lora = {str(path)!r}: {name} is of {down.dtype}, {up.dtype}: floating-point"
+            " numbers are expected."
+        )
+    return down.shape[0]
+
+
+def _number(path: Path, key: str, value: Any) -> float:
+    """One finite number, also in a list of its own."""
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise DataError(
+            f"score.lora = {str(path)!r}: {key} = {shown(value)} must be one finite number."
+        )
+    return float(value)
 
 
 def _layer(name: str, parts: Mapping[str, Any]) -> tuple[str, Any] | None:
@@ -136,16 +178,24 @@ def _named(part: str, name: str, parts: Mapping[str, Any], dot: str) -> tuple[st
     return None
 
 
-def _alpha(change: _Change, part: str, rank: int, metadata: Mapping[str, str]) -> float:
-    """A change's alpha: its own, that of the file's metadata, or its rank."""
+def _alpha(path: Path, change: _Change, part: str, rank: int, metadata: Mapping[str, str]) -> float:
+    """A change's alpha: its own, that of the file's metadata, or its rank. Raises DataError for
+    metadata that cannot be read.
+    """
     if change.alpha is not None:
         return change.alpha
     try:
-        settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-    except ValueError:
-        settings = {}
-    alpha = settings.get(f"{part}.lora_alpha")
-    return float(rank if alpha is None else alpha)
+        settings = json.loads(metadata.get(_METADATA, "{}"))
+    except (ValueError, RecursionError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise DataError(
+            f"score.lora = {str(path)!r}: its metadata {_METADATA} is no JSON object, so that its"
+            " alpha is not known."
+        )
+    key = f"{part}.lora_alpha"
+    alpha = settings.get(key)
+    return float(rank) if alpha is None else _number(path, key, alpha)
 
 
 def _renamed(

@@ -1,7 +1,4 @@
-"""Running out of memory, said in terms of the setting that helps."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Running out of memory, said in terms of the settings that help."""
 
 import torch
 
@@ -11,24 +8,17 @@ from scoregeo._utils.errors import ScoreError
 _WORDS = ("out of memory", "not enough memory", "can't allocate memory")
 
 
-@contextmanager
-def memory_hint(chunk: int) -> Iterator[None]:
-    """Turn an out-of-memory error inside into a ScoreError that names
-    `score.chunk` and its value.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not known and not any(word in str(error).lower() for word in _WORDS):
-            raise
-        smaller = "smaller pictures or half precision"
-        advice = (
-            f"set score.chunk below {chunk}"
-            if chunk > 1
-            else f"score.chunk is already 1: use {smaller}"
-        )
-        raise ScoreError(
-            f"the model ran out of memory: {advice}."
-            f" ({f'{type(error).__name__}: {error}'.splitlines()[0]})"
-        ) from error
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
+
+
+def too_large(error: BaseException) -> ScoreError:
+    """The error for a network that does not fit with a batch of one."""
+    return ScoreError(
+        "the model ran out of memory with score.chunk at 1, one picture at a time: use smaller"
+        " pictures, half precision (score.dtype) or score.offload=true."
+        f" ({f'{type(error).__name__}: {error}'.splitlines()[0]})"
+    )

@@ -10,6 +10,7 @@ from scoregeo._utils.cache import cache_folder, content_hash
 from scoregeo._utils.errors import ConfigError, DataError, check_choice, check_number
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo._utils.lock import FolderLock
+from scoregeo._utils.memory import check_room, limit_bytes
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 # Changes with what is trained and how; weights made by another version are not used.
 _VERSION = "1"
 _WEIGHTS = "weights.safetensors"
+_WEIGHT = 40  # bytes: a weight, its gradient, two moments, its mean; twice for what is computed
 
 
 class MLPScore(AbstractScore):
@@ -83,6 +85,8 @@ def mlp_score(
         )
     check_number("score.width", width, at_least=1, integer=True)
     check_number("score.depth", depth, at_least=1, integer=True)
+    most = math.isqrt(limit_bytes() // (_WEIGHT * depth))
+    check_room("score.width", width, _WEIGHT * depth * width**2, "its weights", f"at most {most:,}")
     check_number("score.sigma_min", sigma_min, above=0.0)
     check_number("score.sigma_max", sigma_max, above=sigma_min)
     check_number("score.steps", steps, at_least=1, integer=True)

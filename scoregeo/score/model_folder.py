@@ -5,7 +5,7 @@ folder from another.
 from pathlib import Path
 
 from scoregeo._utils.cache import content_hash
-from scoregeo._utils.files import sha256
+from scoregeo._utils.files import is_folder, path_of, sha256
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
 
@@ -21,8 +21,8 @@ def model_folder(model: str | Path) -> Path | None:
     """The folder that `model` names: a shipped model's, or its own path. None where there is
     neither.
     """
-    for path in (MODELS / model, Path(model).expanduser()):
-        if str(model) and path.is_dir():
+    for path in (MODELS / model, path_of("score.model", model)):
+        if str(model) and is_folder(path):
             return path
     return None
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import ConfigError
+from scoregeo.score.offload import resident
 
 
 class AbstractPrompts(ABC):
@@ -45,6 +46,8 @@ class AbstractPrompts(ABC):
                 f"{key} = {prompt!r} is not allowed: {key} must be a text ('' for the empty"
                 " prompt)."
             )
+        if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
+            raise ConfigError(f"{key} = {prompt!r} is not allowed: it is not text in UTF-8.")
         self._check_text(prompt, key)
 
     @torch.no_grad()
@@ -54,7 +57,8 @@ class AbstractPrompts(ABC):
         """
         if not isinstance(prompt, str) or prompt not in self._known:
             self.check(prompt, key)
-            self._known[prompt] = self._encoded(prompt)
+            with resident(*self.networks):
+                self._known[prompt] = self._encoded(prompt)
         return self._known[prompt]
 
     def negative(self, prompt: str | None) -> torch.Tensor:

@@ -6,7 +6,7 @@ with eta = 0) is the Euler step `x' = x + (sigma' - sigma) eps(x, sigma)`.
 
 import torch
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.steps import check_steps
 from scoregeo.score.base import AbstractScore
 
 # Where a score is defined down to 0, the ODE is followed to here and ended by one denoising step
@@ -18,7 +18,7 @@ def noise_levels(score: AbstractScore, sigma: float, steps: int) -> torch.Tensor
     """`steps` noise levels rising from the lowest to `sigma`, evenly spaced in `sigma^(1/7)`;
     float64 [steps].
     """
-    check_number("steps", steps, at_least=1, integer=True)
+    check_steps("steps", steps)
     low = min(max(score.sigma_range[0], LOWEST_SIGMA), sigma)
     grid = (
         torch.linspace(low ** (1 / _RHO), sigma ** (1 / _RHO), steps, dtype=torch.float64) ** _RHO

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from scoregeo._utils.errors import DataError, shown
+
 
 class NoiseSchedule:
     """Maps timesteps to noise levels and back, `sigma(t) = sqrt((1 - abar_t) / abar_t)`.
@@ -12,8 +14,14 @@ class NoiseSchedule:
     """
 
     def __init__(self, alphas_cumprod: torch.Tensor) -> None:
-        """`alphas_cumprod` [timesteps]: abar_t in (0, 1), falling."""
+        """`alphas_cumprod` [timesteps]: abar_t in (0, 1), falling. Raises DataError for others."""
         abar = alphas_cumprod.double().cpu().numpy()
+        inside = abar.ndim == 1 and abar.size and ((abar > 0) & (abar < 1)).all()
+        if not inside or (np.diff(abar) > 0).any():
+            raise DataError(
+                "a noise schedule is one number abar_t for each timestep, above 0 and below 1 and"
+                f" falling; this one has {shown(abar[:3].tolist())}, ... of shape {abar.shape}."
+            )
         self._log_sigma = 0.5 * np.log((1 - abar) / abar)
 
     @property

@@ -40,7 +40,7 @@ class SD3Score(AbstractFlowScore):
     condition: AbstractCondition
     negative: torch.Tensor | None = None
     guidance: float = 1.0
-    chunk: int = 8
+    chunk: int | None = 8
     pooled: int = 2048
 
     def __post_init__(self) -> None:
@@ -132,7 +132,7 @@ class SD3(AbstractFlowModel):
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> SD3Score:
         return SD3Score(
             self.transformer,

@@ -43,7 +43,7 @@ class StableDiffusion(AbstractDDIMModel):
         negative_prompt: str | None = "",
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> StableDiffusionScore:
         """See `AbstractLatentModel.score`. The negative prompt plays no part without guidance."""
         return StableDiffusionScore(

@@ -108,7 +108,7 @@ class SDXL(AbstractDDIMModel):
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> SDXLScore:
         shape = self.latent_shape(size)
         height, width = shape[1] * self.codec.factor, shape[2] * self.codec.factor

@@ -3,6 +3,7 @@ turns them into its own.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,29 @@ from scoregeo._utils.errors import DataError
 from scoregeo.score.family import Family, Part
 from scoregeo.score.folder import read_settings
 from scoregeo.score.tensor_file import read_tensors
-from scoregeo.score.weights import load_tokenizer
+from scoregeo.score.weights import as_module, load_tokenizer
+from scoregeo.score.weights_header import check_sizes
 
 Tensors = Mapping[str, torch.Tensor]
+_NETWORK = "model.diffusion_model."  # what the denoiser's tensors' names begin with
 
 
-def config_of_file(path: Path) -> tuple[Tensors, str]:
+def config_of_file(path: Path, infer: bool = True) -> tuple[Tensors, str]:
     """A file's tensors, and the hub id whose settings and vocabularies go with them, as diffusers
-    infers it from names and shapes.
+    infers it from names and shapes; "" where that is not to be inferred.
+
+    Raises DataError where nothing can be inferred: diffusers would take Stable Diffusion 1.5's.
     """
     from diffusers.loaders import single_file_utils as single
 
     tensors, _ = read_tensors(path, "score.model")
+    if not any(name.startswith(_NETWORK) for name in tensors):
+        raise DataError(
+            f"score.model = {str(path)!r} is no checkpoint of Stable Diffusion: none of its"
+            f" {len(tensors)} tensors is named {_NETWORK}..."
+        )
+    if not infer:
+        return tensors, ""
     try:
         found = single.fetch_diffusers_config(dict(tensors))
     except Exception as error:  # of many kinds; each means that it is no checkpoint
@@ -54,7 +66,7 @@ def parts_of_file(
         for name, part in family.parts.items()
         if not part.tokenizer
     }
-    family.check(str(folder), configs)
+    family.check_configs(str(folder), configs)
     loaded: dict[str, Any] = {}
     for name, part in family.parts.items():
         if part.tokenizer:
@@ -63,7 +75,7 @@ def parts_of_file(
         make = _text_encoder if part.of_transformers else _network
         network = make(path, tensors, folder, name, part)
         kind = dtype_for(part, configs[name])
-        loaded[name] = network.to(device=device, dtype=kind).eval().requires_grad_(False)
+        loaded[name] = as_module(network, device, kind).eval().requires_grad_(False)
     return loaded
 
 
@@ -73,10 +85,11 @@ def _network(path: Path, tensors: Tensors, folder: Path, name: str, part: Part) 
     from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
 
     convert = SINGLE_FILE_LOADABLE_CLASSES[part.kind]["checkpoint_mapping_fn"]
-    network: torch.nn.Module = getattr(diffusers, part.kind).from_config(
-        read_settings(folder / name / "config.json")
-    )
+    config = read_settings(folder / name / "config.json")
+    build = partial(getattr(diffusers, part.kind).from_config, config)
+    check_sizes(f"{folder}/{name}", config, [tuple(one.shape) for one in tensors.values()], build)
     try:
+        network: torch.nn.Module = build()
         converted = convert(config=network.config, checkpoint=dict(tensors))
         return _filled(network, converted)
     except Exception as error:  # of many kinds; each means that the file has not this part
@@ -102,6 +115,9 @@ def _text_encoder(
         encoder: torch.nn.Module = create_diffusers_clip_model_from_ldm(
             Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
         )
+        # With accelerate, diffusers leaves what the file has not without memory.
+        if missing := [key for key, one in encoder.named_parameters() if one.is_meta]:
+            raise KeyError(f"{missing[0]} and {len(missing) - 1} others are missing")
     except Exception as error:  # of many kinds; each means that the file has not this part
         raise DataError(
             f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import special
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_length, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.score.base import AbstractScore
@@ -39,7 +39,7 @@ class SphereScore(AbstractScore):
         check_number("dataset.dimension", dimension, at_least=1, integer=True)
         if dimension >= ambient:
             raise bad_value("dataset.dimension", dimension, f"below dataset.ambient = {ambient}")
-        check_number("dataset.radius", radius, above=0.0)
+        check_length("dataset.radius", radius)
         self.dimension = dimension
         self.ambient = ambient
         self.radius = float(radius)

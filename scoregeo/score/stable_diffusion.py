@@ -29,7 +29,6 @@ class StableDiffusionScore(AbstractGuidedScore):
         prediction: "epsilon", "v_prediction" or "sample".
         latent_shape, condition, negative, guidance, chunk: see `AbstractGuidedScore`.
 
-    `score` raises ScoreError, naming `score.chunk`, where memory runs out.
     """
 
     unet: torch.nn.Module
@@ -39,7 +38,7 @@ class StableDiffusionScore(AbstractGuidedScore):
     condition: AbstractCondition
     negative: torch.Tensor | None = None
     guidance: float = 1.0
-    chunk: int = 8
+    chunk: int | None = 8
     learned = True
 
     def __post_init__(self) -> None:

@@ -1,19 +1,18 @@
-"""The one reader of files of weights that a setting names."""
+"""Files of weights that a setting names."""
 
 from pathlib import Path
 
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import is_file, load_weights
 
 
 def read_tensors(path: Path, key: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors by name, and metadata, of a `.safetensors` file that the setting `key` names. Raises
     DataError where it is missing, damaged, or of another kind, such as a pickle.
     """
-    from safetensors import safe_open
-
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{key} = {str(path)!r}: there is no such file.")
     if path.suffix != ".safetensors":
         raise DataError(
@@ -21,8 +20,6 @@ def read_tensors(path: Path, key: str) -> tuple[dict[str, torch.Tensor], dict[st
             " is read, and is not."
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, dict(file.metadata() or {})
-    except Exception as error:  # of many kinds; each means that the file cannot be used
+        return load_weights(path)
+    except DataError as error:
         raise DataError(f"{key} = {str(path)!r} cannot be read: {error}") from error

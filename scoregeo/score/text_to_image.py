@@ -8,10 +8,11 @@ from dataclasses import field as default
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, check_number
+from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_number
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import CountingScore
+from scoregeo.score.batch import check_chunk
 from scoregeo.score.condition import AbstractCondition, AlongChord, Fixed, PerPoint
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.guided import AbstractGuidedScore
@@ -42,6 +43,7 @@ class TextModel:
     score: AbstractGuidedScore
     sigma: float
     memory: ScoreMemory = default(default_factory=ScoreMemory, repr=False)
+    offload: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,8 +56,8 @@ class TextModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
-        return self.prompts.device
+        """Where points lie (`AbstractLatentModel.device`)."""
+        return self.model.device
 
     def field(self, condition: AbstractCondition | None = None) -> ScoreField:
         """The field at `sigma` under a condition, its evaluations counted; under the empty prompt
@@ -143,10 +145,8 @@ class TextModel:
         return self.decode(grid.decode(other, noisy, high)).float().cpu()
 
     def to(self, device: str) -> "TextModel":
-        """The same model, its networks moved to `device`."""
-        for module in self.model.networks:
-            module.to(device)
-        self.prompts.forget()
+        """The same model, its networks moved to `device`, or offloaded."""
+        self.model.to(device, self.offload)
         return self
 
 
@@ -158,18 +158,22 @@ def text_model(
     model: str = SD15,
     guidance: float = 1.0,
     negative_prompt: str | None = "",
-    chunk: int = 8,
+    chunk: int | None = 8,
     dtype: str = "float32",
     prediction: str | None = None,
     lora: str | None = None,
     lora_scale: float = 1.0,
     embeddings: str | None = None,
     config: str | None = None,
+    compile: bool | str = False,
+    attention: str | None = None,
+    offload: bool = False,
 ) -> TextModel:
     """A pipeline of any supported family for a dataset's pictures, at `sigma` or at the noise level
     of `timestep`.
 
-    `model`, `dtype`, `prediction`, `lora`, `lora_scale`, `embeddings`, `config`: see `load_model`;
+    `model`, `dtype`, `prediction`, `lora`, `lora_scale`, `embeddings`, `config`, `compile`,
+    `attention`, `offload`: see `load_model`;
     `guidance`, `negative_prompt`, `chunk`: see `AbstractGuidedScore`; a negative prompt of None is
     what diffusers' pipeline takes where it is given none. `seed` is not used: the weights are
     fixed.
@@ -185,7 +189,9 @@ def text_model(
             " image_pairs, prompts."
         )
     check_number("score.guidance", guidance, at_least=1)
-    check_number("score.chunk", chunk, at_least=1, integer=True)
+    check_chunk(chunk)
+    if not isinstance(offload, bool):
+        raise bad_value("score.offload", offload, "true or false")
     loaded = load_model(
         model,
         dtype=dtype,
@@ -195,6 +201,8 @@ def text_model(
         lora_scale=lora_scale,
         embeddings=embeddings,
         config=config,
+        compile=compile,
+        attention=attention,
     )
     height, width = dataset.sized(loaded.image_size).shape[1:]
     try:
@@ -206,6 +214,7 @@ def text_model(
             guidance=guidance,
             negative_prompt=negative_prompt,
             chunk=chunk,
+            offload=offload,
         )
     except DataError as error:
         raise DataError(f"dataset.size = [{height}, {width}] is not allowed: {error}") from error
@@ -219,7 +228,8 @@ def model_at(
     *,
     guidance: float = 1.0,
     negative_prompt: str | None = "",
-    chunk: int = 8,
+    chunk: int | None = 8,
+    offload: bool = False,
 ) -> TextModel:
     """A loaded model for pictures of `size` (height, width) at `sigma`, or at the noise level of
     `timestep`. Warns of a size far above the one it was trained on. Raises as `text_model`.
@@ -233,4 +243,4 @@ def model_at(
             *trained,
         )
     score = model.score("", negative_prompt, guidance, size, chunk)
-    return TextModel(model, score, field_at(score, sigma, timestep).sigma)
+    return TextModel(model, score, field_at(score, sigma, timestep).sigma, offload=offload)

@@ -27,6 +27,8 @@ def add_embeddings(path: Path, parts: Mapping[str, Any]) -> None:
     """
     tensors, _ = read_tensors(path, "score.embeddings")
     where = f"score.embeddings = {str(path)!r}"
+    if not tensors:
+        raise DataError(f"{where} holds no tensors.")
     if set(tensors) <= set(_PARTS):
         words = [(path.stem, _PARTS[key], value) for key, value in tensors.items()]
     else:
@@ -56,11 +58,13 @@ def _add(where: str, word: str, vectors: torch.Tensor, tokenizer: Any, encoder: 
         raise DataError(f"{where}: the word {word!r} is blank: name the word.")
     vectors = vectors[None] if vectors.ndim == 1 else vectors
     width = encoder.get_input_embeddings().weight.shape[1]
-    if vectors.ndim != 2 or vectors.shape[1] != width:
+    if vectors.ndim != 2 or vectors.shape[1] != width or not len(vectors):
         raise DataError(
             f"{where}: {word!r} has vectors of shape {tuple(vectors.shape)}, the text encoder's"
             f" have {width} numbers: an embedding of another model."
         )
+    if not vectors.is_floating_point():
+        raise DataError(f"{where}: {word!r} has vectors of {vectors.dtype}.")
     if not bool(vectors.isfinite().all()):
         raise DataError(f"{where}: {word!r} has vectors that are not finite.")
     tokens = [word, *(f"{word}_{number}" for number in range(1, len(vectors)))]

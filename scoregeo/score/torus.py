@@ -4,14 +4,14 @@ import math
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_length, check_number
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.dataset.torus import Torus
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField, field_at
 
 _NODES_PER_WIDTH = 16.0
-_FEWEST_NODES = 64
+_FEWEST_NODES, _MOST_NODES = 64, 10**6
 _CHUNK_BYTES = 2**25  # of one [points, nodes] array; about ten are alive at a time
 
 
@@ -45,8 +45,8 @@ class TorusScore(AbstractScore):
         """`major` R > `minor` r, data units; `nodes_per_width` * r / sigma nodes; arithmetic in
         `dtype`, results in x's.
         """
-        check_number("dataset.major", major, above=0.0)
-        check_number("dataset.minor", minor, above=0.0)
+        check_length("dataset.major", major)
+        check_length("dataset.minor", minor)
         if minor >= major:
             raise bad_value("dataset.minor", minor, f"below dataset.major = {major!r}")
         check_number("score.nodes_per_width", nodes_per_width, above=0.0)
@@ -58,6 +58,11 @@ class TorusScore(AbstractScore):
     @property
     def shape(self) -> tuple[int, ...]:
         return (3,)
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        """From where the nodes are `_MOST_NODES`."""
+        return self.nodes_per_width * self.minor / _MOST_NODES, math.inf
 
     def nodes(self, sigma: float) -> int:
         """Nodes of the trapezoid rule at `sigma`."""

@@ -112,7 +112,7 @@ class Unconditional(AbstractDDIMModel):
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         size: Size = None,
-        chunk: int = 8,
+        chunk: int | None = 8,
     ) -> UnconditionalScore:
         if guidance != 1:
             raise ConfigError(

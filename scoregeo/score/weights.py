@@ -7,8 +7,17 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value
+from scoregeo.score.config_numbers import check_schedule
 from scoregeo.score.family import Family, Part
-from scoregeo.score.folder import check_part, chosen, left_out, pipeline_settings, read_settings
+from scoregeo.score.folder import (
+    check_part,
+    check_vocabulary,
+    chosen,
+    left_out,
+    pipeline_settings,
+    read_settings,
+)
+from scoregeo.score.weights_header import check_header
 
 
 def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
@@ -43,12 +52,14 @@ def load_parts(
     for name, part in there.items():
         check_part(folder, name, part, (*there, "scheduler"))
     check_part(folder, "scheduler", None, (*there, "scheduler"))
+    scheduler = folder / "scheduler"
+    check_schedule(str(scheduler), read_settings(scheduler / "scheduler_config.json"))
     configs = {
         name: read_settings(folder / name / "config.json")
         for name, part in there.items()
         if not part.tokenizer
     }
-    family.check(str(folder), configs)
+    family.check_configs(str(folder), configs)
     loaded: dict[str, Any] = dict.fromkeys(family.parts)
     for name, part in there.items():
         if part.tokenizer:
@@ -60,15 +71,27 @@ def load_parts(
 
 
 def load_tokenizer(folder: Path, name: str, part: Part) -> Any:
-    """A tokenizer from a pipeline's folder."""
+    """A tokenizer from a pipeline's folder. Raises DataError where its vocabulary is missing, which
+    transformers would leave empty.
+    """
     import transformers
 
+    check_vocabulary(folder / name, part)
     try:
         return getattr(transformers, part.kind).from_pretrained(
             str(folder / name), local_files_only=True
         )
     except Exception as error:  # of many kinds; each means that the tokenizer cannot be used
         raise DataError(f"{folder}/{name} cannot be loaded: {error}") from error
+
+
+def as_module(network: torch.nn.Module, *to: torch.dtype | torch.device | str) -> torch.nn.Module:
+    """`network.to` of torch: diffusers' own warns, of every model, that modules (often none) should
+    be kept in float32.
+    """
+    for one in to:
+        network = torch.nn.Module.to(network, one)
+    return network
 
 
 def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> torch.nn.Module:
@@ -78,6 +101,7 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
 
     kind = getattr(transformers if part.of_transformers else diffusers, part.kind)
     files = [file.name for file in (folder / name).iterdir()]
+    check_header(folder / name, part.stem, chosen(files, part.stem, dtype) or "", kind)
     options = {} if part.of_transformers else {"low_cpu_mem_usage": False}
     try:
         network, loaded = kind.from_pretrained(
@@ -105,6 +129,6 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
         raise DataError(f"{folder}/{name}: the weights file does not fit the model: {wrong}.")
     kinds = {p.dtype for p in network.parameters() if p.is_floating_point()}
     if not part.of_transformers and kinds - {dtype}:  # diffusers leaves some in float32
-        network = network.to(dtype)
+        network = as_module(network, dtype)
     frozen: torch.nn.Module = network.eval().requires_grad_(False)
     return frozen

@@ -92,10 +92,6 @@ class Adam(AbstractSolver):
         on_step: Callable[[Step], None] | None = None,
     ) -> Solution:
         self.check(metric)
-        if start.shape[1] != self.num_points:
-            raise ConfigError(
-                f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}."
-            )
         began = time.perf_counter()
         rule = Quadrature(self.quadrature)
         working = metric if self.differentiate_score else _held(metric)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -158,16 +158,6 @@ class GaussNewton(AbstractSolver):
         on_step: Callable[[Step], None] | None = None,
     ) -> Solution:
         self.check(metric)
-        if start.ndim < 3 or len(start) == 0 or start.shape[1] != self.num_points:
-            raise ConfigError(
-                f"the start has shape {list(start.shape)}: it must be [pairs, points, *shape], with"
-                f" at least one pair and as many points as solver.num_points = {self.num_points}."
-            )
-        if not (start.is_floating_point() and bool(start.isfinite().all())):
-            raise DataError(
-                f"the start has dtype {start.dtype}, or numbers that are not finite: it must be of"
-                " finite floating-point numbers."
-            )
         energy = metric.least_squares
         if energy is None:
             return _straight(metric, start)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
+from scoregeo._utils.errors import ScoreError, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
@@ -87,10 +87,6 @@ class LBFGS(AbstractSolver):
         on_step: Callable[[Step], None] | None = None,
     ) -> Solution:
         self.check(metric)
-        if start.shape[1] != self.num_points:
-            raise ConfigError(
-                f"the start has {start.shape[1]} points, solver.num_points is {self.num_points}."
-            )
         began = time.perf_counter()
         rule = Quadrature(self.quadrature, self.subnodes)
         runs = [_Pair(self, metric, rule, one) for one in start.detach().split(1)]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.memory import in_gib, limit_bytes, limit_gib
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.solver.base import AbstractSolver, Solution, Step
@@ -25,7 +25,7 @@ def within_memory(solve: Solve) -> Solve:
 
     Pairs share nothing but the batch, so a pair's solution does not depend on the others beside it,
     beyond the last digits of a score whose arithmetic depends on the batch. Raises ConfigError,
-    before any work, where not even one pair fits.
+    before any work, where not even one pair fits, and for a start that is none.
     """
 
     @wraps(solve)
@@ -35,8 +35,8 @@ def within_memory(solve: Solve) -> Solve:
         start: torch.Tensor,
         on_step: Callable[[Step], None] | None = None,
     ) -> Solution:
-        if start.ndim < 3 or len(start) == 0:
-            return solve(self, metric, start, on_step)
+        self.check(metric)
+        _check_start(self, start)
         count = pairs_at_once(self, start)
         if count >= len(start):
             return solve(self, metric, start, on_step)
@@ -47,6 +47,24 @@ def within_memory(solve: Solve) -> Solve:
         return _in_parts(some, start, count, on_step)
 
     return cast(Solve, bounded)
+
+
+def _check_start(solver: AbstractSolver, start: torch.Tensor) -> None:
+    """Raise ConfigError for another shape than the solver's, DataError for what is no tensor of
+    finite floating-point numbers: a path of integers would be rounded to integers.
+    """
+    if not isinstance(start, torch.Tensor):
+        raise DataError(f"the start is a {type(start).__name__}: it must be a torch.Tensor.")
+    if start.ndim < 3 or len(start) == 0 or start.shape[1] != solver.num_points:
+        raise ConfigError(
+            f"the start has shape {list(start.shape)}: it must be [pairs, points, *shape], with at"
+            f" least one pair and as many points as solver.num_points = {solver.num_points}."
+        )
+    if not (start.is_floating_point() and bool(start.isfinite().all())):
+        raise DataError(
+            f"the start has dtype {start.dtype}, or numbers that are not finite: it must be of"
+            " finite floating-point numbers."
+        )
 
 
 def check_memory(solver: AbstractSolver, size: int, held: int = 0) -> None:

@@ -5,6 +5,7 @@ fail.
 import logging
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from scoregeo._utils.errors import check_choice
+from scoregeo._utils.errors import bad_value, check_choice
 from scoregeo.solver.base import Step
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.curve import StepLengths, curve
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MODES = ("auto", "online", "offline")
 _DISABLED = "disabled"
+_LONGEST = 128  # letters of a project's name, by the server
 _PATIENCE = 30  # seconds to wait for the server
 _KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 _HOSTS = (
@@ -51,6 +53,11 @@ class WandbTracker(AbstractTracker):
         self, project: str = "scoregeo", entity: str | None = None, mode: str = "auto"
     ) -> None:
         check_choice("tracker.wandb.mode", mode, MODES)
+        for key, value in (("project", project), ("entity", entity)):
+            name = key == "entity" and value is None or isinstance(value, str) and bool(value)
+            if not name or re.search(r"[/\\#?%:]", value or "") or len(value or "") > _LONGEST:
+                allowed = f"a name of at most {_LONGEST} letters without / \\ # ? % :"
+                raise bad_value(f"tracker.wandb.{key}", value, allowed)
         self.project, self.entity, self.mode = project, entity, mode
         self._run: Any = None
 

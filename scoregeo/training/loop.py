@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import torch
-from safetensors import safe_open
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from scoregeo._utils.errors import ConfigError, DataError, check_number
-from scoregeo._utils.files import Absent, load_tensors, read_text, save_tensors, write_text
+from scoregeo._utils.files import Absent, load_weights, read_text, save_tensors, write_text
 from scoregeo._utils.seed import generator
 
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -208,9 +207,7 @@ def load_checkpoint(
     path = folder / CHECKPOINT
     if not path.exists():
         return 0, 0.0
-    tensors = load_tensors(path)
-    with safe_open(path, "pt") as handle:
-        metadata = handle.metadata() or {}
+    tensors, metadata = load_weights(path)
     if metadata.get("seed") != str(seed):
         raise DataError(
             f"{path} was made with seed {metadata.get('seed')}, this run has {seed}: use another"

@@ -3,6 +3,7 @@ word about bad ends.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -92,3 +93,15 @@ def test_scale_is_that_of_the_variance_preserving_model() -> None:
     """Standard normal data at sigma has variance 1 + sigma^2; divided by the scale, 1."""
     given: Ends = pictures(sigma=3.0)
     assert given.scale == pytest.approx(10**0.5, rel=1e-15)
+
+
+@each
+@pytest.mark.parametrize("kind", [torch.int64, torch.complex64, None])
+def test_ends_that_are_of_no_real_numbers(name: str, kind: torch.dtype | None) -> None:
+    given = pictures(2)
+    ends: Any = given.clean.flatten(2).tolist() if kind is None else given.clean.to(kind)
+    with pytest.raises(DataError, match=f"baseline.{name}: ends are of .*floating point"):
+        RIVALS[name].path(replace(given, clean=ends, lifted=ends), 6, draws())
+    three = given.clean[:, [0, 0, 1]]
+    with pytest.raises(DataError, match=rf"baseline.{name}: ends have shape \[2, 3, 1, 4, 4\]"):
+        RIVALS[name].path(replace(given, clean=three, lifted=three), 6, draws())

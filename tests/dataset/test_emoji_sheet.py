@@ -44,7 +44,7 @@ def test_pictures_lie_in_rows_on_the_sheet(tmp_path: Path) -> None:
 def test_damage_names_the_file(tmp_path: Path) -> None:
     write_sheet(tmp_path, "some", source(3))
     (tmp_path / "more.json").write_text((tmp_path / "some.json").read_text())
-    with pytest.raises(DataError, match="more.png cannot be read"):
+    with pytest.raises(DataError, match="more.png is not there"):
         read_sheet(tmp_path, "more")
     Image.new("RGB", (64, 64)).save(tmp_path / "more.png")
     with pytest.raises(

@@ -28,6 +28,20 @@ def test_prompts_as_people_and_spreadsheets_write_them(tmp_path: Path) -> None:
     assert listed(tmp_path, f'{HEADER}\na.png,b.png,"two\nlines",x\n') == [("two\nlines", "x")]
 
 
+def test_a_list_as_excel_saves_it(tmp_path: Path) -> None:
+    """A byte-order mark, `sep=;`, semicolons, CRLF, blank prompts and an emptied row."""
+    text = (
+        f"sep=;\r\n{HEADER.replace(',', ' ;')}\r\na.png;b.png;a cat, sitting; \r\n"
+        ";;;\r\n \r\na.png;b.png; ;\r\n"
+    )
+    cat = "a cat, sitting"
+    assert listed(tmp_path, text, "utf-8-sig") == [(cat, cat), ("", "")]
+    names = [pair.name for pair in pairs_in_list(tmp_path / "list.csv")]
+    assert names == ["001_a-b", "002_a-b"]
+    with pytest.raises(DataError, match="line 4: second is missing"):
+        listed(tmp_path, text.replace(";;;", "a.png;;;"), "utf-8-sig")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -13,6 +13,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
+from scoregeo import GeodesicPipeline
+from scoregeo.pipeline.output import GeodesicOutput
 from tests.commands import command
 from tests.docs import ROOT, named
 from tests.docs.test_site import EXECUTED
@@ -25,6 +27,7 @@ TUTORIALS = [
 
 
 START = subprocess.run
+CALL = GeodesicPipeline.__call__
 
 
 def in_this_process(line: Sequence[str], **settings: Any) -> "subprocess.CompletedProcess[str]":
@@ -35,12 +38,21 @@ def in_this_process(line: Sequence[str], **settings: Any) -> "subprocess.Complet
     return subprocess.CompletedProcess(line, int(said is not None), "", str(said))
 
 
+def with_few_steps(pipe: GeodesicPipeline, *ends: Any, **settings: Any) -> GeodesicOutput:
+    """For `GeodesicPipeline.__call__`: fewer frames and steps."""
+    few = {"num_frames": 3, "num_inference_steps": 2, "painting_steps": 3}
+    less = {name: min(most, settings[name]) for name, most in few.items() if name in settings}
+    assert less.keys() >= {"num_frames", "num_inference_steps"}
+    return CALL(pipe, *ends, **(settings | less))
+
+
 @pytest.mark.parametrize("path", TUTORIALS, ids=named)
 def test_a_tutorial_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", in_this_process)
+    monkeypatch.setattr(GeodesicPipeline, "__call__", with_few_steps)
     monkeypatch.setattr(plt, "show", lambda: None)
     before = matplotlib.get_backend()
     matplotlib.use("agg")

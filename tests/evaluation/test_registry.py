@@ -42,6 +42,17 @@ arrival_share | share of the true path at the end | higher
 arrival_distance | distance to the true path at the end | lower
 manifold_distance_max | greatest distance to manifold | lower
 manifold_distance_mean | mean distance to manifold | lower
+pitch_error | mean error of pitch (cents) | lower
+pitch_error_max | greatest error of pitch (cents) | lower
+pitch_error_end | error of the last pitch (cents) | lower
+tone_share_least | least share of one tone | higher
+tone_share_mean | mean share of one tone | higher
+delay_error | mean error of delay (ms) | lower
+delay_error_max | greatest error of delay (ms) | lower
+amplitude_dip | greatest fall of level (dB) | lower
+landmarks_met | share of the true ones met | higher
+landmarks_outside | share of the path nearest to others | lower
+landmark_order | order (Kendall's tau) | higher
 psnr | PSNR (dB) | higher
 psnr_end | PSNR of the last frame (dB) | higher
 ssim | SSIM | higher

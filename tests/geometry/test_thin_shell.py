@@ -64,6 +64,14 @@ def test_the_exponential_map_takes_a_few_hundred_evaluations() -> None:
         assert int(flow.score_evaluations) < most
 
 
+def test_a_velocity_without_end_names_the_budget_that_ended_it() -> None:
+    flow = exponential(METRIC, X, 1e3 * (X + Y), max_evaluations=2000, points=3)
+    assert flow.status == ("out_of_budget",) and int(flow.score_evaluations) <= 2100
+    assert float(flow.reached) < 1
+    assert "max_evaluations = 2,000 was spent at" in flow.reason[0]
+    assert exponential(METRIC, X, 0.1 * Y).reason == ("",)
+
+
 def test_the_logarithm_is_right_to_a_ten_thousandth() -> None:
     solver = GaussNewton(num_points=64, max_subnodes=4)
     found = logarithm(METRIC, X, Y, solver)

@@ -10,6 +10,8 @@ import torch
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.initializer.graph import GraphInitializer
+from scoregeo.initializer.graph_indexed import IndexedGraphInitializer
+from scoregeo.initializer.reference_graph import nearest_edges
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -103,3 +105,18 @@ def test_bad_settings_name_the_key() -> None:
     ):
         with pytest.raises(ConfigError, match=rf"initializer\.{key} = "):
             GraphInitializer(**{key: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("search", ["exact", "ivf"])
+def test_edges_by_an_index_are_those_of_brute_force(search: str) -> None:
+    if search != "exact":
+        pytest.importorskip("faiss")
+    torch.manual_seed(0)
+    points = torch.randn(400, 6)
+    points[1] = points[0]  # a copy does not make an edge to itself
+    graph = IndexedGraphInitializer(num_references=400, neighbours=5, search=search, probes=400)
+    found, true = graph._edges(points, 5), nearest_edges(points, 5)
+    assert bool((found[:, 0] < found[:, 1]).all())
+    # But for the copies, of which either may be a point's last neighbour
+    own, other = ({(a, b) for a, b in edges.tolist() if a > 1} for edges in (found, true))
+    assert own == other if search == "exact" else len(own & other) > 0.95 * len(other)

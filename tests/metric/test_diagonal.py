@@ -182,6 +182,12 @@ def test_bad_points_and_solvers_are_refused() -> None:
         LandMetric(POINTS[:1])
     with pytest.raises(DataError, match="not finite"):
         RbfMetric(torch.full((3, 2), torch.nan))
+    for points in (torch.zeros(5, 0), torch.ones(5, 2).long(), torch.ones(5, 2).cfloat()):
+        for metric in (LandMetric, RbfMetric):
+            with pytest.raises(DataError, match="floating-point numbers, at least one"):
+                metric(points)
+    with pytest.raises(ConfigError, match=r"metric\.kappa = 1e-300 .*greater"):
+        RbfMetric(POINTS, kappa=1e-300)
     with pytest.raises(DataError, match="copies of others"):
         LandMetric(torch.ones(4, 2))
     with pytest.raises(ConfigError, match="'gauss_newton' does not serve metric = 'land'"):

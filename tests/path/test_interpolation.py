@@ -1,10 +1,12 @@
 """Straight and spherical paths against their geometry."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
+from scoregeo._utils.errors import DataError
 from scoregeo.path.interpolation import linear, spherical
 
 
@@ -40,3 +42,13 @@ def test_spherical_is_straight_where_the_angle_says_nothing(factor: float) -> No
     a = torch.tensor([1.0, 2.0, 3.0])
     ends = torch.stack([a, factor * a])[None]
     torch.testing.assert_close(spherical(ends, 7), linear(ends, 7))
+
+
+@pytest.mark.parametrize("between", [linear, spherical])
+@pytest.mark.parametrize(
+    "ends", [[[[1.0], [2.0]]], torch.ones(1, 2, 3).long(), torch.ones(1, 3, 2), torch.ones(2)]
+)
+def test_ends_of_another_kind_are_refused(between: Any, ends: Any) -> None:
+    """Between integers a path would be rounded to integers."""
+    with pytest.raises(DataError, match="ends are of .* floating point|ends have shape"):
+        between(ends, 5)

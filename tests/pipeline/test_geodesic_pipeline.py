@@ -1,6 +1,7 @@
 """The pipeline is the run: the same paths and frames; and what it does beside, on a tiny model."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo import GeodesicPipeline, PullbackMetric
+from scoregeo import GaussNewton, GeodesicPipeline, PullbackMetric
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.image import psnr
+from scoregeo.pipeline.keyframes import keyframes
 from scoregeo.pipeline.output import GeodesicOutput
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
@@ -137,6 +139,16 @@ def test_output_types_hold_the_same_frames_and_make_a_gif(
     with Image.open(images.save_gif(tmp_path / "once.gif", there_and_back=False)) as gif:
         assert getattr(gif, "n_frames", 1) == 5
     assert images.save_mp4(tmp_path / "film.mp4").stat().st_size > 0
+    for fps in (0, 1e-9, 1e9, float("nan"), "12", None):
+        for save, name in ((one.save_gif, "x.gif"), (one.save_mp4, "x.mp4")):
+            with pytest.raises(ConfigError, match="frames_per_second = "):
+                save(tmp_path / name, fps)
+    with pytest.raises(ConfigError, match="frames_per_second = 60 .*at most 50"):
+        one.save_gif(tmp_path / "x.gif", 60)
+    (tmp_path / "file").touch()
+    for place in (5, None, "a\0.gif", "a" * 300 + ".gif", tmp_path / "file" / "x.gif"):
+        with pytest.raises(ConfigError, match="path = "):
+            one.save_gif(place)
     for save, name, ending in ((images.save_mp4, "x.gif", ".mp4"), (images.save_gif, "x", ".gif")):
         with pytest.raises(ConfigError, match=f"ends in {ending}"):
             save(tmp_path / name)
@@ -193,6 +205,9 @@ def test_every_kind_of_picture_and_shape(pipe: GeodesicPipeline, pictures: list[
         for picture in (pictures[0], Path(pictures[0]), opened, array, tensor)
     ]
     assert all(torch.equal(found, points[0]) for found in points)
+    rounded = keyframes(tensor.bfloat16(), tensor, "", "", [])[0].picture
+    expected = keyframes(tensor.bfloat16().float(), tensor, "", "", [])[0].picture
+    assert np.array_equal(np.asarray(rounded), np.asarray(expected))
     wide = opened.resize((4 * IMAGE, 2 * IMAGE))
     own = pipe(wide, pictures[1], **two)
     height, width = own.frames.shape[2:]
@@ -312,10 +327,33 @@ def test_what_cannot_be_used_is_named_before_any_work(
         ((a, b), {"prompt_a": None}, "prompt_a = None"),
         ((a, b), {"prompt_b": "cat " * 40}, r"prompt_b = 'cat .* 42 tokens.* takes 12"),
         ((a, b), {"negative_prompt": "cat " * 40}, "negative_prompt = 'cat "),
+        ((a, b), {"num_inference_steps": 10**9}, "num_inference_steps = .* at most 10000"),
+        ((a, b), {"painting_steps": 10**9}, "painting_steps = .* at most 10000"),
+        ((a, b), {"size": 10**6}, "size = 1000000 .* 2 pictures .* GiB.* at most 9459 pixels"),
+        ((a, b), {"size": 10**400}, "size = 1000"),
+        ((a, b), {"num_frames": 10**9}, "num_frames = .* GiB.*at most 699,050, or size smaller"),
+        ((a, b), {"lam": 10**400}, "lam = 1000"),
+        *(((a, b), {"metric": one}, "metric = ") for one in ([], {}, None, 5, np.array(["stein"]))),
+        *(((a, b), {"inversion": one}, "inversion = ") for one in ("ddim", 5, GaussNewton())),
+        *(((a, b), {"closed": one}, "closed = ") for one in ("no", None, np.array([1, 2]))),
+        ((a, b), {"output_type": np.array(["pil", "pt"])}, "output_type = "),
+        ((a, b), {"prompt_a": "\ud800"}, "prompt_a = .* not text in UTF-8"),
+        ((a, b), {"via": [(a, 5)]}, r"^the prompt of via\[0\] = 5 is not"),
+        ((a, b), {"via": [None]}, r"^via\[0\] = None with prompt_a = '' is"),
+        ((a, b), {"via": [a]}, "Give None for via.0. to have it redrawn as prompt_a says"),
+        (("x" * 300, b), {}, "image_a: x+ is not there"),
+        (("x\0", b), {}, "image_a: x.* is not there"),
+        ((torch.zeros(3, 16, 16, device="meta"), b), {}, "image_a is .*no values .meta"),
+        ((torch.zeros(3, 16, 16).to_sparse(), b), {}, "image_a is a sparse tensor"),
     ):
         with pytest.raises((ConfigError, DataError), match=words):
             pipe(*arguments, **settings)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"device = 'tpu' .*torch can use"):
-        GeodesicPipeline.from_pretrained("emoji_sd", device="tpu")
+    for device in ("tpu", "meta", 5, None):
+        for move in (partial(GeodesicPipeline.from_pretrained, "emoji_sd"), pipe.to):
+            with pytest.raises(ConfigError, match=f"device = '{device}' .*torch can use"):
+                move(device=device)
+    for model in (None, "emoji_sd", torch.nn.Linear(1, 1)):
+        with pytest.raises(ConfigError, match="model = .* a loaded model"):
+            GeodesicPipeline(model)
     with pytest.raises(DataError, match="neither a folder"):
         GeodesicPipeline.from_pretrained("nowhere")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from scoregeo._utils.errors import ConfigError, DataError
@@ -98,6 +99,26 @@ def test_quartiles_hold_each_pairs_last_energy() -> None:
     )
     assert counts.tolist() == [1, 10, 20]
     assert quartiles[1].tolist() == [6.0, 5.0, 2.0]
+
+
+def test_a_long_title_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+
+    def kept(figure: Figure, out: Path, formats: object) -> list[Path]:
+        figure.draw_without_rendering()
+        figures.append(figure)
+        return []
+
+    monkeypatch.setattr("scoregeo.report.curves.save_figure", kept)
+    line = {"x": Line([1, 2], [1.0, 2.0])}
+    title = (
+        "evaluations per point\nGeodesic (Stein, Gauss-Newton, adaptive refinement), a long group"
+    )
+    sweep_lines(tmp_path, {title: line, f"{title} ": line}, xlabel="lam", ylabels="energy")
+    (figure,) = figures
+    first, second = (axes.title.get_window_extent() for axes in figure.axes)
+    assert first.x0 >= 0 and second.x1 <= figure.bbox.x1 and first.x1 < second.x0
+    assert first.y1 <= figure.bbox.y1
 
 
 def test_sweep_lines_and_heatmap(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import struct
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 
 from scoregeo._utils.errors import DataError
 from scoregeo.report.picture import describe, embed
+from scoregeo.report.sheet import read_sheet, run_sheets
 from tests.report.folders import plot
 
 
@@ -43,6 +46,26 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("text")
     with pytest.raises(DataError, match=r"a\.png is not a picture"):
         embed(tmp_path / "a.png")
+
+
+def test_a_picture_too_large_for_memory_is_named(tmp_path: Path) -> None:
+    """A header that claims 40,000 x 40,000 pixels: nothing of it is read."""
+    bomb(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png is not a picture .*at most 500 megapixels"):
+        embed(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png is not a frame sheet: .*at most 500 megapixels"):
+        read_sheet(tmp_path / "a.png")
+    place = tmp_path / "frames" / "lerp" / "a"
+    place.mkdir(parents=True)
+    bomb(place / "000.png")
+    with pytest.raises(DataError, match=r"a/000\.png is not a frame .*at most 500 megapixels"):
+        run_sheets(tmp_path, {})
+
+
+def bomb(path: Path) -> None:
+    head = struct.pack(">II5B", 40_000, 40_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", crc32(b"IHDR" + head))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10) + b"IDAT")
 
 
 def test_figures_in_words() -> None:

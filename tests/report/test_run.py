@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import finite_or_null
 from scoregeo._utils.results import FORMAT
+from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
+from scoregeo.report.table import summary_entry
 from tests.report.folders import COMPARISON, PAIRS, run_folder
 
 
@@ -44,14 +48,53 @@ def test_another_format_is_refused(tmp_path: Path, name: str) -> None:
         read_run(folder)
 
 
+LINE = {"method": "lerp", "pair": "a", "group": "all", "status": "closed_form"}
+ROW = summary_entry("lerp", "all", "psnr", Estimate(1.0, n=2))
+
+
+def text_of(**content: Any) -> str:
+    return json.dumps({"format": FORMAT, **finite_or_null(content)})
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("manifest.json", "[]", "no run's manifest"),
+        ("manifest.json", "[]", r"manifest\.json holds list, not an object"),
+        *(
+            ("manifest.json", text_of(status="done", **one), rf"manifest\.json: {key} = .* must be")
+            for one in ({"seconds": "x"}, {"methods": 3}, {"notes": [1]}, {"pairs": -1})
+            for key in one
+        ),
+        ("manifest.json", text_of(seconds=1), r"manifest\.json lacks status"),
+        *(
+            (
+                "results.jsonl",
+                text_of(**(LINE | one)),
+                rf"line 1,: {key} = .* must be",
+            )
+            for one in ({"group": 3}, {"status": None}, {"measures": {"psnr": "36"}})
+            for key in one
+        ),
+        (
+            "summary.json",
+            text_of(rows=[ROW, ROW | {"mean": "36"}], comparisons=[]),
+            r"summary\.json: rows\[1\]: mean = '36' must be a number or null",
+        ),
+        (
+            "summary.json",
+            text_of(rows=[{k: v for k, v in ROW.items() if k != "group"}], comparisons=[]),
+            r"summary\.json: rows\[0\] lacks group",
+        ),
+        (
+            "summary.json",
+            text_of(rows=[ROW], comparisons=[COMPARISON | {"better": "yes"}]),
+            r"summary\.json: comparisons\[0\]: better = 'yes' must be",
+        ),
+        ("summary.json", text_of(rows=[3], comparisons=[]), r"rows\[0\] is 3, not an object"),
         ("manifest.json", "{", "cannot be read as JSON"),
         ("summary.json", f'{{"format": {FORMAT}, "rows": []}}', "no rows"),
         ("results.jsonl", "{", r"results\.jsonl, line 1, is not JSON"),
-        ("results.jsonl", "3", r"results\.jsonl, line 1, is not an object"),
+        ("results.jsonl", "3", r"results\.jsonl, line 1, holds int, not an object"),
         (
             "results.jsonl",
             f'{{"format": {FORMAT}, "method": "a"}}',

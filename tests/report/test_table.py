@@ -100,5 +100,5 @@ def test_summary_entries_survive_json() -> None:
 def test_bad_input() -> None:
     with pytest.raises(DataError, match="lacks low, n"):
         rows_from_summary([{"method": "a", "group": "", "measure": "x", "mean": 1.0, "high": 2.0}])
-    with pytest.raises(DataError, match="another version"):
+    with pytest.raises(DataError, match="is 3, not an object"):
         rows_from_summary([3])  # type: ignore[list-item]

@@ -12,9 +12,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from scoregeo._utils.configuration import config_dir
+from scoregeo._utils.device import device_of
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import read_jobs
-from scoregeo.run.build import check_device
 from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.explain import known_keys
 from tests.commands import PLAIN, command, run_here
@@ -69,8 +69,33 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         ),
         (["overwrite=maybe"], ["overwrite = 'maybe'", "true or false"]),
         (["metric.lam"], ["'metric.lam'", "key=value"]),
+        (["seed = 3"], ["'seed = 3'", "no space", "seed=3"]),
+        (["=3"], ["'=3'", "key=value"]),
+        (["seed=null"], ["seed = 'null'", "seed must be a whole number"]),
+        (["seed=[1]"], ["seed = '[1]'", "a whole number"]),
+        (["page=3"], ["page = '3'", "page.title"]),
+        (["page.measures=3"], ["page.measures = '3'", "a list"]),
+        (["name=null"], ["name = 'null'", "a text"]),
+        (["rivals=[adam]"], ["rivals = '[adam]'", "solvers by name"]),
+        (["rivals={a:5}"], ["rivals.a ", "+solver@rivals.NAME"]),
+        (["reach={a:1}"], ["reach = '{a:1}'", "a list of numbers"]),
+        (["metric@foo=stein"], ["metric@foo", "+metric@PLACE=OPTION"]),
+        (["solver@rivals.x=adam"], ["+solver@rivals.x=OPTION"]),
+        (["~hydra"], ["hydra", "hydra.KEY=VALUE"]),
+        (["hydra/launcher=3"], ["hydra/launcher = 3", "local"]),
+        (["hydra.run.dir="], ["hydra.run.dir = ''"]),
+        (["seed=${nosuch}"], ["seed", "names no key"]),
+        (["seed=${seed}"], ["seed", "refers to itself"]),
+        (["seed=${oc.env:NOSUCH}"], ["seed", "no variable NOSUCH"]),
+        (["output=~nouser/x"], ["output = '~nouser/x'", "a path"]),
+        (["--experimental-rerun", "nosuch"], ["nosuch"]),
+        (["-m", "seed=range(0)"], ["no jobs", "seed=range(0)"]),
+        (["-m", "seed=range(1,3,0)"], ["range()"]),
+        (["-m", "seed=1,2", "hydra.sweep.subdir=a"], ["hydra.sweep.subdir = 'a'", "share"]),
         # Told by the parts, before any long work; more of them below.
         (["metric.lam=0"], ["metric.lam = 0 ", "above 0"]),
+        (["metric.lam=1e308"], ["metric.lam = 1e+308 ", "1e-30 to 1e+30"]),
+        (["metric=conformal", "metric.alpha=1e-320"], ["metric.alpha = 1e-320 ", "from 1e-30"]),
         (["dataset=torus"], ["score = 'sphere'", "Torus"]),
         (["device=tpu"], ["device = 'tpu'", "'cpu', 'cuda'"]),
         (["+foo=1"], ["foo", "dataset"]),
@@ -103,6 +128,15 @@ def test_bad_input_is_one_clear_line(
             ["dataset=rotated_mnist", "score=digits_unet", "score.model=nowhere"],
             ["score.model = 'nowhere'"],
         ),
+        (
+            ["dataset=rotated_mnist", "score=empirical", "dataset.root=[1]"],
+            ["dataset.root = [1]", "a path"],
+        ),
+        (["dataset=emoji", "score=emoji_sd", "dataset.root=3"], ["dataset.root = 3", "a path"]),
+        (
+            ["dataset=image_pairs", "score=emoji_sd", "dataset.root=[1]"],
+            ["dataset.root = [1]", "a path"],
+        ),
         (["score.sigma=null"], ["score.sigma = None", "exactly one"]),
         (
             ["experiment=sphere", "rivals.adam.learning_rate=-1"],
@@ -114,9 +148,25 @@ def test_bad_input_is_one_clear_line(
         ),
         (["device=cuda:x"], ["device = 'cuda:x'", "'cuda:1'"]),
         (["memory_gib=0"], ["memory_gib = 0", "above 0"]),
+        (["threads=99999999"], ["threads = 99999999", "at most 4096"]),
+        (["reach=[[1]]"], ["reach[0] = [1]", "above 0"]),
+        (["reach=[1e300]"], ["reach[0] = 1e+300 ", "1e+30"]),
+        (["page.measures=[psnrr]"], ["page.measures = 'psnrr'", "psnr"]),
+        (["evaluation.extra=[..x]"], ["evaluation.extra = '..x'", "can be imported"]),
+        (["solver._target_=scoregeo.solver"], ["solver._target_ = 'scoregeo.solver' is a module"]),
+        (["score._target_=os.getcwd"], ["score._target_ = 'os.getcwd'", "function of a module"]),
         (
-            ["experiment=sphere", "memory_gib=1e-6"],
-            ["memory_gib = 1e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
+            ["+tracker.x._target_=scoregeo.solver.Adam"],
+            ["tracker.x._target_ gave Adam", "AbstractTracker"],
+        ),
+        (["tracker=[wandb]", "tracker.wandb.project=a/b"], ["tracker.wandb.project = 'a/b'"]),
+        (
+            ["dataset=rotated_mnist", "score=digits_unet", "score.model=3"],
+            ["score.model = 3", "a folder"],
+        ),
+        (
+            ["experiment=sphere", "memory_gib=2e-6"],
+            ["memory_gib = 2e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
         ),
         (["seed=-1"], ["seed = -1", "at least 0"]),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
@@ -134,6 +184,32 @@ def test_what_a_part_refuses_is_one_clear_line(
     assert reason is not None and "\n" not in reason
     assert all(word in reason for word in words), reason
     assert not list(tmp_path.iterdir()), "a refused run leaves no folder"
+
+
+FILES = {
+    "syntax": ("# @package _global_\nname: [a\n", ["syntax.yaml, line", "is not YAML"]),
+    "tab": ("# @package _global_\nsolver:\n\tnum_points: 3\n", ["line 3", "a tab"]),
+    "twice": ("# @package _global_\nseed: 1\nseed: 2\n", ["line 3", "duplicate key seed"]),
+    "header": ("seed: 2\n", ["# @package _global_"]),
+    "half": ("# @package\nseed: 2\n", ["half.yaml", "@package"]),
+    "list": ("# @package _global_\n- a\n", ["experiment/list.yaml", "a list"]),
+    "words": ("# @package _global_\ndefaults: abc\n", ["experiment/words", "defaults"]),
+    "itself": ("# @package _global_\ndefaults:\n  - itself\n", ["refers to itself"]),
+    "kind": ("# @package _global_\nseed: abc\n", ["seed = 'abc'", "in experiment/kind"]),
+    "misspelt": ("# @package _global_\nsede: 3\n", ["sede", "'seed'", "in experiment/misspelt"]),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_one_s_own_that_is_wrong_is_named(name: str, tmp_path: Path) -> None:
+    content, words = FILES[name]
+    (tmp_path / "c" / "experiment").mkdir(parents=True)
+    (tmp_path / "c" / "experiment" / f"{name}.yaml").write_text(content, encoding="utf-8")
+    where = [f"output={tmp_path / 'outputs'}", "--config-dir", str(tmp_path / "c")]
+    said = command(f"experiment={name}", *where)
+    assert isinstance(said, str) and said.startswith("scoregeo: error: ") and "\n" not in said
+    assert all(word in said for word in words), said
+    assert not (tmp_path / "outputs").exists()
 
 
 REFUSED = """
@@ -176,12 +252,12 @@ def test_a_failure_after_the_checks_keeps_its_folder(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     said = command("device=cuda", f"output={tmp_path}")
-    assert isinstance(said, str) and "device = 'cuda'" in said and "must be 'cpu'" in said
+    assert isinstance(said, str) and "device = 'cuda'" in said and "must be 'auto', 'cpu'" in said
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     said = command("device=cuda:2", f"output={tmp_path}")
     assert isinstance(said, str) and "device = 'cuda:2'" in said and "'cuda:1'" in said
-    check_device("cuda:1")
+    assert device_of("cuda:1") == "cuda:1"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 """A run killed at any moment and run again gives the tables of one that nothing disturbed."""
 
+import json
 import multiprocessing
 import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scoregeo.run.command import compose
-from tests.commands import PLAIN, run_here
+from scoregeo._utils.files import load_tensors, read_json
+from scoregeo.run.command import compose, execute
+from tests.commands import PLAIN
 from tests.tables import same_paths, tables
 
 pytestmark = [
@@ -44,25 +48,25 @@ PARTS = [
 ]
 
 
-def work(overrides: tuple[str, ...], output: Path, cache: Path) -> None:
+def work(config: dict[str, Any], folder: Path, overrides: Sequence[str], cache: Path) -> None:
     """In a process of its own: one run, told by its exit code."""
     os.environ["SCOREGEO_CACHE"] = str(cache)
-    _, reason = run_here(overrides, output)
-    raise SystemExit(reason)
+    raise SystemExit(execute(config, folder, overrides))
 
 
-def begin(overrides: tuple[str, ...], output: Path, cache: Path) -> BaseProcess:
+def begin(overrides: Sequence[str], output: Path, cache: Path) -> BaseProcess:
     """Start a run in a fork of a process that has imported all it needs, so that its time is the
     run's.
     """
+    config, folder = compose([*overrides, f"output={output}"])
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PARTS)
-    process = context.Process(target=work, args=(overrides, output, cache))
+    process = context.Process(target=work, args=(config, folder, overrides, cache))
     process.start()
     return process
 
 
-def finish(overrides: tuple[str, ...], output: Path, cache: Path) -> None:
+def finish(overrides: Sequence[str], output: Path, cache: Path) -> None:
     process = begin(overrides, output, cache)
     process.join(300)  # seconds; the first waits for the imports
     assert process.exitcode == 0
@@ -107,3 +111,45 @@ def test_killed_at_random_moments_and_run_again(
         assert not (folder / ".lock").exists() and not (folder / "error.txt").exists()
     # A run may end before it is killed, on a busy machine; most must not, nor all at one stage.
     assert killed > kills // 2 and len(found) > kills // 3, (killed, found)
+
+
+def test_a_kill_leaves_nothing_half_written_and_the_run_goes_on(tmp_path: Path) -> None:
+    overrides = [
+        *PLAIN,
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        "solver=adam",
+        "solver.iterations=1000000",
+        "solver.tolerance=0",
+    ]
+    config, folder = compose([*overrides, f"output={tmp_path}"])
+    process = begin(overrides, tmp_path, tmp_path / "cache")
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "methods" / "start_lerp.json").exists():
+            assert process.is_alive() and time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.join()
+    assert read_json(folder / "manifest.json")["status"] == "running"
+    assert not (folder / "summary.json").exists() and not (folder / "results.jsonl").exists()
+    for path in folder.rglob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+    for path in (folder / "paths").glob("[!.]*.safetensors"):
+        load_tensors(path)
+    assert not (folder / "methods" / "stein_adam.json").exists()
+
+    # Going on in the same folder takes what was finished; here with fewer iterations, as a stand-in
+    # for patience.
+    kept = {path.name: path.stat().st_mtime_ns for path in (folder / "methods").iterdir()}
+    shorter = {**config, "solver": {**config["solver"], "iterations": 3}}
+    text = (
+        (folder / "config.yaml")
+        .read_text(encoding="utf-8")
+        .replace("iterations: 1000000", "iterations: 3")
+    )
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    assert execute(shorter, folder, overrides) is None
+    assert read_json(folder / "manifest.json")["status"] == "done"
+    assert {name: (folder / "methods" / name).stat().st_mtime_ns for name in kept} == kept

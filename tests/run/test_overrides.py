@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ConfigError
+from scoregeo.run.cli import main
 from scoregeo.run.command import compose
 from scoregeo.run.explain import compose_errors, explain
 from scoregeo.run.morph import read_command
@@ -89,14 +90,32 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     for arguments, words in (
         ([], "0 pictures .*takes two"),
-        (["a.png"], r"1 pictures \(a.png\) .*takes two"),
+        (["a.png"], r"1 picture \(a.png\).*takes two"),
         (["a.png", "b.png", "c.png"], "3 pictures"),
         (["--prompt-a", "cat"], "0 pictures"),
         (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 2"),
-        (["a.png", "b.png", "--fps", "0"], "--fps = 0.0 .*above 0"),
+        *(
+            (["a.png", "b.png", "--fps", rate], f"--fps = {rate} .*at least 0.01 and at most 50")
+            for rate in ("0.0", "1e-09", "51.0", "nan", "inf")
+        ),
         (["a.png", "b.png", "--size", "big"], "--size = 'big' .*HEIGHTxWIDTH"),
         (["a.png", "b.png", "--out", "cat.gif"], "--out = 'cat.gif' .*folder"),
         (["a.png", "b.png", "--out", str(tmp_path / "x")], "--out = .*folder"),
+        (["a.png", "b.png", "--out", ""], "--out = '' .*folder"),
+        (["a.png", "b.png", "--out", "a" * 300], "--out = 'aaa.*folder"),
+        (["a.png", "b.png", "--out", "~nouser/x"], "--out = '~nouser/x' .*path"),
     ):
         with pytest.raises(ConfigError, match=words):
             read_command(arguments)
+    long = "x=" + "y" * 300  # no name of a file
+    assert read_command(["a" * 300, long, "c"]).overrides[-1] == long
+
+
+@pytest.mark.parametrize("arguments", [["morph", "caf\udce9.png", "b.png"], ["name=\udcff"]])
+def test_a_name_that_is_not_in_utf_8_is_named(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell hands over the name of a file of another encoding."""
+    monkeypatch.setattr("sys.argv", ["scoregeo", *arguments])
+    with pytest.raises(SystemExit, match=r"error: '.*udc(e9|ff).*' is not in UTF-8: rename"):
+        main()

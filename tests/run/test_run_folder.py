@@ -2,19 +2,14 @@
 silently, a kill does no harm.
 """
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from scoregeo._utils.errors import ConfigError
-from scoregeo._utils.files import load_tensors, read_json, write_json
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.results import FORMAT
 from scoregeo.run.command import compose, execute
 from scoregeo.run.inputs import inputs_of
@@ -22,6 +17,14 @@ from scoregeo.run.run_folder import RunFolder
 from tests.commands import PLAIN, run_here
 
 SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
+RECORD = {
+    "method": "lerp",
+    "role": "baseline",
+    "pairs": [],
+    "not_available": {},
+    "history": {},
+    "tensors": {"points": torch.zeros(1, 2, 3)},
+}
 CONFIG = {
     "seed": 0,
     "device": "cpu",
@@ -112,7 +115,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     folder = RunFolder(tmp_path, CONFIG)
-    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
+    folder.save_method("lerp", RECORD)
     folder.close()
     RunFolder(tmp_path, {**CONFIG, "seed": 1}, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -144,7 +147,7 @@ def test_a_folder_in_use_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_let_go(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, CONFIG)
-    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
+    folder.save_method("lerp", RECORD)
     folder.fail("no reason")
     with pytest.raises(ConfigError, match="another configuration"):
         RunFolder(tmp_path, {**CONFIG, "seed": 1})
@@ -153,7 +156,7 @@ def test_a_folder_that_cannot_be_used_is_let_go(tmp_path: Path) -> None:
 
 def test_another_format_is_not_taken(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, CONFIG)
-    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
+    folder.save_method("lerp", RECORD)
     assert folder.load_method("lerp") is not None
     write_json(tmp_path / "methods" / "lerp.json", {"format": 0, "method": "lerp"})
     assert folder.load_method("lerp") is None
@@ -162,7 +165,7 @@ def test_another_format_is_not_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["done", "running"])
 def test_results_of_other_weights_are_computed_anew(tmp_path: Path, status: str) -> None:
     folder = RunFolder(tmp_path, CONFIG, inputs={"score.model": "a"})
-    folder.save_method("lerp", {"method": "lerp", "tensors": {"points": torch.zeros(1, 2, 3)}})
+    folder.save_method("lerp", RECORD)
     if status == "done":
         folder.finish()
     folder.close()
@@ -180,41 +183,15 @@ def test_small_numbers_survive_the_configuration_file(tmp_path: Path) -> None:
     assert RunFolder(tmp_path, {**CONFIG, "output": "elsewhere"}).done
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_kill_leaves_nothing_half_written_and_the_run_goes_on(tmp_path: Path) -> None:
-    overrides = [*SMALL, "solver=adam", "solver.iterations=1000000", "solver.tolerance=0"]
-    config, folder = compose([*overrides, f"output={tmp_path}"])
-    line = [sys.executable, "-m", "scoregeo.run.cli", *overrides, f"output={tmp_path}"]
-    process = subprocess.Popen(
-        line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not (folder / "methods" / "start_lerp.json").exists():
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    assert read_json(folder / "manifest.json")["status"] == "running"
-    assert not (folder / "summary.json").exists() and not (folder / "results.jsonl").exists()
-    for path in folder.rglob("*.json"):
-        json.loads(path.read_text(encoding="utf-8"))
-    for path in (folder / "paths").glob("[!.]*.safetensors"):
-        load_tensors(path)
-    assert not (folder / "methods" / "stein_adam.json").exists()
-
-    # Going on in the same folder takes what was finished; here with fewer iterations, as a stand-in
-    # for patience.
-    kept = {path.name: path.stat().st_mtime_ns for path in (folder / "methods").iterdir()}
-    shorter = {**config, "solver": {**config["solver"], "iterations": 3}}
-    text = (
-        (folder / "config.yaml")
-        .read_text(encoding="utf-8")
-        .replace("iterations: 1000000", "iterations: 3")
-    )
-    (folder / "config.yaml").write_text(text, encoding="utf-8")
-    assert execute(shorter, folder, overrides) is None
-    assert read_json(folder / "manifest.json")["status"] == "done"
-    assert {name: (folder / "methods" / name).stat().st_mtime_ns for name in kept} == kept
+def test_a_record_that_lacks_a_field_is_neither_written_nor_taken(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", CONFIG)
+    wrong = {key: value for key, value in RECORD.items() if key != "role"}
+    with pytest.raises(DataError, match=r"methods/lerp\.json lacks role"):
+        folder.save_method("lerp", wrong)
+    folder.save_method("lerp", RECORD)
+    place = tmp_path / "run" / "methods" / "lerp.json"
+    assert folder.load_method("lerp") is not None
+    for harm in ({"pairs": 3}, {"pairs": [{"method": "lerp"}]}, {"not_available": {"psnr": 1}}):
+        write_json(place, read_json(place) | harm)
+        assert folder.load_method("lerp") is None
+    folder.close()

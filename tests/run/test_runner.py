@@ -14,6 +14,7 @@ from scoregeo.report.comparison import read_summary
 from scoregeo.report.table import rows_from_summary
 from scoregeo.score.field import ScoreField
 from tests.commands import DIGITS, GRAPH, PLAIN, TINY, run_here, small_model
+from tests.tables import tables
 
 SMALL = ("dataset.num_pairs=2", "solver.num_points=8", *PLAIN)
 
@@ -23,7 +24,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_model(tmp_path_factory.mktemp("model"))
 
 
-CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation"))
+HEARD = ["extrapolation_tones"]  # in test_sound_runs.py
+CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation") and name not in HEARD)
 PICTURED = ["morph", "stable_diffusion", "stable_diffusion_twenty"]  # in test_picture_runs.py
 # in test_paper_protocol.py
 PROTOCOL = sorted(name for name in TINY if name.startswith("paper_"))
@@ -123,7 +125,7 @@ def test_extrapolation_runs_end_to_end(experiment: str, tmp_path: Path, model: P
 
 
 @pytest.mark.parametrize(
-    "experiment", sorted(set(TINY) - {*CONTINUING, *PICTURED, *PROTOCOL, *OWN_RUNNER})
+    "experiment", sorted(set(TINY) - {*CONTINUING, *HEARD, *PICTURED, *PROTOCOL, *OWN_RUNNER})
 )
 def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path) -> None:
     folder, reason = run_here(tiny(experiment, model), tmp_path)
@@ -401,12 +403,31 @@ def test_a_bad_score_fails_the_run_with_its_reason(kind: str, words: str, tmp_pa
     assert not (folder / "summary.json").exists()
 
 
-def test_too_few_frames_for_kid_are_told_before_any_method(tmp_path: Path) -> None:
-    folder, reason = run_here(
-        ["experiment=rotated_mnist_empirical", *DIGITS, "evaluation.kid_subset_size=500"], tmp_path
-    )
-    assert reason is not None and "evaluation.kid_subset_size = 500" in reason
+def test_too_few_frames_for_kid_are_refused_before_any_method(tmp_path: Path) -> None:
+    few = ["dataset.angles=[30]", "solver.num_points=3"]
+    folder, reason = run_here(["experiment=rotated_mnist_empirical", *DIGITS, *few], tmp_path)
+    assert reason is not None and "1 inner frames" in reason
     assert not (folder / "methods").exists()
+
+
+def test_subsets_of_kid_larger_than_the_sets_are_made_smaller(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """8 inner frames: as if 8 had been asked for, with a note of it."""
+    few = ["experiment=rotated_mnist_empirical", *DIGITS, "evaluation.figures=false"]
+    few += ["baseline=[lerp]", "solver.max_iterations=1", "initializer=lerp"]
+    (one, said), (other, _) = (
+        run_here([*few, f"evaluation.kid_subset_size={size}"], tmp_path) for size in (500, 8)
+    )
+    assert said is None
+    assert "evaluation.kid_subset_size = 500 is more than the images compared" in caplog.text
+    assert any(
+        "random subsets of 8 images" in note for note in read_json(one / "manifest.json")["notes"]
+    )
+    rows = [
+        [row for row in tables(folder)[0] if row["measure"] == "kid"] for folder in (one, other)
+    ]
+    assert rows[0] == rows[1] != []
 
 
 def test_a_chosen_noise_level_is_in_the_notes(tmp_path: Path) -> None:

@@ -150,3 +150,24 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         said = command("score", *arguments)
         assert isinstance(said, str) and said.startswith("scoregeo: error: ") and "\n" not in said
         assert words in said, said
+
+
+def test_a_device_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames(tmp_path / "own")
+    own = str(tmp_path / "own")
+    said = command("score", own, "--device", "tpu")
+    assert isinstance(said, str) and "--device = 'tpu' is not allowed" in said
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    said = command("score", own, "--device", "cuda:1")
+    assert isinstance(said, str) and "--device = 'cuda:1' is not allowed" in said
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    asked: list[str] = []
+
+    def load(settings: object, device: str) -> networks.Networks:
+        asked.append(device)
+        return networks.Networks(None, NotAvailable("none here"), None, ())
+
+    monkeypatch.setattr(networks, "load_networks", load)
+    said = command("score", own, "--device", "cuda:1")
+    assert isinstance(said, str) and "none here" in said and set(asked) == {"cuda:1"}

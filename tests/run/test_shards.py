@@ -254,6 +254,12 @@ def test_numbers_of_shards_that_cannot_be(words: list[str], told: str, tmp_path:
     assert not (folder / "manifest.json").exists()
 
 
+def test_a_runner_of_its_own_is_not_divided(tmp_path: Path) -> None:
+    _, reason = run_here(["experiment=properties", "shards=2", "shard=0"], tmp_path)
+    assert reason is not None and "shards = 2 is not allowed" in reason and "runner" in reason
+    assert not list(tmp_path.iterdir())
+
+
 def test_shards_have_no_part_in_what_a_run_is() -> None:
     one, shard = (compose([*SPHERE, *words])[0] for words in ([], ["shards=4", "shard=3"]))
     assert config_hash(one) == config_hash(shard)

@@ -30,6 +30,7 @@ from tests.score.tiny_pipelines import (
 
 pytest.importorskip("transformers")
 STEPS = 7  # does not divide the 1000 timesteps
+ROUNDS = {"sdxl": 16}  # until an inversion is exact, where 8 are too few
 UNGUIDED = ("ddim", "ddpm")
 CASES = [(name, g) for name in MAKERS for g in (1.0, 7.5) if g == 1 or name not in UNGUIDED]
 
@@ -84,7 +85,7 @@ def test_inversion_and_decoding_give_the_picture_back(
     wanted, grid = model.codec.decode(clean), replace(model.grid(20, side(name)), clip=None)
     sigma = grid.high[10]
     found = []
-    for rounds in (1, 20):
+    for rounds in (1, ROUNDS.get(name, 8) if guidance == 1 else 8):
         score.count = 0
         up = grid.invert(score, clean, sigma, rounds)
         assert score.count == rounds * len(grid.steps_from(sigma))

@@ -3,7 +3,7 @@
 import torch
 
 from scoregeo._utils.seed import generator
-from scoregeo.score.fixed_point import fixed_point
+from scoregeo.score.fixed_point import fixed_point, fixed_point_and_residual
 
 SIZE = 5
 
@@ -64,3 +64,35 @@ def test_a_point_that_is_there_already_stays() -> None:
     x = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
     result = fixed_point(lambda y: -0.5 * y, x, 10)
     torch.testing.assert_close(result, torch.zeros_like(x), rtol=0, atol=1e-12)
+
+
+def test_the_residual_is_the_smallest_that_was_met() -> None:
+    seen = []
+
+    def f(x: torch.Tensor) -> torch.Tensor:
+        value = 3 * x.sin() + 1
+        seen.append((value, value - x))
+        return value
+
+    best, residual = fixed_point_and_residual(f, torch.tensor([[0.3], [2.0]]).double(), 4)
+    for point in range(2):
+        value, change = min(
+            ((one[point], other[point]) for one, other in seen),
+            key=lambda pair: float(pair[1].norm()),
+        )
+        torch.testing.assert_close(best[point], value)
+        torch.testing.assert_close(residual[point], change.norm() / value.norm())
+
+
+def test_memory_of_every_iterate_solves_what_a_short_one_does_not() -> None:
+    """Of many eigenvalues beyond the unit circle, GMRES on as many dimensions."""
+    rng = generator(0, "wide")
+    basis = torch.linalg.qr(torch.randn(1, 14, 14, generator=rng, dtype=torch.float64)).Q
+    matrix = basis @ torch.diag(torch.linspace(-4, -1, 14, dtype=torch.float64)) @ basis.mT
+    offset = torch.randn(1, 14, generator=rng, dtype=torch.float64)
+
+    def f(x: torch.Tensor) -> torch.Tensor:
+        return (matrix @ x[:, :, None])[:, :, 0] + offset
+
+    residuals = [float(fixed_point_and_residual(f, 0 * offset, 18, m)[1]) for m in (2, 20)]
+    assert residuals[1] < 1e-4 < residuals[0]

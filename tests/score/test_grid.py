@@ -2,6 +2,7 @@
 forms.
 """
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -145,3 +146,28 @@ def test_bad_input() -> None:
     for iterations in (0, 1.5):
         with pytest.raises(ConfigError, match=r"inversion\.iterations"):
             EVEN.invert(GaussianScore(), draw(), 1.0, iterations)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class WavyScore(GaussianScore):
+    """As guidance may make it: `d eps / dx` far above `1 / (high - low)`, its sign changing."""
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        return -(20 * x).sin() / sigma
+
+
+def test_a_step_that_is_not_solved_is_named_with_its_residual(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    grid = SamplingGrid(high=(1.0,), low=(0.0,))
+    up = grid.invert(WavyScore(), draw(), 1.0, 5)
+    (said,) = caplog.messages
+    found = re.search(r"from noise level 0 to 1 has a relative residual of (\S+) after 5", said)
+    assert found is not None and float(found[1]) > 0.05
+    # What was returned is f at the best iterate, so its own residual is another; of that order.
+    back = grid.decode(WavyScore(), up, 1.0)
+    assert (back - draw()).norm() > 0.05 * up.norm()
+    caplog.clear()
+    for rounds, score in ((5, GaussianScore()), (1, WavyScore())):  # solved; not to be solved
+        grid.invert(score, draw(), 1.0, rounds)
+    assert not caplog.messages

@@ -84,5 +84,5 @@ def test_out_of_memory_names_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec.vae, "decode", greedy)
     monkeypatch.setattr(codec.vae, "encode", greedy)
     for call, x in ((codec.decode, torch.zeros(1, 4, 2, 2)), (codec.encode, images(1, 3, 8, 8))):
-        with pytest.raises(ScoreError, match=r"score\.chunk below 3"):
+        with pytest.raises(ScoreError, match=r"score\.chunk at 1"):
             call(x)

@@ -14,6 +14,7 @@ from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo._utils.seed import generator
 from scoregeo.score.sd_folder import PARTS
 from scoregeo.score.sd_loading import load_stable_diffusion
+from scoregeo.score.weights import as_module
 from tests.score.tiny_sd import TOKENS, save_tiny_sd, scheduler, tiny_unet
 
 Damage = Callable[[Path], None]
@@ -256,6 +257,18 @@ def test_what_is_refused(folder: Path, damage: Damage, words: str) -> None:
 def test_what_is_no_model_s_name(model: str) -> None:
     with pytest.raises(DataError, match="neither a folder"):
         load_stable_diffusion(model)
+
+
+def test_a_cast_network_says_nothing_of_modules_in_float32(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("diffusers.models.modeling_utils.logger.warning", said.append)
+    network = load_stable_diffusion(original).unet
+    assert next(as_module(network, torch.float64).parameters()).dtype == torch.float64
+    assert said == []
+    network.to(torch.float32)
+    assert "should be kept in float32: []" in said[0]  # what diffusers says of every network
 
 
 def test_types(original: Path) -> None:

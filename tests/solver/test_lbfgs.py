@@ -171,5 +171,5 @@ def test_bad_settings_name_the_key(key: str, value: object) -> None:
 
 
 def test_a_start_of_another_size_is_refused() -> None:
-    with pytest.raises(ConfigError, match="9 points, solver.num_points is 8"):
+    with pytest.raises(ConfigError, match=r"start has shape \[\d, 9.*solver.num_points = 8"):
         LBFGS(8).solve(SteinMetric(FIELD, 1.0), wavy(9))

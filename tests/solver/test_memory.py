@@ -19,7 +19,7 @@ ends = torch.zeros(pairs, 2, 2048)
 ends[:, :, :3] = torch.nn.functional.normalize(
     torch.randn(pairs, 2, 3, generator=torch.Generator().manual_seed(0)), dim=2
 )
-solver = scoregeo.GaussNewton(num_points=33, subnodes=4, max_iterations=2)
+solver = scoregeo.GaussNewton(num_points=33, subnodes=4, max_iterations=1)
 start = scoregeo.linear(ends, 33)
 solver.solve(metric, start[:1])  # what is loaded once
 before, found = peak(), {}

@@ -1,12 +1,13 @@
 """Solves in parts: the same answers whatever the memory limit, and its refusal."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
 
 import scoregeo
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.score.base import CountingScore
@@ -159,3 +160,20 @@ def test_the_need_grows_with_points_sub_nodes_and_dimension() -> None:
         assert more.pair_bytes(1000) > 1.9 * least
     assert solver.pair_bytes(2000) > 1.8 * least
     assert replace(solver, differentiate_score=True).pair_bytes(1000) > 3 * least
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=repr)
+def test_what_is_no_start_is_refused_by_every_solver(solver: AbstractSolver) -> None:
+    path = torch.ones(1, solver.num_points, 3, dtype=torch.float64)
+    wrong: tuple[Any, ...] = (
+        path.long(),
+        path.cfloat(),
+        path * torch.nan,
+        path[0],
+        path[:0],
+        path[:, 1:],
+        path.tolist(),
+    )
+    for start in wrong:
+        with pytest.raises((ConfigError, DataError), match="the start (has|is)"):
+            solver.solve(case()[0], start)

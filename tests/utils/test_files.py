@@ -6,8 +6,21 @@ from typing import Any
 
 import pytest
 
-from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import Absent, load_yaml, read_json, read_text, remove_partial
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.files import (
+    Absent,
+    check_tensors,
+    is_file,
+    is_folder,
+    load_tensors,
+    load_yaml,
+    make_folder,
+    path_of,
+    read_json,
+    read_text,
+    remove_partial,
+    sha256,
+)
 
 READERS: tuple[Callable[[Path], Any], ...] = (read_text, read_json, load_yaml)
 
@@ -27,7 +40,28 @@ def test_bytes_that_are_no_text_are_damage_and_no_file_is_absence(
         reader(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"a": 1', "a: b: c", "\tx: 1", '"\x01"'])
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300, "file/below"])
+def test_names_that_no_file_has(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / name
+    for reader in (*READERS, sha256, load_tensors, check_tensors):
+        with pytest.raises(DataError):
+            reader(place)
+    assert not is_file(place) and not is_folder(place)
+    with pytest.raises(ConfigError, match="output = "):
+        make_folder("output", place)
+
+
+@pytest.mark.parametrize("value", [None, 5, b"x", ["x"], "a\0b", "~no-such-user/x"])
+def test_what_names_no_path(value: object) -> None:
+    with pytest.raises(ConfigError, match="^score.lora = .* must be a path"):
+        path_of("score.lora", value)
+    assert path_of("score.lora", "~/x") == Path.home() / "x"
+
+
+@pytest.mark.parametrize(
+    "text", ["[" + "9" * 5000 + "]", "{", "[" * 100_000, '{"a": 1', "a: b: c", "\tx: 1", '"\x01"']
+)
 def test_what_does_not_parse_is_damage(text: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text(text)

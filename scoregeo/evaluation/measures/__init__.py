@@ -8,7 +8,18 @@ import pkgutil
 from importlib import import_module
 
 # In the order of the tables.
-_ORDER = ("truth", "pictures", "shape", "sets", "departure", "metric", "solution", "cost")
+_ORDER = (
+    "truth",
+    "sound",
+    "landmarks",
+    "pictures",
+    "shape",
+    "sets",
+    "departure",
+    "metric",
+    "solution",
+    "cost",
+)
 
 for _name in dict.fromkeys((*_ORDER, *sorted(one.name for one in pkgutil.iter_modules(__path__)))):
     import_module(f"{__name__}.{_name}")

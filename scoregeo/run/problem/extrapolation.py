@@ -90,12 +90,13 @@ class ExtrapolationProblem(AbstractProblem):
 
     def pictured(self, frames: Mapping[str, torch.Tensor]) -> tuple[Pairs, dict[str, torch.Tensor]]:
         """The rows of the greatest reach, which hold those of the others. The geodesic comes before
-        each method's images.
+        each method's images and sounds.
         """
         count, at = len(self.interpolation.pairs), int(self.reach.argmax())
         rows = {name: path[at : at + count] for name, path in frames.items()}
         before = self._geodesic_frames
-        if len(self.experiment.dataset.shape) == 3:
+        dataset = self.experiment.dataset
+        if len(dataset.shape) == 3 or dataset.sound is not None:
             true_path = self.interpolation.true_path
             leads = {TRUTH: before if true_path is None else true_path.to(before)}
             shown = {

@@ -13,12 +13,14 @@ from scoregeo._utils.errors import DataError
 from scoregeo._utils.memory import numbers_at_once
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs
-from scoregeo.inversion.latent import decode_latents, invert_pictures
+from scoregeo.inversion.latent import invert_pictures
 from scoregeo.metric.base import PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.experiment import Experiment
+from scoregeo.run.kept_outcome import KeptPairs
 from scoregeo.run.problem.base import AbstractProblem, MetricOf, OnStep
 from scoregeo.run.problem.interpolation import InterpolationProblem
+from scoregeo.run.problem.latent_pictures import LatentPictures
 from scoregeo.run.problem.outcome import Outcome, concatenated
 from scoregeo.score.text_to_image import TextModel
 
@@ -43,7 +45,7 @@ class LatentPairs(AbstractDataset):
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         images = self.pictures.sample(count, seed)
-        device = self.model.prompts.device
+        device = self.model.device
         return torch.cat([self.model.encode(part.to(device)).cpu() for part in images.split(64)])
 
 
@@ -80,7 +82,20 @@ class LatentProblem(AbstractProblem):
                 raise DataError(
                     f"the two pictures of {name} are the same: there is nothing between them."
                 )
-        self._ends: dict[int, torch.Tensor] = {}
+        self._shown = LatentPictures(
+            experiment,
+            self.model,
+            self.prompts,
+            self._lifted,
+            lambda points: self._together(points),
+        )
+        self.kept: KeptPairs | None = None
+
+    def keep_in(self, kept: KeptPairs) -> None:
+        """Keep the finished pairs of an unfinished method there, and take those of an interrupted
+        run.
+        """
+        self.kept = self._shown.kept = kept
 
     @cached_property
     def parts(self) -> list[InterpolationProblem]:
@@ -96,7 +111,10 @@ class LatentProblem(AbstractProblem):
     def methods(self) -> dict[str, Callable[[OnStep | None], Outcome]]:
         """Baselines, the start, solvers: those of the pairs, together."""
         every = [part.methods() for part in self.parts]
-        return {name: partial(self._run, [methods[name] for methods in every]) for name in every[0]}
+        return {
+            name: partial(self._run, name, [methods[name] for methods in every])
+            for name in every[0]
+        }
 
     def role(self, method: str) -> str:
         return self.parts[0].role(method)
@@ -118,14 +136,14 @@ class LatentProblem(AbstractProblem):
         """Paths of latents at the noise level [pairs, points, *shape] to pictures [pairs, points,
         3, H, W].
         """
-        return self._pictures(path, noisy=True)
+        return self._shown.of(path, noisy=True)
 
     def frames(
         self, outcome: Outcome, decode: bool, at: torch.Tensor | None = None
     ) -> torch.Tensor | None:
         if outcome.noisy and not decode:
             return None
-        return self._pictures(outcome.path, outcome.noisy, at)
+        return self._shown.of(outcome.path, outcome.noisy, at)
 
     def measure(
         self, path: torch.Tensor, rule: Quadrature, metric_of: MetricOf | None = None
@@ -156,6 +174,10 @@ class LatentProblem(AbstractProblem):
         size = math.prod(self.model.shape) + self.model.prompts.encode("").numel()
         count = max(1, numbers_at_once() // (points * size))
         return [range(first, min(first + count, pairs)) for first in range(0, pairs, count)]
+
+    def _lifted(self, index: int) -> torch.Tensor:
+        """A pair's ends at the noise level, [2, *shape]."""
+        return self.parts[index].lifted[0]
 
     @torch.no_grad()
     def _inverted(self, group: range) -> list[InterpolationProblem]:
@@ -194,55 +216,18 @@ class LatentProblem(AbstractProblem):
         return InterpolationProblem(own, lifted=lifted)
 
     def _run(
-        self, methods: Sequence[Callable[[OnStep | None], Outcome]], on_step: OnStep | None
+        self,
+        name: str,
+        methods: Sequence[Callable[[OnStep | None], Outcome]],
+        on_step: OnStep | None,
     ) -> Outcome:
-        return concatenated([method(on_step) for method in methods])
-
-    @torch.no_grad()
-    def _pictures(
-        self, path: torch.Tensor, noisy: bool, at: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """The pictures of paths [pairs, points, *shape]; their ends, the same of every noisy
-        method, are decoded once.
-        """
-        pairs, points = path.shape[:2]
-        u = (torch.linspace(0, 1, points).expand(pairs, -1) if at is None else at).to(path.device)
-        found = []
-        for group in self._together(points):
-            if not noisy:
-                pictures = self.model.decode(path[group.start : group.stop].flatten(0, 1))
-                found += pictures.unflatten(0, (len(group), points))
-                continue
-            shared = [index for index in group if self._shares(index, path[index])]
-            unknown = [index for index in shared if index not in self._ends]
-            self._ends |= self._decoded(
-                {index: path[index, [0, -1]] for index in unknown}, u[:, [0, -1]]
-            )
-            inner = self._decoded({index: path[index, 1:-1] for index in shared}, u[:, 1:-1])
-            whole = self._decoded({i: path[i] for i in group if i not in shared}, u)
-            for index in shared:
-                first, last = self._ends[index].split(1)
-                whole[index] = torch.cat([first, inner[index], last])
-            found += [whole[index] for index in group]
-        return torch.stack(found)
-
-    def _decoded(
-        self, latents: Mapping[int, torch.Tensor], u: torch.Tensor
-    ) -> dict[int, torch.Tensor]:
-        """By pair, the pictures of its noisy `latents` [points, *shape] at the fractions `u`
-        [pairs, points] of its path, in one batch.
-        """
-        if not latents:
-            return {}
-        pictures = decode_latents(
-            self.model,
-            self.experiment.inversion,
-            list(latents.values()),
-            [self.prompts[index] for index in latents],
-            [u[index] for index in latents],
-        )
-        return dict(zip(latents, pictures, strict=True))
-
-    def _shares(self, index: int, points: torch.Tensor) -> bool:
-        """Whether a path's ends are the pair's own at the noise level."""
-        return len(points) >= 3 and torch.equal(points[[0, -1]], self.parts[index].lifted[0])
+        """One pair after another, each kept when it is finished."""
+        found, device = [], torch.device(self.experiment.settings.device)
+        for pair, method in zip(self.pairs.names, methods, strict=True):
+            one = None if self.kept is None else self.kept.outcome(name, pair, device)
+            if one is None:
+                one = method(on_step)
+                if self.kept is not None:
+                    self.kept.keep(name, pair, one)
+            found.append(one)
+        return concatenated(found)

@@ -1,7 +1,7 @@
 """What a method gives: paths, and what they cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as default
 
 import torch
@@ -51,6 +51,10 @@ class Outcome:
     start: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
     shared: Shared | None = None
+
+    def at(self, device: torch.device) -> "Outcome":
+        """With its path on `device`."""
+        return replace(self, path=self.path.to(device))
 
 
 def closed_form(

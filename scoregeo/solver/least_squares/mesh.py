@@ -43,9 +43,12 @@ class Placed(NamedTuple):
     """What residuals need of a mesh, on one device (`Mesh`)."""
 
     segment: torch.Tensor
+    node_segment: torch.Tensor  # `Mesh.node_positions`
+    node_u: torch.Tensor
     nodes: torch.Tensor  # `Mesh.index`
     width: torch.Tensor
     rows: torch.Tensor
+    quadratic: torch.Tensor  # `Mesh.order` is QUADRATIC
     values: torch.Tensor
     derivatives: tuple[torch.Tensor, torch.Tensor]
 
@@ -125,8 +128,9 @@ class Mesh:
         """Points of one flat path [n + 1, D] at the nodes, in order, [nodes, D]; those at its own
         points to the last bit.
         """
-        segment, u = self.node_positions
-        x = path[segment] + u.to(path)[:, None] * (path[segment + 1] - path[segment])
+        placed = self.on(path.device)
+        first, u = path[placed.node_segment], placed.node_u.to(path.dtype)
+        x = first + u[:, None] * (path[placed.node_segment + 1] - first)
         return torch.cat([x, path[-1:]])
 
     @cached_property
@@ -170,12 +174,15 @@ class Mesh:
     def on(self, device: torch.device) -> Placed:
         """The mesh on `device`, copied there once."""
         if device not in self._placed:
-            before, after = self.derivatives
+            (node_segment, node_u), (before, after) = self.node_positions, self.derivatives
             self._placed[device] = Placed(
                 segment=self.segment.to(device),
+                node_segment=node_segment.to(device),
+                node_u=node_u.to(device),
                 nodes=self.index.to(device),
                 width=self.width.to(device),
                 rows=self.rows.to(device),
+                quadratic=(self.order == QUADRATIC).to(device),
                 values=self.values.to(device),
                 derivatives=(before.to(device), after.to(device)),
             )
@@ -200,11 +207,12 @@ class Mesh:
 
 def coarsened_energy(mesh: Mesh, f: torch.Tensor) -> torch.Tensor:
     """`int_e` of each element by the next lower order on the same nodes, [E]: of a `QUADRATIC` one
-    by two `LINEAR` halves, of a `LINEAR` one by `TRAPEZOID`. f: [E, 3].
+    by two `LINEAR` halves, of a `LINEAR` one by `TRAPEZOID`. f: [E, 3], on any device.
     """
     a, b, c = f.unbind(1)
     halves = (a * a + a * b + 2 * b * b + b * c + c * c) / 6
-    return mesh.width * torch.where(mesh.order == QUADRATIC, halves, (a + c).square() / 4)
+    placed = mesh.on(f.device)
+    return placed.width * torch.where(placed.quadratic, halves, (a + c).square() / 4)
 
 
 def total_evaluations(meshes: Sequence[Mesh]) -> torch.Tensor:

@@ -39,9 +39,11 @@ class MeshEvaluation(AbstractEvaluation[MeshResiduals]):
                 here, there = self.meshes[row].known(nodes[row], residuals.mesh, others)
                 scores[row][here.to(path.device)] = residuals.scores[there.to(path.device)]
                 missing[row][here] = False
-        wanted = [one[mask.to(path.device)] for one, mask in zip(nodes, missing, strict=True)]
+        # Numbers, not masks: those would be read back from the device to count them
+        left = [mask.nonzero()[:, 0].to(path.device) for mask in missing]
+        wanted = [one[numbers] for one, numbers in zip(nodes, left, strict=True)]
         for row, found in enumerate(self._scores(wanted, path.shape[2:])):
-            scores[row][missing[row].to(path.device)] = found
+            scores[row][left[row]] = found
         spent = torch.tensor([int(mask.sum()) for mask in missing])
         return MeshResiduals(
             [_residuals(*each) for each in zip(self.meshes, path, scores, strict=True)]

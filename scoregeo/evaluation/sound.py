@@ -1,0 +1,107 @@
+"""What is heard in frames of sound: pitch, how much of a frame is one tone, level, delay.
+
+Frames are float tensors [..., samples]. Nothing here knows where they come from.
+"""
+
+import math
+
+import torch
+
+_FINER = 8  # lags and delays a sample, between which a parabola is laid
+_NEARLY = 0.9  # of the greatest correlation: the first lag that has as much is the period
+_PADDED = 8  # spectra are taken of frames this many times as long, with zeros
+
+
+def pitch(
+    frames: torch.Tensor, rate: float, window: torch.Tensor, low: float, high: float
+) -> torch.Tensor:
+    """Pitch of windowed frames, Hz, [...]; one over the lag, between 1 / high and 1 / low, of the
+    first nearly greatest peak of `r(lag) / r_w(lag)`, the autocorrelations of frame and window
+    (Boersma 1993, "Accurate short-term analysis of the fundamental frequency").
+
+    The correlation is interpolated between samples by its own spectrum, and its peak by a parabola.
+    Of a windowed tone with many cycles the quotient is `cos(2 pi f lag)`, and the pitch exact but
+    for the parabola's error, below 0.01 cents for 10 samples a period. Frames of silence have NaN.
+    """
+    own = _autocorrelation(frames.double())
+    ratio = own / _autocorrelation(window.double())
+    step = 1 / (rate * _FINER)
+    first, last = math.floor(1 / (high * step)), math.ceil(1 / (low * step))
+    part = ratio[..., first - 1 : last + 2]
+    middle = part[..., 1:-1]
+    peaks = (middle >= part[..., :-2]) & (middle >= part[..., 2:])
+    peaks[..., 0], peaks[..., -1] = False, False  # of lags that are out of range
+    heights = torch.where(peaks, middle, -math.inf)
+    best = heights.amax(-1, keepdim=True)
+    # Without a peak the correlation only rises or falls: the greatest value at an edge.
+    heights = torch.where(best > 0, heights, middle)
+    enough = heights >= _NEARLY * heights.amax(-1, keepdim=True)
+    lag = enough.double().argmax(-1)
+    shift = _parabola(part, lag + 1)
+    found = 1 / ((first + lag + shift) * step)
+    return torch.where(frames.double().square().sum(-1) > 0, found, math.nan)
+
+
+def tone_share(
+    frames: torch.Tensor, rate: float, window: torch.Tensor, low: float, high: float
+) -> torch.Tensor:
+    """Largest share of a frame's energy in one windowed tone, [...], of any phase and of a pitch
+    between low and high: `max_f 2 |sum_i x_i w_i exp(-2 pi i f t_i)|^2 / (sum x^2 sum w^2)`.
+
+    1 of a windowed tone with many cycles, 1/2 of two of equal strength that are far apart. On a
+    grid of pitches an eighth of a frame's spectral lines apart, which loses 0.5 % at most.
+    """
+    x, w = frames.double(), window.double()
+    size = _PADDED * x.shape[-1]
+    spectrum = torch.fft.rfft(x * w, size).abs().square()
+    first, last = math.ceil(low * size / rate), math.floor(high * size / rate)
+    energy = x.square().sum(-1) * w.square().sum()
+    return 2 * spectrum[..., first : last + 1].amax(-1) / energy
+
+
+def level_dip(paths: torch.Tensor) -> torch.Tensor:
+    """How far the level of frames [..., points, samples] falls below that of the quieter end, dB,
+    [...]: of the root mean squares, the largest fall along the path; 0 where it does not fall.
+    """
+    level = paths.double().square().mean(-1).sqrt()
+    quieter = torch.minimum(level[..., 0], level[..., -1])
+    return 20 * (quieter / level.amin(-1)).log10()
+
+
+def delay(frames: torch.Tensor, reference: torch.Tensor, rate: float) -> torch.Tensor:
+    """Circular delay of frames against `reference` [..., samples], seconds, in (-T / 2, T / 2] with
+    T the length of a frame, [...]: the greatest of their circular cross-correlation (Knapp and
+    Carter 1976), between samples by its own spectrum, and a parabola.
+    """
+    samples = frames.shape[-1]
+    product = torch.fft.rfft(frames.double()) * torch.fft.rfft(reference.double()).conj()
+    found = torch.fft.irfft(product, samples * _FINER)
+    lag = found.argmax(-1)
+    size = found.shape[-1]
+    around = torch.stack([found.roll(1, -1), found, found.roll(-1, -1)], -1)
+    at = torch.gather(around, -2, lag[..., None, None].expand(*lag.shape, 1, 3))[..., 0, :]
+    shift = _vertex(at)
+    away = torch.remainder(lag + shift + size / 2, size) - size / 2
+    return away / (rate * _FINER)
+
+
+def _autocorrelation(frames: torch.Tensor) -> torch.Tensor:
+    """At lags of an eighth of a sample, from 0 up to a frame, not circular."""
+    samples = frames.shape[-1]
+    power = torch.fft.rfft(frames, 2 * samples).abs().square()
+    return torch.fft.irfft(power, 2 * samples * _FINER)[..., : samples * _FINER]
+
+
+def _parabola(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Of the parabola through `values` at index - 1, index, index + 1: where it is greatest,
+    relative to index, within half a step.
+    """
+    at = torch.stack([values.gather(-1, (index + k)[..., None])[..., 0] for k in (-1, 0, 1)], -1)
+    return _vertex(at)
+
+
+def _vertex(three: torch.Tensor) -> torch.Tensor:
+    before, here, after = three.unbind(-1)
+    bend = before - 2 * here + after
+    shift = (before - after) / (2 * torch.where(bend < 0, bend, -torch.inf))
+    return shift.clamp(-0.5, 0.5)

@@ -1,0 +1,101 @@
+"""How many points a network is given at once: a number, or what a limit of memory allows."""
+
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import torch
+
+from scoregeo._utils.errors import check_number
+from scoregeo._utils.memory import limit_bytes
+from scoregeo.score.allocated import Allocated
+from scoregeo.score.memory import is_out_of_memory, too_large
+
+log = logging.getLogger(__name__)
+
+MOST = 64  # points at once where memory is there for more: larger batches are no faster
+GRAPH = 16  # times an evaluation's memory, about, that a graph for a backward pass keeps
+TANGENT = 3  # the same for a forward-mode derivative
+
+
+@dataclass
+class _Known:
+    """Of one network: `cost`, bytes that one input takes, by its kind; `most`, the largest batch
+    after memory ran out.
+    """
+
+    cost: dict[Hashable, int] = field(default_factory=dict)
+    most: int | None = None
+
+
+_KNOWN: WeakKeyDictionary[torch.nn.Module, _Known] = WeakKeyDictionary()
+
+
+def check_chunk(chunk: int | None, key: str = "score.chunk") -> None:
+    """Raise ConfigError unless `chunk` is a whole number above 0, or None."""
+    if chunk is not None:
+        check_number(key, chunk, at_least=1, integer=True)
+
+
+def in_batches(
+    network: torch.nn.Module,
+    count: int,
+    chunk: int | None,
+    work: Callable[[slice, int], torch.Tensor],
+    *,
+    kind: Hashable,
+    inputs: int = 1,
+    derivative: int = 0,
+) -> torch.Tensor:
+    """`work` on `count` points, batch after batch, concatenated.
+
+    The largest batch is `chunk`; where that is None, as many inputs as the memory limit
+    (`memory_gib`, `scoregeo.memory_limit`) holds, by what the first one takes (`Allocated`), at
+    most 64. Where memory runs out, the batch is halved, for this network from then on, and the
+    work goes on; this is said in a warning.
+
+    Args:
+        work: of a slice of the points, and the largest batch for the network.
+        kind: inputs of one kind take the same memory. inputs: of the network to a point.
+        derivative: `GRAPH` or `TANGENT` where one is taken, for None: else 0.
+
+    Raises ScoreError where memory runs out with a batch of one.
+    """
+    known = _KNOWN.setdefault(network, _Known())
+    found: list[torch.Tensor] = []
+    done = 0
+    while done < count or not found:  # of no points once, for the shape
+        measured = chunk is not None or kind in known.cost
+        largest = _largest(known, chunk, kind, derivative) if measured else 1
+        part = slice(done, min(done + max(1, largest // inputs), count))
+        try:
+            if measured or derivative or not count:
+                found.append(work(part, largest))
+            else:
+                with Allocated(next(network.parameters()).device) as memory:
+                    found.append(work(part, largest))
+                known.cost[kind] = max(memory.peak, 1)
+            done = part.stop
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if largest == 1:
+                raise too_large(error) from error
+        # Out of the handler, which would keep the failed batch's tensors.
+        known.most = max(1, min(largest, inputs * (part.stop - part.start)) // 2)
+        log.warning(
+            "the model ran out of memory at a batch of %d: %d from here on (score.chunk).",
+            largest,
+            known.most,
+        )
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return torch.cat(found)
+
+
+def _largest(known: _Known, chunk: int | None, kind: Hashable, derivative: int) -> int:
+    if chunk is None:
+        chunk = max(1, min(MOST, limit_bytes() // (known.cost[kind] * max(1, derivative))))
+    return chunk if known.most is None else min(chunk, known.most)

@@ -1,0 +1,76 @@
+"""The folder of a pipeline that a setting names: its own path, a shipped model, or the hub's."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from scoregeo._utils.errors import DataError, shown
+from scoregeo.score.family import Family, Part
+from scoregeo.score.folder import VOCABULARY, chosen, files_of
+from scoregeo.score.hub import snapshot
+from scoregeo.score.lora import LORA_FILE
+from scoregeo.score.model_folder import MODELS, model_folder
+
+SHIPPED = "emoji_sd"  # the project's own small text-to-image model
+# As the hub has them: owner/name
+_HUB_ID = re.compile(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*/[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*")
+_LONGEST_ID = 96
+
+
+def find_folder(
+    model: str | Path,
+    dtype: torch.dtype,
+    families: Sequence[Family],
+    weights: bool = True,
+    key: str = "score.model",
+) -> Path:
+    """The folder that `model` names: its own path, a shipped model's, or a snapshot of the hub's
+    with the files that networks of `dtype` need (`weights`: those of the weights as well). `key`:
+    how errors call it.
+    """
+    path = model_folder(model)
+    if path is not None:
+        return path
+    if str(model) == SHIPPED:
+        raise DataError(
+            f"{key} = {SHIPPED!r} is not in {MODELS}: `make train-emoji` makes it, in hours"
+            " on two cores."
+        )
+    if Path(model).suffix == ".safetensors":
+        raise DataError(f"{key} = {shown(str(model))}: there is no such file.")
+    if not _HUB_ID.fullmatch(str(model)) or len(str(model)) > _LONGEST_ID:
+        raise DataError(
+            f"{key} = {shown(str(model))} is neither a folder, nor a shipped model, nor a"
+            " .safetensors file, nor a hub id (owner/name)."
+        )
+    parts = {name: part for family in families for name, part in family.parts.items()}
+
+    def wanted(files: Sequence[str]) -> list[str]:
+        return _wanted(files, parts, dtype, weights)
+
+    return snapshot(str(model), wanted, key)
+
+
+def _wanted(
+    files: Sequence[str], parts: Mapping[str, Part], dtype: torch.dtype, weights: bool
+) -> list[str]:
+    """Of a repository's files those that make a pipeline: settings, vocabularies, and of each
+    part's weights one variant.
+    """
+    found = {"model_index.json", LORA_FILE, "scheduler/scheduler_config.json"}
+    for name, part in parts.items():
+        here = [file.removeprefix(f"{name}/") for file in files if file.startswith(f"{name}/")]
+        if part.tokenizer:
+            found |= {f"{name}/{file}" for file in here if _fits(file, VOCABULARY)}
+            continue
+        found.add(f"{name}/config.json")
+        variant = chosen(here, part.stem, dtype) if weights else None
+        if variant is not None:
+            found |= {f"{name}/{file}" for file in files_of(here, part.stem, variant)}
+    return [file for file in files if file in found]
+
+
+def _fits(file: str, patterns: Sequence[str]) -> bool:
+    return any(Path(file).match(pattern) for pattern in patterns)

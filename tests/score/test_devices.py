@@ -1,0 +1,303 @@
+"""Where networks run and what they take: half precision, batches by memory, offloading."""
+
+import copy
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import scoregeo
+from scoregeo._utils.device import device_of
+from scoregeo._utils.errors import ConfigError, ScoreError
+from scoregeo._utils.memory import GIB
+from scoregeo.score import batch
+from scoregeo.score.allocated import Allocated
+from scoregeo.score.batch import in_batches
+from scoregeo.score.latent_model import AbstractLatentModel
+from scoregeo.score.loading import from_pipe
+from scoregeo.score.text_to_image import model_at
+from scoregeo.score.tuning import tune
+from tests.score.mixture_unet import mixture
+from tests.score.tiny_pipelines import noise, tiny_pipeline
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def model() -> AbstractLatentModel:
+    return from_pipe(copy.deepcopy(tiny_pipeline("sdxl")))
+
+
+# Numbers
+
+
+class Seen(TorchDispatchMode):
+    """The types of floating point in each operation's arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes: dict[str, set[torch.dtype]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [one for one in tree_leaves(args) if isinstance(one, torch.Tensor)]
+        found = self.dtypes.setdefault(str(func.overloadpacket), set())
+        found |= {one.dtype for one in given if one.is_floating_point()}
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_half_network_float32_latents_and_float64_algebra() -> None:
+    pipe = copy.deepcopy(tiny_pipeline("sdxl")).to(torch.bfloat16)
+    text = model_at(from_pipe(pipe), (16, 16), timestep=400)
+    ends = text.sigma * noise(2, *text.shape)
+    field = text.field(text.along(("cat", "dog"), *ends))
+    solver = scoregeo.GaussNewton(num_points=5, max_iterations=3)
+    with Seen() as seen:
+        start = scoregeo.path.linear(ends[None], 5)
+        found = solver.solve(scoregeo.SteinMetric(field, lam=10.0), start)
+    assert start.dtype == found.path.dtype == torch.float32
+    assert found.energy.dtype == torch.float64 and bool(found.energy.isfinite().all())
+    assert seen.dtypes["aten.convolution"] == {torch.bfloat16}
+    algebra = {name: kinds for name, kinds in seen.dtypes.items() if "linalg" in name}
+    assert algebra and set.union(*algebra.values()) == {torch.float64}
+
+
+# Devices
+
+
+def test_auto_takes_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"cuda": 2, "mps": True}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there["cuda"] > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: there["cuda"])
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: there["mps"])
+    assert (device_of("auto"), device_of("cuda:1"), device_of("mps")) == ("cuda", "cuda:1", "mps")
+    there["cuda"] = 0
+    assert device_of("auto") == "mps"
+    with pytest.raises(ConfigError, match="device = 'cuda'.*no GPU.*'auto', 'cpu' or mps"):
+        device_of("cuda")
+    there["mps"] = False
+    assert device_of("auto") == device_of("cpu") == "cpu"
+    with pytest.raises(ConfigError, match="--device = 'mps'.*no Apple GPU"):
+        device_of("mps", "--device")
+    for name in ("gpu", "cuda:x", "", 0):
+        with pytest.raises(ConfigError, match="'auto', 'cpu', 'cuda'"):
+            device_of(name)  # type: ignore[arg-type]
+
+
+def test_points_stay_on_the_processor_with_apple_s_gpu(
+    model: AbstractLatentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "scoregeo.score.latent_model.device_of_network"
+    monkeypatch.setattr(place, lambda _: torch.device("mps"))
+    assert model.device == CPU
+    monkeypatch.setattr(place, lambda _: torch.device("cuda:1"))
+    assert model.device == torch.device("cuda:1")
+
+
+# Memory
+
+
+def test_memory_is_counted_as_it_is_taken_and_freed() -> None:
+    given = torch.zeros(1000)
+    with Allocated(CPU) as memory:
+        a = given + 1  # 4000 bytes
+        b = a.double()  # 8000 more
+        c = b.view(10, 100).t()  # a view takes none
+        given.add_(1)
+        del b, c
+        d = a * 2  # after 8000 were freed
+    assert memory.peak == 12_000 and len(d) == 1000
+
+
+class Convolutions(torch.nn.Module):
+    """Three layers; runs out of memory above `room` images."""
+
+    def __init__(self, room: int = 10**6) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(*(torch.nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)))
+        self.room, self.given = room, list[int]()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.given.append(len(x))
+        if len(x) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        found: torch.Tensor = self.layers(x)
+        return found
+
+
+def batched(network: Convolutions, x: torch.Tensor, chunk: int | None, **more: Any) -> torch.Tensor:
+    def work(part: slice, largest: int) -> torch.Tensor:
+        return network(x[part])
+
+    with torch.no_grad():
+        return in_batches(network, len(x), chunk, work, kind=tuple(x.shape[1:]), **more)
+
+
+def test_the_batch_follows_from_memory_and_its_peak_keeps_the_limit() -> None:
+    network, x = Convolutions(), noise(40, 4, 16, 16)
+    with torch.no_grad():
+        wanted = network(x)
+    network.given.clear()
+    limit = 150_000  # an image takes 4096 bytes a layer
+    with scoregeo.memory_limit(limit / GIB):
+        found = batched(network, x, None)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    assert network.given[0] == 1  # measured
+    largest = max(network.given)
+    assert largest == limit // (2 * 4096) and len(network.given) < 5
+    for count in (largest, largest + 1):
+        with torch.no_grad(), Allocated(CPU) as memory:
+            network.layers(x[:count])
+        assert (memory.peak <= limit) == (count == largest)
+    network.given.clear()
+    with scoregeo.memory_limit(1e-6):
+        batched(network, x[:3], None)
+    assert network.given == [1, 1, 1]
+    with scoregeo.memory_limit(8):
+        batched(network, noise(100, 4, 16, 16), None)
+    assert max(network.given) == batch.MOST
+
+
+def test_out_of_memory_halves_the_batch_for_good(caplog: pytest.LogCaptureFixture) -> None:
+    network, x = Convolutions(room=5), noise(20, 4, 8, 8)
+    with torch.no_grad():
+        wanted = network.layers(x)
+    with caplog.at_level(logging.WARNING):
+        found = batched(network, x, 16)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    assert network.given == [16, 8, 4, 4, 4, 4, 4]
+    assert "out of memory at a batch of 16: 8 from here on (score.chunk)" in caplog.text
+    network.given.clear()
+    batched(network, x, 16)
+    assert max(network.given) == 4
+    with pytest.raises(ScoreError, match=r"out of memory.*score\.chunk at 1"):
+        batched(Convolutions(room=0), x, 16)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_a_score_without_a_batch_is_the_score(model: AbstractLatentModel, guidance: float) -> None:
+    exact = model.score("cat", "", guidance, 16)
+    free = model.score("cat", "", guidance, 16, chunk=None)
+    x = noise(5, *exact.shape)
+    torch.testing.assert_close(free.score(x, 1.0), exact.score(x, 1.0), rtol=1e-4, atol=1e-5)
+    products = (one.vjp(x, x, 1.0)[1] for one in (free, exact))
+    torch.testing.assert_close(*products, rtol=1e-4, atol=1e-5)
+    images = model.codec.decode(noise(3, *exact.shape))
+    unlimited = type(model.codec)(model.codec.vae, chunk=None)  # type: ignore[attr-defined,call-arg]
+    torch.testing.assert_close(unlimited.decode(noise(3, *exact.shape)), images)
+
+
+# Offloading
+
+
+@pytest.fixture
+def moves(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    """Calls of `Module.to` with a device: an accelerator that is the processor by another name."""
+    found: list[tuple[str, str]] = []
+    real = torch.nn.Module.to
+
+    def to(self: torch.nn.Module, *args: Any, **kwargs: Any) -> torch.nn.Module:
+        if args and isinstance(args[0], (str, torch.device)):
+            found.append((type(self).__name__, str(args[0])))
+            return real(self, "cpu")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "to", to)
+    yield found
+
+
+def test_encoders_are_on_the_device_only_while_they_are_used(
+    model: AbstractLatentModel, moves: list[tuple[str, str]]
+) -> None:
+    picture = 0.5 * torch.tanh(noise(1, 3, 16, 16))
+    wanted = model.codec.encode(picture), model.prompts.encode("cat").clone()
+    model.to("cpu:0", offloaded=True)
+    assert moves[0] == ("UNet2DConditionModel", "cpu:0")
+    assert {place for _, place in moves[1:]} == {"cpu"} and len(moves) == 4
+    assert model.device == CPU
+    moves.clear()
+    torch.testing.assert_close(model.codec.encode(picture), wanted[0], rtol=0, atol=0)
+    assert moves == [("AutoencoderKL", "cpu:0"), ("AutoencoderKL", "cpu")]
+    moves.clear()
+    model.prompts.encode("cat")
+    model.prompts.encode("cat")  # known: nothing moves
+    both = ("CLIPTextModel", "CLIPTextModelWithProjection")
+    assert sorted(moves) == sorted((name, where) for name in both for where in ("cpu", "cpu:0"))
+    torch.testing.assert_close(model.prompts.encode("cat"), wanted[1], rtol=0, atol=0)
+    moves.clear()
+    model.to("cpu:0")
+    model.codec.encode(picture)
+    assert [name for name, _ in moves].count("AutoencoderKL") == 1  # there to stay
+
+
+def test_a_network_goes_back_where_its_use_fails(
+    model: AbstractLatentModel, moves: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    model.to("cpu:0", offloaded=True)
+    monkeypatch.setattr(model.codec.networks[0], "decode", broken)
+    moves.clear()
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        model.codec.decode(noise(1, *model.latent_shape(16)))
+    assert moves == [("AutoencoderKL", "cpu:0"), ("AutoencoderKL", "cpu")]
+
+
+def test_a_pipeline_that_diffusers_offloads() -> None:
+    """`enable_model_cpu_offload` of diffusers, by accelerate's hooks, before `from_pipe`."""
+    pytest.importorskip("accelerate")
+    pipe = copy.deepcopy(tiny_pipeline("sdxl"))
+    exact = from_pipe(tiny_pipeline("sdxl"))
+    pipe.enable_model_cpu_offload(device="cpu")
+    model = from_pipe(pipe)
+    picture, x = 0.5 * torch.tanh(noise(1, 3, 16, 16)), noise(2, *exact.latent_shape(16))
+    for call in (
+        lambda one: one.codec.encode(picture),
+        lambda one: one.score("cat", "", 3.0, 16).score(x, 1.0),
+    ):
+        torch.testing.assert_close(call(model), call(exact), rtol=1e-5, atol=1e-6)
+
+
+# Compiling, attention
+
+
+def test_a_compiled_network_gives_the_score_and_its_derivatives() -> None:
+    exact, score = mixture(), mixture()
+    calls = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        calls.append(graph)
+        return graph.forward
+
+    score.network.compile(backend=backend)  # as `tune` does it
+    x = noise(2, *exact.shape).double()
+    torch.testing.assert_close(score.score(x, 1.0), exact.score(x, 1.0))
+    assert calls
+    count = len(calls)
+    for product in ("jvp", "vjp"):
+        found, wanted = (getattr(one, product)(x, x, 1.0)[1] for one in (score, exact))
+        torch.testing.assert_close(found, wanted)
+    assert len(calls) == count  # of the network as it is written
+
+
+def test_settings_of_compiling_and_attention() -> None:
+    flux, unet = (copy.deepcopy(tiny_pipeline(name)) for name in ("flux", "sdxl"))
+    score = from_pipe(flux).score("cat", size=16)
+    x = noise(2, *score.shape)
+    wanted = score.score(x, 1.0)
+    tune(flux.transformer, False, "_native_math")
+    torch.testing.assert_close(score.score(x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    tune(unet.unet, True, None)
+    assert unet.unet._compiled_call_impl is not None
+    for compiled, attention, words in (
+        ("gcc", None, r"score\.compile = 'gcc'.*'inductor'"),
+        (3, None, r"score\.compile = 3"),
+        (False, "fast", r"score\.attention = 'fast'.*native"),
+        (False, "native", r"score\.attention = 'native'.*UNet2DConditionModel.*must be null"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            tune(unet.unet, compiled, attention)  # type: ignore[arg-type]
