@@ -14,6 +14,8 @@ from scoregeo._utils.errors import DataError
 from scoregeo.report.names import method_name, wrapped
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
+_HALF = 32  # characters of a name in half of a legend's width
+
 
 def energy_curves(
     out: Path,
@@ -31,8 +33,9 @@ def energy_curves(
     none. Values at or below 0 are not drawn."""
     if not curves:
         raise DataError("energy_curves: no curve to draw.")
+    columns = 2 if max(len(method_name(name)) for name in curves) <= _HALF else 1
     with drawing():
-        figure = new_figure(5.2, 3.6 + 0.2 * -(-len(curves) // 2))
+        figure = new_figure(5.2, 3.6 + 0.2 * -(-len(curves) // columns))
         axes = figure.subplots()
         styles = looks(curves)
         handles: list[Any] = []
@@ -63,7 +66,11 @@ def energy_curves(
         )
         heading = "median over pairs, band: quartiles"
         figure.legend(
-            handles=handles, loc="outside lower center", ncols=2, title=heading, title_fontsize=7
+            handles=handles,
+            loc="outside lower center",
+            ncols=columns,
+            title=heading,
+            title_fontsize=7,
         )
         return save_figure(figure, out, formats)
 

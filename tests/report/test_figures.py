@@ -59,6 +59,15 @@ def test_frame_strips_put_the_truth_on_top(tmp_path: Path) -> None:
     assert width > height
 
 
+def test_frame_strips_hold_the_longest_name(tmp_path: Path) -> None:
+    names = ["stein_adam_differentiated", *(f"method_{i}" for i in range(11))]
+    rows = {name: torch.zeros(11, 1, 28, 28) for name in names}
+    paths = frame_strips(tmp_path / "strip", rows, title="a pair", formats=("png",))
+    with Image.open(paths[-1]) as picture:
+        inked = (np.asarray(picture.convert("L")) < 250).any(axis=0)
+    assert inked[:400].any() and not inked[:4].any() and not inked[-4:].any()
+
+
 def test_frame_strips_show_every_frame_in_its_place(tmp_path: Path) -> None:
     # A grey of its own for each frame of each row: found again where its row and column say, by
     # their order alone.
@@ -93,6 +102,25 @@ def test_energy_curves(tmp_path: Path) -> None:
     assert check(paths) == (1040, 760)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("stein_gauss_newton", "stein_adam", "stein_gauss_newton_adaptive"),
+        ("stein_adam_differentiated", "stein_gauss_newton"),
+        ("stein_gauss_newton", "stein_gauss_newton "),
+    ],
+)
+def test_a_legend_is_not_cut(
+    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = drawn(monkeypatch)
+    steps = np.arange(1.0, 4)[:, None]
+    energy_curves(tmp_path, {name: (steps, 1 / steps) for name in names})
+    (legend,) = figures[0].legends
+    shown, paper = legend.get_window_extent(), figures[0].bbox
+    assert shown.x0 >= 0 and shown.x1 <= paper.x1 and shown.y0 >= 0
+
+
 def test_quartiles_hold_each_pairs_last_energy() -> None:
     counts, quartiles = quartile_curve(
         np.array([[0.0, 0.0], [10, 20]]), np.array([[4.0, 8.0], [2.0, 2.0]])
@@ -101,7 +129,8 @@ def test_quartiles_hold_each_pairs_last_energy() -> None:
     assert quartiles[1].tolist() == [6.0, 5.0, 2.0]
 
 
-def test_a_long_title_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The curves' figures from here on, drawn and not saved."""
     figures: list[Figure] = []
 
     def kept(figure: Figure, out: Path, formats: object) -> list[Path]:
@@ -110,6 +139,11 @@ def test_a_long_title_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return []
 
     monkeypatch.setattr("scoregeo.report.curves.save_figure", kept)
+    return figures
+
+
+def test_a_long_title_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = drawn(monkeypatch)
     line = {"x": Line([1, 2], [1.0, 2.0])}
     title = (
         "evaluations per point\nGeodesic (Stein, Gauss-Newton, adaptive refinement), a long group"
