@@ -115,7 +115,7 @@ def test_a_legend_is_not_cut(
 ) -> None:
     figures = drawn(monkeypatch)
     steps = np.arange(1.0, 4)[:, None]
-    energy_curves(tmp_path, {name: (steps, 1 / steps) for name in names})
+    energy_curves(tmp_path, dict.fromkeys(names, (steps, 1 / steps)))
     (legend,) = figures[0].legends
     shown, paper = legend.get_window_extent(), figures[0].bbox
     assert shown.x0 >= 0 and shown.x1 <= paper.x1 and shown.y0 >= 0
