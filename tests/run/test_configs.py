@@ -46,7 +46,7 @@ def test_the_default_composes() -> None:
 def test_fonts_are_drawn_in_silence() -> None:
     """In a run, and in the parent of a multirun, which draws its pages."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-        found = hydra.compose("config", return_hydra_config=True).hydra
+        found = hydra.compose("config", [], return_hydra_config=True).hydra
     for logs in (found.job_logging, found.hydra_logging):
         assert logs.loggers.fontTools.level == "WARNING" and not logs.disable_existing_loggers
 
