@@ -57,21 +57,10 @@ def energy_curves(
             band = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
             axes.fill_between(count, visible[0], visible[2], step="post", **band)
             handles += line
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlabel="score evaluations a pair",
-            ylabel=ylabel,
-            title=title,
-        )
-        heading = "median over pairs, band: quartiles"
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=columns,
-            title=heading,
-            title_fontsize=7,
-        )
+        axes.set(xscale="log", yscale="log", ylabel=ylabel, title=title)
+        axes.set_xlabel("score evaluations a pair")
+        heading = {"title": "median over pairs, band: quartiles", "title_fontsize": 7}
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, **heading)
         return save_figure(figure, out, formats)
 
 
