@@ -47,5 +47,6 @@ from .solver.base import Solution as Solution
 from .solver.gauss_newton import GaussNewton as GaussNewton
 from .solver.georce import Georce as Georce
 from .solver.lbfgs import LBFGS as LBFGS
+from .solver.string_method import StringMethod as StringMethod
 
 __version__: str

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from scoregeo._utils.words import count
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import Page, Table
 from scoregeo.report.render import write_page
@@ -123,7 +124,7 @@ def main() -> None:
     about = (
         f"{given.frames} frames of {given.pixels} x {given.pixels} pixels, float32 on the CPU,"
         f" networks of random weights (seed 0), torch {torch.__version__},"
-        f" {torch.get_num_threads()} thread(s). score: one evaluation of all frames without"
+        f" {count(torch.get_num_threads(), 'thread')}. score: one evaluation of all frames without"
         " guidance; decode: the autoencoder's. The batch is `score.chunk`."
     )
     page = Page(

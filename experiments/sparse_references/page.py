@@ -9,7 +9,6 @@ from experiments.sparse_references.results import (
     LERP,
     MEASURE,
     POWER,
-    START,
     Done,
     by_case,
     read_done,
@@ -31,9 +30,13 @@ _NAMES = {
     LERP: "LERP",
     CONTROL: "Euclidean graph, no score",
     POWER: "Euclidean graph, 4th powers, no score",
-    START: "Graph weighted by the metric",
 }
+_START = "Graph weighted by the metric"
 _GEODESIC = "Geodesic from it"
+_EDGES = {
+    False: ", and a straight edge between a pair's ends competes with the others",
+    True: " after it was relaxed by the string method",
+}
 _SHOWN = ("psnr", "ssim", "confidence", "metric_length", "evaluations_per_point")
 _TITLES = {
     "weights": "start less graph by lengths",
@@ -59,20 +62,28 @@ def write(study: Study, folder: Path) -> Page | None:
         tables=(*map(_table, cases.values()), _differences(cases)),
         finding=_finding(cases),
         seed=first.config["seed"],
-        settings={"lam": first.config["metric"]["lam"]},
+        settings={
+            key: first.config["metric"][key]
+            for key in ("lam", "eps")
+            if key in first.config["metric"]
+        },
         about=(_about(cases),),
         measures=_SHOWN,
         titles=_TITLES,
         notes=(
             "The graphs have the same nodes and edges. Without a score an edge costs its Euclidean"
             " length, or its fourth power, which prefers many short edges; for the start it costs"
-            " its length in the metric, and a straight edge between a pair's ends competes with the"
-            " others. The geodesic is Gauss-Newton's from the start.",
+            f" its length in the metric{_EDGES[_relaxed(first)]}. The geodesic is that of the run's"
+            " solver from the start.",
         ),
         figures=(Picture(FIGURE, _CAPTION),),
         failures=study.failures,
     )
     return page
+
+
+def _relaxed(run: Done) -> bool:
+    return "relax" in run.config["initializer"]
 
 
 def _about(cases: dict[str, list[Done]]) -> str:
@@ -114,11 +125,11 @@ def _differences(cases: dict[str, list[Done]]) -> Table:
     for case, runs in cases.items():
         for run in runs:
             cells: dict[str, Cell] = {
-                "weights": _estimate(run.difference(START, CONTROL)),
-                "weights_power": _estimate(run.difference(START, POWER)),
-                "relaxation": _estimate(run.difference(run.geodesic, START)),
+                "weights": _estimate(run.difference(run.start, CONTROL)),
+                "weights_power": _estimate(run.difference(run.start, POWER)),
+                "relaxation": _estimate(run.difference(run.geodesic, run.start)),
                 "power": _estimate(run.difference(run.geodesic, POWER)),
-                "gap": Estimate(run.gap, n=len(run.psnr[START])),
+                "gap": Estimate(run.gap, n=len(run.psnr[run.start])),
             }
             rows.append(Row({"case": case, **_labels(run)}, cells))
     found = table_of("Paired differences of PSNR (dB)", rows)
@@ -142,11 +153,11 @@ def _finding(cases: dict[str, list[Done]]) -> str:
 
 
 def _weights_help(run: Done) -> bool:
-    return min(run.difference(START, other).low for other in (CONTROL, POWER)) > 0
+    return min(run.difference(run.start, other).low for other in (CONTROL, POWER)) > 0
 
 
 def _geodesic_helps(run: Done) -> bool:
-    others = (CONTROL, POWER, START)
+    others = (CONTROL, POWER, run.start)
     return min(run.difference(run.geodesic, other).low for other in others) > 0
 
 
@@ -168,7 +179,10 @@ def draw(folder: Path, cases: dict[str, list[Done]]) -> list[Path]:
             ]
             lines[method] = line_of(points)
         panels[case] = lines
-    names = _NAMES | {runs[0].geodesic: _GEODESIC for runs in cases.values()}
+    first = [runs[0] for runs in cases.values()]
+    names = (
+        _NAMES | {run.start: _START for run in first} | {run.geodesic: _GEODESIC for run in first}
+    )
     return sweep_lines(
         folder / FIGURES / Path(FIGURE).stem,
         panels,

@@ -16,7 +16,7 @@ from scoregeo.report.run import read_run
 from scoregeo.report.table import read_cell
 from scoregeo.run.instantiate import make
 
-LERP, CONTROL, POWER, START = "lerp", "graph_euclidean", "graph_power", "start_graph"
+LERP, CONTROL, POWER = "lerp", "graph_euclidean", "graph_power"
 MEASURE = "psnr"
 
 
@@ -30,7 +30,8 @@ class Done:
         off_score: least distance in degrees of the ends to the sample's angles, which the exact
             score's data have.
         cells: estimates by method and measure. psnr: each method's values, [pairs].
-        geodesic: the name of the method that is one. config: of the run.
+        start, geodesic: names of the methods that are the start and the geodesic from it.
+        config: of the run.
     """
 
     case: str
@@ -40,6 +41,7 @@ class Done:
     off_score: float
     cells: Mapping[str, Mapping[str, Estimate]]
     psnr: Mapping[str, torch.Tensor]
+    start: str
     geodesic: str
     config: Mapping[str, Any]
 
@@ -50,7 +52,7 @@ class Done:
     @property
     def methods(self) -> tuple[str, ...]:
         """The compared methods that the run has, the geodesic last."""
-        return (LERP, CONTROL, POWER, START, self.geodesic)
+        return (LERP, CONTROL, POWER, self.start, self.geodesic)
 
 
 def read_done(folder: Path) -> Done:
@@ -80,6 +82,7 @@ def read_done(folder: Path) -> Done:
         off_score=float(angle_gap(ends, angles).min()),
         cells=cells,
         psnr={name: torch.tensor(values) for name, values in psnr.items()},
+        start=next(name for name in cells if name.startswith("start_")),
         geodesic=next(name for name in cells if name.startswith(f"{config_metric(config)}_")),
         config=config,
     )

@@ -11,7 +11,7 @@ from experiments.starts.cells import CELLS, Cell, load_cell
 from experiments.starts.shares import REACHED, Share, shares
 from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
-from scoregeo.report.curves import sweep_heatmap
+from scoregeo.report.heat_figure import sweep_heatmap
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.study import Study
 from scoregeo.report.table import Cell as TableCell

@@ -40,12 +40,14 @@ def main(arguments: Sequence[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
+    print("starting the app ...", flush=True)  # its imports take seconds
     try:
         with serving(settings) as address:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: stop.set())
             print(f"{address} (Ctrl-C ends the app)", flush=True)
             stop.wait()
+        print("the app has ended", flush=True)
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value, check_number
+from scoregeo._utils.words import count
 from scoregeo.baseline.base import (
     NOISE,
     AbstractBaseline,
@@ -111,10 +112,10 @@ class DensityGeodesic(AbstractBaseline):
         for level in range(1, self.levels + 1):
             run.relax(level)
             log.info(
-                "density_geodesic: %d control points, %d of %d pairs converged",
+                "density_geodesic: %d control points, %d of %s converged",
                 2**level - 1,
                 run.done.sum(),
-                len(run.done),
+                count(len(run.done), "pair"),
             )
         inner = run.at(parameter(num_points, run.nodes)[1:-1]) * ends.scale
         return BaselinePath(

@@ -38,7 +38,7 @@ def draw_pairs(
     }
     if draw == "across" and len(orders) < 2:
         raise DataError(
-            f"dataset.root = {str(root)!r} has pictures in {len(orders)} folder(s):"
+            f"dataset.root = {str(root)!r} has pictures in fewer than two folders:"
             " dataset.draw=across needs two."
         )
     turns = _within(orders) if draw == "within" else _across(orders)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import is_folder, read_text
+from scoregeo._utils.words import count
 from scoregeo.dataset.picture import folders_below, name_skipped, pictures_in
 
 log = logging.getLogger(__name__)
@@ -57,15 +58,15 @@ def pairs_in_list(path: Path) -> Iterator[PairFiles]:
     if not {"first", "second"} <= set(columns) <= set(COLUMNS) or not lines:
         raise DataError(
             f"dataset.list = {str(path)!r} has columns {', '.join(columns) or 'none'} and"
-            f" {len(lines)} pairs: it needs first and second, may have {', '.join(COLUMNS[2:])},"
-            " and at least one pair."
+            f" {count(len(lines), 'pair')}: it needs first and second, may have"
+            f" {', '.join(COLUMNS[2:])}, and at least one pair."
         )
-    for count, (number, line) in enumerate(lines, start=1):
+    for place, (number, line) in enumerate(lines, start=1):
         found = sum(value is not None for key, value in line.items() if key is not None)
         found += len(line.get(None) or ())  # type: ignore[call-overload]  # csv's key of the rest
         if found != len(columns):
             raise DataError(
-                f"{path}, line {number}, has {found} values and the header {len(columns)}"
+                f"{path}, line {number}, has {count(found, 'value')} and the header {len(columns)}"
                 f' columns: a prompt with a {delimiter!r} in it stands in double quotes, "a, b".'
             )
         for column in ("first", "second"):
@@ -75,7 +76,7 @@ def pairs_in_list(path: Path) -> Iterator[PairFiles]:
         first, second = path.parent / cells["first"], path.parent / cells["second"]
         prompt = cells.get("first_prompt", "")
         prompts = (prompt, cells.get("second_prompt") or prompt)
-        name = safe(f"{count:03d}_{first.stem}-{second.stem}")
+        name = safe(f"{place:03d}_{first.stem}-{second.stem}")
         yield PairFiles(first, second, prompts, name, cells.get("group") or "all")
 
 
@@ -100,8 +101,8 @@ def pairs_in_folder(root: Path) -> list[PairFiles]:
     if left:
         shown = ", ".join(str(path.relative_to(root)) for path in left[:_SHOWN])
         log.warning(
-            "%d picture(s) of %s are in no pair and are left out: %s%s. %s%s.",
-            len(left),
+            "%s of %s in no pair, left out: %s%s. %s%s.",
+            count(len(left), "picture"),
             root,
             shown,
             ", ..." if len(left) > _SHOWN else "",
@@ -153,7 +154,7 @@ def _prompts(folder: Path) -> tuple[str, str]:
     lines = read_text(path).strip().splitlines()
     if len(lines) not in (1, 2):
         raise DataError(
-            f"{path} has {len(lines)} lines: one prompt for both pictures, or one for each, is"
-            " expected."
+            f"{path} has {count(len(lines), 'line')}: one prompt for both, or one for each,"
+            " is expected."
         )
     return (lines[0].strip(), lines[-1].strip())

@@ -12,6 +12,7 @@ import torch
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.flat_picture import flattened
 from scoregeo._utils.picture_file import SUFFIXES, opened_picture
+from scoregeo._utils.words import count
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,8 +102,8 @@ def name_skipped(folders: Iterable[Path], root: Path, but: tuple[str, ...] = ())
     ]
     if found:
         log.warning(
-            "%d file(s) of %s are skipped, no pictures by their endings: %s%s.",
-            len(found),
+            "%s of %s skipped, no pictures by their endings: %s%s.",
+            count(len(found), "file"),
             root,
             ", ".join(found[:_SHOWN]),
             ", ..." if len(found) > _SHOWN else "",

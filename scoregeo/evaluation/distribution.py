@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value, check_number
+from scoregeo._utils.words import count
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.fid_kid import (
     torchmetrics_fid,
@@ -173,8 +174,8 @@ def _around(
 def _check_counts(frames: int, reference_frames: int, subset_size: int) -> None:
     if reference_frames < 2:
         raise DataError(
-            f"A reference set of {reference_frames} image(s) has no covariance: FID and KID need at"
-            " least two."
+            f"A reference set of {count(reference_frames, 'image')} has no covariance: FID and KID"
+            " need at least two."
         )
     if subset_size > min(frames, reference_frames):
         most = min(frames, reference_frames)

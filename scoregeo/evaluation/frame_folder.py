@@ -10,6 +10,7 @@ from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.files import is_file, is_folder
 from scoregeo._utils.picture_file import SUFFIXES as PICTURES
 from scoregeo._utils.picture_file import opened_picture, picture_errors
+from scoregeo._utils.words import count
 from scoregeo.dataset.picture import (
     check_picture,
     flat_picture,
@@ -59,8 +60,8 @@ def find_sequences(folder: Path) -> list[FrameSequence]:
         sizes = frozenset(check_frame(path) for path in frames)
         if len(frames) < FEWEST:
             raise DataError(
-                f"{one} holds {len(frames)} frame(s): a path has at least {FEWEST}, its ends and"
-                " what lies between."
+                f"{one} holds {count(len(frames), 'frame')}: a path has at least {FEWEST}, its"
+                " ends and what lies between."
             )
         found.append(FrameSequence(name, frames, sizes))
     if not found:
@@ -77,8 +78,8 @@ def find_references(folder: Path) -> list[Path]:
     found = [path for path in pictures_below(folder) if path.suffix.lower() in SUFFIXES]
     if len(found) < 2:
         raise DataError(
-            f"{folder} holds {len(found)} picture(s): a reference set of fewer than two has no"
-            " covariance, so FID and KID need at least two."
+            f"{folder} holds {count(len(found), 'picture')}: a reference set of fewer than two"
+            " has no covariance, so FID and KID need at least two."
         )
     for path in found:
         check_frame(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.words import count
 from scoregeo.evaluation.image import check_paths, psnr
 from scoregeo.evaluation.perceptual import Along, PerceptualDistance, along_path
 from scoregeo.evaluation.statistics import deviation
@@ -107,7 +108,7 @@ def distances_along(
     Raises DataError below three points.
     """
     if frames.shape[1] < 3:
-        raise DataError(f"a path of {frames.shape[1]} frames has no inner ones.")
+        raise DataError(f"a path of {count(frames.shape[1], 'frame')} has no inner ones.")
     found = [
         along_path(measure, path, given.to(path)) for path, given in zip(frames, ends, strict=True)
     ]

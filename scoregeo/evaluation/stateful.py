@@ -11,6 +11,7 @@ import torch
 from torchmetrics import Metric
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.words import count
 from scoregeo.evaluation.distribution import compare_features, inner_frame_features
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.statistics import NotAvailable, mean_with_interval
@@ -42,8 +43,8 @@ class PathMean(Metric):
         found = self.measure(*paths)
         if found.shape != paths[0].shape[:1]:
             raise DataError(
-                f"The measure gave shape {list(found.shape)} for {len(paths[0])} pairs; one value a"
-                " pair is expected."
+                f"The measure gave shape {list(found.shape)} for {count(len(paths[0]), 'pair')};"
+                " one value a pair is expected."
             )
         self.values.append(found.double().cpu())
 

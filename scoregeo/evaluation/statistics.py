@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import check_number
+from scoregeo._utils.words import count
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def mean_with_interval(
     finite = everything[everything.isfinite()]
     n, left_out = len(finite), len(everything) - len(finite)
     if n == 0:
-        return NotAvailable(f"none of {len(everything)} pairs gave a finite value")
+        return NotAvailable(f"none of {count(len(everything), 'pair')} gave a finite value")
     mean = float(finite.mean())
     low, high = t_interval(mean, mean_error(finite), n, level=level)
     return Estimate(mean, low, high, n, left_out)

@@ -7,6 +7,7 @@ import torch
 from tqdm import tqdm
 
 from scoregeo._utils.errors import DataError, check_choice, check_number
+from scoregeo._utils.words import count
 from scoregeo.geometry.saddle import solve_to_minimum
 from scoregeo.geometry.support import check_like, check_points, rule_of
 from scoregeo.metric.base import AbstractMetric
@@ -72,8 +73,8 @@ def distance(
     others = Counter(status for status in solution.status if status != CONVERGED)
     if others:
         log.warning(
-            "%d distances; not converged: %s.",
-            len(x),
+            "%s; not converged: %s.",
+            count(len(x), "distance"),
             ", ".join(f"{n} {status}" for status, n in others.items()),
         )
     return lengths

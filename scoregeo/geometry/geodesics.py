@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
+from scoregeo._utils.words import count
 from scoregeo.initializer.base import AbstractInitializer, References
 from scoregeo.initializer.several import SeveralInitializer, several, solve_from_several
 from scoregeo.metric.stein import SteinMetric
@@ -150,7 +151,7 @@ def _check_start(start: torch.Tensor, ends: torch.Tensor) -> None:
     if start.ndim != ends.ndim or start.shape[0] != len(ends) or start.shape[2:] != ends.shape[2:]:
         raise DataError(
             f"start has shape {list(start.shape)}: it must be [pairs, points, *shape] with"
-            f" {len(ends)} pair(s) and points of shape {list(ends.shape[2:])}."
+            f" {count(len(ends), 'pair')} and points of shape {list(ends.shape[2:])}."
         )
     if start.dtype != ends.dtype:
         raise DataError(f"start has dtype {start.dtype}: it must be that of a, {ends.dtype}.")

@@ -2,6 +2,7 @@ from .base import AbstractInitializer as AbstractInitializer
 from .continued import ContinuedInitializer as ContinuedInitializer
 from .graph import GraphInitializer as GraphInitializer
 from .graph_indexed import IndexedGraphInitializer as IndexedGraphInitializer
+from .graph_relaxed import RelaxedGraphInitializer as RelaxedGraphInitializer
 from .high_noise import HighNoiseInitializer as HighNoiseInitializer
 from .lerp import LerpInitializer as LerpInitializer
 from .modes import ModesInitializer as ModesInitializer

@@ -92,16 +92,14 @@ class GraphInitializer(AbstractInitializer):
                 )
                 points = points + metric.field.sigma * noise.to(points)
         edges = self._edges(points, min(self.neighbours, len(points) - 1))
-        graph = ReferenceGraph(
-            metric,
-            points,
-            edges,
-            self.neighbours,
-            Quadrature("trapezoid", self.subnodes),
-            self.cache,
-        )
         log.info("reference graph: %d points, %d edges.", len(points), len(edges))
-        return graph.paths
+        return self._graph(metric, points, edges).paths
+
+    def _graph(
+        self, metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray
+    ) -> ReferenceGraph:
+        rule = Quadrature("trapezoid", self.subnodes)
+        return ReferenceGraph(metric, points, edges, self.neighbours, rule, self.cache)
 
     def _edges(self, points: torch.Tensor, neighbours: int) -> np.ndarray:
         """Edges [edges, 2] from each of `points` to its nearest others."""

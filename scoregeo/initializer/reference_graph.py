@@ -108,7 +108,15 @@ class ReferenceGraph:
 
     def _edge_lengths(self, index: np.ndarray) -> np.ndarray:
         """Lengths of the edges numbered `index`."""
-        return edge_lengths(self.metric, self.points, self.edges[index], self.rule)
+        return self._measure(self.points, self.edges[index])
+
+    def _measure(self, nodes: torch.Tensor, edges: np.ndarray) -> np.ndarray:
+        """Lengths [count] of `edges` [count, 2] between `nodes` [total, *shape]."""
+        return edge_lengths(self.metric, nodes, edges, self.rule)
+
+    def _polygon(self, nodes: torch.Tensor, way: list[int]) -> torch.Tensor:
+        """The path through `nodes` along the edges of `way`, [1, points, *shape]."""
+        return nodes[way][None]
 
     def paths(self, ends: torch.Tensor, num_points: int) -> torch.Tensor:
         """Ends [pairs, 2, *shape] to shortest paths resampled to equal Euclidean steps, [pairs,
@@ -126,7 +134,7 @@ class ReferenceGraph:
         tip_index = np.repeat(count + np.arange(len(tips)), self.ties)
         nodes = torch.cat([self.points, tips])
         ties = np.stack([tip_index, nearest.ravel()], 1)
-        tie_weights = edge_lengths(self.metric, nodes, ties, self.rule)
+        tie_weights = self._measure(nodes, ties)
         # A straight edge between the two ends of each pair competes with every path through the
         # references. It is long, and a rule of few parts may find it free: where it crosses a
         # valley in the middle the score is nought by symmetry.
@@ -155,7 +163,7 @@ class ReferenceGraph:
             way = [int(second)]
             while way[-1] != first:
                 way.append(int(before[pair, way[-1]]))
-            paths.append(resample(nodes[way[::-1]][None], num_points))
+            paths.append(resample(self._polygon(nodes, way[::-1]), num_points))
         path = torch.cat(paths).to(ends)
         path[:, 0], path[:, -1] = ends[:, 0], ends[:, 1]
         return path

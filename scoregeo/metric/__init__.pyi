@@ -6,6 +6,7 @@ from .cost import Cost as Cost
 from .euclidean import EuclideanMetric as EuclideanMetric
 from .land import LandMetric as LandMetric
 from .least_squares import LeastSquares as LeastSquares
+from .least_squares import ScoreChords as ScoreChords
 from .pullback import PullbackMetric as PullbackMetric
 from .rbf import RbfMetric as RbfMetric
 from .stein import SteinMetric as SteinMetric

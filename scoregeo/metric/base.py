@@ -10,7 +10,7 @@ import torch
 from scoregeo._utils.errors import ConfigError
 from scoregeo.metric.cost import FREE, Cost
 from scoregeo.metric.inverse_sum import AbstractNodeInverse
-from scoregeo.metric.least_squares import LeastSquares
+from scoregeo.metric.least_squares import LeastSquares, ScoreChords
 from scoregeo.metric.path_measure import PathMeasure as PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
@@ -31,6 +31,7 @@ class AbstractMetric(ABC):
         parameters: names of the attributes that tables show with it, such as ("lam",).
         is_flat: whether `g = I` everywhere, so that geodesics are straight lines.
         has_node_inverse: whether `linearise` is there, which `georce` needs.
+        has_score_chords: whether `score_chords` is there, which `string_method` needs.
         measures_scores: whether `measure_scores` is there, so that paths can share evaluations.
 
     Example:
@@ -45,6 +46,7 @@ class AbstractMetric(ABC):
     parameters: ClassVar[tuple[str, ...]] = ()
     is_flat: ClassVar[bool] = False
     has_node_inverse: ClassVar[bool] = False
+    has_score_chords: ClassVar[bool] = False
     measures_scores: ClassVar[bool] = False
 
     @property
@@ -99,6 +101,13 @@ class AbstractMetric(ABC):
         it is none. Solvers ask before the field is known, too.
         """
         return None
+
+    @property
+    def score_chords(self) -> ScoreChords:
+        """The energy as one of the score's chords, which `string_method` minimises. Raises
+        ConfigError for a metric whose energy is none, the default (`has_score_chords`).
+        """
+        raise ConfigError(f"metric = {self.name!r} is no energy of chords of the score.")
 
     def linearise(
         self, x: torch.Tensor, u: torch.Tensor

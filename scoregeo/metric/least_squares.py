@@ -1,4 +1,4 @@
-"""The form of an energy that Gauss-Newton minimises: a sum of squares."""
+"""The forms of energies that Gauss-Newton minimises: sums of squares."""
 
 from dataclasses import dataclass
 
@@ -25,3 +25,16 @@ class LeastSquares:
         evaluations a path. Raises ScoreError as the score does.
         """
         return residuals(self.field, path, quadrature)
+
+
+@dataclass(frozen=True)
+class ScoreChords:
+    """An energy of chords of the score, `E = (n/2) sum_i ( eps |d_i|^2 + |s_{i+1} - s_i|^2 )`: the
+    discrete energy of `g = eps I + J^T J`, J the Jacobian of the `field` s, eps > 0.
+
+    A metric that has one (`AbstractMetric.score_chords`) says that its `energy` by the
+    trapezoid rule of one part a segment is this.
+    """
+
+    field: ScoreField
+    eps: float

@@ -6,6 +6,7 @@ from scoregeo._utils.errors import check_length
 from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.graph import node_scores
+from scoregeo.metric.least_squares import ScoreChords
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
@@ -43,6 +44,7 @@ class PullbackMetric(AbstractMetric):
 
     name = "pullback"
     parameters = ("eps",)
+    has_score_chords = True
     measures_scores = True
 
     def __init__(self, field: ScoreField, eps: float | None = None) -> None:
@@ -64,6 +66,10 @@ class PullbackMetric(AbstractMetric):
     def cost(self) -> Cost:
         """Of `inner` and `apply`; there are no closed forms."""
         return Cost(inner=1 + BACKWARD, product=2 * (1 + BACKWARD))
+
+    @property
+    def score_chords(self) -> ScoreChords:
+        return ScoreChords(self._field, self.eps)
 
     def evaluations(self, num_points: int, quadrature: Quadrature) -> int:
         """`subnodes (num_points - 1) + 1`: the ends of all parts, whatever the rule."""

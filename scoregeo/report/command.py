@@ -19,7 +19,7 @@ from scoregeo._utils.streams import say
 from scoregeo.report.model import Page, is_page, read_pages
 from scoregeo.report.questions import find_questions
 from scoregeo.report.render import HTML, MARKDOWN, NUMBERS, Card, page_view, write_html
-from scoregeo.report.run_page import INTRO, run_card
+from scoregeo.report.run_page import intro, run_card
 from scoregeo.report.sweep import find_jobs
 from scoregeo.report.sweep_page import write_sweep
 
@@ -62,16 +62,17 @@ def report(folder: Path, out: Path | None = None) -> Path:
         raise DataError(f"{folder} is not a folder: {_EXPECTED}.")
     if (folder / "manifest.json").is_file() and not is_page(folder):
         card = run_card(folder, "run")
-        return write_html(out, card.title, INTRO, [card])
+        return write_html(out, card.title, intro([card]), [card])
     pages = read_pages(folder)
     if pages:
-        return write_html(out, "scoregeo: results", INTRO, _cards(folder, pages, out.parent))
+        cards = _cards(folder, pages, out.parent)
+        return write_html(out, "scoregeo: results", intro(cards), cards)
     if _holds_jobs(folder):
         return _report_jobs(folder, out)
     if is_page(folder):
         view = page_view(Page.load(folder), folder)
         card = Card("page", view.page.title, "", "", [view], folded=False)
-        return write_html(out, card.title, INTRO, [card])
+        return write_html(out, card.title, intro([card]), [card])
     state = "is empty" if not any(folder.iterdir()) else "holds none"
     raise DataError(f"{folder} {state}: {_EXPECTED}.")
 
@@ -122,7 +123,7 @@ def _report_jobs(folder: Path, out: Path) -> Path:
     if not runs:
         raise DataError(f"{folder} holds no run: {_EXPECTED}.")
     cards = [run_card(run, f"run-{number}") for number, run in enumerate(runs)]
-    return write_html(out, f"scoregeo runs: {folder.resolve().name}", INTRO, cards)
+    return write_html(out, f"scoregeo runs: {folder.resolve().name}", intro(cards), cards)
 
 
 def _is_multirun(folder: Path) -> bool:

@@ -1,5 +1,5 @@
-"""Curves: energy against score evaluations, and sweeps as lines or heat maps. Arrays or tensors in,
-files out (see `figures`).
+"""Curves: energy against score evaluations, and sweeps as lines. Arrays or tensors in, files out
+(see `figures`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from scoregeo._utils.errors import DataError
 from scoregeo.report.names import method_name, wrapped
 from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, save_figure
 
+_LOGARITHMIC = " (log scale)"
+_DECADES = 100.0  # a shared axis of values above 0 that span more is logarithmic
 _HALF = 32  # characters of a name in half of a legend's width
 
 
@@ -22,7 +24,7 @@ def energy_curves(
     curves: Mapping[str, tuple[Any, Any]],
     *,
     title: str = "",
-    ylabel: str = "energy",
+    ylabel: str = "energy by the solver's rule",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> list[Path]:
     """Energy against score evaluations, both axes logarithmic: each method's median over pairs, and
@@ -57,8 +59,13 @@ def energy_curves(
             band = {"color": look["color"], "alpha": 0.15, "linewidth": 0}
             axes.fill_between(count, visible[0], visible[2], step="post", **band)
             handles += line
-        axes.set(xscale="log", yscale="log", ylabel=ylabel, title=title)
-        axes.set_xlabel("score evaluations a pair")
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel=f"score evaluations a pair{_LOGARITHMIC}",
+            ylabel=f"{ylabel}{_LOGARITHMIC}",
+            title=title,
+        )
         heading = {"title": "median over pairs, band: quartiles", "title_fontsize": 7}
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, **heading)
         return save_figure(figure, out, formats)
@@ -113,6 +120,19 @@ class Line:
     high: Sequence[float] | None = None
 
 
+def _share(grid: Sequence[Any], panels: Sequence[Mapping[str, Line]], ylabel: str) -> None:
+    """Let panels of one quantity have one y axis, so that they compare at sight."""
+    if len(grid) < 2:
+        return
+    values = [y for lines in panels for line in lines.values() for y in line.y if np.isfinite(y)]
+    for axes in grid[1:]:
+        axes.sharey(grid[0])
+    if values and min(values) > 0 and max(values) > _DECADES * min(values):
+        for axes in grid:
+            axes.set(yscale="log", ylabel=f"{ylabel}{_LOGARITHMIC}")
+    grid[0].autoscale(axis="y")
+
+
 def sweep_lines(
     out: Path,
     panels: Mapping[str, Mapping[str, Line]],
@@ -128,7 +148,8 @@ def sweep_lines(
     """A panel for each entry of `panels` (title to lines by label), such as a measure against
     lambda for each number of points.
 
-    `ylabels`: one for all panels or one each. `names`: of lines by label; else methods have theirs.
+    `ylabels`: one for all panels or one each; panels with the same one share the y axis, on a
+    logarithmic scale where it needs one. `names`: of lines by label; else methods have theirs.
     `below`: the legend's place, else on the right. `x` on a logarithmic axis where all its values
     are numbers above 0 that span a decade, as categories where some are none. Bars: intervals.
     """
@@ -174,6 +195,9 @@ def sweep_lines(
                 ticks = sorted({float(x) for x in everything})
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
                 axes.minorticks_off()  # their labels would lie on each other
+        for ylabel in dict.fromkeys(ylabels):
+            own = [i for i, label in enumerate(ylabels) if label == ylabel]
+            _share([grid.flat[i] for i in own], [list(panels.values())[i] for i in own], ylabel)
         if len(labels) > 1:
             drawn: dict[str, Any] = {}  # a panel may lack a line that another has
             for axes in grid.flat:
@@ -186,61 +210,4 @@ def sweep_lines(
                 loc="outside lower center" if below else "outside right center",
                 ncols=len(labels) if below else 1,
             )
-        return save_figure(figure, out, formats)
-
-
-def sweep_heatmap(
-    out: Path,
-    x_values: Sequence[Any],
-    y_values: Sequence[Any],
-    values: Any,
-    *,
-    xlabel: str,
-    ylabel: str,
-    measure: str,
-    title: str = "",
-    formats: Sequence[str] = ("pdf", "png"),
-) -> list[Path]:
-    """One measure over two swept keys: `values` [y, x], each written in its cell; NaN (a failed
-    job) is grey and says so.
-
-    Colours run logarithmically where all values are above 0 and span more than two decades.
-    """
-    import matplotlib
-    from matplotlib.colors import LogNorm, Normalize
-
-    array = as_array(values, measure, 2)
-    if array.shape != (len(y_values), len(x_values)):
-        raise DataError(
-            f"{measure}: {len(y_values)} x {len(x_values)} values expected; got"
-            f" {list(array.shape)}."
-        )
-    finite = array[np.isfinite(array)]
-    if finite.size == 0:
-        raise DataError(f"{measure}: no finite value to draw.")
-    low, high = float(finite.min()), float(finite.max())
-    norm: Normalize = (
-        LogNorm(low, high)
-        if low > 0 and high > 100 * low
-        else Normalize(low, high if high > low else low + 1)
-    )
-    with drawing({"axes.grid": False}):
-        figure = new_figure(1.8 + 0.75 * len(x_values), 1.2 + 0.45 * len(y_values))
-        axes = figure.subplots()
-        colours = matplotlib.colormaps["cividis"].with_extremes(
-            bad="#DDDDDD"
-        )  # even in grey and for colour-blind eyes
-        image = axes.imshow(
-            np.ma.masked_invalid(array), cmap=colours, norm=norm, aspect="auto", origin="lower"
-        )
-        for (row, column), value in np.ndenumerate(array):
-            known = bool(np.isfinite(value))
-            dark = known and float(norm(value)) < 0.5
-            text = f"{value:.3g}" if known else "none"
-            ink = "white" if dark else "black"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
-        axes.set_xticks(range(len(x_values)), [str(value) for value in x_values])
-        axes.set_yticks(range(len(y_values)), [str(value) for value in y_values])
-        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-        figure.colorbar(image, label=measure)
         return save_figure(figure, out, formats)

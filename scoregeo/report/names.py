@@ -16,9 +16,10 @@ SOLVERS = {
     "adam_differentiated": "Adam, network differentiated",
     "adam_midpoint": "Adam, midpoint rule",
     "lbfgs": "L-BFGS",
+    "string_method": "string method",
     "georce": "GEORCE",
 }
-_STARTS = {"lerp": "LERP", "slerp": "SLERP"}
+_STARTS = {"lerp": "LERP", "slerp": "SLERP", "graph_relaxed": "graph, relaxed edges"}
 _METHODS = {
     "truth": "Truth",
     "lerp": "LERP",
@@ -33,6 +34,7 @@ _METHODS = {
     "density_geodesic": "Density geodesic",
     "spacetime": "Spacetime geodesic",
     "spacetime_short": "Spacetime geodesic (cut budget)",
+    "stein": "Geodesic (Stein)",
     "pullback": "Geodesic (pullback)",
     "conformal": "Geodesic (conformal)",
     "land": "Geodesic (LAND, no score)",

@@ -14,6 +14,7 @@ from scoregeo._utils.files import load_yaml, read_text
 from scoregeo._utils.results import LINE, check_format, read_manifest
 from scoregeo._utils.schema import check_fields
 from scoregeo.report.comparison import read_summary
+from scoregeo.report.names import method_name
 from scoregeo.report.page_settings import PageSettings, read_settings
 
 DONE, FAILED = "done", "failed"
@@ -56,13 +57,13 @@ class Run:
         return {str(line["pair"]): str(line["group"]) for line in self.lines}
 
     def endings(self) -> list[str]:
-        """How each solver's pairs ended, such as "stein_adam: 8 out_of_budget"."""
+        """How each solver's pairs ended, such as "Geodesic (Stein, Adam): 8 out_of_budget"."""
         ended: dict[str, Counter[str]] = {}
         for line in self.lines:
             if line["status"] != CLOSED_FORM:
                 ended.setdefault(str(line["method"]), Counter())[str(line["status"])] += 1
         return [
-            f"{method}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+            f"{method_name(method)}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
             for method, counts in ended.items()
         ]
 

@@ -11,6 +11,7 @@ from scoregeo._utils.files import load_yaml, write_text, write_whole
 from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.evaluation.comparison import RULE
 from scoregeo.evaluation.networks import weights_line
+from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.page_settings import PageSettings
 from scoregeo.report.passages import passages_table
@@ -23,11 +24,10 @@ from scoregeo.report.table import rows_from_summary
 
 CONFIG = "config.yaml"
 _STRIPS = 4  # pictures of frames on a page
+_SETS = ("fid", "kid")
 _OF_PAIRS = ("strip_", "sound_")
-INTRO = (
-    "Means over pairs with 95 % intervals. FID and KID are of few frames and do not"
-    " compare with other papers' numbers."
-)
+_INTRO = "Means over pairs with 95 % intervals."
+_FEW_FRAMES = "FID and KID are of few frames and do not compare with other papers' numbers."
 
 
 def write_run_page(folder: Path) -> tuple[Path, Path]:
@@ -37,8 +37,16 @@ def write_run_page(folder: Path) -> tuple[Path, Path]:
     """
     page = run_page(read_run(folder))
     write_text(folder / MARKDOWN, markdown(page, with_csv=False))
-    report = write_html(folder / HTML, page.title, INTRO, [run_card(folder, "run")])
+    card = run_card(folder, "run")
+    report = write_html(folder / HTML, page.title, intro([card]), [card])
     return folder / MARKDOWN, report
+
+
+def intro(cards: Sequence[Card]) -> str:
+    """What stands above a report of these cards."""
+    rows = (row for card in cards for view in card.pages for row in view.page.numbers())
+    of_sets = any(isinstance(row.cells.get(one), Estimate) for row in rows for one in _SETS)
+    return f"{_INTRO} {_FEW_FRAMES}" if of_sets else _INTRO
 
 
 def run_card(folder: Path, prefix: str) -> Card:

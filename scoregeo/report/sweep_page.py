@@ -18,7 +18,7 @@ from scoregeo.report.names import method_name
 from scoregeo.report.picture import describe
 from scoregeo.report.render import HTML, Card, page_view, write_html, write_page
 from scoregeo.report.run import read_run
-from scoregeo.report.run_page import INTRO, sheets_of
+from scoregeo.report.run_page import intro, sheets_of
 from scoregeo.report.sheet import Sheet
 from scoregeo.report.sweep import Job, line_of, number_of, read_sweep, show
 from scoregeo.report.table import Row
@@ -58,7 +58,8 @@ def write_sweep(
     if rows and names and _plot(folder / FIGURES / _FIGURE, page):
         page = replace(page, figures=(Picture(f"{_FIGURE}.png", describe(_FIGURE)),))
     write_page(page, folder)
-    write_html(out or folder / HTML, page.title, INTRO, [_card(page, folder, jobs)])
+    card = _card(page, folder, jobs)
+    write_html(out or folder / HTML, page.title, intro([card]), [card])
     return page, jobs
 
 
@@ -117,7 +118,8 @@ def _plot(out: Path, page: Page) -> list[Path]:
             of_kind = [row for row in rows if own.items() <= row.labels.items()]
             lines = _lines(of_kind, measure, page)
             if lines and len(panels) < MOST_PANELS:
-                heading = ", ".join(filter(None, (method_name(method), group)))
+                words = (method_name(method), "" if group == "all" else group)
+                heading = ", ".join(filter(None, words))
                 panels[f"{TITLES.get(measure, measure)}\n{heading}"] = lines
                 ylabels.append(TITLES.get(measure, measure))
     if not panels:

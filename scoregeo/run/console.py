@@ -13,13 +13,14 @@ from scoregeo._utils.results import read_manifest
 from scoregeo._utils.streams import say
 from scoregeo._utils.words import count
 from scoregeo.evaluation.columns import TITLES, headlines, present
+from scoregeo.report.names import method_name
 
 log = logging.getLogger(__name__)
 
 ALL, TRUTH = "all", "truth"
 LATEST = "latest"  # link in OUTPUT/NAME to the run that was started last
 _MOST = 5  # measures of the table, costs beside them
-_MOST_JOBS = 40  # lines of a sweep's table
+_MOST_LINES = 40  # of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
 _WIDTH = 28  # of a column's title
 _POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
@@ -27,18 +28,23 @@ _POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noi
 
 def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     """Print a finished run's table, its wall time and where its files are; warn of paths that
-    tunnel and of ends that do not come back.
+    did not converge and of ends that do not come back.
 
     `first`: the measures that come first, where the run has them.
     """
+    from scoregeo.run.not_converged import warnings_of  # it loads torch
+
     rows = [row for row in _rows(folder) if row["group"] == ALL]
     if not rows:
         return
-    for warning in warnings_of(rows):
+    poor = warnings_of(_lines(folder), str(folder / "results.jsonl"))
+    for warning in [*poor, *ends_warnings(rows)]:
         log.warning(warning)
     shown = list(dict.fromkeys([*present(rows, tuple(first)), *headlines(rows)]))[:_MOST]
     shown = [name for name in shown if name not in _COSTS] + present(rows, _COSTS)
     say(table(rows, shown))
+    for note in () if "start_evaluations" in shown else start_notes(rows):
+        say(note)
     manifest = read_json(folder / "manifest.json")
     pairs = count(manifest["pairs"], "pair")
     say(f"\n{pairs} in {float(manifest['seconds']):.1f} s, decoding included")
@@ -53,34 +59,62 @@ def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
     cells = {(row["method"], row["measure"]): row["mean"] for row in rows}
     methods = list(dict.fromkeys(row["method"] for row in rows))
     lines = [["method", *(_short(TITLES.get(name, name)) for name in measures)]]
-    lines += [[one, *(_number(cells.get((one, name))) for name in measures)] for one in methods]
+    lines += [
+        [method_name(one), *(_number(cells.get((one, name))) for name in measures)]
+        for one in methods
+    ]
     return _aligned(lines)
 
 
+def start_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each number of score evaluations that starts took, which no cost of the table
+    holds, with the methods that began there.
+    """
+    cost: dict[float, list[str]] = {}
+    for row in rows:
+        if row["measure"] == "start_evaluations" and row["mean"]:
+            cost.setdefault(float(row["mean"]), []).append(method_name(row["method"]))
+    return [
+        f"not in the table: {_number(mean)} score evaluations a pair for the start of"
+        f" {'; '.join(methods)}"
+        for mean, methods in cost.items()
+    ]
+
+
 def show_sweep(folder: Path) -> None:
-    """Print a finished multirun's table: a line a job, with the swept keys, the method and its
-    headline measures over all pairs, or that it failed.
+    """Print a finished multirun's table: a line for each job and method that iterates, with the
+    swept keys, headline measures over all pairs and how the paths ended, or that the job failed.
+    Warn of paths that did not converge.
     """
     from scoregeo.report.heatmap import shown_in_sweep
     from scoregeo.report.sweep import read_sweep, show
+    from scoregeo.run.not_converged import ended, sweep_warnings
 
     keys, jobs = read_sweep(folder)
     rows = [row for job in jobs for row in job.rows]
     if not rows:
         return
     measures = shown_in_sweep(rows)[0]
-    lines = [["job", *keys, "method", *(_short(TITLES.get(name, name)) for name in measures)]]
-    for job in jobs[:_MOST_JOBS]:
-        own = [row for row in job.rows if row.labels["group"] == ALL]
-        methods = shown_in_sweep(own)[1] if own else []
-        method = next((one for one in methods if one != TRUTH), "failed" if job.failure else "")
-        cells = next((row.cells for row in own if row.labels["method"] == method), {})
-        means = [getattr(cells.get(name), "mean", None) for name in measures]
-        values = [show(job.values[key]) for key in keys]
-        lines.append([job.name, *values, method, *map(_number, means)])
-    say(_aligned(lines))
-    if len(jobs) > _MOST_JOBS:
-        say(f"and {count(len(jobs) - _MOST_JOBS, 'job')} more")
+    solved = {job.name: _lines(job.folder) for job in jobs if job.failure is None}
+    for warning in sweep_warnings(solved):
+        log.warning(warning)
+    head = ["job", *keys, "method", *(_short(TITLES.get(name, name)) for name in measures), "ended"]
+    lines = []
+    for job in jobs:
+        start = [job.name, *(show(job.values[key]) for key in keys)]
+        own = {row.labels["method"]: row for row in job.rows if row.labels["group"] == ALL}
+        methods = [one for one in own if getattr(own[one].cells.get("iterations"), "mean", 0)]
+        methods = methods or [one for one in own if one != TRUTH][-1:]  # the one that `list` shows
+        for name in methods:
+            means = [getattr(own[name].cells.get(one), "mean", None) for one in measures]
+            states = ended([line for line in solved.get(job.name, ()) if line["method"] == name])
+            lines.append([*start, method_name(name), *map(_number, means), states])
+        if not methods:
+            state = "" if job.failure is None else "failed"
+            lines.append([*start, state, *[""] * (len(measures) + 1)])
+    say(_aligned([head, *lines[:_MOST_LINES]]))
+    if len(lines) > _MOST_LINES:
+        say(f"and {count(len(lines) - _MOST_LINES, 'line')} more")
     for name in ("table.md", "report.html"):
         if (folder / name).exists():
             say(f"{folder / name}")
@@ -98,25 +132,17 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def warnings_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each method whose paths tunnel, or whose ends do not come back."""
-    found = []
-    for row in rows:
-        mean = row["mean"]
-        if mean is None or row["method"] == TRUTH:
-            continue
-        if row["measure"] == "tunnelled" and mean > 0:
-            found.append(
-                f"{row['method']}: {mean:.0%} of the paths tunnel: their energy on a finer"
-                " quadrature is larger than on the solver's own. solver=gauss_newton with"
-                " solver.refinement=adaptive, or more solver.num_points, resolves them."
-            )
-        if row["measure"] == "psnr_ends" and mean < _POOR_END:
-            found.append(
-                f"{row['method']}: the ends come back at {mean:.1f} dB PSNR: inversion and decoding"
-                " lose them. More inversion.decode_steps, or a smaller noise level, may help."
-            )
-    return found
+def ends_warnings(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each method whose ends do not come back."""
+    return [
+        f"{method_name(row['method'])}: the ends come back at {row['mean']:.1f} dB PSNR: inversion"
+        " and decoding lose them. More inversion.decode_steps, or a smaller noise level, may help."
+        for row in rows
+        if row["measure"] == "psnr_ends"
+        and row["method"] != TRUTH
+        and row["mean"] is not None
+        and row["mean"] < _POOR_END
+    ]
 
 
 def list_runs(output: Path) -> str:
@@ -155,7 +181,7 @@ def _sweep_line(path: Path) -> tuple[float, str]:
     jobs = read_jobs(folder)
     done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
     record = read_record(path)
-    counts = f"sweep: {done} of {len(jobs)} jobs done, {failed} failed"
+    counts = f"sweep: {done} of {count(len(jobs), 'job')} done, {failed} failed"
     return last, f"{folder}  {counts}  {when}  {record.get('command', '')}".rstrip()
 
 
@@ -178,7 +204,7 @@ def _headline(folder: Path) -> str:
     for name in headlines(rows):
         of = [row for row in rows if row["measure"] == name and row["method"] != TRUTH]
         if of:
-            return f"{of[-1]['method']}: {TITLES[name]} {_number(of[-1]['mean'])}"
+            return f"{method_name(of[-1]['method'])}: {TITLES[name]} {_number(of[-1]['mean'])}"
     return ""
 
 
@@ -189,6 +215,16 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
         return read_summary(folder / "summary.json")[0]
     except DataError:
         return []
+
+
+def _lines(folder: Path) -> Sequence[Mapping[str, Any]]:
+    """Rows of a run's results.jsonl; none where they cannot be read."""
+    from scoregeo.report.run import read_run
+
+    try:
+        return read_run(folder).lines
+    except DataError:
+        return ()
 
 
 def _number(value: float | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scoregeo._utils.files import write_json
 from scoregeo._utils.jobs import DONE, FAILED, JOB, RUNNING, read_jobs
+from scoregeo._utils.words import count
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +43,8 @@ class JobRecord:
         if reason is not None:
             log.error("failed: %s", reason)
         jobs = read_jobs(self.folder.parent)
-        log.info(
-            "%d of %d jobs have ended", sum(one.status in (DONE, FAILED) for one in jobs), len(jobs)
-        )
+        ended = sum(one.status in (DONE, FAILED) for one in jobs)
+        log.info("%d of %s ended", ended, count(len(jobs), "job"))
 
     def _write(self, status: str, reason: str | None) -> None:
         write_json(self.folder / JOB, {"run": self.run, "status": status, "reason": reason})

@@ -23,6 +23,7 @@ from scoregeo._utils.errors import ConfigError, ScoregeoError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.part import part_of
+from scoregeo._utils.words import count
 from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.console import link_latest, show_sweep
 from scoregeo.run.launchers import check_launcher
@@ -186,7 +187,7 @@ class Sweep:
             link_latest(self.folder)
         if failures:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in failures.items())
-            sys.exit(f"scoregeo: {len(failures)} job(s) failed:{reasons}")
+            sys.exit(f"scoregeo: {count(len(failures), 'job')} failed:{reasons}")
 
     def _merge_shards(self) -> None:
         """Merge each run all of whose shards are done. A merge that fails leaves its reason in the

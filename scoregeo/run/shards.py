@@ -11,6 +11,7 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError, ScoregeoError
 from scoregeo._utils.files import read_json
+from scoregeo._utils.words import count
 from scoregeo.run.build import trackers_of
 from scoregeo.run.folder_state import DONE, FAILED, INCOMPLETE, OUTDATED, damage_of, state_of
 from scoregeo.run.inputs import inputs_of
@@ -98,7 +99,7 @@ def _check_done(
         for shard, reason in missing
     )
     raise DataError(
-        f"{len(missing)} of {len(parts)} shards are not done, and the run cannot be merged:"
+        f"{len(missing)} of {count(len(parts), 'shard')} not done, and the run cannot be merged:"
         f" {reasons}."
     )
 

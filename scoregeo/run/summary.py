@@ -46,7 +46,7 @@ def summarise(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Entries "comparisons" of `summary.json`, for each group and each measure with a better
-    direction.
+    direction. One pair shows no difference: what would compare a single one is left out.
 
     Candidates are baselines, the solver's start and the run's own methods, not the truth. Values of
     pairs first; then, for all pairs, FID, KID and recall by their values without each pair, which
@@ -72,6 +72,7 @@ def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
             entries += [
                 comparison_entry(group, measure, one)
                 for one in compare(means, baselines, way, between, start)
+                if one.difference.n > 1
             ]
     return entries
 

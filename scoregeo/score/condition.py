@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError, ScoreError
+from scoregeo._utils.words import count
 
 
 class AbstractCondition(ABC):
@@ -51,7 +52,8 @@ class PerPoint(AbstractCondition):
     def at(self, x: torch.Tensor) -> torch.Tensor:
         if len(x) != len(self.embeddings):
             raise ScoreError(
-                f"{len(x)} points for {len(self.embeddings)} embeddings: one embedding a point."
+                f"{count(len(x), 'point')} for {count(len(self.embeddings), 'embedding')}:"
+                " one embedding a point."
             )
         return self.embeddings.to(x.device)
 

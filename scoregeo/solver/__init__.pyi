@@ -6,3 +6,4 @@ from .gauss_newton import GaussNewton as GaussNewton
 from .georce import Georce as Georce
 from .lbfgs import LBFGS as LBFGS
 from .multistart import solve_multistart as solve_multistart
+from .string_method import StringMethod as StringMethod

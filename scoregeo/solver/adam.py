@@ -8,6 +8,7 @@ import torch
 
 from scoregeo._utils.adam import AdamSteps
 from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_number
+from scoregeo._utils.words import count
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
 from scoregeo.metric.stein import SteinMetric
@@ -105,7 +106,8 @@ class Adam(AbstractSolver):
         best_inner = inner.detach().clone()
         iterations = torch.full((pairs,), 0)
         running = torch.ones(pairs, dtype=torch.bool)
-        status, reason = [BUDGET] * pairs, [f"{self.iterations} iterations are spent"] * pairs
+        spent = f"{count(self.iterations, 'iteration', 'is', 'are')} spent"
+        status, reason = [BUDGET] * pairs, [spent] * pairs
         past = [best.clone()]
         history: list[Step] = []
         for iteration in range(1, self.iterations + 1):

@@ -48,6 +48,7 @@ def conclude(
     saddle, _, probed = saddles(metric, path, own, rule)
     spent = certificate.evaluations + probed
     said = list(zip(status, reason, strict=True))
+    still = _still(path)
     for pair, (word, why) in enumerate(said):
         word, found = verified(
             word,
@@ -65,8 +66,8 @@ def conclude(
             if remaining > STATIONARY:
                 word, found = STALLED, NO_GRADIENT.format(remaining)
         said[pair] = word, "; ".join(part for part in (why, found) if part)
-        if float(own[pair]) == 0 == float(certificate.energy[pair]):  # equal ends: no less is there
-            said[pair] = CONVERGED, ""
+        if float(own[pair]) == 0 == float(certificate.energy[pair]) or still[pair]:
+            said[pair] = CONVERGED, ""  # equal ends: no less is there
     return Solution(
         path=path,
         status=tuple(word for word, _ in said),
@@ -83,3 +84,12 @@ def conclude(
         seconds=seconds,
         history=tuple(history),
     )
+
+
+def _still(path: torch.Tensor) -> list[bool]:
+    """Which of `path` [pairs, points, *shape] are one point, but for rounding."""
+    flat = path.flatten(2)
+    spread = (flat - flat[:, :1]).abs().amax((1, 2))
+    rounding = 8 * torch.finfo(path.dtype).eps
+    found: list[bool] = (spread <= rounding * flat.abs().amax((1, 2))).tolist()
+    return found

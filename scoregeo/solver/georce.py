@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from scoregeo._utils.errors import ScoreError, check_number
+from scoregeo._utils.words import count
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
@@ -113,7 +114,7 @@ class _Run:
         self.evaluations = torch.full((pairs,), self.cost)
         self.iterations = torch.zeros(pairs, dtype=torch.int64)
         self.status = [BUDGET] * pairs
-        self.reason = [f"{solver.max_iterations} iterations are spent"] * pairs
+        self.reason = [f"{count(solver.max_iterations, 'iteration', 'is', 'are')} spent"] * pairs
         self.history = [Step(0, self.energy.cpu().clone(), self.evaluations.clone())]
 
     def iterate(self, on_step: Callable[[Step], None] | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from scoregeo._utils.errors import ScoreError, check_choice, check_number
+from scoregeo._utils.words import count
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
 from scoregeo.path.quadrature import Quadrature
@@ -100,7 +101,7 @@ class LBFGS(AbstractSolver):
                 on_step(replace(history[-1], path=torch.cat([run.path for run in runs])))
             if all(run.status != BUDGET for run in runs):
                 break
-        spent = f"{self.max_iterations} iterations are spent"
+        spent = f"{count(self.max_iterations, 'iteration', 'is', 'are')} spent"
         return conclude(
             metric,
             torch.cat([run.path for run in runs]),
@@ -177,7 +178,8 @@ class _Pair:
             self.optimizer.step(self._closure)
         except ScoreError as error:
             self.evaluations += self.forward_cost
-            self.status, self.reason = FAILED, f"after {self.iterations} iterations: {error}"
+            self.status = FAILED
+            self.reason = f"after {count(self.iterations, 'iteration')}: {error}"
             return
         self.iterations += 1
         here = self._at(self.y.detach())

@@ -3,10 +3,12 @@
 from scoregeo._utils.errors import ConfigError
 
 # The package's own metrics, for the message. The solvers decide by what a metric declares:
-# gauss_newton needs `least_squares` (or a flat metric), georce `linearise`, the others an energy.
+# gauss_newton needs `least_squares` (or a flat metric), georce `linearise`, string_method
+# `score_chords`, the others an energy.
 SERVES: dict[str, tuple[str, ...]] = {
     "gauss_newton": ("stein", "euclidean"),
     "georce": ("stein", "conformal", "euclidean"),
+    "string_method": ("pullback",),
     "lbfgs": ("stein", "pullback", "conformal", "euclidean"),
     "adam": ("stein", "pullback", "conformal", "euclidean"),
 }

@@ -5,6 +5,8 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,23 @@ def test_the_command_s_options(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     monkeypatch.setattr("scoregeo.app.command.find_spec", lambda name: None)
     assert command("app") == "scoregeo: error: the app needs Gradio: pip install scoregeo[app]"
+
+
+def test_the_command_says_when_it_starts_and_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said_before: list[str] = []
+
+    @contextmanager
+    def served(settings: Settings) -> Iterator[str]:
+        said_before.append(capsys.readouterr().out)
+        yield "http://127.0.0.1:1"
+
+    monkeypatch.setattr("scoregeo.app.command.serving", served)
+    monkeypatch.setattr("scoregeo.app.command.signal.signal", lambda number, handler: handler())
+    assert command("app") is None
+    assert said_before == ["starting the app ...\n"]
+    assert capsys.readouterr().out.splitlines()[-1] == "the app has ended"
 
 
 HELP = """

@@ -79,7 +79,7 @@ def test_pictures_in_no_pair_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
         pictures(tmp_path / name, count)
     with caplog.at_level(logging.WARNING):
         assert [pair.name for pair in pairs_in_folder(tmp_path)] == ["two"]
-    assert "4 picture(s)" in caplog.text and "one/00x.png" in caplog.text
+    assert "4 pictures" in caplog.text and "one/00x.png" in caplog.text
     caplog.clear()
     pictures(tmp_path / "whole" / "pair", 2)
     pairs_in_folder(tmp_path / "whole")

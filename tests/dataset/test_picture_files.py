@@ -215,7 +215,7 @@ def test_files_that_are_no_pictures_are_counted_and_named(
     (tmp_path / "pair" / "prompts.txt").write_text("a cat")
     with caplog.at_level(logging.WARNING):
         ImagePairs(root=str(tmp_path))
-    assert "2 file(s) of" in caplog.text and "d.mov, pair/c.psd" in caplog.text
+    assert "2 files of" in caplog.text and "d.mov, pair/c.psd" in caplog.text
 
 
 def test_an_animation_gives_its_first_picture_and_says_so(

@@ -58,7 +58,7 @@ def test_distributions_of_batches() -> None:
 def test_bad_input() -> None:
     with pytest.raises(DataError, match="one value a pair"):
         PathMean(lambda path: path.mean()).update(images(3, 2))
-    with pytest.raises(DataError, match="none of 1 pairs"):
+    with pytest.raises(DataError, match="none of 1 pair gave"):
         nothing = PathMean(lambda path: path.mean(1))
         nothing.update(torch.full((1, 2), float("nan")))
         nothing.compute()

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.report.curves import Line, energy_curves, quartile_curve, sweep_heatmap, sweep_lines
+from scoregeo.report.curves import Line, energy_curves, quartile_curve, sweep_lines
 from scoregeo.report.figures import frame_strips, surface_paths
+from scoregeo.report.heat_figure import sweep_heatmap
 from scoregeo.report.style import as_pictures, looks
 
 
@@ -110,14 +111,11 @@ def test_energy_curves(tmp_path: Path) -> None:
         ("stein_gauss_newton", "stein_gauss_newton "),
     ],
 )
-def test_a_legend_is_not_cut(
-    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figures = drawn(monkeypatch)
+def test_a_legend_is_not_cut(names: tuple[str, ...], tmp_path: Path, drawn: list[Figure]) -> None:
     steps = np.arange(1.0, 4)[:, None]
     energy_curves(tmp_path, dict.fromkeys(names, (steps, 1 / steps)))
-    (legend,) = figures[0].legends
-    shown, paper = legend.get_window_extent(), figures[0].bbox
+    (legend,) = drawn[0].legends
+    shown, paper = legend.get_window_extent(), drawn[0].bbox
     assert shown.x0 >= 0 and shown.x1 <= paper.x1 and shown.y0 >= 0
 
 
@@ -129,8 +127,9 @@ def test_quartiles_hold_each_pairs_last_energy() -> None:
     assert quartiles[1].tolist() == [6.0, 5.0, 2.0]
 
 
+@pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The curves' figures from here on, drawn and not saved."""
+    """The figures of `scoregeo.report.curves`, laid out and not written."""
     figures: list[Figure] = []
 
     def kept(figure: Figure, out: Path, formats: object) -> list[Path]:
@@ -142,14 +141,42 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
-def test_a_long_title_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = drawn(monkeypatch)
+def test_axes_of_energy_name_the_quantity_and_the_scale(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    energy_curves(tmp_path, {"adam": ([[1.0], [2.0]], [[3.0], [1.0]])})
+    (axes,) = drawn[0].axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert axes.get_xlabel() == "score evaluations a pair (log scale)"
+    assert axes.get_ylabel() == "energy by the solver's rule (log scale)"
+    for axis in (axes.xaxis, axes.yaxis):
+        place = axis.label.get_window_extent()
+        assert place.x0 >= 0 <= place.y0 and place.y1 <= drawn[0].bbox.y1, "the label is cut"
+
+
+@pytest.mark.parametrize("high, scale", [(50.0, "linear"), (5000.0, "log")])
+def test_panels_of_one_measure_share_an_axis(
+    high: float, scale: str, tmp_path: Path, drawn: list[Figure]
+) -> None:
+    low, wide = {"a": Line([1, 2], [1.0, 2.0])}, {"a": Line([1, 2], [2.0, high])}
+    panels = {"one": low, "two": wide, "other": low}
+    sweep_lines(tmp_path, panels, xlabel="lam", ylabels=["energy", "energy", "PSNR"])
+    one, two, other = drawn[0].axes
+    assert one.get_ylim() == two.get_ylim() and one.get_ylim()[1] > high
+    assert one.get_yscale() == two.get_yscale() == scale
+    assert one.get_ylabel() == "energy" + " (log scale)" * (scale == "log")
+    assert other.get_ylim()[1] < 3 and other.get_yscale() == "linear"
+    sweep_lines(tmp_path, {"one": wide}, xlabel="lam", ylabels="energy")
+    assert drawn[1].axes[0].get_yscale() == "linear"
+
+
+def test_a_long_title_is_not_cut(tmp_path: Path, drawn: list[Figure]) -> None:
     line = {"x": Line([1, 2], [1.0, 2.0])}
     title = (
         "evaluations per point\nGeodesic (Stein, Gauss-Newton, adaptive refinement), a long group"
     )
     sweep_lines(tmp_path, {title: line, f"{title} ": line}, xlabel="lam", ylabels="energy")
-    (figure,) = figures
+    (figure,) = drawn
     first, second = (axes.title.get_window_extent() for axes in figure.axes)
     assert first.x0 >= 0 and second.x1 <= figure.bbox.x1 and first.x1 < second.x0
     assert first.y1 <= figure.bbox.y1

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from matplotlib.text import Text
 
-from scoregeo.report.curves import energy_curves, sweep_heatmap
+from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips
+from scoregeo.report.heat_figure import sweep_heatmap
 from scoregeo.report.style import drawing, new_figure, save_figure
 
 WILD = "cost $5^{ to $6"

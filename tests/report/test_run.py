@@ -18,7 +18,7 @@ from tests.report.folders import COMPARISON, PAIRS, run_folder
 def test_a_run_that_is_done(tmp_path: Path) -> None:
     run = read_run(run_folder(tmp_path / "digits" / "abc"))
     assert run.failure is None and run.name == "digits" and run.groups == PAIRS
-    assert run.endings() == ["stein_gauss_newton: 2 converged"]
+    assert run.endings() == ["Geodesic (Stein, Gauss-Newton): 2 converged"]
     assert run.comparisons == (COMPARISON,) and run.entries[0]["method"] == "truth"
 
 

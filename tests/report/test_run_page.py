@@ -7,12 +7,14 @@ import pytest
 
 from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.comparison import RULE
+from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.model import Page
 from scoregeo.report.page_settings import PageSettings
 from scoregeo.report.run import read_run
 from scoregeo.report.run_page import duration, result_page, run_page, write_run_page
+from scoregeo.report.table import summary_entry
 from tests.report.document import check_page
-from tests.report.folders import COMMAND, COMPARISON, NAME, plot, run_folder
+from tests.report.folders import COMMAND, COMPARISON, NAME, plot, run_folder, summary
 
 SETTINGS = {
     "page": {"title": "One digit", "question": "Does it turn?", "measures": ["psnr"], "new": 1}
@@ -25,7 +27,11 @@ def test_a_run_that_is_done(tmp_path: Path) -> None:
     assert (page.title, page.question, page.measures) == ("One digit", "Does it turn?", ("psnr",))
     assert page.command == COMMAND and page.seed == 3 and page.comparisons == (COMPARISON,)
     assert page.settings["pairs"] == 2 and set(page.settings) >= {"device", "torch", "whole run"}
-    assert page.notes[:3] == (RULE, "FID of <few> frames.", "stein_gauss_newton: 2 converged")
+    assert page.notes[:3] == (
+        RULE,
+        "FID of <few> frames.",
+        "Geodesic (Stein, Gauss-Newton): 2 converged",
+    )
     assert "LPIPS: alex, from lpips, SHA-256 ab12, 0.1" in page.notes[3]
     (table,) = page.tables
     assert [row.labels["method"] for row in table.rows] == ["truth", "lerp", "stein_gauss_newton"]
@@ -44,6 +50,22 @@ def test_table_and_report_stand_in_the_run_s_folder(tmp_path: Path) -> None:
     assert "run-60deg_000" in page.ids and "run-120deg_000" in page.ids
     for content in (text, page.text):
         assert str(tmp_path) not in content
+
+
+@pytest.mark.parametrize("fid", [Estimate(120.0, 100.0, 140.0, 2), NotAvailable("no weights")])
+def test_a_report_speaks_of_fid_where_it_has_numbers_of_it(
+    fid: Estimate | NotAvailable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = summary_entry("lerp", "all", "fid", fid)
+    monkeypatch.setattr("tests.report.folders.summary", lambda *given: [*summary(*given), cell])
+    with_fid = run_folder(tmp_path / "digits" / "abc", frames=False)
+    monkeypatch.undo()
+    without = run_folder(tmp_path / "digits" / "def", frames=False)
+    said = [
+        "FID and KID are of few frames" in check_page(write_run_page(one)[1].read_text()).plain()
+        for one in (with_fid, without)
+    ]
+    assert said == [isinstance(fid, Estimate), False]
 
 
 def test_a_run_that_failed(tmp_path: Path) -> None:

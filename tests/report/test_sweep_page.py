@@ -67,6 +67,18 @@ def test_the_report_holds_it_all(sweep: tuple[Page, Path]) -> None:
     assert "Pair 60deg_000, job 0 (metric.lam = 1, solver.num_points = 8)" in words
 
 
+def test_a_panel_is_named_by_measure_and_method(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(
+        "scoregeo.report.sweep_page.sweep_lines", lambda _, panels, **__: titles.extend(panels)
+    )
+    write_sweep(sweep_folder(tmp_path / "m", lams=(1.0, 10.0), points=(8,)))
+    assert "PSNR (dB)\nGeodesic (Stein, Gauss-Newton)" in titles
+    assert not [title for title in titles if "all" in title]
+
+
 def test_no_job_done(tmp_path: Path) -> None:
     run_folder(tmp_path / "m" / "0", failure="lost")
     page, _ = write_sweep(tmp_path / "m")

@@ -52,7 +52,7 @@ class FailingSweep:
 
     def check(self, said: object, output: Path, basic: Path) -> None:
         """All but one in the table, as in the one made without a launcher, and that one named."""
-        assert isinstance(said, str) and said.startswith("scoregeo: 1 job(s) failed:")
+        assert isinstance(said, str) and said.startswith("scoregeo: 1 job failed:")
         assert f"{self.name}: {REASON}" in said
         jobs = read_jobs(sweep_folder(output))
         assert [job.status for job in jobs] == self.states

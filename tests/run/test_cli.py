@@ -299,7 +299,7 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(
         "baseline=[lerp]",
     ]
     said = command(*line, f"output={tmp_path}")
-    assert isinstance(said, str) and said.startswith("scoregeo: 2 job(s) failed:")
+    assert isinstance(said, str) and said.startswith("scoregeo: 2 jobs failed:")
     assert said.count("metric.lam = -1 is not allowed") == 2
     (folder,) = tmp_path.glob("sphere/sweep_*")
     jobs = read_jobs(folder)

@@ -1,6 +1,7 @@
 """What the command line prints of runs, and where it says they are."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from scoregeo import __version__
 from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
 from scoregeo._utils.results import FORMAT
-from scoregeo.run.console import LATEST, link_latest, list_runs, table, warnings_of
+from scoregeo.run.console import LATEST, ends_warnings, link_latest, list_runs, start_notes, table
+from scoregeo.run.not_converged import sweep_warnings, warnings_of
 from tests.commands import PLAIN, command
 
 ROW = {"group": "all", "low": None, "high": None, "n": 2}
@@ -24,17 +26,61 @@ def test_table_has_a_line_a_method_and_a_column_a_measure() -> None:
     lines = table(rows, ["length", "fid"]).splitlines()
     assert [line.split() for line in lines] == [
         ["method", "length", "FID"],
-        ["lerp", "1"],
+        ["LERP", "1"],
         ["mine", "2.5"],
     ]
 
 
-def test_warns_of_tunnelling_and_of_ends_that_do_not_come_back() -> None:
-    quiet = [row("a", "tunnelled", 0.0), row("a", "psnr_ends", 31.0), row("truth", "tunnelled", 1)]
-    assert warnings_of(quiet) == []
-    told = warnings_of([row("a", "tunnelled", 0.25), row("b", "psnr_ends", 12.0)])
-    assert "25%" in told[0] and "solver.refinement=adaptive" in told[0]
-    assert "12.0 dB" in told[1] and "decode_steps" in told[1]
+def test_what_the_start_took_stands_below_the_table() -> None:
+    rows = [row("lerp", "start_evaluations", 0.0), row("start_graph", "start_evaluations", 0.0)]
+    assert start_notes(rows) == []
+    rows += [row(f"stein_{one}", "start_evaluations", 811.0) for one in ("adam", "gauss_newton")]
+    (told,) = start_notes([*rows, row("stein_adam", "energy", 5.0)])
+    assert "811 score evaluations a pair for the start of Geodesic (Stein, Adam); Geod" in told
+
+
+def line(method: str, status: str, tunnelled: float | None = None) -> dict[str, object]:
+    measures = {} if tunnelled is None else {"tunnelled": tunnelled}
+    return {"method": method, "pair": "a", "status": status, "measures": measures}
+
+
+def test_warns_of_ends_that_do_not_come_back() -> None:
+    assert ends_warnings([row("a", "psnr_ends", 31.0), row("truth", "psnr_ends", 1)]) == []
+    assert ends_warnings([row("a", "psnr_ends", None), row("a", "tunnelled", 1)]) == []
+    (told,) = ends_warnings([row("b", "psnr_ends", 12.0)])
+    assert "12.0 dB" in told and "decode_steps" in told
+
+
+@pytest.mark.parametrize(
+    "status, tunnelled, words",
+    [
+        ("unresolved", 1.0, "1 path tunnels: their energy|solver.refinement=adaptive"),
+        ("unresolved", 0.0, "solver.refinement=adaptive"),
+        ("out_of_budget", 0.0, "more iterations or evaluations"),
+        ("stalled", 0.0, "1 stalled"),
+        ("failed", None, "1 failed"),
+        ("converged (geodesic stalled)", None, "(geodesic stalled)"),
+    ],
+)
+def test_one_warning_covers_every_status_but_converged(
+    status: str, tunnelled: float | None, words: str
+) -> None:
+    lines = [line("truth", "closed_form"), line("lerp", "closed_form")]
+    lines += [line("stein_adam", status, tunnelled), line("stein_adam", "converged", 0.0)]
+    (told,) = warnings_of(lines, "results.jsonl")
+    assert told.startswith("Geodesic (Stein, Adam): 1 of 2 paths did not converge: 1 ")
+    assert all(word in told for word in words.split("|")) and told.endswith("results.jsonl")
+    assert ("tunnel" in told) == (tunnelled == 1) and ("refinement" in told) == (
+        status == "unresolved"
+    )
+    assert warnings_of([one for one in lines if one["status"] != status]) == []
+
+
+def test_the_warnings_of_a_sweep_name_the_jobs() -> None:
+    good, bad = line("stein_adam", "converged"), line("stein_adam", "unresolved", 1.0)
+    (told,) = sweep_warnings({"0": [good, good], "1": [good, bad], "2": [bad, bad]})
+    assert "3 of 6 paths (jobs 1, 2) did not converge: 3 unresolved" in told
+    assert sweep_warnings({"0": [good], "1": []}) == []
 
 
 def test_a_run_prints_its_table_and_is_listed(
@@ -43,7 +89,11 @@ def test_a_run_prints_its_table_and_is_listed(
     small = [*PLAIN, "dataset.num_pairs=2", "solver.num_points=6", f"output={tmp_path}"]
     assert command("experiment=sphere", "rivals.adam=null", *small) is None
     shown = capsys.readouterr().out
-    assert "stein_gauss_newton" in shown and "2 pairs in" in shown and "summary.json" in shown
+    assert (
+        "Geodesic (Stein, Gauss-Newton)" in shown
+        and "2 pairs in" in shown
+        and "summary.json" in shown
+    )
     (run,) = (path for path in (tmp_path / "sphere").iterdir() if not path.is_symlink())
     assert (tmp_path / "sphere" / LATEST).resolve() == run.resolve()
     assert command("list", str(tmp_path)) is None
@@ -51,27 +101,43 @@ def test_a_run_prints_its_table_and_is_listed(
     assert str(run) in listed and "done" in listed and listed.count("\n") == 1
 
 
-def test_a_sweep_prints_a_line_a_job(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_sweep_prints_a_line_a_job_and_solver(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("scoregeo.report.sweep_page.sweep_lines", lambda *args, **settings: [])
     small = [*PLAIN, "dataset.num_pairs=1", "solver.num_points=5", f"output={tmp_path}"]
-    said = command("-m", "metric.lam=1,-1,10", "baseline=[lerp]", *small)
-    assert isinstance(said, str) and "1 job(s) failed" in said
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rival = "+solver@rivals.gauss_newton_fine=gauss_newton_fine"
+    fewer = ["rivals.gauss_newton_fine.num_points=5", "solver.max_iterations=1"]
+    said = command("-m", "metric.lam=1,-1,10", "baseline=[lerp]", rival, *fewer, *small)
+    assert isinstance(said, str) and "1 job failed" in said
+    printed = capsys.readouterr()
+    lines = [re.split(r"  +", line) for line in printed.out.splitlines()]
     first = next(i for i, line in enumerate(lines) if line[:3] == ["job", "metric.lam", "method"])
-    assert [line[1:3] for line in lines[first + 1 : first + 4]] == [
+    assert lines[first][-1] == "ended"
+    own, other = "Geodesic (Stein, Gauss-Newton)", "Geodesic (Stein, gauss newton fine)"
+    shown = lines[first + 1 : first + 6]
+    assert [line[1:3] for line in shown] == [
         ["-1", "failed"],
-        ["1", "stein_gauss_newton"],
-        ["10", "stein_gauss_newton"],
+        ["1", own],
+        ["1", other],
+        ["10", own],
+        ["10", other],
     ]
+    assert [line[-1] for line in shown if line[2] == own] == ["1 out_of_budget"] * 2
+    warning = f"{own}: 2 of 2 paths (jobs 0, 2) did not converge: 2 out_of_budget."
+    assert (printed.out + printed.err).count(warning) == 1
     folder = (tmp_path / "custom" / LATEST).resolve()
     assert folder.name.startswith("sweep_")
-    rows = read_json(read_jobs(folder)[0].run / "summary.json")["rows"]
-    own = {row["measure"]: row["mean"] for row in rows if row["method"] == "stein_gauss_newton"}
-    assert lines[first + 2][3] == f"{own['length_error']:.4g}"
+    run = read_jobs(folder)[0].run
+    rows = read_json(run / "summary.json")["rows"]
+    found = {row["measure"]: row["mean"] for row in rows if row["method"] == "stein_gauss_newton"}
+    assert lines[first + 2][3] == f"{found['length_error']:.4g}"
     assert command("list", str(tmp_path)) is None
-    assert capsys.readouterr().out.count("sweep: 2 of 3 jobs done") == 1
+    listed = capsys.readouterr().out
+    assert listed.count("sweep: 2 of 3 jobs done") == 1
+    assert f"{other}: length error {lines[first + 3][3]}\n" in listed
 
 
 def test_latest_follows_the_run_that_began_last(tmp_path: Path) -> None:

@@ -177,6 +177,7 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
         ["digit_classifier"] if "mnist" in experiment else []
     )
     assert any(note.startswith("Straightness") for note in manifest["notes"])
+    assert any(note.startswith("Seconds a pair") for note in manifest["notes"])
     digits = "mnist" in experiment
     wanted = (
         {"psnr", "ssim", "fid", "kid"}

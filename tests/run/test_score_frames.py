@@ -138,8 +138,8 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     one = ("--reference", str(tmp_path / "one"))
     for arguments, words in (
         (["missing"], "the folder of frames = 'missing'"),
-        ([str(tmp_path / "one")], "holds 1 frame(s)"),
-        ([str(own), *one], "holds 1 picture(s)"),
+        ([str(tmp_path / "one")], "holds 1 frame:"),
+        ([str(own), *one], "holds 1 picture:"),
         ([str(own), "--size", "8"], "--size = 8 is not allowed: --size must be a whole number at"),
         ([str(own), "--size", "200000"], "at most 2048"),
         ([str(own), "--output", str(tmp_path / "file")], "--output"),

@@ -182,7 +182,7 @@ def test_a_failed_shard_is_run_again_alone(
         reason = job(1)
         assert reason is not None and "the lamp went out" in reason
     reason = job(None)
-    assert reason is not None and reason.startswith("2 of 3 shards are not done")
+    assert reason is not None and reason.startswith("2 of 3 shards not done")
     assert "failed (the lamp went out), run scoregeo" in reason and "has not been run" in reason
     assert "shards=3 shard=1" in reason and "shards=3 shard=2" in reason and "shard=0" not in reason
     assert not (folder / "manifest.json").exists()

@@ -105,6 +105,21 @@ def test_length_errors_are_compared_without_their_sign() -> None:
     assert summarise(records)[0]["mean"] == pytest.approx(-2, abs=0.1)  # the table keeps it
 
 
+def test_one_pair_is_not_compared() -> None:
+    def of(role: str, group: str, units: int, seed: int) -> dict[str, Any]:
+        return record(role, role, {"psnr": noise(seed)[:units]}, group, units)
+
+    records = []
+    for seed, role in enumerate(("baseline", "ours")):
+        large, small = of(role, "large", 3, seed), of(role, "small", 1, seed + 9)
+        small["pairs"] = [line | {"unit": "another"} for line in small["pairs"]]
+        records.append(large | {"pairs": [*large["pairs"], *small["pairs"]]})
+    found = {entry["group"]: entry["n"] for entry in compare_methods(records)}
+    assert found == {"all": 4, "large": 3}
+    alone = [one | {"pairs": one["pairs"][-1:]} for one in records]
+    assert compare_methods(alone) == []
+
+
 def test_costs_and_unknown_measures_are_not_compared() -> None:
     for name in ("seconds", "score_evaluations", "straightness", "something"):
         assert direction(name) is None

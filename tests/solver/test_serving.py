@@ -19,6 +19,7 @@ from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.georce import Georce
 from scoregeo.solver.lbfgs import LBFGS
 from scoregeo.solver.serving import SERVES
+from scoregeo.solver.string_method import StringMethod
 from tests.fields import mixture, wavy
 
 FIELD = ScoreField(mixture(), 1.0)
@@ -31,6 +32,7 @@ METRICS: dict[str, AbstractMetric] = {
 SOLVERS: dict[str, Callable[[int], AbstractSolver]] = {
     "gauss_newton": GaussNewton,
     "georce": Georce,
+    "string_method": StringMethod,
     "lbfgs": LBFGS,
     "adam": lambda points: Adam(points, iterations=20),
 }

@@ -46,7 +46,12 @@ def metrics_evaluations(batch: "PathBatch") -> "Values":
     return {"metrics_evaluations": _each(batch, spent / len(batch.path))}
 
 
-@measure({"seconds": Column("seconds a pair")}, needs=("costs",))
+@measure(
+    {"seconds": Column("seconds a pair")},
+    needs=("costs",),
+    note="Seconds a pair are the time of all pairs, solved together, over their number: the same in"
+    " every group of pairs.",
+)
 def seconds(batch: "PathBatch") -> "Values":
     """Of the batch, divided by its pairs."""
     assert batch.costs is not None
