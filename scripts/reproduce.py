@@ -32,6 +32,7 @@ EXPERIMENTS = {
     "sparse_references": ("sparse_references", "sparse_references_pullback"),
     "learned_scores": ("learned_scores",),
     "against_lerp": ("against_lerp", "exact_against_learned"),
+    "paper_protocol": ("paper_emoji", "paper_digits", "paper_sphere_r200", "paper_sphere"),
     "stable_diffusion": (
         "stable_diffusion",
         "stable_diffusion_twenty",

@@ -16,6 +16,7 @@ from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, 
 
 _LOGARITHMIC = " (log scale)"
 _DECADES = 100.0  # a shared axis of values above 0 that span more is logarithmic
+_HALF = 32  # characters of a name in half of a legend's width
 
 
 def energy_curves(
@@ -34,8 +35,9 @@ def energy_curves(
     none. Values at or below 0 are not drawn."""
     if not curves:
         raise DataError("energy_curves: no curve to draw.")
+    columns = 2 if max(len(method_name(name)) for name in curves) <= _HALF else 1
     with drawing():
-        figure = new_figure(5.2, 3.6 + 0.2 * -(-len(curves) // 2))
+        figure = new_figure(5.2, 3.6 + 0.2 * -(-len(curves) // columns))
         axes = figure.subplots()
         styles = looks(curves)
         handles: list[Any] = []
@@ -64,10 +66,8 @@ def energy_curves(
             ylabel=f"{ylabel}{_LOGARITHMIC}",
             title=title,
         )
-        heading = "median over pairs, band: quartiles"
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=2, title=heading, title_fontsize=7
-        )
+        heading = {"title": "median over pairs, band: quartiles", "title_fontsize": 7}
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, **heading)
         return save_figure(figure, out, formats)
 
 

@@ -124,7 +124,7 @@ def frame_strips(
         figure = new_figure(
             label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order)
         )
-        axes = figure.add_subplot()
+        axes = figure.add_subplot(anchor="E")  # what is left over is the names'
         axes.imshow(sheet, interpolation="nearest", aspect="equal")
         axes.set_xticks(
             np.arange(columns) * (width + gap) + width / 2 - 0.5,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # screens
 PLOT_DPI = 200
 SMALL_SVG = 200_000  # bytes; larger vector figures go in as pixels
+PLOT_COLOURS = 16_384  # a plot has fewer, one with shaded surfaces too; a strip of photographs more
 _LOSSY_FROM = (
     64  # pixels: frames as large as this are photographs, smaller ones are digits, kept exactly
 )
@@ -104,7 +105,8 @@ def is_photograph(width: int, height: int) -> bool:
 
 def embed(path: Path, caption: str = "") -> EmbeddedPicture:
     """The figure in a PNG file, or in the SVG beside it where that is small; raises DataError where
-    it cannot be read.
+    it cannot be read. Plots go in without loss; pictures of more than `PLOT_COLOURS` colours lose a
+    little, at a third of the size.
 
     `caption`: what it shows; by default from its name.
     """
@@ -115,8 +117,9 @@ def embed(path: Path, caption: str = "") -> EmbeddedPicture:
     vector = path.with_suffix(".svg")
     if vector.is_file() and vector.stat().st_size <= SMALL_SVG:
         source = data_uri(vector.read_bytes(), "image/svg+xml")
-    else:  # a plot's few colours survive losslessly
-        source = data_uri(webp(image, exact=True, quick=True), "image/webp")
+    else:
+        exact = image.getcolors(PLOT_COLOURS) is not None
+        source = data_uri(webp(image, exact=exact, quick=exact), "image/webp")
     return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
 
 

@@ -12,6 +12,7 @@ from scoregeo.solver.laplacian import stationarity
 from scoregeo.solver.learned import exact_stationarity
 from scoregeo.solver.verdict import NO_GRADIENT, SADDLE, STATIONARY, saddles, verified
 
+
 def conclude(
     metric: AbstractMetric,
     path: torch.Tensor,

@@ -60,6 +60,15 @@ def test_frame_strips_put_the_truth_on_top(tmp_path: Path) -> None:
     assert width > height
 
 
+def test_frame_strips_hold_the_longest_name(tmp_path: Path) -> None:
+    names = ["stein_adam_differentiated", *(f"method_{i}" for i in range(11))]
+    rows = {name: torch.zeros(11, 1, 28, 28) for name in names}
+    paths = frame_strips(tmp_path / "strip", rows, title="a pair", formats=("png",))
+    with Image.open(paths[-1]) as picture:
+        inked = np.any(np.asarray(picture.convert("L")) < 250, axis=0)
+    assert inked[:400].any() and not inked[:4].any() and not inked[-4:].any()
+
+
 def test_frame_strips_show_every_frame_in_its_place(tmp_path: Path) -> None:
     # A grey of its own for each frame of each row: found again where its row and column say, by
     # their order alone.
@@ -92,6 +101,22 @@ def test_energy_curves(tmp_path: Path) -> None:
         tmp_path / "energy", {"adam": (steps * 40, energy), "gauss_newton": (steps * 10, energy)}
     )
     assert check(paths) == (1040, 760)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("stein_gauss_newton", "stein_adam", "stein_gauss_newton_adaptive"),
+        ("stein_adam_differentiated", "stein_gauss_newton"),
+        ("stein_gauss_newton", "stein_gauss_newton "),
+    ],
+)
+def test_a_legend_is_not_cut(names: tuple[str, ...], tmp_path: Path, drawn: list[Figure]) -> None:
+    steps = np.arange(1.0, 4)[:, None]
+    energy_curves(tmp_path, dict.fromkeys(names, (steps, 1 / steps)))
+    (legend,) = drawn[0].legends
+    shown, paper = legend.get_window_extent(), drawn[0].bbox
+    assert shown.x0 >= 0 and shown.x1 <= paper.x1 and shown.y0 >= 0
 
 
 def test_quartiles_hold_each_pairs_last_energy() -> None:

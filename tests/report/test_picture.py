@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scoregeo._utils.errors import DataError
-from scoregeo.report.picture import describe, embed
+from scoregeo.report.picture import PLOT_COLOURS, describe, embed
 from scoregeo.report.sheet import read_sheet, run_sheets
 from tests.report.folders import plot
 
@@ -27,6 +27,19 @@ def test_a_plot_goes_in_without_loss(tmp_path: Path) -> None:
         Image.open(tmp_path / "energy.png") as before,
     ):
         assert np.array_equal(np.asarray(inside), np.asarray(before))
+
+
+def test_a_strip_of_photographs_loses_a_little(tmp_path: Path) -> None:
+    """A smooth picture of very many colours: a tenth of the bytes, 1 part in 50 off on average."""
+    side = np.linspace(0, 255, 256)
+    ramps = np.stack([*np.meshgrid(side, side), 255 - np.add.outer(side, side) / 2], axis=-1)
+    before = ramps.round().astype(np.uint8)
+    assert len(np.unique(before.reshape(-1, 3), axis=0)) > PLOT_COLOURS
+    Image.fromarray(before).save(tmp_path / "strip_a.png")
+    content = base64.b64decode(embed(tmp_path / "strip_a.png").source.partition(",")[2])
+    with Image.open(io.BytesIO(content)) as inside:
+        error = np.abs(np.asarray(inside.convert("RGB"), float) - before)
+    assert len(content) < before.size / 10 and error.max() > 0 and error.mean() < 255 / 50
 
 
 def test_a_small_vector_figure_is_taken_instead(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from hydra.utils import get_object
 
@@ -40,6 +41,14 @@ def test_the_default_composes() -> None:
     config, folder = compose([])
     check_nodes(config)
     assert config["solver"]["num_points"] == 64 and folder.parts[:2] == ("outputs", "custom")
+
+
+def test_fonts_are_drawn_in_silence() -> None:
+    """In a run, and in the parent of a multirun, which draws its pages."""
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        found = hydra.compose("config", [], return_hydra_config=True).hydra
+    for logs in (found.job_logging, found.hydra_logging):
+        assert logs.loggers.fontTools.level == "WARNING" and not logs.disable_existing_loggers
 
 
 @cache
