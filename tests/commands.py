@@ -118,6 +118,10 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist_empirical_hundred": (*DIGITS, *GRAPH),
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
     "rotated_mnist_unet_ten_exact_gradient": (*DIGITS, *GRAPH, UNET),
+    "rotated_mnist_pullback": (
+        *DIGITS,
+        *(o for o in GRAPH if o.startswith("initializer")),
+    ),
     "paper_sphere": PAPER_SPHERE,
     "paper_sphere_r200": PAPER_SPHERE,
     "paper_digits": (
@@ -140,6 +144,12 @@ TINY: dict[str, tuple[str, ...]] = {
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
     "stable_diffusion": (*PICTURES, *EMOJI),
     "stable_diffusion_twenty": (*PICTURES, *EMOJI),
+    "stable_diffusion_pullback": (
+        *PICTURES,
+        *(o for o in EMOJI if o.startswith(("dataset", "evaluation"))),
+        *(o for o in PROTOCOL if "spacetime" in o),
+        "baseline.stein.solver.max_iterations=2",
+    ),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
     "tones": TONES,

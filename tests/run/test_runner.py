@@ -26,7 +26,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 HEARD = ["extrapolation_tones"]  # in test_sound_runs.py
 CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation") and name not in HEARD)
-PICTURED = ["morph", "stable_diffusion", "stable_diffusion_twenty"]  # in test_picture_runs.py
+# in test_picture_runs.py
+PICTURED = ["morph", *(name for name in TINY if name.startswith("stable_diffusion"))]
 # in test_paper_protocol.py
 PROTOCOL = sorted(name for name in TINY if name.startswith("paper_"))
 OWN_RUNNER = ["properties", "score_direction"]  # in tests/experiments
@@ -37,6 +38,7 @@ OWN_RUNNER = ["properties", "score_direction"]  # in tests/experiments
 UNDRAWN = (
     "rotated_mnist_empirical_ten",
     "rotated_mnist_empirical_hundred",
+    "rotated_mnist_pullback",
     "rotated_mnist_unet_ten",
     "rotated_mnist_unet_ten_exact_gradient",
     "extrapolation_digits_unet",
@@ -145,7 +147,8 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     ]
     methods = list(dict.fromkeys(line["method"] for line in lines))
     assert methods == manifest["methods"] and len(lines) == len(methods) * manifest["pairs"]
-    assert {"truth", "lerp", "stein_gauss_newton"} <= set(methods)
+    ours = "pullback_string_method" if experiment.endswith("pullback") else "stein_gauss_newton"
+    assert {"truth", "lerp", ours} <= set(methods)
     assert any(method.startswith("start_") for method in methods)
     for line in lines:
         assert {
@@ -163,7 +166,7 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
 
     rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
     measured = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
-    solved = measured["stein_gauss_newton"]
+    solved = measured[ours]
     comparisons = read_summary(folder / "summary.json")[1]
     assert {entry["measure"] for entry in comparisons} >= (
         {"psnr", "fid"} if "mnist" in experiment else {"length_error"}
