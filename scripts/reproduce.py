@@ -33,11 +33,7 @@ EXPERIMENTS = {
     "learned_scores": ("learned_scores",),
     "against_lerp": ("against_lerp", "exact_against_learned"),
     "paper_protocol": ("paper_emoji", "paper_digits", "paper_sphere_r200", "paper_sphere"),
-    "stable_diffusion": (
-        "stable_diffusion",
-        "stable_diffusion_twenty",
-        "stable_diffusion_pullback",
-    ),
+    "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
     "extrapolation": (
         "extrapolation_digits_unet",
         "extrapolation_digits",
@@ -67,7 +63,6 @@ EXPERIMENTS = {
 APART = (
     "rotated_mnist_unet_ten_exact_gradient",
     "stable_diffusion_twenty",
-    "stable_diffusion_pullback",
     "starts",
     "sigma_auto",
 )

@@ -144,12 +144,6 @@ TINY: dict[str, tuple[str, ...]] = {
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
     "stable_diffusion": (*PICTURES, *EMOJI),
     "stable_diffusion_twenty": (*PICTURES, *EMOJI),
-    "stable_diffusion_pullback": (
-        *PICTURES,
-        *(o for o in EMOJI if o.startswith(("dataset", "evaluation"))),
-        *(o for o in PROTOCOL if "spacetime" in o),
-        "baseline.stein.solver.max_iterations=2",
-    ),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
     "tones": TONES,

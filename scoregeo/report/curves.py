@@ -16,6 +16,7 @@ from scoregeo.report.style import as_array, drawing, looks, marker, new_figure, 
 
 _LOGARITHMIC = " (log scale)"
 _DECADES = 100.0  # a shared axis of values above 0 that span more is logarithmic
+_TICK = 34  # characters below a panel of a sweep
 _HALF = 32  # characters of a name in half of a legend's width
 
 
@@ -133,6 +134,11 @@ def _share(grid: Sequence[Any], panels: Sequence[Mapping[str, Line]], ylabel: st
     grid[0].autoscale(axis="y")
 
 
+def _beside(names: Sequence[str], inches: float) -> int:
+    """How many entries of a legend fit beside each other."""
+    return max(1, min(len(names), int(inches / (0.75 + 0.068 * max(map(len, names))))))
+
+
 def sweep_lines(
     out: Path,
     panels: Mapping[str, Mapping[str, Line]],
@@ -187,9 +193,10 @@ def sweep_lines(
                     elinewidth=0.8,
                     **styles[label],
                 )
-            axes.set(title=wrapped(title, 34), xlabel=xlabel, ylabel=ylabel)  # in 3.2 inches
+            axes.set(title=wrapped(title, _TICK), xlabel=xlabel, ylabel=ylabel)  # in 3.2 inches
             if not numeric:
-                axes.set_xticks(range(len(places)), list(places))
+                width = max(_TICK // len(places), 6)
+                axes.set_xticks(range(len(places)), [wrapped(place, width) for place in places])
             elif min(everything) > 0 and max(everything) >= 10 * min(everything):
                 axes.set_xscale("log")
                 ticks = sorted({float(x) for x in everything})
@@ -208,6 +215,6 @@ def sweep_lines(
                 list(shown.values()),
                 title=legend or None,
                 loc="outside lower center" if below else "outside right center",
-                ncols=len(labels) if below else 1,
+                ncols=_beside(list(shown.values()), 3.2 * columns) if below else 1,
             )
         return save_figure(figure, out, formats)

@@ -182,6 +182,23 @@ def test_a_long_title_is_not_cut(tmp_path: Path, drawn: list[Figure]) -> None:
     assert first.y1 <= figure.bbox.y1
 
 
+def test_long_names_of_sweeps_are_not_cut(tmp_path: Path, drawn: list[Figure]) -> None:
+    cases = ["exact, of ten digits", "U-Net of these ten digits", "U-Net of all digits, unseen"]
+    names = [f"Euclidean graph, {i}th powers, no score" for i in range(5)]
+    panels = {
+        title: {name: Line(cases, [1.0, 2.0, 3.0]) for name in names} for title in ("one", "two")
+    }
+    sweep_lines(
+        tmp_path / "long", panels, xlabel="score", ylabels="dB", below=True, formats=("png",)
+    )
+    (figure,) = drawn
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= figure.bbox.x0 and legend.x1 <= figure.bbox.x1
+    for axes in figure.axes:
+        ticks = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert all(one.x1 < two.x0 for one, two in zip(ticks, ticks[1:], strict=False))
+
+
 def test_sweep_lines_and_heatmap(tmp_path: Path) -> None:
     line = Line(
         [1, 10, 100], [3.0, 2.0, float("nan")], [2.5, 1.5, float("nan")], [3.5, 2.5, float("nan")]

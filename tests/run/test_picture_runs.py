@@ -83,18 +83,6 @@ def test_two_pictures_become_frames_a_strip_and_animations(
     )  # two pictures have no FID, and the true path is not known
 
 
-def test_emoji_pairs_in_the_pullback_metric(tmp_path: Path, places: dict[str, str]) -> None:
-    folder, reason = run_here(tiny("stable_diffusion_pullback", places), tmp_path)
-    assert reason is None
-    rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
-    cells = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
-    ours = cells["pullback_string_method"]
-    assert {"fid", "kid"} <= set(ours)
-    # The energy that is compared is the run's metric's, and the string method lowers it
-    assert ours["energy"].mean <= cells["start_lerp"]["energy"].mean
-    assert {"stein", "spacetime_short", "noise_diffusion"} <= set(cells)
-
-
 def test_the_command_takes_odd_names_and_leaves_one_animation(
     tmp_path: Path,
     places: dict[str, str],
