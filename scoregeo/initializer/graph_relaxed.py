@@ -13,7 +13,6 @@ from scoregeo.initializer.reference_graph import ReferenceGraph
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.serving import refusal
 from scoregeo.solver.string_method import StringMethod
 
 _COPIES = 8  # of an edge's curve, in float64, that its relaxation holds
@@ -53,7 +52,10 @@ class RelaxedGraphInitializer(GraphInitializer):
     def check(self, metric: AbstractMetric) -> None:
         super().check(metric)
         if not metric.has_score_chords:
-            raise refusal("string_method", metric.name, "energy of chords of the score")
+            raise ConfigError(
+                "initializer = 'graph_relaxed' relaxes edges by the string method, which does not"
+                f" serve metric = {metric.name!r}: metric must be pullback."
+            )
 
     def _graph(
         self, metric: AbstractMetric, points: torch.Tensor, edges: np.ndarray

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import Solution
 from scoregeo.solver.gauss_newton import GaussNewton
+from scoregeo.solver.string_method import StringMethod
 from tests.devices import FakeDevice, fake_device
 from tests.fields import QuarticShell
 
@@ -49,6 +51,16 @@ def test_the_numbers_are_the_processors(name: str) -> None:
     assert torch.equal(path, here.path) and there.status == here.status
     assert torch.equal(there.energy, here.energy)
     assert torch.equal(there.score_evaluations, here.score_evaluations)
+
+
+def test_the_string_method_relaxes_there_as_here() -> None:
+    """Paths and scores; what measures a solution takes a backward pass, which the device lacks."""
+    metric = PullbackMetric(ScoreField(QuarticShell(), 0.3))
+    start, solver = linear(ENDS.double(), 9), StringMethod(9)
+    with fake_device("cuda:1"):
+        there = [found.cpu() for found in solver.relax(metric, start.to("cuda:1"))]
+    for found, here in zip(there, solver.relax(metric, start), strict=True):
+        assert torch.equal(found, here)
 
 
 def per_iteration(name: str, pairs: int) -> dict[str, float]:
