@@ -30,7 +30,7 @@ EXPERIMENTS = {
         "rotated_mnist_empirical",
     ),
     "sparse_references": ("sparse_references", "sparse_references_pullback"),
-    "learned_scores": ("learned_scores",),
+    "learned_scores": ("learned_scores", "score_error"),
     "against_lerp": ("against_lerp", "exact_against_learned"),
     "paper_protocol": ("paper_emoji", "paper_digits", "paper_sphere_r200", "paper_sphere"),
     "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),

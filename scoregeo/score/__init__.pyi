@@ -31,3 +31,7 @@ from .tones import TonesScore as TonesScore
 from .tones import tones_score as tones_score
 from .torus import TorusScore as TorusScore
 from .torus import torus_score as torus_score
+from .wrapped import CombinedScore as CombinedScore
+from .wrapped import SmoothedScore as SmoothedScore
+from .wrapped import combined_unet_score as combined_unet_score
+from .wrapped import smoothed_unet_score as smoothed_unet_score

@@ -1,0 +1,1 @@
+"""When a learned score can be trusted for geodesics."""
