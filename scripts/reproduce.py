@@ -61,6 +61,7 @@ EXPERIMENTS = {
         "chirps",
         "extrapolation_tones",
         "notes",
+        "notes_pullback",
         "notes_learned",
         "notes_instruments",
     ),

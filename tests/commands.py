@@ -156,6 +156,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "tones": TONES,
     "chirps": (*SOUND, "dataset.rate=2000", "score.sigma=0.2", "dataset.num_pairs=2"),
     "notes": (*NOTES, *NOTES_GRAPH),
+    "notes_pullback": (*NOTES, *NOTES_GRAPH),
     "notes_learned": (*NOTES, *NOTES_GRAPH),
     "notes_instruments": NOTES,
     "extrapolation_tones": (*TONES, *REACH, FEW),

@@ -102,7 +102,10 @@ def spectra_figure(out: Path, rows: Mapping[str, Any], sound: Sound, title: str)
             length = layout.frames * layout.hop
             below.imshow(level[len(level) // 2], vmax=0, extent=(0, length, 0, top), **look)
             above.set_title(method_name(name).replace(" (", "\n("), fontsize=7)
-            above.set_yticks([1200 * np.log2(hertz / layout.low) for hertz in _TICKS], [str(hertz) for hertz in _TICKS])
+            above.set_yticks(
+                [1200 * np.log2(hertz / layout.low) for hertz in _TICKS],
+                [str(hertz) for hertz in _TICKS],
+            )
             above.set_xlabel("fraction of path" if column == 0 else "", fontsize=7)
             below.set_xlabel("halfway (s)" if column == 0 else "", fontsize=7)
         axes[0, 0].set_ylabel("frequency (Hz)")
