@@ -51,8 +51,9 @@ apart over an octave about F sharp 4 (370 Hz): uint8 [{count}, {pitches}, {size}
 below an instrument's loudest band, 255 that band. Each is one note (key {key}, velocity {velocity})
 bent by a pitch bend, so that pitch and spectrum vary continuously, rendered by fluidsynth {version}
 at {rate:g} Hz without reverb and chorus, the mean of both channels. {bands} Gaussian bands of
-{width:g} cents (standard deviation), {gap:g} cents apart from {low:.0f} Hz on; {frames} Hann windows
-of {span:g} s, {hop:g} s apart, the first beginning {before:g} s before the note. Nothing is random.
+{width:g} cents (standard deviation), {gap:g} cents apart from {low:.0f} Hz on; {frames} Hann
+windows of {span:g} s, {hop:g} s apart, the first beginning {before:g} s before the note. Nothing is
+random.
 
     apt-get install fluidsynth fluid-soundfont-gm
     python scripts/make_notes.py

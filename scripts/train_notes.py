@@ -40,9 +40,9 @@ NEARBY = 5  # pitches of the sample, on either side, that are blended: 100 cents
 FLOOR = 1e-4
 TEXT = """# {name}
 
-A score network of the notes of `dataset=notes` (`scoregeo/assets/notes`), every second pitch: {count}
-points [768], noise levels {sigma_min:g} to {sigma_max:g}; {parameters:,} parameters, weights in
-float16.
+A score network of the notes of `dataset=notes` (`scoregeo/assets/notes`), every second pitch:
+{count} points [768], noise levels {sigma_min:g} to {sigma_max:g}; {parameters:,} parameters,
+weights in float16.
 
 ## Training
 
