@@ -46,7 +46,9 @@ def pitch(points: torch.Tensor, layout: LogSpectrogram, low: float, high: float)
 def harmonic_share(
     points: torch.Tensor, layout: LogSpectrogram, low: float, high: float
 ) -> torch.Tensor:
-    """Share of the power within 75 cents of a multiple of the pitch, in [0, 1]."""
+    """Share of the power within 75 cents of a multiple of the pitch, in [0, 1]: 0.97 of one series
+    without noise, whose bands are Gaussian, half of that of two.
+    """
     power = _power(layout.level(points)).sum(-1)
     cents = layout.step * torch.arange(layout.bands, dtype=power.dtype)
     above = cents - 1200 * (pitch(points, layout, low, high) / layout.low).log2()[..., None]

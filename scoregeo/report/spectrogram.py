@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import DataError
+from scoregeo._utils.files import write_whole
 from scoregeo.dataset.sound import Sound
 from scoregeo.dataset.spectrogram import Array, LogSpectrogram
 from scoregeo.evaluation.sound import heard_pitch
@@ -16,11 +17,12 @@ from scoregeo.report.sound import SOUNDS, write_sounds
 from scoregeo.report.style import TRUTH, as_array, drawing, new_figure, save_figure
 
 RATE = 8000.0  # of sound files; the highest band is at 3.6 kHz
-NOTES = 5  # of a path in one file
+NOTES = 4  # of a path in one file
 _FROM, _FOR = 0.06, 0.25  # seconds of a spectrogram that are heard
 _WINDOW = 0.128  # seconds, of the resynthesis
 _OVERLAP = 4  # windows over one sample
 _SHARPEN, _PHASES = 40, 30  # iterations of Richardson and Lucy, of Griffin and Lim
+_COLOURS = 48  # of a figure
 _TICKS = (250, 500, 1000, 2000)  # Hz
 
 
@@ -80,6 +82,8 @@ def spectra_figure(out: Path, rows: Mapping[str, Any], sound: Sound, title: str)
     """A column a method: the bands' mean levels along the path above, with the pitch drawn into
     them, the truth's dotted; the spectrogram halfway below.
     """
+    from PIL import Image
+
     layout = sound.spectrogram
     if layout is None or not rows:
         raise DataError("spectra_figure: no path of spectrograms to draw.")
@@ -87,7 +91,7 @@ def spectra_figure(out: Path, rows: Mapping[str, Any], sound: Sound, title: str)
     tracks = {name: heard_pitch(path, sound) for name, path in paths.items()}
     top = layout.step * layout.bands
     look: Any = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": -layout.range}
-    with drawing({"axes.grid": False}):
+    with drawing({"axes.grid": False, "savefig.dpi": 110}):
         figure = new_figure(1.2 + 1.1 * len(paths), 3.6)
         axes = figure.subplots(2, len(paths), sharey=True, squeeze=False)
         for column, name in enumerate(paths):
@@ -111,7 +115,11 @@ def spectra_figure(out: Path, rows: Mapping[str, Any], sound: Sound, title: str)
         axes[0, 0].set_ylabel("frequency (Hz)")
         if title:
             figure.suptitle(title, fontsize=9)
-        return save_figure(figure, out, ("png",))
+        (written,) = save_figure(figure, out, ("png",))
+    with Image.open(written) as picture:
+        few = picture.convert("RGB").quantize(_COLOURS)  # a third of the bytes
+    write_whole(written, lambda path: few.save(path, format="PNG"))
+    return [written]
 
 
 def _lines(power: Array, bank: Array) -> Array:

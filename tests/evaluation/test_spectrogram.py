@@ -46,11 +46,12 @@ def test_the_pitch_of_known_sounds() -> None:
 
 
 def test_the_share_of_one_series() -> None:
-    """A major third: half of the power, but for what both bands share; one series: all of it."""
+    """A Gaussian band has 97 % of its power within 75 cents; a major third has half of that."""
     one, other = series(300, 0.1, 0.05, 0.05), series(380, 0.1, 0.05, 0.05)
     share = harmonic_share(spectra(one, one | other), LAYOUT, *RANGE)
-    assert float(share[0]) > 0.98
-    assert float(share[1]) == pytest.approx(0.5, abs=0.03)
+    within = math.erf(75 / (LAYOUT.width * math.sqrt(2)))
+    assert float(share[0]) == pytest.approx(within, abs=0.01)
+    assert float(share[1]) == pytest.approx(within / 2, abs=0.04)
 
 
 def test_centroid_level_and_distance() -> None:
@@ -63,12 +64,14 @@ def test_centroid_level_and_distance() -> None:
     path = torch.stack([points[0], points[3], points[0]])
     assert float(level_dip(path, LAYOUT)) == pytest.approx(20 * math.log10(2), abs=0.01)
     assert float(spectral_distance(points[0], points[0] + 0.1, LAYOUT)) == pytest.approx(3)
-    assert float(departure(torch.tensor([0.0, 1.0, 2.0, 3.0]))) == pytest.approx(0)
-    assert float(departure(torch.tensor([0.0, 0.0, 2.0]))) == pytest.approx(1)
+    even, late = torch.tensor([[0.0, 1.0, 2.0, 3.0], [0.0, 0.0, 0.0, 3.0]]).double()
+    assert float(departure(even)) == pytest.approx(0) and float(departure(late)) == 1.5
 
 
 def test_sounds_made_of_spectrograms_have_their_pitch() -> None:
-    """Griffin and Lim's waveform, made into a spectrogram again."""
+    """Griffin and Lim's waveform, made into a spectrogram again: its lines are 50 cents apart at
+    270 Hz.
+    """
     hertz = (270.0, 370.0, 500.0)
     points = spectra(*(series(f, 0.1, 0.1, 0.05, 0.02) for f in hertz))
     waves = waveform(points, LAYOUT, LAYOUT.rate)
@@ -76,4 +79,4 @@ def test_sounds_made_of_spectrograms_have_their_pitch() -> None:
     power = [LAYOUT.power(0.5 * wave / np.abs(wave).max(), LAYOUT.rate) for wave in waves]
     again = torch.from_numpy(np.stack([LAYOUT.point(one, one.max()) for one in power]))
     cents = 1200 * (pitch(again, LAYOUT, *RANGE) / torch.tensor(hertz)).log2()
-    assert cents.abs().max() < 6
+    assert cents.abs().max() < 15
