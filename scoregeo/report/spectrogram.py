@@ -22,7 +22,7 @@ _FROM, _FOR = 0.06, 0.25  # seconds of a spectrogram that are heard
 _WINDOW = 0.128  # seconds, of the resynthesis
 _OVERLAP = 4  # windows over one sample
 _SHARPEN, _PHASES = 40, 30  # iterations of Richardson and Lucy, of Griffin and Lim
-_COLOURS = 48  # of a figure
+_COLOURS = 96  # of a figure
 _TICKS = (250, 500, 1000, 2000)  # Hz
 
 
@@ -117,7 +117,8 @@ def spectra_figure(out: Path, rows: Mapping[str, Any], sound: Sound, title: str)
             figure.suptitle(title, fontsize=9)
         (written,) = save_figure(figure, out, ("png",))
     with Image.open(written) as picture:
-        few = picture.convert("RGB").quantize(_COLOURS)  # a third of the bytes
+        # A third of the bytes; rare colours, such as the line of the pitch, stay.
+        few = picture.convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
     write_whole(written, lambda path: few.save(path, format="PNG"))
     return [written]
 
