@@ -68,8 +68,8 @@ and frame) between notes so many cents apart.
 
 {table}
 
-Notes 100 cents apart are about as far from each other as those 400 or 700 apart, and further than
-many of two instruments at one pitch: {between}.
+Notes 100 cents apart are already about two thirds as far from each other as those 400 or 700 apart,
+and further than many of two instruments at one pitch: {between}.
 
 ## Terms
 
