@@ -115,7 +115,19 @@ def render(program: int, font: Path) -> Array:
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "notes.mid", Path(folder) / "notes.wav"
         score.write_bytes(midi(program))
-        how = ["-ni", "-R", "0", "-C", "0", "-g", "0.5", "-r", f"{LAYOUT.rate:.0f}", "-F", sound]
+        how: list[str | Path] = [
+            "-ni",
+            "-R",
+            "0",
+            "-C",
+            "0",
+            "-g",
+            "0.5",
+            "-r",
+            f"{LAYOUT.rate:.0f}",
+            "-F",
+            sound,
+        ]
         subprocess.run(["fluidsynth", *how, font, score], check=True, capture_output=True)
         rate, samples = wavfile.read(sound)
     wave = samples.astype(np.float64).mean(1) / 32768

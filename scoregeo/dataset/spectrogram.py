@@ -41,7 +41,7 @@ class LogSpectrogram:
     @property
     def cents(self) -> Array:
         """Middles of the bands above `low`, [bands]."""
-        return self.step * np.arange(self.bands)
+        return self.step * np.arange(self.bands, dtype=np.float64)
 
     @property
     def samples(self) -> int:
