@@ -56,7 +56,15 @@ EXPERIMENTS = {
     "noise_level": ("noise_level", "sigma_auto"),
     "synthetic": ("sphere_learned", "torus_learned", "torus", "sphere", "sphere_r50"),
     "starts": ("starts",),
-    "audio": ("tones", "chirps", "extrapolation_tones"),
+    "audio": (
+        "tones",
+        "chirps",
+        "extrapolation_tones",
+        "notes",
+        "notes_pullback",
+        "notes_learned",
+        "notes_instruments",
+    ),
 }
 # Pages that take too long to be made with the others: only where --only names them, or
 # --experiment a folder that has no others. Both profiles are one size.

@@ -103,6 +103,13 @@ SENTENCES = (
     "solver.num_points=8",
     "solver.max_iterations=2",
 )
+NOTES = (
+    *QUICK,
+    "dataset.pairs_per_group=1",
+    "solver.num_points=8",
+    "solver.max_iterations=2",
+)
+NOTES_GRAPH = ("initializer.num_references=60",)
 TINY: dict[str, tuple[str, ...]] = {
     "sphere": MANIFOLD,
     "sphere_r50": MANIFOLD,
@@ -148,6 +155,10 @@ TINY: dict[str, tuple[str, ...]] = {
     "extrapolation_torus": CONTINUED,
     "tones": TONES,
     "chirps": (*SOUND, "dataset.rate=2000", "score.sigma=0.2", "dataset.num_pairs=2"),
+    "notes": (*NOTES, *NOTES_GRAPH),
+    "notes_pullback": (*NOTES, *NOTES_GRAPH),
+    "notes_learned": (*NOTES, *NOTES_GRAPH),
+    "notes_instruments": NOTES,
     "extrapolation_tones": (*TONES, *REACH, FEW),
     "extrapolation_digits": (*DIGITS, *GRAPH, *REACH, FEW),
     "extrapolation_digits_unet": (*DIGITS, *GRAPH, *REACH, FEW, UNET),

@@ -7,6 +7,7 @@ from .emoji import Emoji as Emoji
 from .flat_torus import FlatTorus as FlatTorus
 from .image_pairs import ImagePairs as ImagePairs
 from .landmarks import Landmarks as Landmarks
+from .notes import Notes as Notes
 from .prompts import Prompts as Prompts
 from .rotated_mnist import RotatedMNIST as RotatedMNIST
 from .rotation_group import RotationGroup as RotationGroup

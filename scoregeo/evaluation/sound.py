@@ -7,6 +7,10 @@ import math
 
 import torch
 
+from scoregeo.dataset.sound import Sound
+from scoregeo.dataset.spectrogram import LogSpectrogram
+from scoregeo.evaluation import spectrogram
+
 _FINER = 8  # lags and delays a sample, between which a parabola is laid
 _NEARLY = 0.9  # of the greatest correlation: the first lag that has as much is the period
 _PADDED = 8  # spectra are taken of frames this many times as long, with zeros
@@ -42,6 +46,15 @@ def pitch(
     return torch.where(frames.double().square().sum(-1) > 0, found, math.nan)
 
 
+def heard_pitch(frames: torch.Tensor, sound: Sound) -> torch.Tensor | None:
+    """Pitch of frames of any kind, Hz, [...]; None of frames that have none."""
+    if sound.spectrogram is not None:
+        return spectrogram.pitch(frames, sound.spectrogram, sound.low, sound.high)
+    if sound.window is None:
+        return None
+    return pitch(frames, sound.rate, sound.window, sound.low, sound.high)
+
+
 def tone_share(
     frames: torch.Tensor, rate: float, window: torch.Tensor, low: float, high: float
 ) -> torch.Tensor:
@@ -59,11 +72,15 @@ def tone_share(
     return 2 * spectrum[..., first : last + 1].amax(-1) / energy
 
 
-def level_dip(paths: torch.Tensor) -> torch.Tensor:
+def level_dip(paths: torch.Tensor, layout: LogSpectrogram | None = None) -> torch.Tensor:
     """How far the level of frames [..., points, samples] falls below that of the quieter end, dB,
     [...]: of the root mean squares, the largest fall along the path; 0 where it does not fall.
+    `layout`: of spectrograms.
     """
-    level = paths.double().square().mean(-1).sqrt()
+    if layout is None:
+        level = paths.double().square().mean(-1).sqrt()
+    else:
+        level = spectrogram.amplitude(paths, layout)
     quieter = torch.minimum(level[..., 0], level[..., -1])
     return 20 * (quieter / level.amin(-1)).log10()
 

@@ -55,6 +55,13 @@ _SHOWS = (
         ),
     ),
     (
+        r"spectra_(?P<pair>.+)",
+        (
+            "Spectra of notes along the path of pair {pair}, a column a method; the spectrogram"
+            " halfway below. Lines: the pitch, the truth's dotted."
+        ),
+    ),
+    (
         r"race-(?P<case>.+)-lam(?P<lam>.+)",
         "Energy against score evaluations on {case} at lambda {lam}: one line a solver.",
     ),

@@ -25,7 +25,7 @@ from scoregeo.report.table import rows_from_summary
 CONFIG = "config.yaml"
 _STRIPS = 4  # pictures of frames on a page
 _SETS = ("fid", "kid")
-_OF_PAIRS = ("strip_", "sound_")
+_OF_PAIRS = ("strip_", "sound_", "spectra_")
 _INTRO = "Means over pairs with 95 % intervals."
 _FEW_FRAMES = "FID and KID are of few frames and do not compare with other papers' numbers."
 

@@ -33,10 +33,10 @@ class Players:
     sounds: tuple[tuple[str, str], ...]
 
 
-def write_sounds(folder: Path, rows: Mapping[str, Any], rate: float) -> list[Path]:
+def write_sounds(folder: Path, rows: Mapping[str, Any], rate: float, bits: int = 16) -> list[Path]:
     """Write `METHOD.wav` of each path [points, samples]: at most `MOST` of its frames, evenly
-    chosen, one after the other with short fades; 16 bits, one channel. One gain for all methods, so
-    that levels compare. Gives the paths.
+    chosen, one after the other with short fades; 16 or 8 bits, one channel. One gain for all
+    methods, so that levels compare. Gives the paths.
 
     Raises DataError for frames that are not finite, or silent in all methods.
     """
@@ -46,7 +46,11 @@ def write_sounds(folder: Path, rows: Mapping[str, Any], rate: float) -> list[Pat
         raise DataError(f"{folder.name}: frames are silent or not finite (peak {peak:g}).")
     written = []
     for name, wave in joined.items():
-        samples = np.rint(wave * (_PEAK * 32767 / peak)).astype("<i2")
+        scaled = wave * (_PEAK / peak)
+        if bits == 16:
+            samples = np.rint(scaled * 32767).astype("<i2")
+        else:
+            samples = np.rint(128 + 127 * scaled).astype("u1")  # as WAV has 8 bits
         path = folder / f"{name}.wav"
         write_whole(path, _Wave(samples, round(rate)).write)
         written.append(path)
@@ -114,9 +118,9 @@ def sound_figure(
 
 @dataclass(frozen=True)
 class _Wave:
-    """Samples of 16 bits, and how many a second."""
+    """Samples of 16 or 8 bits, and how many a second."""
 
-    samples: NDArray[np.int16]
+    samples: NDArray[Any]
     rate: int
 
     def write(self, path: Path) -> None:

@@ -14,6 +14,7 @@ from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.passages import write_passages
 from scoregeo.report.sound import SOUNDS, sound_figure, write_sounds
+from scoregeo.report.spectrogram import write_morph
 from scoregeo.report.style import as_pictures
 
 _TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
@@ -105,8 +106,11 @@ def write_pictures(
         for index in _chosen(dataset, pairs, saved_pairs):
             pair = pairs.names[index]
             rows = {method: path[index] for method, path in frames.items()}
-            write_sounds(folder / SOUNDS / pair, rows, dataset.sound.rate)
             title = f"{pair} ({pairs.groups[index]})"
+            if dataset.sound.spectrogram is not None:
+                written += write_morph(folder, pair, rows, dataset.sound, title)
+                continue
+            write_sounds(folder / SOUNDS / pair, rows, dataset.sound.rate)
             written += sound_figure(figures / f"sound_{pair}", rows, dataset.sound, title=title)
     elif (landmarks := dataset.landmarks) is not None:
         shown_pairs = _chosen(dataset, pairs, saved_pairs)

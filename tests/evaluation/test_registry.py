@@ -50,6 +50,11 @@ tone_share_mean | mean share of one tone | higher
 delay_error | mean error of delay (ms) | lower
 delay_error_max | greatest error of delay (ms) | lower
 amplitude_dip | greatest fall of level (dB) | lower
+pitch_step | greatest step of pitch (cents) | lower
+harmonic_share_least | least share of one series | higher
+centroid_departure | centroid's departure (cents) | lower
+centroid_step | greatest step of the centroid (cents) | lower
+spectral_distance | mean spectral distance to truth (dB) | lower
 landmarks_met | share of the true ones met | higher
 landmarks_outside | share of the path nearest to others | lower
 landmark_order | order (Kendall's tau) | higher

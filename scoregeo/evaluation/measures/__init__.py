@@ -11,6 +11,7 @@ from importlib import import_module
 _ORDER = (
     "truth",
     "sound",
+    "spectrogram",
     "landmarks",
     "pictures",
     "shape",

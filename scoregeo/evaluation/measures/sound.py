@@ -1,4 +1,4 @@
-"""Paths of waveforms: pitch or delay against the truth, purity, level."""
+"""Paths of sound: pitch or delay against the truth, purity, level."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def _of_tones(context: "Context") -> str | None:
     if context.sound is None or context.sound.window is None:
-        return None
+        return None  # notes say what they are measured by (`spectrogram`)
     return (
         "Pitch: by autocorrelation, of inner frames, between"
         f" {context.sound.low:g} and {context.sound.high:g} Hz; in cents from that of the true"
@@ -33,19 +33,21 @@ def _of_tones(context: "Context") -> str | None:
 )
 def tone(batch: "PathBatch") -> "Values":
     """Pitch along the path, and how much of each frame is one tone."""
-    from scoregeo.evaluation.sound import pitch, tone_share
+    from scoregeo.evaluation.sound import heard_pitch, tone_share
 
     assert batch.frames is not None and batch.sound is not None
     sound = batch.sound
-    if sound.window is None:
-        return {}
+    found: Values = {}
     inner = slice(1, None if batch.end_free else -1)
-    settings = (sound.rate, sound.window, sound.low, sound.high)
-    share = tone_share(batch.frames[:, inner], *settings)
-    found: Values = {"tone_share_least": share.amin(1), "tone_share_mean": share.mean(1)}
+    if sound.window is not None:
+        settings = (sound.rate, sound.window, sound.low, sound.high)
+        share = tone_share(batch.frames[:, inner], *settings)
+        found = {"tone_share_least": share.amin(1), "tone_share_mean": share.mean(1)}
     if batch.is_truth or batch.truth is None:
         return found
-    own, true = pitch(batch.frames[:, inner], *settings), pitch(batch.truth[:, inner], *settings)
+    own, true = (heard_pitch(path[:, inner], sound) for path in (batch.frames, batch.truth))
+    if own is None or true is None:
+        return found
     cents = 1200 * (own / true).log2().abs()
     found |= {"pitch_error": cents.mean(1), "pitch_error_max": cents.amax(1)}
     if batch.end_free:
@@ -61,7 +63,7 @@ def tone(batch: "PathBatch") -> "Values":
     needs=("frames", "sound", "truth_known"),
     note=lambda context: (
         None
-        if context.sound is None or context.sound.window is not None
+        if context.sound is None or context.sound.has_pitch
         else "Delay: by circular cross-correlation of inner frames with the true frame; mean and"
         " greatest size."
     ),
@@ -71,7 +73,7 @@ def delay(batch: "PathBatch") -> "Values":
     from scoregeo.evaluation import sound
 
     assert batch.frames is not None and batch.sound is not None
-    if batch.sound.window is not None or batch.is_truth or batch.truth is None:
+    if batch.sound.has_pitch or batch.is_truth or batch.truth is None:
         return {}
     inner = slice(1, None if batch.end_free else -1)
     found = sound.delay(batch.frames[:, inner], batch.truth[:, inner], batch.sound.rate)
@@ -88,5 +90,5 @@ def amplitude(batch: "PathBatch") -> "Values":
     """How much quieter the path becomes between its ends."""
     from scoregeo.evaluation.sound import level_dip
 
-    assert batch.frames is not None
-    return {"amplitude_dip": level_dip(batch.frames)}
+    assert batch.frames is not None and batch.sound is not None
+    return {"amplitude_dip": level_dip(batch.frames, batch.sound.spectrogram)}
