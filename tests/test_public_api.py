@@ -120,8 +120,6 @@ def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
     refused("a is a list", ([1.0, 0.0, 0.0], b))
     refused("b is a ndarray", (a, b.numpy()))
     refused("a is not finite", (a * torch.nan, b))
-    refused("at least one pair", (a[None][:0], b[None][:0]))
-    refused("at least one pair", (a[None][:0], b[None][:0]), starts="lerp")
     refused("that of a point", (a[0], b[0]))
     refused("that of a point", (a[None, None], b[None, None]))
     refused("score = None", of=None)

@@ -67,9 +67,9 @@ def exponential(
     dtype. `max_evaluations` is an element's: where they are spent the path so far is returned. A
     zero velocity gives the constant geodesic, at no cost.
 
-    Raises ConfigError where the metric has no Christoffel action, DataError for an empty batch,
-    mixed shapes or dtypes, and input that is not finite. A bad score on the way raises nothing: the
-    part computed is returned, with its status.
+    Raises ConfigError where the metric has no Christoffel action, DataError for mixed shapes or
+    dtypes, and input that is not finite. A bad score on the way raises nothing: the part computed
+    is returned, with its status.
 
     Example:
         >>> import torch, scoregeo

@@ -84,6 +84,8 @@ def frechet_mean(
     began = time.perf_counter()
     served = require_closed_form(metric, "the Frechet mean")
     check_points(served, "points", points)
+    if len(points) == 0:
+        raise DataError("points is an empty set: a mean needs at least one point.")
     check_number("max_iterations", max_iterations, at_least=1, integer=True)
     check_number("tolerance", tolerance, above=0.0)
     share = _checked(weights, len(points), points.device)

@@ -97,10 +97,10 @@ def geodesic(
             " they must be the same."
         )
     field = _field(score, a, sigma)
-    if a.ndim - len(field.shape) not in (0, 1) or a.numel() == 0:
+    if a.ndim - len(field.shape) not in (0, 1) or 0 in field.shape:
         raise DataError(
             f"a and b have shape {tuple(a.shape)}: it must be that of a point,"
-            f" {tuple(field.shape)}, or [pairs, *shape] with at least one pair."
+            f" {tuple(field.shape)}, or [pairs, *shape]."
         )
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends

@@ -73,8 +73,8 @@ def logarithm(
     that may be saddles are left (`scoregeo.geometry.saddle`). Zero where y is x.
 
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
-    DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
-    does not connect x and y; ScoreError where the score is bad on the start itself.
+    DataError for mixed shapes or dtypes, input that is not finite, and a start that does not
+    connect x and y; ScoreError where the score is bad on the start itself.
 
     Example:
         >>> import torch, scoregeo

@@ -25,16 +25,12 @@ def require_closed_form(metric: AbstractMetric, operation: str) -> AbstractClose
 
 
 def check_points(metric: AbstractMetric, name: str, x: torch.Tensor) -> None:
-    """Raise DataError unless `x` is a batch [batch >= 1, *shape] of finite floating-point points of
-    the score's shape.
+    """Raise DataError unless `x` is a batch [batch, *shape] of finite floating-point points of the
+    score's shape; of no points, it has no results.
     """
     if x.ndim < 2:
         raise DataError(
             f"{name} has shape {list(x.shape)}; a batch of points [batch, *shape] is needed."
-        )
-    if len(x) == 0:
-        raise DataError(
-            f"{name} is an empty batch (shape {list(x.shape)}); at least one point is needed."
         )
     if not x.is_floating_point():
         raise DataError(f"{name} has dtype {x.dtype}; a floating-point dtype is needed.")
@@ -59,16 +55,12 @@ def check_like(name: str, v: torch.Tensor, like_name: str, like: torch.Tensor) -
 
 
 def check_path(metric: AbstractMetric, name: str, path: torch.Tensor) -> None:
-    """Raise DataError unless `path` is [pairs >= 1, points >= 2, *shape] of finite points that the
+    """Raise DataError unless `path` is [pairs, points >= 2, *shape] of finite points that the
     metric's score takes.
     """
     if path.ndim < 3 or path.shape[1] < 2:
         raise DataError(
             f"{name} has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
-        )
-    if len(path) == 0:
-        raise DataError(
-            f"{name} is an empty batch (shape {list(path.shape)}); at least one path is needed."
         )
     check_points(metric, name, path.flatten(0, 1))
 

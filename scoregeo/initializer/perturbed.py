@@ -76,7 +76,7 @@ def bent(settings: PerturbedInitializer, ends: torch.Tensor, num_points: int) ->
     if num_points < 3:
         return path
     waves = bridge_modes(num_points - 1, settings.modes).to(ends.device)
-    pairs, size = len(ends), ends[0, 0].numel()
+    pairs, size = len(ends), ends.shape[2:].numel()
     # Mode by mode, so that more points have the same long waves.
     draws = generator(settings.seed, "perturbed start")
     weights = torch.stack(
