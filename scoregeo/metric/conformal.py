@@ -59,7 +59,7 @@ class ConformalMetric(AbstractClosedFormMetric):
     ) -> None:
         """`anchor` [*shape], None for the origin; `nodes` of the line integral from it."""
         check_length("metric.alpha", alpha)
-        check_number("metric.nodes", nodes, at_least=1, integer=True)
+        check_number("metric.nodes", nodes, at_least=1, at_most=1024, integer=True)
         if anchor is not None and not isinstance(anchor, torch.Tensor):
             raise ConfigError(
                 f"metric.anchor = {anchor!r} is not allowed: metric.anchor must be null or, in"
