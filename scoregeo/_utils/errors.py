@@ -62,13 +62,15 @@ def check_number(
     below: float | None = None,
     at_most: float | None = None,
     integer: bool = False,
+    held: bool = True,
 ) -> None:
     """Raise ConfigError unless `value` is a finite real (or whole) number within the given bounds.
 
-    Strings, booleans, NaN and infinities are refused, and whole numbers that 64 bits do not hold.
+    Strings, booleans, NaN and infinities are refused, and, with `held`, whole numbers that 64 bits
+    do not hold.
     """
-    if integer and isinstance(value, numbers.Integral) and abs(value) > _MOST and at_most is None:
-        at_most = _MOST
+    if integer and held and at_most is None and isinstance(value, numbers.Integral):
+        at_most = _MOST if value > _MOST else None
     words = ["a whole number" if integer else "a finite number"]
     words += [f"above {above}"] if above is not None else []
     words += [f"at least {at_least}"] if at_least is not None else []

@@ -85,7 +85,7 @@ def check_count(key: str, count: int, numbers: int, what: str) -> None:
     """Raise ConfigError unless `count` is a whole number at least 1, and `count` times `numbers`
     float64 numbers, several copies of them, fit into the limit.
     """
-    check_number(key, count, at_least=1, integer=True)
+    check_number(key, count, at_least=1, integer=True, held=False)  # what fits is said below
     each = 8 * _COPIES * numbers
     most = limit_bytes() // each
     if most == 0:

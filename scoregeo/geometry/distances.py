@@ -9,7 +9,7 @@ from tqdm import tqdm
 from scoregeo._utils.errors import check_choice, check_number
 from scoregeo._utils.words import count
 from scoregeo.geometry.saddle import solve_to_minimum
-from scoregeo.geometry.support import check_like, check_points, rule_of
+from scoregeo.geometry.support import check_like, check_points, of_arrays, rule_of
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -19,6 +19,7 @@ from scoregeo.solver.certificate import REFINEMENT
 log = logging.getLogger(__name__)
 
 
+@of_arrays
 @torch.no_grad()
 def distance(
     metric: AbstractMetric,
@@ -80,6 +81,7 @@ def distance(
     return lengths
 
 
+@of_arrays
 def distance_matrix(
     metric: AbstractMetric,
     points: torch.Tensor,

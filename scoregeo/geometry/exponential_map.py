@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import ScoreError, check_number
 from scoregeo.geometry.integrator import integrate
-from scoregeo.geometry.support import check_like, check_points, require_closed_form
+from scoregeo.geometry.support import check_like, check_points, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.solver.base import BUDGET, CONVERGED
 
@@ -44,6 +44,7 @@ class GeodesicFlow:
         return self.path[:, -1]
 
 
+@of_arrays
 def exponential(
     metric: AbstractMetric,
     x: torch.Tensor,

@@ -82,6 +82,10 @@ def build(config: Config) -> Experiment:
         _of_kind(
             AbstractSolver, "solver" if name not in config["rivals"] else f"rivals.{name}", solver
         )
+    if settings.evaluation.departure and any(one.num_points < 3 for one in solvers.values()):
+        raise bad_value(
+            "evaluation.departure", True, "false for paths of two points (solver.num_points = 2)"
+        )
     made_metric = _of_kind(AbstractMetric, "metric", make("metric", config["metric"], field=None))
     _check_metric(made_metric, solvers, extrapolations)
 

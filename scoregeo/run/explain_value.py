@@ -80,6 +80,8 @@ def _checked(key: str, value: str | None) -> str | None:
     }
     try:
         given = value and read_yaml(value)
+        if isinstance(given, dict):  # whose braces Hydra reads in another way
+            return None
         if root == "evaluation" and inner in {one.name for one in fields(EvaluationSettings)}:
             EvaluationSettings(**{inner: given}).check()
         elif key in _SCALARS:

@@ -153,7 +153,7 @@ def empirical_score(
     note: the score is then another distribution's.
     """
     most = count if dataset.sample_size is None else min(count, dataset.sample_size)
-    check_number("score.count", count, at_least=1, integer=True)
+    check_number("score.count", count, at_least=1, integer=True, held=False)
     check_count("score.count", most, math.prod(dataset.shape), "so many points of the data")
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
     check_choice("score.points", points, ("sample", "references"))

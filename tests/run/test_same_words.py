@@ -39,7 +39,7 @@ CASES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ),
     ("solver.num_points=abc", "", lambda: scoregeo.GaussNewton("abc")),  # type: ignore[arg-type]
     (f"solver.num_points={10**30}", "", lambda: scoregeo.GaussNewton(10**30)),
-    ("metric.lam=-1", "", lambda: scoregeo.SteinMetric(None, -1.0)),  # type: ignore[arg-type]
+    ("metric.lam=-1", "", lambda: scoregeo.SteinMetric(None, -1)),  # type: ignore[arg-type]
     (
         "metric=conformal metric.nodes=1000000 solver=lbfgs rivals=null",
         "",
