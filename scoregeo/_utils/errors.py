@@ -70,7 +70,7 @@ def check_number(
     do not hold.
     """
     if integer and held and at_most is None and isinstance(value, numbers.Integral):
-        at_most = _MOST if value > _MOST else None
+        at_most = _MOST if int(value) > _MOST else None
     words = ["a whole number" if integer else "a finite number"]
     words += [f"above {above}"] if above is not None else []
     words += [f"at least {at_least}"] if at_least is not None else []

@@ -169,6 +169,10 @@ def test_bad_input_is_one_clear_line(
             ["memory_gib = 2e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
         ),
         (["seed=-1"], ["seed = -1", "at least 0"]),
+        (
+            ["evaluation.departure=true", "solver.num_points=2", "rivals=null"],
+            ["evaluation.departure = True", "two points"],
+        ),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
         (["evaluation.metrics=[stein,fisher]"], ["evaluation.metrics[1] = 'fisher'", "'pullback'"]),
         (["evaluation.metrics=[stein,stein]"], ["evaluation.metrics", "without repetitions"]),
