@@ -103,10 +103,10 @@ def check(of: Callable[..., Any], *batches: torch.Tensor) -> None:
 def test_metrics(name: str) -> None:
     metric, rule = METRICS[name], Quadrature("trapezoid", 2)
     x, path = ENDS[:, 0], scoregeo.linear(ENDS, 5)
-    for of in (metric.inner, metric.apply):
-        check(of, x, x, x) if of == metric.inner else check(of, x, x)
-    for of in (metric.matrix, metric.unit):
-        check(of, x)
+    check(metric.inner, x, x, x)
+    check(metric.apply, x, x)
+    check(metric.matrix, x)
+    check(metric.unit, x)
     check(partial(metric.measure, quadrature=rule), path)
     check(partial(metric.gradient, quadrature=rule), path)
     if isinstance(metric, scoregeo.metric.base.AbstractClosedFormMetric):
@@ -172,7 +172,7 @@ def test_initializers(name: str) -> None:
         assert metric.field is not None
         metric = scoregeo.PullbackMetric(metric.field)
     starter = {**STARTS, **more}[name].prepare(metric, given(ring(60)))
-    check(partial(starter, num_points=5), ring(60)[None, :2])
+    check(lambda ends: starter(ends, 5), ring(60)[None, :2])
 
 
 BASELINES: dict[str, AbstractBaseline] = {
@@ -204,11 +204,8 @@ EXTRAPOLATIONS = (Straight(), Paper(), Density(), Exponential(max_evaluations=10
 @pytest.mark.parametrize("method", EXTRAPOLATIONS, ids=lambda one: type(one).__name__)
 def test_extrapolations(method: AbstractExtrapolation) -> None:
     path, reach = scoregeo.linear(ENDS, 5), torch.ones(1, dtype=torch.float64)
-    check(
-        lambda *given: method.extend(METRICS["stein"], *given, num_points=3, rule=Quadrature()),
-        path,
-        reach,
-    )
+    metric, rule = METRICS["stein"], Quadrature()
+    check(lambda path, reach: method.extend(metric, path, reach, 3, rule), path, reach)
 
 
 INVERSIONS = (DDIMInversion(2), DDIMInversion(2, rounds=2), NoInversion(2), SharedNoise(2))
@@ -241,16 +238,16 @@ def test_scores() -> None:
 def test_measures() -> None:
     path = scoregeo.linear(ENDS, 5)
     frames = torch.rand(1, 4, 3, 16, 16, generator=draws()) * 2 - 1
-    for of in (straightness, speed_variation):
-        check(of, path)
+    check(straightness, path)
+    check(speed_variation, path)
     check(end_error, path, ENDS)
     check(distance_to_path, path, path)
     check(departure, path, path[:, 1:-1])
     check(relative_length_error, path, torch.ones(1))
-    for of in (psnr, ssim):
-        check(of, frames[:, 0], frames[:, 1])
-    for of in (inner_frame_psnr, inner_frame_ssim):
-        check(of, frames, frames.flip(1))
+    check(psnr, frames[:, 0], frames[:, 1])
+    check(ssim, frames[:, 0], frames[:, 1])
+    check(inner_frame_psnr, frames, frames.flip(1))
+    check(inner_frame_ssim, frames, frames.flip(1))
     check(partial(distances_along, Brightness()), frames, frames[:, :2])
     check(partial(distances_to_truth, Brightness()), frames, frames)
     check(Brightness().neighbours, frames)

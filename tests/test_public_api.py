@@ -124,7 +124,8 @@ def test_lists_and_arrays_are_taken_as_tensors() -> None:
     v = b[None].numpy()
     right = operation(metric, a[None], b[None])
     assert torch.equal(operation(metric, [a.tolist()], v=v).path, right.path)
-    for bad in (None, [[1.0], [1.0, 2.0]], "x", {}):
+    wrong: tuple[Any, ...] = (None, [[1.0], [1.0, 2.0]], "x", {})
+    for bad in wrong:
         with pytest.raises(DataError, match=r"x is a \w+: it must be a torch.Tensor"):
             operation(metric, bad, v)
 

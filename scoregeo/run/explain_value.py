@@ -59,9 +59,9 @@ def explain_value(text: str) -> str | None:
     if not _REFUSED.search(text):
         return None
     value = typed["value"].strip("'") if typed and typed["key"] == key else _value(text)
-    said = _checked(key, value)
-    if said is not None:
-        return said
+    checked = _checked(key, value)
+    if checked is not None:
+        return checked
     shown = f"{key}{'' if value is None else f' = {value!r}'}"
     return f"{shown} is not allowed: {key} must be {_allowed(key)}."
 
@@ -79,7 +79,7 @@ def _checked(key: str, value: str | None) -> str | None:
         "evaluation": EvaluationSettings(),
     }
     try:
-        given = value and read_yaml(value)
+        given: Any = value and read_yaml(value)
         if isinstance(given, dict):  # whose braces Hydra reads in another way
             return None
         if root == "evaluation" and inner in {one.name for one in fields(EvaluationSettings)}:

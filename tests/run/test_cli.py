@@ -173,6 +173,10 @@ def test_bad_input_is_one_clear_line(
             ["evaluation.departure=true", "solver.num_points=2", "rivals=null"],
             ["evaluation.departure = True", "two points"],
         ),
+        (
+            ["baseline=[graph_euclidean]", f"baseline.graph_euclidean.num_references={10**12}"],
+            [f"num_references = {10**12}", "GiB", "at most"],
+        ),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
         (["evaluation.metrics=[stein,fisher]"], ["evaluation.metrics[1] = 'fisher'", "'pullback'"]),
         (["evaluation.metrics=[stein,stein]"], ["evaluation.metrics", "without repetitions"]),

@@ -18,7 +18,7 @@ from tests.commands import command
 
 
 def run_settings(**given: Any) -> RunSettings:
-    plain = {"name": "x", "seed": 0, "device": "cpu", "threads": 0}
+    plain: dict[str, Any] = {"name": "x", "seed": 0, "device": "cpu", "threads": 0}
     return RunSettings(**plain | {"evaluation": EvaluationSettings()} | given)
 
 
