@@ -206,7 +206,7 @@ def test_a_fault_is_said_and_the_next_morph_runs(
 def test_a_full_disk_is_said_without_the_server_s_paths(
     jobs: Jobs, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     said = Refused("The result cannot be written on the server (No space left on device).")
