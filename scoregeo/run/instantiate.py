@@ -16,7 +16,6 @@ from scoregeo.score.field import field_at
 
 Config = Mapping[str, Any]
 
-_MARK = re.compile(r"(\\*)\$\{")  # of an interpolation, with the backslashes before it
 LEVEL = ("sigma", "timestep")  # keys that say at which noise level a score is taken
 
 
@@ -27,7 +26,7 @@ def make(group: str, node: Config, where: str | None = None, **passed: Any) -> A
     note = f" (at {where})" if where else ""
     try:
         # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
-        return instantiate({**_literal(node), "_partial_": True})(**passed)
+        return instantiate({**node, "_partial_": True})(**passed)
     except ConfigError as error:
         raise ConfigError(f"{error}{note}") from error
     except (InstantiationException, TypeError) as error:
@@ -39,17 +38,6 @@ def make(group: str, node: Config, where: str | None = None, **passed: Any) -> A
         raise ConfigError(
             f"{where or group} = {option_name(node)!r} cannot be built: {reason}"
         ) from error
-
-
-def _literal(value: Any) -> Any:
-    """A resolved node as `instantiate` takes it, which would resolve `${...}` in a text again."""
-    if isinstance(value, Mapping):
-        return {key: _literal(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_literal(inner) for inner in value]
-    if isinstance(value, str):
-        return _MARK.sub(lambda found: 2 * found[1] + r"\${", value)
-    return value
 
 
 def make_score(node: Config, **passed: Any) -> Any:
