@@ -26,7 +26,8 @@ Paths         `linear`, `spherical`.
 Pictures      `GeodesicPipeline`: pictures or prompts in, the frames of a morph out
               (`GeodesicOutput`).
 Memory        `memory_limit`: pairs that do not fit are solved one batch after another.
-Errors        `ScoregeoError`, of which `ConfigError`, `DataError` and `ScoreError` are.
+Errors        `ScoregeoError`, of which `ConfigError`, `DataError`, `ScoreError` and
+              `StorageError` are.
 
 Points are [batch, *shape], paths [pairs, points, *shape], in data units and variance-exploding
 coordinates `x = x0 + sigma z`. Costs are stated in score evaluations: one point, one evaluation.

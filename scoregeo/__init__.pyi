@@ -15,6 +15,7 @@ from ._utils.errors import ConfigError as ConfigError
 from ._utils.errors import DataError as DataError
 from ._utils.errors import ScoreError as ScoreError
 from ._utils.errors import ScoregeoError as ScoregeoError
+from ._utils.errors import StorageError as StorageError
 from ._utils.memory import memory_limit as memory_limit
 from .geometry.curvature import sectional_curvature as sectional_curvature
 from .geometry.dimension import intrinsic_dimension as intrinsic_dimension

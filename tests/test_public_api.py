@@ -109,6 +109,27 @@ def test_geodesic_names_what_it_cannot_take() -> None:
         assert found.path.shape[1] == 9
 
 
+def test_lists_and_arrays_are_taken_as_tensors() -> None:
+    score, a, b = sphere()
+    solver = scoregeo.GaussNewton(9)
+    metric = scoregeo.SteinMetric(scoregeo.ScoreField(score, 0.05), 1.0)
+    geodesic: Any = scoregeo.geodesic
+    operation: Any = scoregeo.exponential
+    wanted = geodesic(score, a, b, 0.05, solver=solver)
+    for ends in ((a.tolist(), b.numpy()), (a.numpy(), tuple(b.tolist()))):
+        found = geodesic(score, *ends, 0.05, solver=solver)
+        assert torch.equal(found.path, wanted.path)
+    found = geodesic(score, a, b, 0.05, solver=solver, start=wanted.path.numpy())
+    assert found.path.shape == (1, 9, 3)
+    v = b[None].numpy()
+    right = operation(metric, a[None], b[None])
+    assert torch.equal(operation(metric, [a.tolist()], v=v).path, right.path)
+    wrong: tuple[Any, ...] = (None, [[1.0], [1.0, 2.0]], "x", {})
+    for bad in wrong:
+        with pytest.raises(DataError, match=r"x is a \w+: it must be a torch.Tensor"):
+            operation(metric, bad, v)
+
+
 def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
     score, a, b = sphere()
     start = scoregeo.linear(torch.stack([a, b])[None], 9)
@@ -117,11 +138,11 @@ def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
         with pytest.raises((ConfigError, DataError, ScoreError), match=words):
             scoregeo.geodesic(of, *ends, sigma=0.05, num_points=9, **given)
 
-    refused("a is a list", ([1.0, 0.0, 0.0], b))
-    refused("b is a ndarray", (a, b.numpy()))
+    refused("a is a NoneType", (None, b))
+    refused("a is a list", ([1.0, "0.0"], b))
+    refused("a has dtype torch.int64", ([1, 0, 0], b))
+    refused("a has dtype torch.complex128", (a + 0j, b))
     refused("a is not finite", (a * torch.nan, b))
-    refused("at least one pair", (a[None][:0], b[None][:0]))
-    refused("at least one pair", (a[None][:0], b[None][:0]), starts="lerp")
     refused("that of a point", (a[0], b[0]))
     refused("that of a point", (a[None, None], b[None, None]))
     refused("score = None", of=None)
@@ -132,7 +153,7 @@ def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
     refused("start is not finite", start=start / 0)
     refused("starts = 5", starts=5)
     refused("starts = .'lerp'", starts=[["lerp"]])
-    refused("references is a list", starts="graph", references=[[1.0, 0.0, 0.0]])
+    refused("references is a str", starts="graph", references="points")
     for wrong in (a, a[None], torch.ones(5, 2).double()):
         refused("references have shape", starts="graph", references=wrong)
     refused("references is not finite", starts="graph", references=torch.stack([a, b]) / 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 _LONGEST = 300  # characters of a value in a message
 _SHORT, _LONG = 1e-30, 1e30  # up to the tenth power in float64
+_MOST = 2**63 - 1  # of a whole number, as tensors have them
 
 
 class ScoregeoError(Exception):
@@ -25,6 +26,16 @@ class DataError(ScoregeoError, ValueError):
 
 class ScoreError(ScoregeoError, ArithmeticError):
     """A score model that returned NaN, infinity or a wrong shape."""
+
+
+class StorageError(ScoregeoError, OSError):
+    """A file that cannot be written, as on a full disk: its path, and the system's reason
+    (`strerror`).
+    """
+
+    def __str__(self) -> str:
+        path, reason = self.args
+        return f"{path} cannot be written ({reason})"
 
 
 def bad_value(key: str, value: object, allowed: str) -> ConfigError:
@@ -51,11 +62,15 @@ def check_number(
     below: float | None = None,
     at_most: float | None = None,
     integer: bool = False,
+    held: bool = True,
 ) -> None:
     """Raise ConfigError unless `value` is a finite real (or whole) number within the given bounds.
 
-    Strings, booleans, NaN and infinities are refused.
+    Strings, booleans, NaN and infinities are refused, and, with `held`, whole numbers that 64 bits
+    do not hold.
     """
+    if integer and held and at_most is None and isinstance(value, numbers.Integral):
+        at_most = _MOST if int(value) > _MOST else None
     words = ["a whole number" if integer else "a finite number"]
     words += [f"above {above}"] if above is not None else []
     words += [f"at least {at_least}"] if at_least is not None else []

@@ -7,11 +7,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoregeo._utils.errors import DataError, bad_value
+from scoregeo._utils.errors import DataError, StorageError, bad_value
 
 if TYPE_CHECKING:
     import torch
@@ -24,19 +24,22 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path in the same folder, then rename the result to `path`.
 
     A kill at any moment leaves either the old file, the new one, or a stray `.partial` that nobody
-    reads.
+    reads. Raises StorageError, naming `path`, where the system refuses, as on a full disk.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last, for writers that choose a format by it.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         partial.chmod(0o644)  # safetensors makes files that only their owner can read
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         partial.replace(path)
+    except OSError as error:
+        raise StorageError(str(path), error.strerror or str(error)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def remove_partial(folder: Path, apart: str) -> None:
@@ -177,11 +180,19 @@ def finite_or_null(value: Any) -> Any:
 def save_tensors(
     path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors as one safetensors file, whole or not at all."""
+    """Write tensors as one safetensors file, whole or not at all. Raises as `write_whole`."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, lambda partial: save_file(contiguous, partial, dict(metadata or {})))
+
+    def write(partial: Path) -> None:
+        try:
+            save_file(contiguous, partial, dict(metadata or {}))
+        except SafetensorError as error:
+            raise StorageError(str(path), str(error)) from error
+
+    write_whole(path, write)
 
 
 def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:

@@ -85,9 +85,16 @@ def check_count(key: str, count: int, numbers: int, what: str) -> None:
     """Raise ConfigError unless `count` is a whole number at least 1, and `count` times `numbers`
     float64 numbers, several copies of them, fit into the limit.
     """
-    check_number(key, count, at_least=1, integer=True)
+    check_number(key, count, at_least=1, integer=True, held=False)  # what fits is said below
     each = 8 * _COPIES * numbers
-    check_room(key, count, each * count, what, f"at most {limit_bytes() // each:,}")
+    most = limit_bytes() // each
+    if most == 0:
+        raise ConfigError(
+            f"{key} = {shown(count)} is not allowed: not even one fits into the limit of"
+            f" {limit_gib():g} GiB (memory_gib), for it is of {numbers:.4g} numbers: they must be"
+            " fewer."
+        )
+    check_room(key, count, each * count, what, f"at most {most:,}")
 
 
 def check_nodes(count: int, spacing: float) -> None:

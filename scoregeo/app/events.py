@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import bad_value, check_number
 from scoregeo.app.words import Words
 
 MOST_FRAMES, MOST_STEPS = 129, 100
@@ -28,7 +28,15 @@ class Order:
     fps: float = 12.0
 
     def check(self) -> None:
-        """Raise ConfigError for numbers that would take hours, or that are none."""
+        """Raise ConfigError for numbers that would take hours, or that are none, and for texts that
+        are none: whoever reaches the server may send anything.
+        """
+        for key in ("prompt_a", "prompt_b", "model"):
+            if not isinstance(getattr(self, key), str):
+                raise bad_value(key, getattr(self, key), "a text")
+        for key in ("image_a", "image_b"):
+            if not isinstance(getattr(self, key), str | None):
+                raise bad_value(key, getattr(self, key), "a picture's file")
         check_number("frames", self.num_frames, at_least=2, at_most=MOST_FRAMES, integer=True)
         check_number("steps", self.steps, at_least=1, at_most=MOST_STEPS, integer=True)
         check_number("seed", self.seed, at_least=0, at_most=2**63 - 1, integer=True)

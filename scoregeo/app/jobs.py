@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from scoregeo._utils.errors import ScoregeoError
+from scoregeo._utils.errors import ScoregeoError, StorageError
+from scoregeo._utils.files import write_whole
 from scoregeo.app.events import Happening, Order, Progress, Refused, Result
 from scoregeo.app.models import Models
 from scoregeo.app.progress import PAINTING, Stopped, Watch, expected, share
@@ -56,8 +57,13 @@ class Jobs:
         """What happens, as it happens; the last is a `Result` or `Refused`."""
         stopped = self._stopped.setdefault(session, Event())
         events: SimpleQueue[Happening] = SimpleQueue()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(dir=self._folder)
+        except OSError as error:
+            yield Refused(_unwritten(error))
+            return
+        with folder as place:
             work = (order, stopped, Path(place), events)
             thread = Thread(target=self._work, args=work, daemon=True)
             thread.start()
@@ -89,6 +95,8 @@ class Jobs:
                 self._one_at_a_time.release()
         except Stopped:
             events.put(Refused("Stopped.", stopped=True))
+        except StorageError as error:
+            events.put(Refused(_unwritten(error)))
         except ScoregeoError as error:
             events.put(Refused(on_page(str(error))))
         except Exception as error:  # the page must say something, and the log all
@@ -115,6 +123,11 @@ class Jobs:
         events.put(Progress("Writing the animation.", 1.0))
         title = " to ".join(f"“{prompt}”" if prompt else "a picture" for prompt in _prompts(order))
         return _write(output, place, order.fps, title)
+
+
+def _unwritten(error: OSError) -> str:
+    """Why a result cannot be written, without the server's paths."""
+    return f"The result cannot be written on the server ({error.strerror or 'no reason given'})."
 
 
 class _Teller:
@@ -183,7 +196,7 @@ def _call(
 def _write(output: GeodesicOutput, place: Path, fps: float, title: str) -> Result:
     frames = [place / f"frame_{number:03d}.png" for number in range(len(output.frames))]
     for path, picture in zip(frames, output.frames, strict=True):
-        picture.save(path)
+        write_whole(path, picture.save)
     return Result(
         words_of(output, title),
         max(output.frames[0].size),

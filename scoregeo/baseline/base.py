@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo._utils.errors import DataError, check_number
+from scoregeo._utils.errors import DataError, bad_value, check_number
+from scoregeo.metric.base import AbstractMetric
 from scoregeo.score.field import ScoreField
+from scoregeo.solver.base import AbstractSolver
 
 DATA = "data"
 NOISE = "noise"
@@ -71,6 +73,15 @@ class AbstractBaseline(ABC):
 
         All randomness is the CPU generator's, by `core.seed.normal` or `uniform`: the same in
         whichever shard a pair is."""
+
+
+def check_solver(make: object, solver: object, metric: Callable[[], AbstractMetric]) -> None:
+    """Raise ConfigError unless `make` makes metrics and `solver` is one that serves `metric()`."""
+    if not callable(make):
+        raise bad_value("metric", make, "a function that makes a metric, as metric=OPTION is")
+    if not isinstance(solver, AbstractSolver):
+        raise bad_value("solver", solver, "a solver")
+    solver.check(metric())
 
 
 def closed_form(path: torch.Tensor) -> BaselinePath:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
-from scoregeo.baseline.base import DATA, AbstractBaseline, BaselinePath, Ends, check_ends
+from scoregeo.baseline.base import (
+    DATA,
+    AbstractBaseline,
+    BaselinePath,
+    Ends,
+    check_ends,
+    check_solver,
+)
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.solver.base import AbstractSolver
@@ -35,7 +42,8 @@ class DataGeodesic(AbstractBaseline):
     def __post_init__(self) -> None:
         check_number("num_references", self.num_references, at_least=2, integer=True)
         # Two points of the plane: whether its settings are good, and the solver serves it
-        self.solver.check(self.metric(points=torch.eye(2, dtype=torch.float64)))
+        plane = torch.eye(2, dtype=torch.float64)
+        check_solver(self.metric, self.solver, lambda: self.metric(points=plane))
 
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
         """Raises ConfigError for fewer than 3 points or a run without data points, DataError for

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 import torch
 
-from scoregeo.baseline.base import NOISE, AbstractBaseline, BaselinePath, Ends, check_ends
+from scoregeo.baseline.base import (
+    NOISE,
+    AbstractBaseline,
+    BaselinePath,
+    Ends,
+    check_ends,
+    check_solver,
+)
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.score.field import ScoreField
@@ -31,7 +38,7 @@ class MetricGeodesic(AbstractBaseline):
     needs_noise = False
 
     def __post_init__(self) -> None:
-        self.solver.check(self.metric(field=None))
+        check_solver(self.metric, self.solver, lambda: self.metric(field=None))
 
     def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
         """Raises ConfigError for fewer than 3 points, DataError for ends that are equal or not

@@ -199,9 +199,11 @@ class _Descent:
     @torch.no_grad()
     def frames(self, num_points: int) -> tuple[torch.Tensor, int]:
         """Clean inner points [pairs, points - 2, D], and what they cost each pair."""
-        pairs = range(len(self.nodes))
-        inner = [self.points(pair, num_points)[0][1:-1] for pair in pairs]
-        found = torch.stack([torch.stack([self._clean(one) for one in path]) for path in inner])
+        pairs, _, size = self.nodes.shape
+        found = self.nodes.new_empty(pairs, num_points - 2, size - 1)
+        for pair in range(pairs):
+            for place, point in enumerate(self.points(pair, num_points)[0][1:-1]):
+                found[pair, place] = self._clean(point)
         steps = 1 if self.method.decode == MEAN else self.method.decode_steps
         return found, steps * (num_points - 2)
 

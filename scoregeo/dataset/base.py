@@ -1,5 +1,6 @@
 """The dataset interface: pairs of endpoints and, where it is known, the truth between them."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import bad_value
+from scoregeo._utils.memory import check_count
 from scoregeo._utils.names import unique_names
 from scoregeo._utils.part import Part
 from scoregeo.dataset.landmarks import Landmarks
@@ -122,6 +124,13 @@ class AbstractDataset(ABC):
         """`count` points of the data (never the pairs' own), [count, *shape]; for training,
         references and FID.
         """
+
+    def check_count(self, key: str, count: int) -> None:
+        """Raise ConfigError, naming the setting `key`, where `count` points of the data, or all
+        where they are fewer, do not fit into memory.
+        """
+        drawn = count if self.sample_size is None else min(count, self.sample_size)
+        check_count(key, drawn, math.prod(self.shape), "so many points of the data")
 
     def reference_points(self, count: int, seed: int) -> torch.Tensor:
         """At most `count` points [points, *shape] through which a start or a score-free graph may

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_length, check_number
+from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.sound import Sound
@@ -50,13 +51,13 @@ class Chirps(AbstractDataset):
         Raises: ConfigError for anything else, and for a chirp that the rate does not hold.
         """
         check_number("dataset.samples", samples, at_least=16, integer=True)
-        check_number("dataset.rate", rate, above=0.0)
+        check_count("dataset.num_pairs", num_pairs, 2 * samples, "so many pairs")
+        check_length("dataset.rate", rate)
         check_number("dataset.low", low, above=0.0)
         check_number("dataset.high", high, above=low, below=rate / 2)
         self.samples, self.rate, self.num_pairs = samples, float(rate), num_pairs
         self.period = samples / self.rate
         check_number("dataset.width", width, above=0.0, at_most=self.period / 10)
-        check_number("dataset.num_pairs", num_pairs, at_least=1, integer=True)
         check_number("dataset.min_delay", min_delay, above=0.0, below=self.period / 2)
         check_number("dataset.max_delay", max_delay, above=min_delay, below=self.period / 2)
         self.min_delay, self.max_delay = float(min_delay), float(max_delay)

@@ -34,16 +34,16 @@ class ClosedCurve(AbstractDataset):
         """Settings of the group `dataset`.
 
         Args:
-            radius: in data units. height: of the waves, in radii, at least 0. waves: their whole
-                number around, at least 1.
+            radius: in data units. height: of the waves, in radii, from 0 to 1000. waves: their
+                whole number around, from 1 to 1024, which the table of arc lengths resolves.
             num_pairs: pairs drawn from the seed.
             min_share, max_share: of the curve's length that lies between the ends, within (0, 0.5).
 
         Raises: ConfigError for anything else.
         """
         check_length("dataset.radius", radius)
-        check_number("dataset.height", height, at_least=0.0)
-        check_number("dataset.waves", waves, at_least=1, integer=True)
+        check_number("dataset.height", height, at_least=0.0, at_most=1000.0)
+        check_number("dataset.waves", waves, at_least=1, at_most=_NODES // 16, integer=True)
         check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_share", min_share, above=0.0, below=0.5)
         check_number("dataset.max_share", max_share, above=min_share, below=0.5)

@@ -51,7 +51,7 @@ class Prompts(AbstractDataset):
                 f"dataset.first and dataset.second are both {self.first!r}: the two pictures would"
                 " be one."
             )
-        check_number("dataset.count", self.count, at_least=1, integer=True)
+        check_number("dataset.count", self.count, at_least=1, integer=True, held=False)
         sides = sides_of(self.size, "dataset.size")
         if sides is not None:
             check_frames("dataset.count", self.count, sides, ways=2, size="dataset.size")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_length, check_number
+from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
 from scoregeo.dataset.sound import Sound
@@ -54,11 +55,11 @@ class Tones(AbstractDataset):
             flat within 0.1 %, and for intervals that do not fit between low and high.
         """
         check_number("dataset.samples", samples, at_least=16, integer=True)
-        check_number("dataset.rate", rate, above=0.0)
+        check_length("dataset.rate", rate)
         check_choice("dataset.window", window, ("hann", "gauss"))
         check_number("dataset.low", low, above=0.0)
         check_number("dataset.high", high, above=low, below=rate / 2)
-        check_number("dataset.pairs_per_interval", pairs_per_interval, at_least=1, integer=True)
+        check_count("dataset.pairs_per_interval", pairs_per_interval, 2 * samples, "so many pairs")
         check_number("dataset.max_phase", max_phase, above=0.0, below=math.pi)
         check_number("dataset.room", room, at_least=0.0)
         self.window = Window(samples, float(rate), window)

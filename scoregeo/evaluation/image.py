@@ -24,13 +24,15 @@ def check_images(images: torch.Tensor, name: str) -> torch.Tensor:
     something above 2 (0 to 255), or a size above 100 (-128 to 127). Images in [0, 1] cannot be
     distinguished from dark ones in [-1, 1].
     """
-    if images.ndim < 4 or images.shape[-3] not in (1, 3) or images.numel() == 0:
+    if images.ndim < 4 or images.shape[-3] not in (1, 3) or 0 in images.shape[-2:]:
         raise DataError(
             f"{name}: images have shape [..., channels 1 or 3, height, width]; these have"
             f" {list(images.shape)}."
         )
     if not images.is_floating_point():
         raise DataError(f"{name}: images are floating point in [-1, 1]; these are {images.dtype}.")
+    if images.numel() == 0:
+        return images
     finite = images.isfinite().flatten(-3).all(-1)
     if not bool(finite.all()):
         index = (~finite).nonzero()[0].tolist()
@@ -75,6 +77,8 @@ def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
             f"SSIM needs images of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels; these are"
             f" {list(images.shape)}."
         )
+    if len(images) == 0:
+        return images.new_empty(0)
     _, full = structural_similarity_index_measure(
         images,
         truth,
@@ -122,8 +126,10 @@ def inner_frame_mean(
     """
     check_paths(frames, truth)
     free = slice(1, None if with_last else -1)
-    values = [measure(f[free], t[free]).double().mean() for f, t in zip(frames, truth, strict=True)]
-    return torch.stack(values)
+    values = frames.new_empty(len(frames), dtype=torch.float64)
+    for pair, (f, t) in enumerate(zip(frames, truth, strict=True)):
+        values[pair] = measure(f[free], t[free]).double().mean()
+    return values
 
 
 def inner_frame_psnr(

@@ -48,7 +48,10 @@ class PerceptualDistance(ABC):
 
     def neighbours(self, frames: torch.Tensor) -> torch.Tensor:
         """Between neighbouring frames of [pairs, points, C, H, W]: [pairs, points - 1] float64."""
-        return torch.stack([along_path(self, path).steps for path in frames])
+        found = torch.empty(len(frames), frames.shape[1] - 1, dtype=torch.float64)
+        for pair, path in enumerate(frames):
+            found[pair] = along_path(self, path).steps
+        return found
 
 
 @dataclass(frozen=True)

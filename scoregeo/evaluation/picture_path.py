@@ -2,7 +2,7 @@
 keeps its ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,8 +92,8 @@ def distances_to_truth(
         assert found.to_truth is not None
         means.append(found.to_truth[free].mean())
         steps.append(found.steps)
-    even = evenness(torch.stack(steps))
-    return {"": torch.stack(means), "_sum": even.total, "_deviation": even.deviation}
+    even = evenness(_stacked(steps, frames))
+    return {"": _stacked(means), "_sum": even.total, "_deviation": even.deviation}
 
 
 def distances_along(
@@ -112,14 +112,23 @@ def distances_along(
     found = [
         along_path(measure, path, given.to(path)) for path, given in zip(frames, ends, strict=True)
     ]
-    even = evenness(torch.stack([one.steps for one in found]))
+    even = evenness(_stacked([one.steps for one in found], frames))
     return {
         "_sum": even.total,
         "_deviation": even.deviation,
         "_greatest": even.greatest,
-        "_nearer_end": torch.stack([one.to_ends[1:-1].amin(1).mean() for one in found]),
-        "_ends": torch.stack([_of_ends(one) for one in found]),
+        "_nearer_end": _stacked([one.to_ends[1:-1].amin(1).mean() for one in found]),
+        "_ends": _stacked([_of_ends(one) for one in found]),
     }
+
+
+def _stacked(rows: Sequence[torch.Tensor], frames: torch.Tensor | None = None) -> torch.Tensor:
+    """One value a pair, [pairs] float64, or one for each step of the `frames`, [pairs, points - 1];
+    also of no pairs.
+    """
+    if rows:
+        return torch.stack(list(rows))
+    return torch.zeros(0, *(() if frames is None else (frames.shape[1] - 1,)), dtype=torch.float64)
 
 
 def _of_ends(found: Along) -> torch.Tensor:

@@ -93,8 +93,9 @@ class Paper(AbstractExtrapolation):
             resample(row[None, : count + 1], num_points)
             for row, count in zip(walk.points, walk.steps.tolist(), strict=True)
         ]
+        none = walk.points.new_empty(0, num_points, *path.shape[2:])
         return Continuation(
-            path=torch.cat(rows).to(path.dtype),
+            path=torch.cat([none, *rows]).to(path.dtype),
             status=tuple(FAILED if stopped else COMPLETE for stopped in walk.stopped.tolist()),
             reached=(walk.gone / wanted).clamp(0, 1).cpu(),
             score_evaluations=walk.evaluations.cpu(),
@@ -112,7 +113,7 @@ class _Walk:
     ) -> None:
         self.method, self.field, self.dtype = method, field, path.dtype
         pairs, count = path.shape[:2]
-        most = int((wanted - _ROUNDING).ceil().max())
+        most = int(max((wanted - _ROUNDING).ceil().tolist(), default=0))
         last = (path[:, -1] - path[:, -2]).double().flatten(1)
         self.spacing = (arc_length(path) / (count - 1))[:, None]
         self.velocity = _unit(last)

@@ -3,10 +3,11 @@
 import torch
 
 from scoregeo._utils.errors import check_number
-from scoregeo.geometry.support import check_like, check_points, require_closed_form
+from scoregeo.geometry.support import check_like, check_points, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractMetric
 
 
+@of_arrays
 def sectional_curvature(
     metric: AbstractMetric, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor
 ) -> torch.Tensor:
@@ -35,6 +36,7 @@ def sectional_curvature(
         return served.sectional_curvature(x, u, v)
 
 
+@of_arrays
 @torch.no_grad()
 def ricci(
     metric: AbstractMetric,

@@ -2,10 +2,12 @@
 
 import torch
 
+from scoregeo.geometry.support import of_arrays
 from scoregeo.score.divergence import divergence
 from scoregeo.score.field import ScoreField
 
 
+@of_arrays
 def intrinsic_dimension(
     field: ScoreField, x: torch.Tensor, probes: int | None = None, seed: int = 0
 ) -> torch.Tensor:
@@ -29,4 +31,4 @@ def intrinsic_dimension(
         >>> scoregeo.intrinsic_dimension(field, x).round(decimals=2)
         tensor([2.], dtype=torch.float64)
     """
-    return x[0].numel() + field.sigma**2 * divergence(field, x, probes, seed)
+    return x.shape[1:].numel() + field.sigma**2 * divergence(field, x, probes, seed)

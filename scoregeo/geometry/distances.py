@@ -6,10 +6,10 @@ from collections import Counter
 import torch
 from tqdm import tqdm
 
-from scoregeo._utils.errors import DataError, check_choice, check_number
+from scoregeo._utils.errors import check_choice, check_number
 from scoregeo._utils.words import count
 from scoregeo.geometry.saddle import solve_to_minimum
-from scoregeo.geometry.support import check_like, check_points, rule_of
+from scoregeo.geometry.support import check_like, check_points, of_arrays, rule_of
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -19,6 +19,7 @@ from scoregeo.solver.certificate import REFINEMENT
 log = logging.getLogger(__name__)
 
 
+@of_arrays
 @torch.no_grad()
 def distance(
     metric: AbstractMetric,
@@ -41,8 +42,8 @@ def distance(
     compare.
 
     0 where x is y, NaN where the solver failed; pairs that did not converge are named in the log.
-    Raises ConfigError where the solver does not serve the metric, DataError for an empty batch,
-    mixed shapes or dtypes, and input that is not finite.
+    Raises ConfigError where the solver does not serve the metric, DataError for mixed shapes or
+    dtypes, and input that is not finite.
 
     Example:
         >>> import torch, scoregeo
@@ -80,6 +81,7 @@ def distance(
     return lengths
 
 
+@of_arrays
 def distance_matrix(
     metric: AbstractMetric,
     points: torch.Tensor,
@@ -91,7 +93,7 @@ def distance_matrix(
     diagonal.
 
     N (N - 1) / 2 geodesics from straight starts, `batch` of them solved at a time, each once: the
-    way back has the same length. Costs, fails and raises as `distance`; N is at least 2.
+    way back has the same length. Costs, fails and raises as `distance`.
 
     Example:
         >>> import torch, scoregeo
@@ -105,8 +107,6 @@ def distance_matrix(
     """
     check_points(metric, "points", points)
     check_number("batch", batch, at_least=1, integer=True)
-    if len(points) < 2:
-        raise DataError("points holds one point; a distance matrix needs at least two.")
     first, second = torch.triu_indices(len(points), len(points), offset=1)
     matrix = torch.zeros(len(points), len(points), dtype=torch.float64)
     with tqdm(total=len(first), desc="distances", unit="pair", leave=False, disable=None) as bar:

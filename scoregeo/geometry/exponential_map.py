@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import ScoreError, check_number
 from scoregeo.geometry.integrator import integrate
-from scoregeo.geometry.support import check_like, check_points, require_closed_form
+from scoregeo.geometry.support import check_like, check_points, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.solver.base import BUDGET, CONVERGED
 
@@ -44,6 +44,7 @@ class GeodesicFlow:
         return self.path[:, -1]
 
 
+@of_arrays
 def exponential(
     metric: AbstractMetric,
     x: torch.Tensor,
@@ -67,9 +68,9 @@ def exponential(
     dtype. `max_evaluations` is an element's: where they are spent the path so far is returned. A
     zero velocity gives the constant geodesic, at no cost.
 
-    Raises ConfigError where the metric has no Christoffel action, DataError for an empty batch,
-    mixed shapes or dtypes, and input that is not finite. A bad score on the way raises nothing: the
-    part computed is returned, with its status.
+    Raises ConfigError where the metric has no Christoffel action, DataError for mixed shapes or
+    dtypes, and input that is not finite. A bad score on the way raises nothing: the part computed
+    is returned, with its status.
 
     Example:
         >>> import torch, scoregeo

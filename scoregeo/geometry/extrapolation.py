@@ -7,11 +7,12 @@ import torch
 from scoregeo._utils.errors import DataError, check_number
 from scoregeo.geometry.exponential_map import ATOL, MAX_EVALUATIONS, RTOL, GeodesicFlow, exponential
 from scoregeo.geometry.momentum import final_velocity, velocity_cost
-from scoregeo.geometry.support import check_path, expand, require_closed_form
+from scoregeo.geometry.support import check_path, expand, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 
 
+@of_arrays
 @torch.no_grad()
 def extrapolate(
     metric: AbstractMetric,

@@ -8,7 +8,7 @@ import torch
 from scoregeo._utils.errors import DataError, check_number
 from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.logarithm_map import Logarithm, logarithm
-from scoregeo.geometry.support import check_like, check_points, require_closed_form
+from scoregeo.geometry.support import check_like, check_points, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.path.interpolation import parameter
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver
@@ -37,6 +37,7 @@ class FrechetMean:
     seconds: float
 
 
+@of_arrays
 @torch.no_grad()
 def frechet_mean(
     metric: AbstractMetric,
@@ -84,6 +85,8 @@ def frechet_mean(
     began = time.perf_counter()
     served = require_closed_form(metric, "the Frechet mean")
     check_points(served, "points", points)
+    if len(points) == 0:
+        raise DataError("points is an empty set: a mean needs at least one point.")
     check_number("max_iterations", max_iterations, at_least=1, integer=True)
     check_number("tolerance", tolerance, above=0.0)
     share = _checked(weights, len(points), points.device)

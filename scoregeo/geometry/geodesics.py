@@ -8,6 +8,7 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo._utils.words import count
+from scoregeo.geometry.support import check_tensor, of_arrays
 from scoregeo.initializer.base import AbstractInitializer, References
 from scoregeo.initializer.several import SeveralInitializer, several, solve_from_several
 from scoregeo.metric.stein import SteinMetric
@@ -29,6 +30,7 @@ _FINE: dict[str, Any] = {
 }
 
 
+@of_arrays
 def geodesic(
     score: AbstractScore | ScoreField | Function,
     a: torch.Tensor,
@@ -47,7 +49,8 @@ def geodesic(
     Args:
         score: a score, with `sigma`; a `ScoreField`, which has its noise level; or a function
             `(x, sigma) -> s` of points [batch, *shape].
-        a, b: [*shape] for one pair, [pairs, *shape] for several; data units, of one dtype.
+        a, b: [*shape] for one pair, [pairs, *shape] for several; data units, of one floating
+            dtype. Lists and NumPy arrays are taken as tensors, here and below.
         sigma: noise level in data units, above 0; None with a `ScoreField`.
         lam: weight of the score, above 0, in units of (data units)^2.
         num_points: points of a path, both ends counted, at least 2; None: those of the `solver`,
@@ -97,10 +100,10 @@ def geodesic(
             " they must be the same."
         )
     field = _field(score, a, sigma)
-    if a.ndim - len(field.shape) not in (0, 1) or a.numel() == 0:
+    if a.ndim - len(field.shape) not in (0, 1) or 0 in field.shape:
         raise DataError(
             f"a and b have shape {tuple(a.shape)}: it must be that of a point,"
-            f" {tuple(field.shape)}, or [pairs, *shape] with at least one pair."
+            f" {tuple(field.shape)}, or [pairs, *shape]."
         )
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends
@@ -137,8 +140,7 @@ def _points(num_points: int | None, solver: AbstractSolver | None) -> int:
 def _check_tensors(**points: torch.Tensor) -> None:
     """Raise DataError for what is no tensor of finite floating-point numbers."""
     for name, value in points.items():
-        if not isinstance(value, torch.Tensor):
-            raise DataError(f"{name} is a {type(value).__name__}: it must be a torch.Tensor.")
+        check_tensor(name, value)
         if not value.is_floating_point():
             raise DataError(f"{name} has dtype {value.dtype}: it must be floating point.")
         if not bool(value.isfinite().all()):

@@ -55,7 +55,8 @@ def integrate(
     derivative is not smooth.
     """
     run = _Run(derivative, start, points, rtol, atol, max_calls, stops)
-    waiting = [_Group(torch.arange(len(start)), 0.0, start.detach().cpu().double(), None, 1.0)]
+    every = _Group(torch.arange(len(start)), 0.0, start.detach().cpu().double(), None, 1.0)
+    waiting = [every] if len(start) else []
     while waiting:
         waiting.extend(run.advance(waiting.pop()))
     return Trajectory(run.states, tuple(run.status), run.reached, run.calls)

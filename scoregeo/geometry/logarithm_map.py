@@ -13,7 +13,13 @@ from scoregeo.geometry.momentum import initial_velocity, velocity_cost
 from scoregeo.geometry.saddle import solve_to_minimum
 from scoregeo.geometry.shooting import shoot_at
 from scoregeo.geometry.spline_geodesic import spline_geodesic
-from scoregeo.geometry.support import check_like, check_points, require_closed_form, rule_of
+from scoregeo.geometry.support import (
+    check_like,
+    check_points,
+    of_arrays,
+    require_closed_form,
+    rule_of,
+)
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -40,6 +46,7 @@ class Logarithm:
     seconds: float
 
 
+@of_arrays
 @torch.no_grad()
 def logarithm(
     metric: AbstractMetric,
@@ -73,8 +80,8 @@ def logarithm(
     that may be saddles are left (`scoregeo.geometry.saddle`). Zero where y is x.
 
     Raises ConfigError where the metric has no Christoffel action or the solver does not serve it,
-    DataError for an empty batch, mixed shapes or dtypes, input that is not finite, and a start that
-    does not connect x and y; ScoreError where the score is bad on the start itself.
+    DataError for mixed shapes or dtypes, input that is not finite, and a start that does not
+    connect x and y; ScoreError where the score is bad on the start itself.
 
     Example:
         >>> import torch, scoregeo

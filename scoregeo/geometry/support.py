@@ -2,6 +2,11 @@
 given.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
@@ -9,7 +14,33 @@ from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import AbstractSolver
 
+Operation = TypeVar("Operation", bound=Callable[..., Any])
 CLOSED_FORM = ("stein", "conformal", "euclidean")
+
+
+def of_arrays(operation: Operation) -> Operation:
+    """The operation, given lists of numbers and arrays as tensors: of float64 where they are of
+    Python's numbers.
+    """
+
+    @wraps(operation)
+    def converted(*given: Any, **named: Any) -> Any:
+        return operation(
+            *(_as_tensor(value) for value in given),
+            **{name: _as_tensor(value) for name, value in named.items()},
+        )
+
+    return cast(Operation, converted)
+
+
+def _as_tensor(value: Any) -> Any:
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return value
+    try:
+        array = np.array(value)
+        return torch.from_numpy(array) if array.size and array.dtype.kind in "if" else value
+    except (ValueError, TypeError, RuntimeError):  # rows of unequal length, other objects in it
+        return value
 
 
 def require_closed_form(metric: AbstractMetric, operation: str) -> AbstractClosedFormMetric:
@@ -24,17 +55,20 @@ def require_closed_form(metric: AbstractMetric, operation: str) -> AbstractClose
     )
 
 
+def check_tensor(name: str, value: object) -> None:
+    """Raise DataError for what is no tensor."""
+    if not isinstance(value, torch.Tensor):
+        raise DataError(f"{name} is a {type(value).__name__}: it must be a torch.Tensor.")
+
+
 def check_points(metric: AbstractMetric, name: str, x: torch.Tensor) -> None:
-    """Raise DataError unless `x` is a batch [batch >= 1, *shape] of finite floating-point points of
-    the score's shape.
+    """Raise DataError unless `x` is a batch [batch, *shape] of finite floating-point points of the
+    score's shape; of no points, it has no results.
     """
+    check_tensor(name, x)
     if x.ndim < 2:
         raise DataError(
             f"{name} has shape {list(x.shape)}; a batch of points [batch, *shape] is needed."
-        )
-    if len(x) == 0:
-        raise DataError(
-            f"{name} is an empty batch (shape {list(x.shape)}); at least one point is needed."
         )
     if not x.is_floating_point():
         raise DataError(f"{name} has dtype {x.dtype}; a floating-point dtype is needed.")
@@ -48,6 +82,7 @@ def check_points(metric: AbstractMetric, name: str, x: torch.Tensor) -> None:
 
 def check_like(name: str, v: torch.Tensor, like_name: str, like: torch.Tensor) -> None:
     """Raise DataError unless `v` is finite and has the shape, dtype and device of `like`."""
+    check_tensor(name, v)
     for what, here, there in (
         ("shape", list(v.shape), list(like.shape)),
         ("dtype", v.dtype, like.dtype),
@@ -59,16 +94,13 @@ def check_like(name: str, v: torch.Tensor, like_name: str, like: torch.Tensor) -
 
 
 def check_path(metric: AbstractMetric, name: str, path: torch.Tensor) -> None:
-    """Raise DataError unless `path` is [pairs >= 1, points >= 2, *shape] of finite points that the
+    """Raise DataError unless `path` is [pairs, points >= 2, *shape] of finite points that the
     metric's score takes.
     """
+    check_tensor(name, path)
     if path.ndim < 3 or path.shape[1] < 2:
         raise DataError(
             f"{name} has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
-        )
-    if len(path) == 0:
-        raise DataError(
-            f"{name} is an empty batch (shape {list(path.shape)}); at least one path is needed."
         )
     check_points(metric, name, path.flatten(0, 1))
 

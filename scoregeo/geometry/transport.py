@@ -16,7 +16,7 @@ from scoregeo.geometry.exponential_map import (
 )
 from scoregeo.geometry.integrator import integrate
 from scoregeo.geometry.spline_transport import Rolled, roll_along, rows_at_once
-from scoregeo.geometry.support import check_like, check_path, require_closed_form
+from scoregeo.geometry.support import check_like, check_path, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.metric.least_squares import LeastSquares
 
@@ -43,6 +43,7 @@ class Transport:
         return self.vector[:, -1]
 
 
+@of_arrays
 @torch.no_grad()
 def parallel_transport(
     metric: AbstractMetric,
@@ -100,6 +101,7 @@ def parallel_transport(
     )
 
 
+@of_arrays
 def transport_along_geodesic(
     metric: AbstractMetric,
     x: torch.Tensor,

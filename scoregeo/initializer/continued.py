@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_length, check_number
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.stein import SteinMetric
@@ -46,7 +46,7 @@ class ContinuedInitializer(AbstractInitializer):
     max_iterations: int = 10
 
     def __post_init__(self) -> None:
-        check_number("initializer.sigma_start", self.sigma_start, above=0.0)
+        check_length("initializer.sigma_start", self.sigma_start)
         check_number("initializer.levels", self.levels, at_least=1, integer=True)
         check_number("initializer.subnodes", self.subnodes, at_least=1, integer=True)
         check_number("initializer.max_iterations", self.max_iterations, at_least=1, integer=True)

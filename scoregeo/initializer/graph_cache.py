@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.cache import cache_folder, content_hash
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.errors import DataError, StorageError
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.quadrature import Quadrature
@@ -101,9 +101,5 @@ def keep(key: str, tensors: Tensors) -> None:
     path = cache_folder() / "graph" / f"{key}-{content}.safetensors"
     try:
         save_tensors(path, tensors)
-    except OSError as error:
-        log.warning(
-            "the reference graph is not kept: %s cannot be written (%s).",
-            path,
-            error.strerror or error,
-        )
+    except StorageError as error:
+        log.warning("the reference graph is not kept: %s.", error)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_length
 from scoregeo._utils.steps import check_steps
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
@@ -41,7 +41,7 @@ class HighNoiseInitializer(AbstractInitializer):
     steps: int = 50
 
     def __post_init__(self) -> None:
-        check_number("initializer.sigma_high", self.sigma_high, above=0.0)
+        check_length("initializer.sigma_high", self.sigma_high)
         check_steps("initializer.steps", self.steps)
 
     def check(self, metric: AbstractMetric) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, check_length, check_number
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.initializer.edge_lengths import edge_lengths
 from scoregeo.initializer.perturbed import PerturbedInitializer, bent
@@ -19,6 +19,7 @@ from scoregeo.path.resampling import resample
 Field = Callable[[torch.Tensor], torch.Tensor]
 
 _RULE = Quadrature("trapezoid", 8)  # of the edges that a shortest path uses
+_MOST = 10_000  # of each count, whose product is the score evaluations
 _ROUNDS = 40  # of measuring the edges of the shortest path
 _LONGER, _SHORTER = 1.3, 0.4  # an ascent's next step where the score keeps its direction, or turns
 # Of |b - a|: nodes nearer than the first are one; edges lead to the nearest of all that are left,
@@ -63,9 +64,10 @@ class ModesInitializer(AbstractInitializer):
 
     def __post_init__(self) -> None:
         for key in ("lines", "points_a_line", "steps", "neighbours"):
-            check_number(f"initializer.{key}", getattr(self, key), at_least=1, integer=True)
-        check_number("initializer.amplitude", self.amplitude, above=0.0)
-        check_number("initializer.reach", self.reach, above=0.0)
+            value = getattr(self, key)
+            check_number(f"initializer.{key}", value, at_least=1, at_most=_MOST, integer=True)
+        check_length("initializer.amplitude", self.amplitude)
+        check_length("initializer.reach", self.reach)
         check_number("initializer.seed", self.seed, at_least=0, integer=True)
 
     def check(self, metric: AbstractMetric) -> None:

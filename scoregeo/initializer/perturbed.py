@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import check_length, check_number
 from scoregeo._utils.seed import generator
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
@@ -38,7 +38,7 @@ class PerturbedInitializer(AbstractInitializer):
     joint = True  # one stream of draws for all pairs
 
     def __post_init__(self) -> None:
-        check_number("initializer.amplitude", self.amplitude, above=0.0)
+        check_length("initializer.amplitude", self.amplitude)
         if self.modes is not None:
             check_number("initializer.modes", self.modes, at_least=1, integer=True)
         check_number("initializer.seed", self.seed, at_least=0, integer=True)
@@ -76,7 +76,7 @@ def bent(settings: PerturbedInitializer, ends: torch.Tensor, num_points: int) ->
     if num_points < 3:
         return path
     waves = bridge_modes(num_points - 1, settings.modes).to(ends.device)
-    pairs, size = len(ends), ends[0, 0].numel()
+    pairs, size = len(ends), ends.shape[2:].numel()
     # Mode by mode, so that more points have the same long waves.
     draws = generator(settings.seed, "perturbed start")
     weights = torch.stack(

@@ -128,6 +128,8 @@ class ReferenceGraph:
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import dijkstra
 
+        if len(ends) == 0:
+            return linear(ends, num_points)
         tips = ends.flatten(0, 1).to(self.points)
         nearest = self.search.kneighbors(tips.flatten(1).cpu().numpy(), return_distance=False)
         count = len(self.points)

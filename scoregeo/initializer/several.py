@@ -176,7 +176,7 @@ def solve_from_several(
     with torch.no_grad():
         made = starters(starts.starts, metric, references or _no_references)
         paths = [starter(ends, solver.num_points) for starter in made.values()]
-    making = math.ceil((_count(metric) - before) / len(ends))
+    making = math.ceil((_count(metric) - before) / max(1, len(ends)))
 
     def whole(step: Step) -> Step:
         return replace(step, score_evaluations=step.score_evaluations + making)

@@ -27,7 +27,7 @@ def asymmetry(
     whole = torch.zeros_like(curl)
     x = x.detach()
     for _ in range(probes):
-        draw = torch.randn(len(x), x[0].numel(), generator=generator, dtype=torch.float64)
+        draw = torch.randn(len(x), x.shape[1:].numel(), generator=generator, dtype=torch.float64)
         v = torch.nn.functional.normalize(draw, dim=1).view(x.shape).to(x)
         with torch.no_grad():
             _, forward = field.jvp(x, v)

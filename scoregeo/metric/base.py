@@ -155,7 +155,7 @@ class AbstractMetric(ABC):
         """g(x) in full, [batch, D, D], for D up to 512: D products `g v` a point. Nothing else
         makes a D x D matrix.
         """
-        batch, size = len(x), x[0].numel()
+        batch, size = len(x), x.shape[1:].numel()
         if size > LARGEST_MATRIX:
             raise ConfigError(
                 f"a metric's matrix at points of {size} numbers is not made: at most"

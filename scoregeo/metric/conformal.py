@@ -59,7 +59,7 @@ class ConformalMetric(AbstractClosedFormMetric):
     ) -> None:
         """`anchor` [*shape], None for the origin; `nodes` of the line integral from it."""
         check_length("metric.alpha", alpha)
-        check_number("metric.nodes", nodes, at_least=1, integer=True)
+        check_number("metric.nodes", nodes, at_least=1, at_most=1024, integer=True)
         if anchor is not None and not isinstance(anchor, torch.Tensor):
             raise ConfigError(
                 f"metric.anchor = {anchor!r} is not allowed: metric.anchor must be null or, in"
@@ -96,9 +96,8 @@ class ConformalMetric(AbstractClosedFormMetric):
         anchor = torch.zeros_like(x[:1]) if self.anchor is None else self.anchor.to(x)[None]
         u = torch.as_tensor((abscissas + 1) / 2).to(x).view(1, -1, *[1] * (x.dim() - 1))
         way = (x - anchor)[:, None]
-        along = self._field((anchor[:, None] + u * way).flatten(0, 1)).view(
-            len(x), self.nodes, -1
-        ) * way.flatten(2)
+        points = anchor[:, None] + u * way
+        along = self._field(points.flatten(0, 1)).view(points.shape).flatten(2) * way.flatten(2)
         return (along.double().sum(2) * torch.as_tensor(weights / 2).to(x.device)).sum(1)
 
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -115,7 +114,7 @@ class ConformalMetric(AbstractClosedFormMetric):
 
     def log_volume(self, x: torch.Tensor) -> torch.Tensor:
         """`D f`; `nodes` score evaluations a point."""
-        return 0.5 * x[0].numel() * self._log_factor_at(x)
+        return 0.5 * x.shape[1:].numel() * self._log_factor_at(x)
 
     def christoffel(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`-alpha ( (s.u) v + (s.v) u - (u.v) s )`; one evaluation a point, at any exponent."""
@@ -211,7 +210,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         velocity = u.detach().double().flatten(2)
         with torch.enable_grad():
             points = x.detach().flatten(0, 1).requires_grad_(True)
-            unit = torch.full_like(points, points[0].numel() ** -0.5).detach()
+            unit = torch.full_like(points, points.shape[1:].numel() ** -0.5).detach()
             weight = self.inner(points, unit, unit).double()  # g = w I, and the vector has length 1
             (gradient,) = torch.autograd.grad(weight.sum(), points)
         slope = gradient.double().reshape(velocity.shape)
@@ -226,7 +225,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         """`e^f` at x: times this a path's length is in units of the anchor, not of its own first
         point. `nodes` score evaluations a point.
         """
-        return self.norm(x, torch.ones_like(x)).double() / x[0].numel() ** 0.5
+        return self.norm(x, torch.ones_like(x)).double() / x.shape[1:].numel() ** 0.5
 
     def _log_factor_at(self, x: torch.Tensor) -> torch.Tensor:
         """2f at x, from the anchor, [batch] float64; `nodes` score evaluations a point."""

@@ -70,7 +70,7 @@ class AbstractDiagonalMetric(AbstractMetric):
         the quadrature's nodes; no bound is known: 0. Differentiable in the path.
         """
         nodes = quadrature_nodes(path, quadrature)
-        weight = self.weight(nodes.flatten(0, 1)).view(*nodes.shape[:2], -1)
+        weight = self.weight(nodes.flatten(0, 1)).view(nodes.flatten(2).shape)
         square = path.double().flatten(2).diff(dim=1).square()
         speed = (by_segment(weight, quadrature) * square[:, :, None]).sum(3)
         share = quadrature.weights.sum(0).to(speed)

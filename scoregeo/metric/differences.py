@@ -22,7 +22,7 @@ def path_differences(field: ScoreField, path: torch.Tensor, quadrature: Quadratu
     """
     segments = path.flatten(2).diff(dim=1)
     nodes = quadrature.evaluations(path.shape[1]) / segments.shape[1]
-    together = max(1, int(numbers_at_once() / (nodes * segments[:, 0].numel())))
+    together = max(1, int(numbers_at_once() / (nodes * max(1, segments[:, 0].numel()))))
     if together >= segments.shape[1] or (torch.is_grad_enabled() and path.requires_grad):
         scores = node_scores(field, path, quadrature)
         return log_density_differences(scores, segments, quadrature)
@@ -31,7 +31,7 @@ def path_differences(field: ScoreField, path: torch.Tensor, quadrature: Quadratu
     for left in range(0, segments.shape[1], together):
         piece = quadrature_nodes(path[:, left : left + together + 1], quadrature)
         piece = piece if last is None else piece[:, 1:]
-        values = field(piece.flatten(0, 1)).reshape(*piece.shape[:2], -1)
+        values = field(piece.flatten(0, 1)).reshape(piece.shape).flatten(2)
         values = values if last is None else torch.cat([last, values], 1)
         last = values[:, -1:].clone() if quadrature.shares_ends else None
         scores = by_segment(values, quadrature)

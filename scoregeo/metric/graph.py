@@ -167,16 +167,15 @@ def quadrature_nodes(path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor
 
     A node that two segments share is there once.
     """
-    pairs, points = path.shape[:2]
-    flat = path.reshape(pairs, points, -1)
+    flat = path.flatten(2)
     start, step = flat[:, :-1, None], (flat[:, 1:] - flat[:, :-1])[:, :, None]
     fractions = quadrature.fractions_like(flat)[:, None]
     if quadrature.shares_ends:
         fractions = fractions[:-1]
-    nodes = (start + fractions * step).reshape(pairs, -1, flat.shape[-1])
+    nodes = (start + fractions * step).flatten(1, 2)
     if quadrature.shares_ends:
         nodes = torch.cat([nodes, flat[:, -1:]], 1)
-    return nodes.reshape(pairs, -1, *path.shape[2:])
+    return nodes.reshape(*nodes.shape[:2], *path.shape[2:])
 
 
 def by_segment(values: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
@@ -197,7 +196,7 @@ def node_scores(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -
     are evaluated once."""
     nodes = quadrature_nodes(path, quadrature)
     scores = check_dtype(field(nodes.flatten(0, 1)), nodes)
-    return by_segment(scores.reshape(*nodes.shape[:2], -1), quadrature)
+    return by_segment(scores.reshape(nodes.shape).flatten(2), quadrature)
 
 
 def log_density_differences(
@@ -218,7 +217,7 @@ def residuals(field: ScoreField, path: torch.Tensor, quadrature: Quadrature) -> 
 
 def residuals_of(scores: torch.Tensor, path: torch.Tensor, quadrature: Quadrature) -> Residuals:
     """`residuals` from scores already known, [pairs, n, nodes, D]."""
-    flat = path.reshape(*path.shape[:2], -1)
+    flat = path.flatten(2)
     segments = flat[:, 1:] - flat[:, :-1]
     stride = (len(quadrature.fractions) - 1) // quadrature.subnodes
     firsts = scores[:, :, :-1:stride].flatten(1, 2)

@@ -129,7 +129,7 @@ class PullbackMetric(AbstractMetric):
         (one segment at least), each with its own backward pass: memory does not grow with the path.
         A piece of k segments costs `3 (k m + 1)` evaluations."""
         pairs, points = path.shape[:2]
-        segments = max(1, GRAPH_NUMBERS // (path[0, 0].numel() * quadrature.subnodes))
+        segments = max(1, GRAPH_NUMBERS // (path.shape[2:].numel() * quadrature.subnodes))
         together = max(1, segments // (points - 1))
         gradient = torch.zeros_like(path, dtype=torch.float64)
         for first in range(0, pairs, together):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import is_dataclass, replace
+from functools import partial
 
 import torch
 
@@ -26,7 +27,7 @@ METRICS = ("stein", "conformal", "pullback", "euclidean")
 def metric_from(metric: str | MetricOf, lam: float) -> MetricOf:
     """A function that makes the metric of a score field; `lam` is the Stein metric's."""
     if callable(metric):
-        return metric
+        return partial(_own_metric, metric)
     named: dict[str, MetricOf] = {
         "stein": lambda field: SteinMetric(field, lam),
         "conformal": ConformalMetric,
@@ -38,6 +39,13 @@ def metric_from(metric: str | MetricOf, lam: float) -> MetricOf:
             "metric", metric, f"one of {', '.join(METRICS)}, or a function of a ScoreField"
         )
     return named[metric]
+
+
+def _own_metric(metric: MetricOf, field: ScoreField) -> AbstractMetric:
+    try:
+        return metric(field)
+    except TypeError as error:  # a function of other arguments
+        raise bad_value("metric", metric, f"a function of a ScoreField alone ({error})") from error
 
 
 def solver_for(

@@ -18,7 +18,7 @@ from scoregeo._utils.targets import resolve
 from scoregeo.dataset.picture_size import check_frames
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
-from scoregeo.initializer.several import Initializer
+from scoregeo.initializer.several import Initializer, parts
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.experiment import Experiment
@@ -82,6 +82,15 @@ def build(config: Config) -> Experiment:
         _of_kind(
             AbstractSolver, "solver" if name not in config["rivals"] else f"rivals.{name}", solver
         )
+    if settings.evaluation.departure and any(one.num_points < 3 for one in solvers.values()):
+        raise bad_value(
+            "evaluation.departure", True, "false for paths of two points (solver.num_points = 2)"
+        )
+    if settings.evaluation.decode and len(dataset.shape) == 3:
+        for solver in solvers.values():
+            if solver.num_points < 3:
+                allowed = "at least 3 for pictures, whose inner frames are measured"
+                raise bad_value("solver.num_points", solver.num_points, allowed)
     made_metric = _of_kind(AbstractMetric, "metric", make("metric", config["metric"], field=None))
     _check_metric(made_metric, solvers, extrapolations)
 
@@ -118,6 +127,9 @@ def build(config: Config) -> Experiment:
             )
         settings = replace(settings, device="cpu")  # of points: Apple's GPU has no float64
     if text_model is None:
+        for one in (*parts("", initializer).values(), *baselines.values()):
+            if hasattr(one, "num_references"):
+                dataset.check_count("num_references", one.num_references)
         move(field.score, settings.device)
         field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
     metric_of = partial(_metric_of, config["metric"])

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from scoregeo import __version__
 from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.configuration import config_dir
-from scoregeo._utils.errors import ScoregeoError
+from scoregeo._utils.errors import ScoregeoError, StorageError
 from scoregeo._utils.streams import say, tolerant_streams
 from scoregeo.run.command import execute, log_leftovers, plain, register
 from scoregeo.run.config_flags import job_flags, typed_flags
@@ -123,6 +123,8 @@ def _clear_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print("scoregeo: interrupted; the same command resumes.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    except StorageError as error:  # of what is written beside a run
+        sys.exit(f"scoregeo: error: {error}")
     except Exception as error:
         if debug or Gather.sweep is None and _of_job(error):
             raise

@@ -114,7 +114,7 @@ def execute(
     from scoregeo.run.build import build, own_runner
     from scoregeo.run.inputs import inputs_of
     from scoregeo.run.run_folder import RunFolder
-    from scoregeo.run.runner import run
+    from scoregeo.run.runner import complete_page, run
     from scoregeo.run.shards import folder_of, merge_shards, merges
 
     try:
@@ -140,6 +140,7 @@ def execute(
             " them anew)",
             where,
         )
+        complete_page(where)
         return None
     trackers: Sequence[Any] = ()
     keep_freed_memory()

@@ -8,8 +8,13 @@ from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
+import yaml
+
+from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.yaml_text import read_yaml
+from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.run.groups import GROUPS, MAPPINGS
-from scoregeo.run.settings import Settings
+from scoregeo.run.settings import RunSettings, Settings
 
 _KEY = re.compile(r"full_key: (?!object_type|reference_type)([\w.\[\]]+)")
 _TYPED = re.compile(
@@ -31,6 +36,7 @@ _INTERPOLATION = (
     (r"(?P<what>\w*Error raised while resolving interpolation: .*?) full_key", "{what}"),
     (r"(?P<what>(?:no viable|mismatched|token).*?) full_key", "it is no interpolation ({what})"),
 )
+_SCALARS = ("seed", "device", "threads", "memory_gib", "shards", "reach")
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -53,8 +59,38 @@ def explain_value(text: str) -> str | None:
     if not _REFUSED.search(text):
         return None
     value = typed["value"].strip("'") if typed and typed["key"] == key else _value(text)
+    checked = _checked(key, value)
+    if checked is not None:
+        return checked
     shown = f"{key}{'' if value is None else f' = {value!r}'}"
     return f"{shown} is not allowed: {key} must be {_allowed(key)}."
+
+
+def _checked(key: str, value: str | None) -> str | None:
+    """What the check of a run's scalars says of a value, in the words that it has in Python; None
+    where it has none to say.
+    """
+    root, _, inner = key.partition(".")
+    whole = {
+        "name": "x",
+        "seed": 0,
+        "device": "cpu",
+        "threads": 0,
+        "evaluation": EvaluationSettings(),
+    }
+    try:
+        given: Any = value and read_yaml(value)
+        if isinstance(given, dict):  # whose braces Hydra reads in another way
+            return None
+        if root == "evaluation" and inner in {one.name for one in fields(EvaluationSettings)}:
+            EvaluationSettings(**{inner: given}).check()
+        elif key in _SCALARS:
+            RunSettings(**whole | {key: given})  # type: ignore[arg-type]
+    except ConfigError as error:
+        return str(error)
+    except yaml.YAMLError:
+        return None
+    return None
 
 
 def _value(text: str) -> str | None:

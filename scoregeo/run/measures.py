@@ -160,9 +160,9 @@ class Measures:
         if isinstance(networks.features, FeatureNetwork):
             # Images that no method, start or score has seen, where the dataset can give them; a
             # finite one may have fewer.
-            unseen = experiment.dataset.held_out(
-                settings.reference_frames, experiment.settings.seed
-            )
+            frames = settings.reference_frames
+            experiment.dataset.check_count("evaluation.reference_frames", frames)
+            unseen = experiment.dataset.held_out(frames, experiment.settings.seed)
             self._fit_subsets(len(unseen))
             self._references = len(unseen)
             # The references are the same for all shards: the first keeps their features.

@@ -63,7 +63,7 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
     elif given.model is not None:
         found.append(text("score.model", given.model))
     if given.frames is not None:
-        check_number("--frames", given.frames, at_least=2, integer=True)
+        check_number("--frames", given.frames, at_least=3, integer=True)
         found.append(f"solver.num_points={given.frames}")
     if given.size is not None:
         found.append(f"dataset.size={_size(given.size)}")
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--prompt-a", metavar="TEXT", help="what A shows")
     add("--prompt-b", metavar="TEXT", help="what B shows; the same as A where it is left out")
     add("--negative-prompt", metavar="TEXT", help="plays a part with --guidance above 1")
-    add("--frames", type=int, metavar="N", help="both ends counted; 17 by default")
+    add("--frames", type=int, metavar="N", help="both ends counted, at least 3; 17 by default")
     add("--fps", type=float, default=12.0, metavar="RATE", help="of the animation; 12 by default")
     add("--size", metavar="HEIGHTxWIDTH", help="pixels, or one number; by default the model's own")
     add("--steps", type=int, metavar="N", help="of inversion and decoding; 15 by default")

@@ -1,5 +1,6 @@
 """The folder of one run: what is in it, what may be taken from it, and its manifest."""
 
+import contextlib
 import json
 import logging
 import shutil
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError, StorageError
 from scoregeo._utils.files import (
     finite_or_null,
     remove_partial,
@@ -51,8 +52,8 @@ _OURS = (
 class RunFolder:
     """One run's folder. `done` says whether all of this configuration's results lie there already.
 
-    A folder that is not done is this object's alone until `finish`, `fail` or `close`, or until the
-    process ends, killed or not."""
+    One that is not is this object's alone until `finish`, `fail` or `close`, or the process ends.
+    """
 
     def __init__(
         self,
@@ -76,8 +77,7 @@ class RunFolder:
         self.config = dict(config)
         self.inputs = dict(inputs or {})
         self._began = time.perf_counter()
-        # seconds of earlier, interrupted runs, up to the last method that they finished
-        self._before = 0.0
+        self._before = 0.0  # seconds of interrupted runs, up to the last method they finished
         self._lock: FolderLock | None = None
         self.done = self._state() == DONE and not overwrite
         if self.done:  # also on storage that cannot be written
@@ -198,13 +198,12 @@ class RunFolder:
         self.close()
 
     def fail(self, error: str, trace: str = "") -> None:
-        """Mark the run failed with its reason; the traceback goes into error.txt. The folder is let
-        go.
-        """
+        """Mark the run failed with its reason, let it go; the traceback goes into error.txt."""
         self._manifest |= {"status": FAILED, "seconds": self.seconds, "error": error}
-        if trace:
-            write_text(self.path / "error.txt", trace)
-        self._write_manifest()
+        with contextlib.suppress(StorageError):  # a full disk may be the reason
+            self._write_manifest()
+            if trace:
+                write_text(self.path / "error.txt", trace)
         self.close()
 
     @property

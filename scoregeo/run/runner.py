@@ -11,10 +11,11 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo._utils.cache import content_hash
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.errors import DataError, StorageError
 from scoregeo._utils.words import count
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
+from scoregeo.report.render import HTML, MARKDOWN
 from scoregeo.report.run_page import write_run_page
 from scoregeo.run.artifacts import Pictured, write_pictures
 from scoregeo.run.ends import show_ends
@@ -138,9 +139,20 @@ def conclude(
     for tracker in trackers:
         tracker.finish(summary, pictures)
     folder.finish(**facts)
+    _write_page(folder.path)
+
+
+def complete_page(folder: Path) -> None:
+    """Write the page of a run that is done, where it has none, as after a full disk."""
+    whole = (folder / MARKDOWN).exists() and (folder / HTML).exists()
+    if (folder / "summary.json").exists() and not whole:
+        _write_page(folder)
+
+
+def _write_page(folder: Path) -> None:
     try:
-        write_run_page(folder.path)
-    except DataError as error:  # such as a report that would be too large: the numbers are there
+        write_run_page(folder)
+    except (DataError, StorageError) as error:  # the numbers are there
         log.warning("no page: %s", error)
 
 

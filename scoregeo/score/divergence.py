@@ -16,7 +16,7 @@ def divergence(
     `probes`: random directions of signs a point (Hutchinson 1990), unbiased, variance
     `2 |offdiag(J)|_F^2 / probes` for symmetric J; None: every axis, exact. Costs 3 score
     evaluations for each probe or axis. Raises ConfigError for a bad number of probes."""
-    size = x[0].numel()
+    size = x.shape[1:].numel()
     if probes is not None:
         check_number("probes", probes, at_least=1, integer=True)
     generator = torch.Generator().manual_seed(seed)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 
 from scoregeo._utils.errors import DataError, check_choice, check_length, check_number
-from scoregeo._utils.memory import check_count
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
@@ -152,9 +151,8 @@ def empirical_score(
     Where the data are finite and `count` leaves some of them out, that is logged and in the field's
     note: the score is then another distribution's.
     """
-    most = count if dataset.sample_size is None else min(count, dataset.sample_size)
-    check_number("score.count", count, at_least=1, integer=True)
-    check_count("score.count", most, math.prod(dataset.shape), "so many points of the data")
+    check_number("score.count", count, at_least=1, integer=True, held=False)
+    dataset.check_count("score.count", count)
     check_number("score.chunk_mb", chunk_mb, at_least=1, integer=True)
     check_choice("score.points", points, ("sample", "references"))
     # Refuse a bad noise level before the sample is made; a sample of one point does for the usual

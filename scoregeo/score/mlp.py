@@ -83,7 +83,7 @@ def mlp_score(
             f"score = 'mlp' takes points of shape (D,), those of {type(dataset).__name__} have"
             f" {dataset.shape}."
         )
-    check_number("score.width", width, at_least=1, integer=True)
+    check_number("score.width", width, at_least=1, integer=True, held=False)
     check_number("score.depth", depth, at_least=1, integer=True)
     most = math.isqrt(limit_bytes() // (_WEIGHT * depth))
     check_room("score.width", width, _WEIGHT * depth * width**2, "its weights", f"at most {most:,}")

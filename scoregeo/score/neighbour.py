@@ -166,7 +166,7 @@ def neighbour_score(
     Raises: ConfigError for a setting out of range; DataError for a file of references or an index
     that is missing, damaged, altered or does not fit the data.
     """
-    check_number("score.count", count, at_least=1, integer=True)
+    check_number("score.count", count, at_least=1, integer=True, held=False)
     check_choice("score.search", search, SEARCHES)
     check_number("score.num_neighbours", num_neighbours, at_least=1, integer=True)
     check_number("score.probes", probes, at_least=1, integer=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.cache import cache_folder
-from scoregeo._utils.errors import ConfigError, DataError, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, DataError, StorageError, check_choice, check_number
 from scoregeo._utils.files import read_json, sha256, write_json, write_whole
 from scoregeo.score.references import fingerprint
 
@@ -153,9 +153,11 @@ def make_search(
     else:
         log.info("building a %s index of %d points in %s", search, len(data), path)
         index = _build(faiss, data, search)
-        write_whole(path, lambda partial: faiss.write_index(index, str(partial)))
         facts = {"version": _VERSION, "search": search, "data": known, "count": len(data)}
-        write_json(card, facts | {"sha256": sha256(path)})
+        try:
+            write_whole(path, lambda partial: _write(faiss, index, partial, card, facts))
+        except StorageError as error:
+            log.warning("the index is not kept: %s", error)
     return IndexSearch(data, index, probes)
 
 
@@ -165,6 +167,15 @@ def recall(search: AbstractSearch, exact: ExactSearch, x: np.ndarray, count: int
     return float(
         np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, true, strict=True)])
     )
+
+
+def _write(faiss: Any, index: Any, path: Path, card: Path, facts: dict[str, Any]) -> None:
+    """The index, and its card before it has its name: an index without one would be refused."""
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:  # of C++, with its place in the source
+        raise StorageError(str(path), "faiss cannot write") from error
+    write_json(card, facts | {"sha256": sha256(path)})
 
 
 def _build(faiss: Any, data: np.ndarray, search: str) -> Any:

@@ -86,6 +86,26 @@ class Solution:
         """Energy above its lower bound, [pairs]."""
         return self.energy - self.bound
 
+    @classmethod
+    def of_nothing(cls, path: torch.Tensor) -> "Solution":
+        """The solution of no pairs, of the shape and dtype of `path` [0, points, *shape]."""
+        number, count = (torch.zeros(0, dtype=kind) for kind in (torch.float64, torch.int64))
+        return cls(
+            path=path.detach().clone(),
+            status=(),
+            iterations=count,
+            score_evaluations=count,
+            energy=number,
+            length=number,
+            bound=number,
+            stationarity=number,
+            certified_energy=number,
+            certificate_evaluations=count,
+            tunnelled=torch.zeros(0, dtype=torch.bool),
+            reason=(),
+            seconds=0.0,
+        )
+
 
 class AbstractSolver(ABC):
     """Finds geodesics between fixed ends. Holds configuration only; `num_points`

@@ -47,6 +47,8 @@ def solve_multistart(
     raises.
     """
     pairs, count = starts.shape[:2]
+    if pairs == 0:
+        return Solution.of_nothing(starts[:, 0]), torch.zeros(0, dtype=torch.int64)
     everyone = torch.arange(pairs)
     flat = starts.flatten(0, 1)
     before, spent = certified(metric, flat)

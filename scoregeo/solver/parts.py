@@ -37,6 +37,8 @@ def within_memory(solve: Solve) -> Solve:
     ) -> Solution:
         self.check(metric)
         _check_start(self, start)
+        if len(start) == 0:
+            return Solution.of_nothing(start)
         count = pairs_at_once(self, start)
         if count >= len(start):
             return solve(self, metric, start, on_step)
@@ -55,10 +57,10 @@ def _check_start(solver: AbstractSolver, start: torch.Tensor) -> None:
     """
     if not isinstance(start, torch.Tensor):
         raise DataError(f"the start is a {type(start).__name__}: it must be a torch.Tensor.")
-    if start.ndim < 3 or len(start) == 0 or start.shape[1] != solver.num_points:
+    if start.ndim < 3 or start.shape[1] != solver.num_points:
         raise ConfigError(
-            f"the start has shape {list(start.shape)}: it must be [pairs, points, *shape], with at"
-            f" least one pair and as many points as solver.num_points = {solver.num_points}."
+            f"the start has shape {list(start.shape)}: it must be [pairs, points, *shape], with as"
+            f" many points as solver.num_points = {solver.num_points}."
         )
     if not (start.is_floating_point() and bool(start.isfinite().all())):
         raise DataError(

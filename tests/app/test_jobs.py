@@ -1,5 +1,7 @@
 """A morph of the app is the pipeline's; it tells how far it is, waits its turn, and stops."""
 
+import errno
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -173,6 +175,9 @@ def test_one_at_a_time(jobs: Jobs, order: Order, monkeypatch: pytest.MonkeyPatch
         ({"prompt_a": "c" * 40}, "Prompt A = 'ccc.*the model takes 12"),
         ({"image_b": None, "prompt_b": ""}, "Picture B = None and prompt A, prompt B"),
         ({"image_a": None, "prompt_a": ""}, "Picture A = None with prompt A = ''"),
+        ({"image_a": ["a.png"]}, "Picture A = .'a.png'. .*a picture's file"),
+        ({"prompt_b": 5}, "Prompt B = 5 .*a text"),
+        ({"model": None}, "(?i)model = None .*a text"),
     ],
 )
 def test_what_cannot_be_used_is_said(
@@ -196,3 +201,19 @@ def test_a_fault_is_said_and_the_next_morph_runs(
         assert last(jobs.run("me", few)) == Refused("RuntimeError: broken")
     jobs.begin("me")
     assert isinstance(last(jobs.run("me", few)), Result)
+
+
+def test_a_full_disk_is_said_without_the_server_s_paths(
+    jobs: Jobs, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    said = Refused("The result cannot be written on the server (No space left on device).")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert last(jobs.run("me", replace(order, num_frames=2, steps=1))) == said
+    jobs.begin("me")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", full)
+        assert list(jobs.run("me", order)) == [said]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo import GaussNewton, GeodesicPipeline, PullbackMetric
+from scoregeo import GaussNewton, GeodesicPipeline, PullbackMetric, SteinMetric
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.image import psnr
 from scoregeo.pipeline.keyframes import keyframes
@@ -334,6 +334,7 @@ def test_what_cannot_be_used_is_named_before_any_work(
         ((a, b), {"num_frames": 10**9}, "num_frames = .* GiB.*at most 699,050, or size smaller"),
         ((a, b), {"lam": 10**400}, "lam = 1000"),
         *(((a, b), {"metric": one}, "metric = ") for one in ([], {}, None, 5, np.array(["stein"]))),
+        ((a, b), {"metric": SteinMetric}, "metric = .*SteinMetric.* of a ScoreField alone .*'lam'"),
         *(((a, b), {"inversion": one}, "inversion = ") for one in ("ddim", 5, GaussNewton())),
         *(((a, b), {"closed": one}, "closed = ") for one in ("no", None, np.array([1, 2]))),
         ((a, b), {"output_type": np.array(["pil", "pt"])}, "output_type = "),

@@ -93,7 +93,7 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
         (["a.png"], r"1 picture \(a.png\).*takes two"),
         (["a.png", "b.png", "c.png"], "3 pictures"),
         (["--prompt-a", "cat"], "0 pictures"),
-        (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 2"),
+        (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 3"),
         *(
             (["a.png", "b.png", "--fps", rate], f"--fps = {rate} .*at least 0.01 and at most 50")
             for rate in ("0.0", "1e-09", "51.0", "nan", "inf")

@@ -170,7 +170,6 @@ def test_what_is_no_start_is_refused_by_every_solver(solver: AbstractSolver) -> 
         path.cfloat(),
         path * torch.nan,
         path[0],
-        path[:0],
         path[:, 1:],
         path.tolist(),
     )

@@ -43,7 +43,7 @@ def evaluations(batch: "PathBatch") -> "Values":
 def metrics_evaluations(batch: "PathBatch") -> "Values":
     """Each path's share of what `evaluation.metrics` cost, which no other count holds."""
     spent = batch.energy.further(batch.path).score_evaluations
-    return {"metrics_evaluations": _each(batch, spent / len(batch.path))}
+    return {"metrics_evaluations": _each(batch, spent / max(1, len(batch.path)))}
 
 
 @measure(
@@ -55,7 +55,7 @@ def metrics_evaluations(batch: "PathBatch") -> "Values":
 def seconds(batch: "PathBatch") -> "Values":
     """Of the batch, divided by its pairs."""
     assert batch.costs is not None
-    return {"seconds": _each(batch, batch.costs.seconds / len(batch.path))}
+    return {"seconds": _each(batch, batch.costs.seconds / max(1, len(batch.path)))}
 
 
 def _each(batch: "PathBatch", value: float) -> "torch.Tensor":
