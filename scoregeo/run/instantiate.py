@@ -26,7 +26,7 @@ def make(group: str, node: Config, where: str | None = None, **passed: Any) -> A
     note = f" (at {where})" if where else ""
     try:
         # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
-        return instantiate({**node, "_partial_": True})(**passed)
+        return instantiate({**_literal(node), "_partial_": True})(**passed)
     except ConfigError as error:
         raise ConfigError(f"{error}{note}") from error
     except (InstantiationException, TypeError) as error:
@@ -38,6 +38,20 @@ def make(group: str, node: Config, where: str | None = None, **passed: Any) -> A
         raise ConfigError(
             f"{where or group} = {option_name(node)!r} cannot be built: {reason}"
         ) from error
+
+
+def _literal(value: Any) -> Any:
+    """A node whose texts `instantiate` leaves as they are: it resolves `${...}` twice, and what
+    comes from a composed configuration is a text that holds it, as a prompt may.
+    """
+    if isinstance(value, Mapping):
+        return {key: _literal(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_literal(inner) for inner in value]
+    if isinstance(value, str) and "${" in value:
+        for _ in range(2):
+            value = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
+    return value
 
 
 def make_score(node: Config, **passed: Any) -> Any:
