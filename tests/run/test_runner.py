@@ -34,8 +34,11 @@ OWN_RUNNER = ["properties", "score_direction"]  # in tests/experiments
 
 
 # Drawn once: the pictures of these are drawn by the same parts, of pictures of the same shape, as
-# those of rotated_mnist, rotated_mnist_empirical and extrapolation_digits.
+# those of rotated_mnist, rotated_mnist_empirical, extrapolation_digits, clock and
+# varying_curvature.
 UNDRAWN = (
+    "clock_learned",
+    "noise_level",
     "rotated_mnist_empirical_ten",
     "rotated_mnist_empirical_hundred",
     "rotated_mnist_pullback",
