@@ -20,6 +20,7 @@ os.environ["GEOMSTATS_BACKEND"] = "numpy"
 
 # Files that take more than twenty seconds, the longest first.
 LONGEST = (
+    "run/test_kill_sharded.py",
     "run/test_launchers.py",
     "run/test_runner.py",
     "run/test_shards.py",
@@ -60,15 +61,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def options_composed_once(shared: Path) -> Iterator[None]:
     """Tests compose hundreds of configurations, most of the same options."""
-    from hydra._internal.config_repository import CachingConfigRepository
-
-    from tests.composing import Composer, read_once
+    from tests.composing import Composer, kept_parts
 
     folder = shared / "composed"
     folder.mkdir(exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, kept_parts():
         patch.setattr("hydra.compose", Composer(folder))
-        patch.setattr(CachingConfigRepository, "load_config", read_once)
         yield
 
 

@@ -26,12 +26,15 @@ def one_film_of_each_size(path: Path, frames: Any, pace: float, there_and_back: 
 
 @contextmanager
 def quick_figures() -> Iterator[None]:
-    """Small figures and animations, and PDFs with matplotlib's own fonts: cutting a font to the
-    letters that are used takes as long as the rest of a figure.
+    """Small figures and animations, their parts not moved out of each other's way, and PDFs with
+    matplotlib's own fonts: cutting a font to the letters that are used takes as long as the rest of
+    a figure.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RC, "savefig.dpi", 80)
         patch.setitem(RC, "pdf.fonttype", 3)
+        # Without one, a file is one drawing, not two.
+        patch.setattr("matplotlib.figure.Figure.get_layout_engine", lambda figure: None)
         patch.setattr("scoregeo.report.animation._SIDE", 1)  # small pictures as they are
         patch.setattr("scoregeo.report.animation.write_mp4", one_film_of_each_size)
         yield

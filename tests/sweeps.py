@@ -6,7 +6,6 @@ from typing import Any
 from unittest.mock import patch
 
 import hydra
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -18,7 +17,7 @@ from scoregeo.run import command
 from scoregeo.run.command import plain, register
 from scoregeo.run.points import expand
 from scoregeo.run.settings import Profile
-from tests.composing import ANEW, READ_ANEW
+from tests.composing import nothing_kept
 
 
 def points(*overrides: str) -> list[list[str]]:
@@ -55,10 +54,7 @@ def in_profiles(*overrides: str) -> dict[str, tuple[dict[str, Any], Path]]:
 
 def composed_anew(*overrides: str) -> tuple[dict[str, Any], Path]:
     """What `scoregeo.run.command.compose` gives, with nothing kept from before."""
-    with (
-        patch("hydra.compose", ANEW),
-        patch.object(CachingConfigRepository, "load_config", READ_ANEW),
-    ):
+    with nothing_kept():
         return command.compose(overrides)
 
 

@@ -114,5 +114,7 @@ def _on_white(picture: "Image") -> "Image":
     if not picture.has_transparency_data:
         return picture.copy() if picture.mode == "RGB" else picture.convert("RGB")
     clear = picture.convert("RGBA")
+    if clear.getchannel("A").getextrema() == (255, 255):  # nothing shines through: most figures
+        return clear.convert("RGB")
     white = Image.new("RGBA", clear.size, "white")
     return Image.alpha_composite(white, clear).convert("RGB")

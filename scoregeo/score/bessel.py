@@ -47,10 +47,12 @@ def _continued_fraction(q: torch.Tensor, dimension: int, limit: float) -> torch.
     levels = math.ceil(math.sqrt(36 * limit + (order / 2) ** 2) - order / 2) + 8
     nu = order / 2 - 1 + levels
     # In forward mode `1 / x` is a product with a number as well, whose derivative, a zero, torch
-    # broadcasts in Python: three times slower than `reciprocal`.
-    value = (nu + 0.5 + (q + (nu + 1.5) ** 2).sqrt()).reciprocal()
+    # broadcasts in Python: three times slower than `reciprocal`. So is `x + number`, but not the
+    # operation that takes a number only.
+    plus = torch.ops.aten.add.Scalar
+    value: torch.Tensor = (nu + 0.5 + (q + (nu + 1.5) ** 2).sqrt()).reciprocal()
     for level in reversed(range(levels)):
-        value = (order + 2 * level + q * value).reciprocal()
+        value = plus(q * value, order + 2 * level).reciprocal()
     return value
 
 

@@ -71,6 +71,11 @@ def visit(chromium: Any, path: Path, **settings: Any) -> tuple[Any, list[str]]:
     return page, told
 
 
+def open_all(page: Any) -> None:
+    """Unfold everything, at once: after each change the whole page is laid out anew."""
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+
+
 def grey(page: Any, frame: Any) -> int:
     """The red part of the pixel in the middle of a frame, as drawn on the screen."""
     import io
@@ -93,10 +98,7 @@ def test_opens_cleanly(
         chromium, pages[kind], viewport={"width": width, "height": 800}, color_scheme=scheme
     )
     assert told == []
-    for details in page.query_selector_all("details"):
-        details.evaluate(
-            "e => { e.open = true }"
-        )  # nothing that can be unfolded is too wide either
+    open_all(page)  # nothing that can be unfolded is too wide either
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert all(
         page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth > 0)")
@@ -208,7 +210,6 @@ def test_the_committed_results_open_short(chromium: Any, results_report: Path) -
         " [...card.querySelectorAll('table')].filter(table => table.checkVisibility()).length)"
     )
     assert open_tables and max(open_tables) <= 1
-    for details in page.query_selector_all("details"):
-        details.evaluate("e => { e.open = true }")
+    open_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
     page.close()

@@ -28,9 +28,13 @@ from tests.sweeps import in_profiles
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
-FOLDERS = [RESULTS / name for name in read_pages(RESULTS)] + [
-    RESULTS / "full" / name for name in read_pages(RESULTS / "full")
+# By their files: each process that collects the tests would read every page else.
+FOLDERS = [
+    path.parent
+    for results in (RESULTS, RESULTS / "full")
+    for path in sorted(results.glob("*/summary.json"))
 ]
+page_of = cache(Page.load)
 # A place of a machine, or one above the repository.
 PATHS = re.compile(
     r"(?<![\w.:/<])/(?:home|tmp|root|work|Users|private|var|mnt)/|file://|(?:\.\./){3}"
@@ -39,7 +43,7 @@ PATHS = re.compile(
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(RESULTS)))
 def test_a_page_is_what_its_summary_says(folder: Path) -> None:
-    page = Page.load(folder)
+    page = page_of(folder)
     assert page.name == folder.name and page.title and page.command and page.tables
     assert finite_or_null(page.to_json()) == read_json(folder / "summary.json")
     assert (folder / "table.md").read_text(encoding="utf-8") == markdown(page)
@@ -52,7 +56,7 @@ def test_a_page_is_what_its_summary_says(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(RESULTS)))
 def test_tables_are_narrow_and_hold_no_path(folder: Path) -> None:
-    page = Page.load(folder)
+    page = page_of(folder)
     grids = [g for view in table_views(page) for g in (view.main, *view.further)]
     for grid in (*grids, *comparison_grids(page)):
         assert len(grid.head) <= MOST_COLUMNS, grid.head
@@ -141,7 +145,7 @@ def settings(experiment: str) -> dict[str, Mapping[str, Any]]:
 def test_a_page_s_configuration_is_what_its_command_composes_to(path: Path) -> None:
     """A setting that was changed since makes the page's numbers those of another experiment: such
     a page says which version made it."""
-    page = Page.load(path.parent)
+    page = page_of(path.parent)
     made_with = page.settings.get("scoregeo", __version__)
     if made_with != __version__:
         text = (path.parent / MARKDOWN).read_text(encoding="utf-8")

@@ -83,27 +83,6 @@ def test_a_launcher_gives_the_table_of_the_basic_one(
     LAUNCHED.check(said, tmp_path, basic)
 
 
-def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_path: Path) -> None:
-    line = [
-        "-m",
-        "metric.lam=1,2",
-        "dataset.num_pairs=2",
-        "solver.num_points=8",
-        *PLAIN,
-        f"output={tmp_path}",
-    ]
-    kill = [
-        "+rivals.kills._target_=tests.broken.KillsOnce",
-        "+rivals.kills.num_points=8",
-        f"+rivals.kills.marker={tmp_path}/m",
-    ]
-    said = command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
-    assert isinstance(said, str) and " failed:" in said and "metric.lam = " in said
-    # Again, in this process: the launcher has no part in which sweep it is.
-    assert command(*line, *kill) is None
-    assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="workers end with their parent on Linux")
 def test_workers_end_with_a_killed_parent_and_the_command_resumes(tmp_path: Path) -> None:
     """Killed while two jobs wait in their last method; then run to the end in this process."""
@@ -168,6 +147,28 @@ def test_shards_give_the_tables_of_one_run_and_one_row_a_job(tmp_path: Path) -> 
             if row["method"] == "lerp" and row["measure"] == "length"
         ]
     assert [row["n"] for row in rows] == ["5"]
+
+
+def test_a_job_whose_process_is_killed_is_named_and_the_command_finishes_it(tmp_path: Path) -> None:
+    # After the tests above, whose workers it takes over: what is killed breaks joblib's pool.
+    line = [
+        "-m",
+        "metric.lam=1,2",
+        "dataset.num_pairs=2",
+        "solver.num_points=8",
+        *PLAIN,
+        f"output={tmp_path}",
+    ]
+    kill = [
+        "+rivals.kills._target_=tests.broken.KillsOnce",
+        "+rivals.kills.num_points=8",
+        f"+rivals.kills.marker={tmp_path}/m",
+    ]
+    said = command(*line, *kill, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    assert isinstance(said, str) and " failed:" in said and "metric.lam = " in said
+    # Again, in this process: the launcher has no part in which sweep it is.
+    assert command(*line, *kill) is None
+    assert [job.status for job in read_jobs(sweep_folder(tmp_path))] == [DONE, DONE]
 
 
 def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_digits_run(tmp_path: Path) -> None:
 
 
 def test_the_emoji_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = save_tiny_sd(tmp_path / "model", "sd2", tokens=40)
+    model = save_tiny_sd(tmp_path / "model", "sd2", tokens=40, levels=3)
     few = ("dataset.pairs=1", "solver.num_points=4")
     quiet = ("evaluation.network=null", "evaluation.feature_distance=false")
     tiny = (*TINY["paper_emoji"], *few, *quiet)

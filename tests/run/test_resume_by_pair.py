@@ -41,7 +41,7 @@ PLAIN = (
 @pytest.fixture(scope="module")
 def emoji(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Two pairs of pictures, inverted by DDIM under a tiny text-to-image model."""
-    model = save_tiny_sd(tmp_path_factory.mktemp("model"), "sd2", tokens=40)
+    model = save_tiny_sd(tmp_path_factory.mktemp("model"), "sd2", tokens=40, levels=3)
     small = [one.replace("SD", str(model)) for one in PICTURES]
     return ["experiment=stable_diffusion", *small, *FEW, *UNMEASURED, *PLAIN]
 
