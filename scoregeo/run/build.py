@@ -86,11 +86,6 @@ def build(config: Config) -> Experiment:
         raise bad_value(
             "evaluation.departure", True, "false for paths of two points (solver.num_points = 2)"
         )
-    if settings.evaluation.decode and len(dataset.shape) == 3:
-        for solver in solvers.values():
-            if solver.num_points < 3:
-                allowed = "at least 3 for pictures, whose inner frames are measured"
-                raise bad_value("solver.num_points", solver.num_points, allowed)
     made_metric = _of_kind(AbstractMetric, "metric", make("metric", config["metric"], field=None))
     _check_metric(made_metric, solvers, extrapolations)
 
@@ -109,6 +104,11 @@ def build(config: Config) -> Experiment:
             check_frames("solver.num_points", solver.num_points, sides, size="dataset.size")
     if isinstance(dataset, Prompts) and text_model is not None:
         dataset = dataset.painted_by(text_model.paint)
+    if settings.evaluation.decode and len(dataset.shape) == 3:
+        for solver in solvers.values():
+            if solver.num_points < 3:
+                allowed = "at least 3 for pictures, whose inner frames are measured"
+                raise bad_value("solver.num_points", solver.num_points, allowed)
     field = made if text_model is None else text_model.field()
     if not isinstance(field, ScoreField):
         raise ConfigError(

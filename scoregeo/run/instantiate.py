@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.targets import option_of, resolve
+from scoregeo.run.overrides import escaped
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import field_at
 
@@ -48,10 +49,7 @@ def _literal(value: Any) -> Any:
         return {key: _literal(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_literal(inner) for inner in value]
-    if isinstance(value, str) and "${" in value:
-        for _ in range(2):
-            value = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
-    return value
+    return escaped(escaped(value)) if isinstance(value, str) else value
 
 
 def make_score(node: Config, **passed: Any) -> Any:

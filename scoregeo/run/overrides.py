@@ -17,7 +17,12 @@ def as_overrides(arguments: Iterable[str]) -> list[str]:
 
 def text(key: str, value: object) -> str:
     """The override that sets `key` to a text, whatever its characters, `${` included."""
-    return f"{key}={quoted(str(value).replace('${', chr(92) + '${'))}"
+    return f"{key}={quoted(escaped(str(value)))}"
+
+
+def escaped(value: str) -> str:
+    """A text that OmegaConf, resolving it once, makes `value`: `${` in it is no interpolation."""
+    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
 
 
 def quoted(value: str) -> str:
