@@ -88,20 +88,13 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def webp(image: "Image", *, exact: bool, quick: bool = False) -> bytes:
+def webp(image: "Image", *, exact: bool) -> bytes:
     """The image as WebP, lossless where `exact`, else at quality 85. The same image gives the same
-    bytes. `quick`: without loss in a third of the time, a fifth larger.
+    bytes.
     """
     buffer = io.BytesIO()
-    method, quality = (1, 20) if quick else (4, 60)
-    image.save(
-        buffer,
-        "WEBP",
-        lossless=exact,
-        method=method,
-        quality=quality if exact else 85,
-        exif=image.getexif(),
-    )
+    quality = 60 if exact else 85  # without loss: the effort
+    image.save(buffer, "WEBP", lossless=exact, method=4, quality=quality, exif=image.getexif())
     return buffer.getvalue()
 
 
@@ -126,7 +119,7 @@ def embed(path: Path, caption: str = "") -> EmbeddedPicture:
         source = data_uri(vector.read_bytes(), "image/svg+xml")
     else:
         exact = image.getcolors(PLOT_COLOURS) is not None
-        source = data_uri(webp(image, exact=exact, quick=exact), "image/webp")
+        source = data_uri(webp(image, exact=exact), "image/webp")
     return EmbeddedPicture(source, caption or describe(path.stem), image.width // 2)
 
 
