@@ -9,9 +9,10 @@ RESULTS ?= $(if $(filter full,$(PROFILE)),results/full,results)
 OUTPUTS ?= outputs
 EMOJI ?= $(OUTPUTS)/emoji/package
 UV_VERSION := 0.13.8
-# A test process a core; the tests of a file, which share fixtures, in one of them, and the files in
-# the order of tests/conftest.py.
-PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
+# A test process a core and one more, for while one waits for another program; the tests of a file,
+# which share fixtures, in one of them, and the files in the order of tests/conftest.py.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Compiled modules are kept: else each of the processes that tests start compiles the package anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 

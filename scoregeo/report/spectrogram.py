@@ -9,6 +9,7 @@ import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_whole
+from scoregeo._utils.flat_picture import flat_picture
 from scoregeo.dataset.sound import Sound
 from scoregeo.dataset.spectrogram import Array, LogSpectrogram
 from scoregeo.evaluation.sound import heard_pitch
@@ -116,9 +117,8 @@ def spectra_figure(out: Path, rows: Mapping[str, Any], sound: Sound, title: str)
         if title:
             figure.suptitle(title, fontsize=9)
         (written,) = save_figure(figure, out, ("png",))
-    with Image.open(written) as picture:
-        # A third of the bytes; rare colours, such as the line of the pitch, stay.
-        few = picture.convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
+    # A third of the bytes; rare colours, such as the line of the pitch, stay.
+    few = flat_picture(written).quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
     write_whole(written, lambda path: few.save(path, format="PNG"))
     return [written]
 

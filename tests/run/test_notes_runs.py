@@ -32,3 +32,16 @@ def test_a_run_with_the_learned_score(tmp_path: Path) -> None:
     assert (
         sum(note.startswith("Pitch:") for note in read_json(folder / "manifest.json")["notes"]) == 1
     )
+
+
+def test_between_two_instruments_there_is_no_truth(tmp_path: Path) -> None:
+    folder, reason = run_here(
+        ["experiment=notes_instruments", *TINY["notes_instruments"]], tmp_path
+    )
+    assert reason is None
+    rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
+    cells = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
+    assert set(cells) >= {"lerp", "slerp", "stein_gauss_newton"} and "truth" not in cells
+    wanted = {"pitch_step", "harmonic_share_least", "centroid_departure", "centroid_step"}
+    for found in cells.values():
+        assert wanted <= set(found) and not {"pitch_error", "spectral_distance"} & set(found)

@@ -24,7 +24,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_model(tmp_path_factory.mktemp("model"))
 
 
-HEARD = ["extrapolation_tones"]  # in test_sound_runs.py
+# in test_sound_runs.py and test_notes_runs.py
+HEARD = ["extrapolation_tones", "notes_learned", "notes_instruments"]
 CONTINUING = sorted(name for name in TINY if name.startswith("extrapolation") and name not in HEARD)
 # in test_picture_runs.py
 PICTURED = ["morph", *(name for name in TINY if name.startswith("stable_diffusion"))]

@@ -20,7 +20,7 @@ FOLDER = MODELS / "emoji_sd"
 @pytest.fixture(scope="module")
 def problem() -> LatentProblem:
     """Three pairs, so six pictures."""
-    small = ("dataset.pairs=3", "solver.num_points=2")  # the ends alone are looked at
+    small = ("dataset.pairs=3", "solver.num_points=3")  # the ends alone are looked at
     config, _ = compose(
         ["experiment=stable_diffusion", *small, "evaluation.download=false", *PLAIN]
     )
