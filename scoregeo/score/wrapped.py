@@ -112,10 +112,12 @@ def smoothed_unet_score(
     draws: int = 4,
 ) -> ScoreField:
     """`SmoothedScore` of a diffusers model, with `unet_score`'s settings; `draws` network
-    evaluations a score evaluation. Raises as both.
+    evaluations a score evaluation, which the field's note says. Raises as both.
     """
     field = unet_score(dataset, seed, sigma, timestep, model, chunk)
-    return ScoreField(SmoothedScore(field.score, noise, draws), field.sigma)
+    cost = f"one evaluation is {draws} of the network."
+    note = f"The score is the mean of {draws} draws of noise: {cost}"
+    return ScoreField(SmoothedScore(field.score, noise, draws), field.sigma, note)
 
 
 def combined_unet_score(

@@ -6,11 +6,18 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError
+from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
+from scoregeo.score.diffusers_unet import unet_score
 from scoregeo.score.function import FunctionScore
 from scoregeo.score.sphere import SphereScore
 from scoregeo.score.torus import TorusScore
-from scoregeo.score.wrapped import CombinedScore, SmoothedScore, combined_unet_score
+from scoregeo.score.wrapped import (
+    CombinedScore,
+    SmoothedScore,
+    combined_unet_score,
+    smoothed_unet_score,
+)
 
 
 def cubic() -> FunctionScore:
@@ -63,3 +70,13 @@ def test_what_cannot_be_combined_or_smoothed_is_refused() -> None:
         SmoothedScore(sphere, noise=0.0)
     with pytest.raises(ConfigError, match="no finite sample"):
         combined_unet_score(Sphere(), 0, 0.1)
+
+
+def test_a_field_says_what_an_evaluation_costs() -> None:
+    digits = RotatedMNIST(source="embedded", identities=1)
+    field = smoothed_unet_score(digits, 0, sigma=1.0, model="digits_unet_ten", draws=2)
+    assert "one evaluation is 2 of the network" in field.note
+    x = torch.full((1, 1, 28, 28), -1.0)
+    plain, inner = field.score.score(x, 1.0), unet_score(digits, 0, 1.0, model="digits_unet_ten")
+    moved = x + 0.1 * field.score.draws.to(x)  # type: ignore[attr-defined]
+    assert torch.allclose(plain[0], inner(moved).mean(0), atol=1e-5)
