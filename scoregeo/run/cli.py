@@ -131,6 +131,8 @@ def _clear_errors() -> Iterator[None]:
         if Gather.sweep is None:
             sys.exit(f"scoregeo: error: {explain(error, config_dir())}")
         Gather.lost(error)
+    finally:
+        Gather.lock = None  # released: the folder is free for the next
 
 
 def _of_job(error: Exception) -> bool:

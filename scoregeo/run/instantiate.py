@@ -82,7 +82,8 @@ def check_keys(
     where: str, node: Config, passed: tuple[str, ...], also: tuple[str, ...] = ()
 ) -> None:
     """Raise ConfigError where a node, or one within it, has a key that its target's signature does
-    not know. `passed`: parameters that are no settings; `also`: settings beside the signature's.
+    not know, or lacks one that it needs. `passed`: parameters that are no settings; `also`:
+    settings beside the signature's.
     """
     known = [*target_keys(node["_target_"], passed, where), *also]
     for key in node:
@@ -95,6 +96,12 @@ def check_keys(
             f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
             f" {', '.join(known)}. Where an experiment's file has set it for another option,"
             f" ~{where}.{key} takes it away."
+        )
+    lacks = [name for name in _needed(node["_target_"]) if name not in (*node, *passed)]
+    if lacks and not node.get("_partial_"):
+        later = f", or {where}._partial_=true, for it to be given later" * ("_partial_" in node)
+        raise ConfigError(
+            f"{where}={option_name(node)} needs {', '.join(lacks)}: set {where}.{lacks[0]}{later}."
         )
 
 
@@ -118,3 +125,14 @@ def target_keys(target: str, passed: tuple[str, ...] = (), where: str = "") -> l
         key = f"{where}._target_" if where else "_target_"
         raise ConfigError(f"{key} = {target!r} has no signature: {error}.") from error
     return [name for name in parameters if name not in passed]
+
+
+def _needed(target: str) -> list[str]:
+    """The parameters of a target that have no default."""
+    one = inspect.Parameter
+    return [
+        name
+        for name, parameter in inspect.signature(resolve(target)).parameters.items()
+        if parameter.default is one.empty
+        and parameter.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]

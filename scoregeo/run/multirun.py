@@ -19,9 +19,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from scoregeo._utils.errors import ConfigError, ScoregeoError, bad_value
+from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
+from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.part import part_of
 from scoregeo._utils.words import count
 from scoregeo.run.config_flags import typed_flags
@@ -51,6 +52,7 @@ class Gather(Callback):
     """
 
     sweep: ClassVar["Sweep | None"] = None  # the multirun that this process is the parent of
+    lock: ClassVar[FolderLock | None] = None  # of that multirun's folder
     # Its jobs' overrides, where several commands were made one multirun (`scoregeo.run.launch`).
     planned: ClassVar[Sequence[Sequence[str]] | None] = None
 
@@ -110,9 +112,17 @@ class Gather(Callback):
         folder = Path(config.hydra.sweep.dir)
         latest = folder.parent == Path(config.output) / config.name
         results = config.results and Path(config.results)
-        Gather.sweep = Sweep(folder, results, self.pages, latest)
+        Gather.sweep, Gather.lock = Sweep(folder, results, self.pages, latest), None
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Until the process ends: another would forget how these jobs ended.
+            Gather.lock = FolderLock(folder)
             Gather.sweep.begin(jobs, typed_overrides(config.hydra.overrides.task))
+        except DataError as error:
+            _stop(
+                f"output: the sweep's folder {folder} cannot be used: {error}; wait for it, or"
+                " give another output."
+            )
         except OSError as error:
             _stop(
                 f"output: {folder} cannot be written ({error.strerror}): output must be a folder"
@@ -162,7 +172,6 @@ class Sweep:
         """Write down the jobs (None: not known before they run), and forget how they ended another
         time.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         for old in self.folder.glob(f"*/{JOB}"):
             old.unlink()
         shown = [one for one in overrides if not one.startswith(_WHERE)]

@@ -15,6 +15,7 @@ from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.device import device_of
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import read_jobs
+from scoregeo._utils.lock import FolderLock
 from scoregeo.run.config_flags import job_flags, typed_flags
 from scoregeo.run.explain import known_keys
 from tests.commands import PLAIN, command, run_here
@@ -177,6 +178,11 @@ def test_bad_input_is_one_clear_line(
             ["baseline=[graph_euclidean]", f"baseline.graph_euclidean.num_references={10**12}"],
             [f"num_references = {10**12}", "GiB", "at most"],
         ),
+        (
+            ["baseline=[pullback]", "baseline.pullback.metric._partial_=false"],
+            ["baseline.pullback.metric=pullback needs field", "._partial_=true"],
+        ),
+        (["~metric.lam"], ["metric=stein needs lam: set metric.lam."]),
         (["evaluation.network=vgg"], ["evaluation.network = 'vgg'", "inception"]),
         (["evaluation.metrics=[stein,fisher]"], ["evaluation.metrics[1] = 'fisher'", "'pullback'"]),
         (["evaluation.metrics=[stein,stein]"], ["evaluation.metrics", "without repetitions"]),
@@ -326,6 +332,12 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(
     table = (folder / "table.md").read_text(encoding="utf-8")
     assert "## Without results" in table and "metric.lam = -1 is not allowed" in table
     assert "| 10 | 16 | Geodesic (Stein, Gauss-Newton) |" in table
+
+    held = FolderLock(folder)  # as another command does that runs the same sweep
+    said = command(*line, f"output={tmp_path}")
+    assert isinstance(said, str) and f"{folder.name} cannot be used: it is in use by" in said
+    assert [job.status for job in read_jobs(folder)] == ["failed", "failed", "done", "done"]
+    held.release()
 
     # Again: what is done stays as it is. The figure need not be drawn twice.
     monkeypatch.setattr("scoregeo.report.sweep_page.sweep_lines", lambda *args, **settings: [])
