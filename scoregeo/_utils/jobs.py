@@ -1,5 +1,6 @@
 """The record of a multirun, as its parent and its jobs leave it in its folder."""
 
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.files import load_yaml, read_json
+from scoregeo._utils.files import Absent, load_yaml, read_json
+
+log = logging.getLogger(__name__)
 
 SWEEP, JOB = "sweep.json", "job.json"
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
@@ -95,10 +98,13 @@ def _job(folder: Path, planned: Any) -> RecordedJob:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A record; empty where there is none, or none that can be read."""
+    """A record; empty where there is none, and, with a warning, where it cannot be read."""
     try:
         found = read_json(path)
-    except DataError:
+    except Absent:
+        return {}
+    except DataError as error:
+        log.warning("%s", error)
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -106,7 +112,10 @@ def read_record(path: Path) -> dict[str, Any]:
 def _yaml(path: Path) -> Any:
     try:
         return load_yaml(path)
-    except DataError:
+    except Absent:
+        return None
+    except DataError as error:
+        log.warning("%s", error)
         return None
 
 

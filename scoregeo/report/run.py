@@ -3,6 +3,7 @@ another format are refused.
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from scoregeo._utils.schema import check_fields
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.names import method_name
 from scoregeo.report.page_settings import PageSettings, read_settings
+
+log = logging.getLogger(__name__)
 
 DONE, FAILED = "done", "failed"
 CLOSED_FORM = "closed_form"
@@ -89,10 +92,11 @@ def unfinished() -> str:
 
 
 def _config(folder: Path) -> Mapping[str, Any]:
-    """The run's configuration; empty where it cannot be read."""
+    """The run's configuration; empty, with a warning, where it cannot be read."""
     try:
         found = load_yaml(folder / "config.yaml")
-    except DataError:
+    except DataError as error:
+        log.warning("%s The page has none of its settings.", error)
         return {}
     return found if isinstance(found, dict) else {}
 

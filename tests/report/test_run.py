@@ -8,6 +8,7 @@ import pytest
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import finite_or_null
+from scoregeo._utils.jobs import JOB, MISSING, SWEEP, read_jobs
 from scoregeo._utils.results import FORMAT
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
@@ -107,6 +108,29 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, text: str, words: st
     (folder / name).write_text(text)
     with pytest.raises(DataError, match=words):
         read_run(folder)
+
+
+@pytest.mark.parametrize("harm", [b"\xff\xfe{", b"page: [1"])
+def test_a_damaged_configuration_is_told(
+    tmp_path: Path, harm: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = run_folder(tmp_path / "run")
+    (folder / "config.yaml").write_bytes(harm)
+    assert read_run(folder).failure is None
+    (told,) = caplog.messages
+    assert "config.yaml cannot be read" in told and "none of its settings" in told
+
+
+def test_damaged_records_of_a_multirun_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "0").mkdir()
+    assert read_jobs(tmp_path) == [] and not caplog.messages  # absent is not damaged
+    (tmp_path / SWEEP).write_text("{")
+    (tmp_path / "0" / JOB).write_text("{")
+    (job,) = read_jobs(tmp_path)
+    assert job.status == MISSING
+    assert all(name in told for name, told in zip((SWEEP, JOB), caplog.messages, strict=True))
 
 
 def test_a_comparison_of_another_version(tmp_path: Path) -> None:
