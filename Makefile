@@ -89,9 +89,9 @@ EXPERIMENTS := $(filter-out benchmark memory large_data, \
 $(EXPERIMENTS:%=experiment-%): experiment-%: $(READY)
 	$(REPRODUCE) --experiment $* --profile $(PROFILE)
 
-# results/stable_diffusion_twenty/
-stable-diffusion: $(READY) ## The emoji experiment, 20 pairs (up to half an hour; resumes)
-	$(REPRODUCE) --only stable_diffusion_twenty
+# results/stable_diffusion_hundred/
+stable-diffusion: $(READY) ## The emoji experiment, 100 pairs (an hour and a half; resumes)
+	$(REPRODUCE) --only stable_diffusion_hundred
 
 # results/rotated_mnist_unet_ten_exact_gradient/
 exact-gradient: $(READY) ## Ten digits by the U-Net's exact gradient (15 minutes; resumes)

@@ -33,7 +33,7 @@ EXPERIMENTS = {
     "learned_scores": ("learned_scores", "score_error"),
     "against_lerp": ("against_lerp", "exact_against_learned"),
     "paper_protocol": ("paper_emoji", "paper_digits", "paper_sphere_r200", "paper_sphere"),
-    "stable_diffusion": ("stable_diffusion", "stable_diffusion_twenty"),
+    "stable_diffusion": ("stable_diffusion", "stable_diffusion_hundred"),
     "extrapolation": (
         "extrapolation_digits_unet",
         "extrapolation_digits",
@@ -70,7 +70,7 @@ EXPERIMENTS = {
 # --experiment a folder that has no others. Both profiles are one size.
 APART = (
     "rotated_mnist_unet_ten_exact_gradient",
-    "stable_diffusion_twenty",
+    "stable_diffusion_hundred",
     "starts",
     "sigma_auto",
 )

@@ -4,28 +4,19 @@ float16 and a card with its error against the exact score.
     python scripts/train_notes.py
 """
 
-import argparse
 import math
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import torch
+from train_mlp import Recipe, read_arguments, write_model
 
-from scoregeo._utils.files import save_tensors, sha256, write_json, write_text
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.notes import Notes
-from scoregeo.score.empirical import EmpiricalScore
-from scoregeo.score.mlp_model import CARD, WEIGHTS, load_mlp
-from scoregeo.score.mlp_network import Network, initialise
-from scoregeo.score.model_folder import MODELS
+from scoregeo.score.mlp_network import Network
 from scoregeo.training.denoising import posterior_mean
-from scoregeo.training.loop import TrainingSettings, train
-from scoregeo.training.quality import score_error
 
 NAME = "notes_mlp"
-SIGMA_MIN, SIGMA_MAX = 1.0, 5.0
+SIGMAS = (1.0, 5.0)
 LEVELS = (1.0, 2.0, 4.0)
 PLACES = {
     "shell": "on the noise shell `x0 + sigma z`",
@@ -52,12 +43,12 @@ weights in float16.
 posterior mean of the {count} points, as for `digits_unet_ten`: 25 % of the inputs on the noise
 shell, 10 % inside it, 25 % on chords between any two notes or two instruments at one pitch, 40 %
 blends of three notes of one instrument within 100 cents, a little noise on the last three. The
-squared error is divided by `mean((x - D)^2) + {floor:g} sigma^2`. A network that has seen the shell
+squared error is divided by `mean((x - D)^2) + {floor} sigma^2`. A network that has seen the shell
 alone is wrong where geodesics run.
 
 ## Error against the exact score
 
-Of the same {count} points, at {points} points a row:
+Of the same {count} points, at 400 points a row:
 
 {places}
 
@@ -146,70 +137,14 @@ def points_at(dataset: Notes, loss: NotesLoss, place: str, sigma: float) -> torc
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--steps", type=int, default=4500)
-    parser.add_argument("--width", type=int, default=384)
-    parser.add_argument("--depth", type=int, default=4)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=MODELS / NAME)
-    given = parser.parse_args()
+    given = read_arguments(__doc__, NAME, steps=4500, width=384, lr=1e-3)
     dataset = Notes()
     sample = dataset.sample(9999, 0)
-    settings = {
-        "size": sample.shape[1],
-        "width": given.width,
-        "depth": given.depth,
-        "scale": round(float(sample.square().mean().sqrt()), 6),
-        "sigma_min": SIGMA_MIN,
-        "sigma_max": SIGMA_MAX,
-    }
-    network = Network(**settings)
-    initialise(network, given.seed)
     loss = NotesLoss(sample, len(dataset.instruments))
-    began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        how = TrainingSettings(
-            given.steps, lr=given.lr, cooldown=0.5, ema=0.995, seed=given.seed, log_every=100
-        )
-        average = train(network, loss, how, Path(folder))
-    weights = {name: value.half() for name, value in average.state_dict().items()}
-    save_tensors(given.out / WEIGHTS, weights)
-    card: dict[str, Any] = {**settings} | {
-        "sha256": sha256(given.out / WEIGHTS),
-        "count": len(sample),
-        "steps": given.steps,
-        "lr": given.lr,
-        "seed": given.seed,
-        "seconds": round(time.perf_counter() - began),
-        "parameters": sum(value.numel() for value in weights.values()),
-    }
-    write_json(given.out / CARD, card)
-    score, exact = load_mlp(str(given.out)), EmpiricalScore(sample)
-    rows: list[dict[str, Any]] = []
-    for place in PLACES:
-        for sigma in LEVELS:
-            found = score_error(score, exact, points_at(dataset, loss, place, sigma), sigma)
-            rows.append({"place": place, "sigma": sigma, **found.as_dict()})
-    write_json(given.out / CARD, card | {"score_error": rows})
-    keys = ("place", "sigma", "relative_error", "cosine", "length", "exact_length")
-    head = ["points", "sigma", "relative error", "cosine", "mean length", "exact"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in rows:
-        cells = [f"{row[k]:.3g}" if isinstance(row[k], float) else str(row[k]) for k in keys]
-        lines.append("| " + " | ".join(cells) + " |")
-    text = TEXT.format(
-        name=NAME,
-        points=POINTS,
-        floor=FLOOR,
-        places="\n".join(f"- {name}: {where}" for name, where in PLACES.items()),
-        table="\n".join(lines),
-        **card,
-    )
-    write_text(given.out / "README.md", text)
-    print(text)
+    listed = "\n".join(f"- {name}: {where}" for name, where in PLACES.items())
+    text = TEXT.replace("{places}", listed).replace("{floor}", f"{FLOOR:g}")
+    recipe = Recipe(NAME, SIGMAS, LEVELS, list(PLACES), partial(points_at, dataset, loss), text)
+    write_model(recipe, given, sample, loss)
 
 
 if __name__ == "__main__":

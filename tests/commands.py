@@ -150,7 +150,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
     "stable_diffusion": (*PICTURES, *EMOJI),
-    "stable_diffusion_twenty": (*PICTURES, *EMOJI),
+    "stable_diffusion_hundred": (*PICTURES, *EMOJI),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
     "tones": TONES,

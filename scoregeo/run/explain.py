@@ -173,6 +173,12 @@ def _several_values(argument: str) -> str:
 def _unknown_key(key: str, configs: Path) -> str:
     keys = known_keys(configs)
     group = key.split(".")[0]
+    if key == "case":  # a file's own keys would lie below it
+        with_cases = sorted(path.name for path in (configs / key).iterdir() if path.is_dir())
+        return (
+            "case is no setting, and not every study has cases: case/STUDY=OPTION chooses one, with"
+            f" study=STUDY, which must be {_list(with_cases)}."
+        )
     if group in _NOT_KEYS[:3]:
         return (
             f"{key} is not a key of this configuration: the first line of a file of configs/{group}"

@@ -68,6 +68,8 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
             ["study=codimension", "case/codimension=sphere"],
             ["case/codimension = 'sphere'", "sphere_r3"],
         ),
+        (["study=codimension", "case=sphere"], ["case/STUDY=OPTION", "codimension"]),
+        (["study=ablation_lambda", "case/ablation_lambda=a"], ["case/STUDY=OPTION", "sigma_auto"]),
         (["overwrite=maybe"], ["overwrite = 'maybe'", "true or false"]),
         (["metric.lam"], ["'metric.lam'", "key=value"]),
         (["seed = 3"], ["'seed = 3'", "no space", "seed=3"]),
