@@ -11,6 +11,7 @@ from scoregeo.path.interpolation import linear
 from scoregeo.score.field import ScoreField
 from scoregeo.score.function import FunctionScore
 from scoregeo.solver.gauss_newton import GaussNewton
+from tests.devices import fake_device
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,15 @@ def test_a_score_of_another_precision_is_converted(dtype: torch.dtype) -> None:
     paths = [solver.solve(SteinMetric(field, 1.0), linear(ends, 9)).path for field in (low, own)]
     assert paths[0].dtype == torch.float64
     torch.testing.assert_close(*paths, rtol=0, atol=50 * tolerance)
+
+
+def test_a_score_on_another_device_is_converted() -> None:
+    """One that computes on the processor, whatever its points are on."""
+    score = FunctionScore(lambda x, sigma: -x.cpu().float() / sigma, (2,))
+    with fake_device() as device:
+        value = score.score(torch.ones(1, 2, dtype=torch.float64).to(device.device), 0.5)
+        assert (value.device, value.dtype) == (device.device, torch.float64)
+        assert value.tolist() == [[-2.0, -2.0]]
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.complex128])
