@@ -114,6 +114,17 @@ def test_a_kept_index(
         make_search(data.numpy(), search, 200, path)
 
 
+@pytest.mark.parametrize("search", ["ivf", "hnsw"])
+def test_an_index_that_cannot_be_kept_is_used(
+    data: torch.Tensor, tmp_path: Path, search: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("faiss")
+    (tmp_path / "cache").touch()  # a file where the folder should be
+    found = make_search(data.numpy(), search, path=tmp_path / "cache" / "index.faiss")
+    assert "the index is not kept" in caplog.text
+    assert found.nearest(data[:1].numpy(), 1)[0].tolist() == [[0]]
+
+
 def test_fewer_found_than_asked_are_no_points(data: torch.Tensor, points: torch.Tensor) -> None:
     class Poor(IndexSearch):
         def candidates(self, x: np.ndarray, count: int) -> np.ndarray:
