@@ -59,23 +59,29 @@ PICTURES = (  # SD stands for the folder of a tiny text-to-image model
     "evaluation.download=false",
     "evaluation.saved_pairs=1",
 )
-EMOJI = (
+MEASURED_EMOJI = (
     "dataset.pairs=2",
-    "rivals.adam.iterations=2",
     "baseline.nao.max_iterations=5",
-    "baseline.density_geodesic.iterations=2",
-    "baseline.pullback.solver.max_iterations=1",
     "evaluation.certify_subnodes=2",
     "evaluation.reference_frames=8",
     "evaluation.kid_subset_size=4",
     "evaluation.kid_subsets=4",
 )
+EMOJI = (
+    *MEASURED_EMOJI,
+    "rivals.adam.iterations=2",
+    "baseline.density_geodesic.iterations=2",
+    "baseline.pullback.solver.max_iterations=1",
+)
+SHORT_SPACETIME = (
+    "baseline.spacetime_short.stages=[[4,2]]",
+    "baseline.spacetime_short.encode_steps=2",
+)
 PROTOCOL = (  # of the experiments paper_*
     "solver.iterations=2",
     "rivals.gauss_newton.max_iterations=2",
     "inversion.decode_steps=2",
-    "baseline.spacetime_short.stages=[[4,2]]",
-    "baseline.spacetime_short.encode_steps=2",
+    *SHORT_SPACETIME,
 )
 PAPER_SPHERE = (
     *QUICK,
@@ -139,7 +145,7 @@ TINY: dict[str, tuple[str, ...]] = {
     ),
     "paper_emoji": (
         *(o for o in PICTURES if not o.startswith("inversion")),
-        *(o for o in EMOJI if o.startswith(("dataset", "evaluation", "baseline.nao"))),
+        *MEASURED_EMOJI,
         *PROTOCOL,
         *RBF,
     ),
@@ -150,7 +156,12 @@ TINY: dict[str, tuple[str, ...]] = {
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),
     "stable_diffusion": (*PICTURES, *EMOJI),
-    "stable_diffusion_hundred": (*PICTURES, *EMOJI),
+    "stable_diffusion_hundred": (
+        *PICTURES,
+        *MEASURED_EMOJI,
+        *SHORT_SPACETIME,
+        "baseline.pullback_string_method.solver.max_iterations=1",
+    ),
     "extrapolation": CONTINUED,
     "extrapolation_torus": CONTINUED,
     "tones": TONES,

@@ -36,8 +36,12 @@ def option_file(group: str, option: str) -> Config:
     content = load_yaml(config_dir() / group / f"{option}.yaml")
     made: Config = {}
     for above in content.pop("defaults", ()):
-        if above in options(group):
-            made = merged(made, option_file(group, above))
+        name, _, place = above.partition("@")
+        if name in options(group):
+            node = option_file(group, name)
+            for key in reversed(place.split(".") if place else []):
+                node = {key: node}
+            made = merged(made, node)
     return merged(made, content)
 
 
