@@ -155,10 +155,6 @@ def test_every_method_runs_on_emoji(
     )
     # Latents of 16 x 16 as the shipped model's: attention over 32 x 32 takes most of the time.
     model = save_tiny_sd(tmp_path / "model", "sd2", tokens=40, levels=3)
-    asked = tiny("stable_diffusion", places | {"model=SD": f"model={model}"})
-    folder, reason = run_here(asked, tmp_path)
-    assert reason is None
-    manifest = read_json(folder / "manifest.json")
     rivals = [
         "lerp",
         "slerp",
@@ -168,7 +164,12 @@ def test_every_method_runs_on_emoji(
         "noise_diffusion",
         "density_geodesic",
         "pullback",
+        "pullback_string_method",  # of stable_diffusion_hundred
     ]
+    asked = tiny("stable_diffusion", places | {"model=SD": f"model={model}"})
+    folder, reason = run_here([*asked, f"baseline=[{','.join(rivals)}]"], tmp_path)
+    assert reason is None
+    manifest = read_json(folder / "manifest.json")
     assert manifest["methods"] == [*rivals, "start_lerp", "stein_gauss_newton", "stein_adam"]
     lines = [
         json.loads(line)
