@@ -18,7 +18,7 @@ follow from them.
 Scores        `SphereScore`, `TorusScore`, `EmpiricalScore`, `load_unet_score`, `FunctionScore` for
               a function of your own; `ScoreField` is a score at one noise level.
 Metrics       `SteinMetric` (above), `ConformalMetric`, `PullbackMetric`, `EuclideanMetric`.
-Solvers       `GaussNewton`, `LBFGS`, `Georce`, `Adam`; each returns a `Solution`.
+Solvers       `GaussNewton`, `StringMethod`, `LBFGS`, `Georce`, `Adam`; each returns a `Solution`.
 Geometry      `geodesic`, `distance`, `distance_matrix`, `exponential`, `logarithm`,
               `parallel_transport`, `extrapolate`, `frechet_mean`, `sectional_curvature`,
               `intrinsic_dimension`.

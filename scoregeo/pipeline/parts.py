@@ -18,10 +18,13 @@ from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import AbstractSolver, Solution, Step
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.lbfgs import LBFGS
+from scoregeo.solver.string_method import StringMethod
 
 MetricOf = Callable[[ScoreField], AbstractMetric]
 Initializer = AbstractInitializer | SeveralInitializer
 METRICS = ("stein", "conformal", "pullback", "euclidean")
+# By cost: the first two take values of the score alone, of the Stein and of the pullback metric.
+DEFAULTS = (GaussNewton, StringMethod, LBFGS)
 
 
 def metric_from(metric: str | MetricOf, lam: float) -> MetricOf:
@@ -51,17 +54,14 @@ def _own_metric(metric: MetricOf, field: ScoreField) -> AbstractMetric:
 def solver_for(
     solver: AbstractSolver | None, metric: AbstractMetric, num_frames: int
 ) -> AbstractSolver:
-    """The solver with a point for each frame; by default Gauss-Newton, and L-BFGS for metrics that
-    it does not serve. Raises ConfigError for one that does not serve the metric.
+    """The solver with a point for each frame; by default the first of `DEFAULTS` that serves the
+    metric. Raises ConfigError for one that does not serve it.
     """
     if not isinstance(metric, AbstractMetric):
         raise bad_value("metric", type(metric).__name__, "a function that returns a metric")
     if solver is None:
-        solver = GaussNewton(num_frames)
-        try:
-            solver.check(metric)
-        except ConfigError:
-            solver = LBFGS(num_points=num_frames)
+        made = (kind(num_points=num_frames) for kind in DEFAULTS)
+        solver = next(one for one in made if _serves(one, metric))
     if not isinstance(solver, AbstractSolver):
         raise bad_value("solver", solver, "a solver, such as scoregeo.GaussNewton()")
     if solver.num_points != num_frames:
@@ -70,6 +70,14 @@ def solver_for(
         solver = replace(solver, num_points=num_frames)
     solver.check(metric)
     return solver
+
+
+def _serves(solver: AbstractSolver, metric: AbstractMetric) -> bool:
+    try:
+        solver.check(metric)
+    except ConfigError:
+        return False
+    return True
 
 
 def initializer_from(initializer: str | Initializer, metric: AbstractMetric) -> Initializer:

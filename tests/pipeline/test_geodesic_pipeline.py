@@ -10,11 +10,23 @@ import pytest
 import torch
 from PIL import Image
 
-from scoregeo import GaussNewton, GeodesicPipeline, PullbackMetric, SteinMetric
+from scoregeo import (
+    LBFGS,
+    Adam,
+    ConformalMetric,
+    GaussNewton,
+    GeodesicPipeline,
+    PullbackMetric,
+    ScoreField,
+    SphereScore,
+    SteinMetric,
+    StringMethod,
+)
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.image import psnr
 from scoregeo.pipeline.keyframes import keyframes
 from scoregeo.pipeline.output import GeodesicOutput
+from scoregeo.pipeline.parts import solver_for
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.problem.latent import LatentProblem
@@ -217,9 +229,6 @@ def test_every_kind_of_picture_and_shape(pipe: GeodesicPipeline, pictures: list[
 
 
 def test_metrics_solvers_and_starts(pipe: GeodesicPipeline, pictures: list[str]) -> None:
-    from scoregeo import LBFGS, Adam
-    from scoregeo.metric import SteinMetric
-
     few: dict[str, Any] = {**FEW, "num_frames": 3, "num_inference_steps": 1}
     plain = pipe(pictures[0], pictures[1], **few)
     same = pipe(pictures[0], pictures[1], metric=lambda field: SteinMetric(field, 10.0), **few)
@@ -235,6 +244,20 @@ def test_metrics_solvers_and_starts(pipe: GeodesicPipeline, pictures: list[str])
     for settings in others:
         found = pipe(pictures[0], pictures[1], **settings, **few)
         assert found.points.shape == plain.points.shape and len(found.status) == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind"),
+    [
+        (partial(SteinMetric, lam=1.0), GaussNewton),
+        (PullbackMetric, StringMethod),
+        (ConformalMetric, LBFGS),
+    ],
+)
+def test_the_default_solver_is_the_cheapest_that_serves(metric: Any, kind: type) -> None:
+    field = ScoreField(SphereScore(2, 3), 0.1)
+    solver = solver_for(None, metric(field), 5)
+    assert type(solver) is kind and solver.num_points == 5
 
 
 def test_what_is_not_given_is_made_by_the_model(
