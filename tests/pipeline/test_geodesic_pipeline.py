@@ -20,7 +20,6 @@ from scoregeo import (
     ScoreField,
     SphereScore,
     SteinMetric,
-    StringMethod,
 )
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.image import psnr
@@ -250,11 +249,11 @@ def test_metrics_solvers_and_starts(pipe: GeodesicPipeline, pictures: list[str])
     ("metric", "kind"),
     [
         (partial(SteinMetric, lam=1.0), GaussNewton),
-        (PullbackMetric, StringMethod),
+        (PullbackMetric, LBFGS),
         (ConformalMetric, LBFGS),
     ],
 )
-def test_the_default_solver_is_the_cheapest_that_serves(metric: Any, kind: type) -> None:
+def test_the_default_solver_is_the_first_that_serves(metric: Any, kind: type) -> None:
     field = ScoreField(SphereScore(2, 3), 0.1)
     solver = solver_for(None, metric(field), 5)
     assert type(solver) is kind and solver.num_points == 5
