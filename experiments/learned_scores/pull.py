@@ -7,7 +7,8 @@ at a point is the point less the true rotation. The true rotation is moved by `r
 of that error, and in that of a random smooth deformation of the digit. A row says how far the
 posterior mean at sigma 1 lies from the moved point, along the direction: -r would lead all the way
 back. Where the path has stopped the network's pull across it is zero: the first direction is what
-the relaxation has left of the start's error, the second one that nothing has filtered. About a minute on one core.
+the relaxation has left of the start's error, the second one that nothing has filtered. Two
+minutes on one core.
 """
 
 import torch
