@@ -79,11 +79,16 @@ def option_name(node: Config) -> str:
 
 
 def check_keys(
-    where: str, node: Config, passed: tuple[str, ...], also: tuple[str, ...] = ()
+    where: str,
+    node: Config,
+    passed: tuple[str, ...],
+    also: tuple[str, ...] = (),
+    *,
+    within: bool = False,
 ) -> None:
     """Raise ConfigError where a node, or one within it, has a key that its target's signature does
     not know, or lacks one that it needs. `passed`: parameters that are no settings; `also`:
-    settings beside the signature's.
+    settings beside the signature's; `within`: of a node in another, whose target may give the rest.
     """
     known = [*target_keys(node["_target_"], passed, where), *also]
     for key in node:
@@ -98,7 +103,7 @@ def check_keys(
             f" ~{where}.{key} takes it away."
         )
     lacks = [name for name in _needed(node["_target_"]) if name not in (*node, *passed)]
-    if lacks and not node.get("_partial_"):
+    if lacks and not node.get("_partial_", within):
         later = f", or {where}._partial_=true, for it to be given later" * ("_partial_" in node)
         raise ConfigError(
             f"{where}={option_name(node)} needs {', '.join(lacks)}: set {where}.{lacks[0]}{later}."
@@ -110,7 +115,7 @@ def _check_inner(where: str, value: object) -> None:
     if not isinstance(value, Mapping):
         return
     if "_target_" in value:
-        check_keys(where, value, ())
+        check_keys(where, value, (), within=True)
         return
     for key, inner in value.items():
         _check_inner(f"{where}.{key}", inner)

@@ -19,11 +19,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value
+from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
 from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
 from scoregeo._utils.lock import FolderLock
-from scoregeo._utils.part import part_of
 from scoregeo._utils.words import count
 from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.console import link_latest, show_sweep
@@ -93,7 +92,13 @@ class Gather(Callback):
             )
         check_launcher(config)
         if isinstance(config.shards, int) and config.shards > 1:
-            _check_shards(config)
+            from scoregeo.run.command import plain
+            from scoregeo.run.shards import check_pairs
+
+            try:
+                check_pairs(plain(config))
+            except ConfigError as error:
+                _stop(str(error))
         try:
             jobs = Gather.planned if self.pages else expand(config)
         except HydraException:
@@ -238,21 +243,3 @@ def _check_jobs(config: "DictConfig", jobs: Sequence[Sequence[str]] | None) -> N
             f"hydra.sweep.subdir = {sweep['subdir']!r} is not allowed: the jobs would share a"
             " folder; it must have ${hydra.job.num} in it."
         )
-
-
-def _check_shards(config: "DictConfig") -> None:
-    """End the command where a run has fewer pairs than shards; each job would say so after the
-    other.
-    """
-    from scoregeo.run.command import plain
-    from scoregeo.run.instantiate import make
-
-    found = plain(config)
-    try:
-        pairs = len(make("dataset", found["dataset"]).pairs(found["seed"]))
-    except (ScoregeoError, NotImplementedError):
-        return  # what is wrong with the dataset is for the jobs to say
-    try:
-        part_of(pairs, 0, config.shards)
-    except ConfigError as error:
-        _stop(str(error))

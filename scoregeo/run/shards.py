@@ -11,6 +11,7 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError, ScoregeoError
 from scoregeo._utils.files import read_json
+from scoregeo._utils.part import part_of
 from scoregeo._utils.words import count
 from scoregeo.run.build import trackers_of
 from scoregeo.run.folder_state import DONE, FAILED, INCOMPLETE, OUTDATED, damage_of, state_of
@@ -44,6 +45,17 @@ def folder_of(config: Mapping[str, Any], path: Path) -> Path:
     ):
         return path
     return shard_folder(path, config["shard"], config["shards"])
+
+
+def check_pairs(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a run has fewer pairs than shards; each job would say so after the
+    other. What is wrong with the dataset is for the jobs to say.
+    """
+    try:
+        pairs = len(make("dataset", config["dataset"]).pairs(config["seed"]))
+    except (ScoregeoError, NotImplementedError):
+        return
+    part_of(pairs, 0, config["shards"])
 
 
 def merge_shards(
