@@ -22,9 +22,6 @@ from scoregeo.solver.lbfgs import LBFGS
 MetricOf = Callable[[ScoreField], AbstractMetric]
 Initializer = AbstractInitializer | SeveralInitializer
 METRICS = ("stein", "conformal", "pullback", "euclidean")
-# The string method, which serves the pullback metric at a fortieth of the cost, gives worse frames
-# of emoji (FID 153 against 144: experiments/stable_diffusion).
-DEFAULTS = (GaussNewton, LBFGS)
 
 
 def metric_from(metric: str | MetricOf, lam: float) -> MetricOf:
@@ -54,14 +51,17 @@ def _own_metric(metric: MetricOf, field: ScoreField) -> AbstractMetric:
 def solver_for(
     solver: AbstractSolver | None, metric: AbstractMetric, num_frames: int
 ) -> AbstractSolver:
-    """The solver with a point for each frame; by default the first of `DEFAULTS` that serves the
-    metric. Raises ConfigError for one that does not serve it.
+    """The solver with a point for each frame; by default Gauss-Newton, and L-BFGS for metrics that
+    it does not serve. Raises ConfigError for one that does not serve the metric.
     """
     if not isinstance(metric, AbstractMetric):
         raise bad_value("metric", type(metric).__name__, "a function that returns a metric")
     if solver is None:
-        made = (kind(num_points=num_frames) for kind in DEFAULTS)
-        solver = next(one for one in made if _serves(one, metric))
+        solver = GaussNewton(num_frames)
+        try:
+            solver.check(metric)
+        except ConfigError:
+            solver = LBFGS(num_points=num_frames)
     if not isinstance(solver, AbstractSolver):
         raise bad_value("solver", solver, "a solver, such as scoregeo.GaussNewton()")
     if solver.num_points != num_frames:
@@ -70,14 +70,6 @@ def solver_for(
         solver = replace(solver, num_points=num_frames)
     solver.check(metric)
     return solver
-
-
-def _serves(solver: AbstractSolver, metric: AbstractMetric) -> bool:
-    try:
-        solver.check(metric)
-    except ConfigError:
-        return False
-    return True
 
 
 def initializer_from(initializer: str | Initializer, metric: AbstractMetric) -> Initializer:
