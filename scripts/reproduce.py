@@ -28,6 +28,7 @@ EXPERIMENTS = {
         "rotated_mnist_unet_ten_exact_gradient",
         "rotated_mnist",
         "rotated_mnist_empirical",
+        "rotated_mnist_hundred_neighbours",
     ),
     "sparse_references": ("sparse_references", "sparse_references_pullback"),
     "learned_scores": ("learned_scores", "score_error"),
@@ -52,7 +53,7 @@ EXPERIMENTS = {
     ),
     "codimension": ("codimension",),
     "varying_curvature": ("varying_curvature_wiggly", "varying_curvature"),
-    "text": ("clock", "clock_learned", "ages"),
+    "text": ("clock", "clock_learned", "ages", "numbers", "temperatures"),
     "noise_level": ("noise_level", "sigma_auto"),
     "synthetic": ("sphere_learned", "torus_learned", "torus", "sphere", "sphere_r50"),
     "starts": ("starts",),
@@ -70,6 +71,7 @@ EXPERIMENTS = {
 # --experiment a folder that has no others. Both profiles are one size.
 APART = (
     "rotated_mnist_unet_ten_exact_gradient",
+    "rotated_mnist_hundred_neighbours",
     "stable_diffusion_hundred",
     "starts",
     "sigma_auto",

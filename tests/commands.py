@@ -129,6 +129,12 @@ TINY: dict[str, tuple[str, ...]] = {
     "rotated_mnist_empirical": (*DIGITS, *GRAPH),
     "rotated_mnist_empirical_ten": (*DIGITS, *GRAPH),
     "rotated_mnist_empirical_hundred": (*DIGITS, *GRAPH),
+    "rotated_mnist_hundred_neighbours": (
+        *DIGITS,
+        *GRAPH,
+        "score.references=null",
+        "score.search=exact",
+    ),
     "rotated_mnist_unet_ten": (*DIGITS, *GRAPH, UNET),
     "rotated_mnist_unet_ten_exact_gradient": (*DIGITS, *GRAPH, UNET),
     "rotated_mnist_pullback": (
@@ -152,6 +158,8 @@ TINY: dict[str, tuple[str, ...]] = {
     "clock": SENTENCES,
     "clock_learned": SENTENCES,
     "ages": SENTENCES,
+    "numbers": SENTENCES,
+    "temperatures": SENTENCES,
     "properties": ("runner.size=smoke",),
     "score_direction": ("runner.size=smoke",),
     "morph": (*PICTURES, "dataset.first=FIRST", "dataset.second=SECOND", "dataset.size=16"),

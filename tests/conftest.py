@@ -7,6 +7,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tests of two threads wait asleep for each other, not in a loop: another process has the core.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Ray's workers give way to every other process unless told: beside the tests they hardly ran.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import gc
 from collections.abc import Iterator

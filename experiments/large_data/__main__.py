@@ -1,6 +1,7 @@
 """Scores of the nearest of many references, and graphs through them.
 
-    python -m experiments.large_data [--digits 600 6000] [--graph 10000 100000]
+    python -m experiments.large_data [--digits 600 6000 60000 --mnist FOLDER]
+        [--graph 10000 100000]
 
 Rotations of MNIST digits, 36 angles each, memory-mapped in float16. Against the sum of all of them:
 evaluations a second of CPU time, memory, error, bound, recall. Then the edges of graphs: by every
@@ -55,7 +56,9 @@ TITLES = {
 }
 
 
-def score_rows(data: np.ndarray, digits: int, folder: Path, searches: Sequence[str]) -> list[Row]:
+def score_rows(
+    data: np.ndarray, digits: int, folder: Path, searches: Sequence[str], root: Path | None
+) -> list[Row]:
     """Rows of one number of references: every search at every noise level, clean and noisy."""
     built: dict[str, tuple[AbstractSearch, Watch]] = {}
     for name in searches:
@@ -67,7 +70,7 @@ def score_rows(data: np.ndarray, digits: int, folder: Path, searches: Sequence[s
     rows = []
     for sigma in SIGMAS:
         for place in ("clean", "noisy"):
-            x = query_points(digits, place, sigma, POINTS)
+            x = query_points(digits, place, sigma, POINTS, root)
             labels = {"references": f"{len(data):,}", "sigma": f"{sigma:g}", "points": place}
             with Watch() as watch:
                 true = full_score(data, x, sigma)
@@ -156,6 +159,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--digits", type=int, nargs="+", default=[600, 6000])
+    parser.add_argument("--mnist", type=Path, help="folder of MNIST's idx files, 60,000 digits")
     parser.add_argument("--graph", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--most-exact", type=int, default=10_000)
     parser.add_argument("--searches", nargs="+", default=["exact", "ivf"])
@@ -167,10 +171,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:  # every index is built anew, and measured
         os.environ["SCOREGEO_CACHE"] = folder
         for digits in given.digits:
-            data = write_references(given.data / f"rotations_{digits}.npy", digits)
-            scores += score_rows(data, digits, Path(folder), given.searches)
+            data = write_references(given.data / f"rotations_{digits}.npy", digits, given.mnist)
+            scores += score_rows(data, digits, Path(folder), given.searches, given.mnist)
         most = -(-max(given.graph) // ANGLES)
-        data = write_references(given.data / f"rotations_{most}.npy", most)
+        data = write_references(given.data / f"rotations_{most}.npy", most, given.mnist)
         for count in given.graph:
             graphs += graph_rows(data, count, given.most_exact)
     about = (

@@ -14,21 +14,22 @@ from scoregeo.dataset.identities import pixels
 from scoregeo.dataset.rotation import rotate
 
 ANGLES = 36
-_AT_ONCE = 512  # digits turned together
+AT_ONCE = 512  # digits turned together
 
 
 @cache
-def _images(digits: int) -> torch.Tensor:
-    """The first training digits, [digits, 1, 28, 28]. Raises ConfigError where there are fewer, as
-    without network, where 10,000 ship with the project.
+def _images(digits: int, root: Path | None) -> torch.Tensor:
+    """The first training digits, [digits, 1, 28, 28], of the idx files in `root`. Raises
+    ConfigError where there are fewer, as without network or files, where 10,000 ship with the
+    project.
     """
-    images = load_digits("train").images
+    images = load_digits("train", root=root).images
     if len(images) < digits:
         raise bad_value("--digits", digits, f"at most {len(images)}, the digits at hand")
     return pixels(images[:digits])
 
 
-def write_references(path: Path, digits: int) -> np.ndarray:
+def write_references(path: Path, digits: int, root: Path | None = None) -> np.ndarray:
     """`digits` training digits at 36 angles each, [36 digits, 784] float16, pixels in [-1, 1], in a
     `.npy` file, memory-mapped; one that is there is taken. The turns of a digit lie beside each
     other.
@@ -39,25 +40,27 @@ def write_references(path: Path, digits: int) -> np.ndarray:
         if found.shape == shape and found.dtype == np.float16:
             return np.asarray(found)
     path.parent.mkdir(parents=True, exist_ok=True)
-    images = _images(digits)
+    images = _images(digits, root)
     made = np.lib.format.open_memmap(path, "w+", np.float16, shape)
     degrees = torch.arange(ANGLES).double() * (360 / ANGLES)
-    for start in range(0, digits, _AT_ONCE):
-        part = images[start : start + _AT_ONCE]
+    for start in range(0, digits, AT_ONCE):
+        part = images[start : start + AT_ONCE]
         turned = rotate(part.repeat_interleave(ANGLES, 0), degrees.repeat(len(part)))
         made[start * ANGLES : (start + len(part)) * ANGLES] = turned.flatten(1).half().numpy()
     made.flush()
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def query_points(digits: int, place: str, sigma: float, count: int) -> torch.Tensor:
+def query_points(
+    digits: int, place: str, sigma: float, count: int, root: Path | None = None
+) -> torch.Tensor:
     """Points [count, 784] float64: "clean", training digits half-way between two of their angles,
     where a geodesic at clean points passes; "noisy", these with noise of `sigma`.
     """
     rng = generator(0, f"large data {place}")
     index = torch.randint(digits, (count,), generator=rng)
     steps = torch.randint(ANGLES, (count,), generator=rng).double() + 0.5
-    clean = rotate(_images(digits)[index], steps * (360 / ANGLES))
+    clean = rotate(_images(digits, root)[index], steps * (360 / ANGLES))
     points = clean.flatten(1).double()
     if place == "clean":
         return points

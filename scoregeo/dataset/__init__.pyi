@@ -9,6 +9,7 @@ from .image_pairs import ImagePairs as ImagePairs
 from .landmarks import Landmarks as Landmarks
 from .notes import Notes as Notes
 from .prompts import Prompts as Prompts
+from .recordings import Recordings as Recordings
 from .rotated_mnist import RotatedMNIST as RotatedMNIST
 from .rotation_group import RotationGroup as RotationGroup
 from .sentences import Sentences as Sentences

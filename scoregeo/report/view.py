@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scoregeo._utils.words import count
 from scoregeo.evaluation.columns import TITLES
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.model import Page, Table
@@ -137,7 +138,8 @@ def _grid(
     counted: bool,
     reasons: _Reasons,
 ) -> Grid:
-    lines, notes, used = [], [], dict[int, str]()
+    lines, used = [], dict[int, str]()
+    left_out: dict[str, list[str]] = {}
     for row in rows:
         line = [Shown(_label(key, row.labels.get(key, ""))) for key in keys]
         line += [Shown(_pairs(_estimates(row, names)))] if counted else []
@@ -148,14 +150,15 @@ def _grid(
                 used[reasons.number(cell.reason)] = cell.reason.rstrip(".")
             if isinstance(cell, Estimate) and cell.left_out:
                 whose = ", ".join(shown.text for shown in line[: len(keys)])
-                notes.append(
-                    f"{whose}: {title_of(page, name)} of {cell.left_out} pair(s) was not finite and"
-                    " is left out."
-                )
+                left_out.setdefault(name, []).append(f"{count(cell.left_out, 'pair')} of {whose}")
         lines.append(tuple(line))
     titles = [title_of(page, name) for name in names]
     head = (*(page.titles.get(key, key) for key in keys), *["pairs"] * counted, *titles)
     unavailable = [f"n/a ({number}): {reason}." for number, reason in sorted(used.items())]
+    notes = [
+        f"Left out of the mean as not finite: {title_of(page, name)} on {'; '.join(found)}."
+        for name, found in left_out.items()
+    ]
     return Grid(", ".join(titles), head, tuple(lines), max(len(keys), 1), (*unavailable, *notes))
 
 

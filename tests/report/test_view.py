@@ -97,7 +97,7 @@ def test_details_and_values_left_out_are_told() -> None:
     }
     view = view_of([Row({"method": "lerp"}, cells)], measures=("fid", "free"))
     assert texts(view.main) == [["LERP", "4 (12 of 2000 frames)", "4/4"]]
-    assert view.main.notes == ("LERP: FID of 2 pair(s) was not finite and is left out.",)
+    assert view.main.notes == ("Left out of the mean as not finite: FID on 2 pairs of LERP.",)
 
 
 def test_labels_that_the_caption_tells_are_not_shown() -> None:

@@ -1,0 +1,189 @@
+"""dataset=recordings: what a WAV file becomes, a run on two of them, bad input."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.io import wavfile
+
+from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.dataset.notes import LAYOUT
+from scoregeo.dataset.recording import BEFORE, recording_point
+from scoregeo.dataset.recordings import Recordings
+from scoregeo.evaluation.spectrogram import pitch
+from tests.commands import QUICK, run_here
+
+
+def note(hertz: float, rate: int, seconds: float = 0.9, silence: float = 0.0) -> np.ndarray:
+    """Six partials that begin at once and fade, after silence."""
+    time = np.arange(round(seconds * rate)) / rate
+    wave = sum(np.cos(2 * np.pi * k * hertz * time) / k for k in range(1, 7)) * np.exp(-2 * time)
+    return np.concatenate([np.zeros(round(silence * rate)), 0.3 * np.asarray(wave)])
+
+
+def write(path: Path, wave: np.ndarray, rate: int, kind: str = "float64") -> Path:
+    if kind == "uint8":
+        wave = np.rint(127 * wave + 128)
+    elif kind != "float64":
+        wave = np.rint(wave * (np.iinfo(kind).max))
+    wavfile.write(path, rate, wave.astype(kind))
+    return path
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> torch.Tensor:
+    return torch.from_numpy(
+        recording_point(write(tmp_path / "plain.wav", note(300, 16000), 16000), LAYOUT)
+    )
+
+
+def test_a_recording_is_the_spectrogram_of_its_samples(plain: torch.Tensor) -> None:
+    wave = np.concatenate([np.zeros(round(BEFORE * 16000)), note(300, 16000)])
+    power = LAYOUT.power(wave, 16000)
+    np.testing.assert_allclose(plain, LAYOUT.point(power, power.max()), atol=1e-9)
+    assert float(plain.max()) == 1
+    assert float(pitch(plain, LAYOUT, 240, 1000)) == pytest.approx(300, rel=2e-4)  # 0.3 cents
+
+
+@pytest.mark.parametrize(
+    ("rate", "kind", "gain", "silence", "decibels"),
+    [
+        (16000, "float64", 0.01, 0.0, 1e-9),
+        (16000, "float64", 1.0, 0.4, 1e-9),
+        (16000, "int32", 1.0, 0.0, 1e-4),
+        (16000, "int16", 1.0, 0.0, 0.01),  # steps of 2^-15, 80 dB below the peak
+        (16000, "uint8", 1.0, 0.0, 0.5),  # steps of 2^-7, about 50 dB below the peak in all bands
+        (44100, "float64", 1.0, 0.0, 1.0),  # the onset's step is filtered
+        (48000, "float64", 1.0, 0.0, 1.0),
+        (8000, "float64", 1.0, 0.0, 2.0),  # without the partials above 4,000 Hz
+    ],
+)
+def test_level_silence_format_and_rate_are_no_matter(
+    rate: int,
+    kind: str,
+    gain: float,
+    silence: float,
+    decibels: float,
+    plain: torch.Tensor,
+    tmp_path: Path,
+) -> None:
+    wave = gain * note(300, rate, silence=silence)
+    found = recording_point(write(tmp_path / "other.wav", wave, rate, kind), LAYOUT)
+    loud = plain.numpy() > -1 / 3  # less than 40 dB below the loudest
+    assert np.abs(LAYOUT.range / 2 * (found - plain.numpy()))[loud].max() < decibels
+
+
+def test_channels_are_averaged(plain: torch.Tensor, tmp_path: Path) -> None:
+    wave = note(300, 16000)
+    both = np.stack([1.5 * wave, 0.5 * wave], 1)
+    found = recording_point(write(tmp_path / "both.wav", both, 16000), LAYOUT)
+    np.testing.assert_allclose(found, plain, atol=1e-9)
+
+
+def test_a_full_sine_is_not_clipped(tmp_path: Path) -> None:
+    slow = np.cos(2 * np.pi * 50 * np.arange(48000) / 48000)
+    assert recording_point(write(tmp_path / "full.wav", slow, 48000, "int16"), LAYOUT).max() == 1
+
+
+def test_two_recordings_run_with_the_notes_network(tmp_path: Path) -> None:
+    ends = [
+        write(tmp_path / f"{name}.wav", note(hertz, 22050), 22050, "int16")
+        for name, hertz in (("low", 300.0), ("high", 317.8))
+    ]
+    files = (f"dataset.first={ends[0]}", f"dataset.second={ends[1]}", "initializer=lerp")
+    line = (*QUICK, "experiment=notes_learned", "dataset=recordings", *files)
+    folder, reason = run_here((*line, "solver.num_points=9", "evaluation.saved_pairs=1"), tmp_path)
+    assert reason is None
+    assert (folder / "sounds" / "low-high").is_dir()
+
+
+def test_a_list_with_references(tmp_path: Path) -> None:
+    folder = tmp_path / "more" / "deep"
+    folder.mkdir(parents=True)
+    points = []
+    for number, hertz in enumerate((280.0, 290.0, 300.0)):
+        path = write(folder / f"n{number}.WAV", note(hertz, 16000), 16000)
+        points.append(torch.from_numpy(recording_point(path, LAYOUT)))
+    (folder / "notes.txt").write_text("none")
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("first,second,group\nmore/deep/n0.WAV,more/deep/n2.WAV,thirds\n")
+    data = Recordings(list=str(listed), references=str(tmp_path / "more"))
+    pairs = data.pairs(0)
+    assert pairs.groups == ("thirds",) and pairs.names == ("001_n0-n2",)
+    torch.testing.assert_close(pairs.ends[0], torch.stack([points[0], points[2]]))
+    assert data.sample_size == 3 and len(data.sample(2, 0)) == 2
+    known = data.sample(9, 1)
+    assert sorted(torch.cdist(known, torch.stack(points)).argmin(1).tolist()) == [0, 1, 2]
+    assert torch.equal(known, data.sample(9, 1))
+
+
+def bad(tmp_path: Path, wave: Any = None, rate: int = 16000, kind: str = "float64") -> str:
+    path = tmp_path / "bad.wav"
+    write(path, note(300, rate) if wave is None else np.asarray(wave), rate, kind)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("wave", "rate", "kind", "words"),
+    [
+        (None, 4000, "float64", "4000 samples a second: at least 8000"),
+        (np.zeros(16000), 16000, "int16", "is silent"),
+        (np.zeros(0), 16000, "int16", "bad.wav"),
+        (np.full(16000, np.nan), 16000, "float64", "not finite"),
+        (np.clip(9 * note(300, 16000), -1, 1), 16000, "int16", "is clipped"),
+        (np.clip(9 * note(300, 16000), -1, 1), 16000, "float64", "is clipped"),
+        (note(300, 16000, 0.1), 16000, "float64", "0.1 s long from its onset: at least 0.23 s"),
+    ],
+)
+def test_recordings_that_cannot_be_used(
+    wave: Any, rate: int, kind: str, words: str, tmp_path: Path
+) -> None:
+    path = bad(tmp_path, wave, rate, kind)
+    with pytest.raises(DataError) as error:
+        Recordings(first=path, second=path)
+    assert words in str(error.value) and path in str(error.value)
+
+
+def test_files_that_are_no_recordings(tmp_path: Path) -> None:
+    good = Path(bad(tmp_path)).read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        data = bytearray(good[: rng.integers(0, 400)] if number % 2 else good[:4000])
+        for place in rng.integers(0, max(1, min(len(data), 60)), 4):
+            if data:
+                data[place] = rng.integers(256)
+        path = tmp_path / "damaged.wav"
+        path.write_bytes(data)
+        try:
+            Recordings(first=str(path), second=str(path))
+        except DataError as error:
+            assert str(path) in str(error)  # some damage leaves a recording
+    with pytest.raises(DataError, match="does not exist"):
+        Recordings(first="none.wav", second="none.wav")
+    huge = tmp_path / "huge.wav"
+    with huge.open("wb") as stream:
+        stream.truncate(2**26 + 1)
+    with pytest.raises(DataError, match="more than 64 MiB"):
+        Recordings(first=str(huge), second=str(huge))
+
+
+def test_bad_settings(tmp_path: Path) -> None:
+    path = bad(tmp_path)
+    for settings, words in (
+        ({}, "give both first and second, or list"),
+        ({"first": path}, "give both first and second, or list"),
+        ({"first": path, "second": path, "list": "a.csv"}, "only one of the two"),
+        ({"first": path, "second": path, "low": 100}, "dataset.low = 100"),
+        ({"first": path, "second": path, "high": 200}, "dataset.high = 200"),
+        ({"first": path, "second": path, "references": "none"}, "dataset.references = 'none'"),
+        ({"first": 3, "second": path}, "dataset.first = 3"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            Recordings(**settings)  # type: ignore[arg-type]
+        assert words in str(error.value)
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("first,second,first_prompt\nbad.wav,bad.wav,a flute\n")
+    with pytest.raises(DataError, match="prompts, which recordings do not take"):
+        Recordings(list=str(listed))
