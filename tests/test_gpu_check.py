@@ -62,3 +62,21 @@ def test_the_full_sizes_are_those_of_the_published_models(script: Any, number: i
         network = model.network(tiny=False)
     count = sum(parameter.numel() for parameter in network.parameters())
     assert count / 1e6 == pytest.approx((859.52, 2567.46, 2028.33)[number], abs=0.01)
+
+
+def test_the_solver_alone_in_high_dimension(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same solve in every dimension, and memory of a few paths in float64."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "scripts"))
+    import high_dimension
+
+    high_dimension.main(["--tiny", "--results", str(tmp_path)])
+    page = Page.load(tmp_path / "high_dimension")
+    cells = [row.cells for row in page.tables[0].rows]
+    values = [{key: cell.mean for key, cell in row.items()} for row in cells]  # type: ignore[union-attr]
+    assert [row["numbers"] for row in values] == [1024, 256, 2048, 12288]
+    assert len({row["evaluations"] for row in values}) == 1 and values[0]["evaluations"] > 2
+    paths = [row["own_megabytes"] * 2**20 / (9 * 8 * row["numbers"]) for row in values]
+    assert all(2 < count < 12 for count in paths)
+    assert max(paths) < 1.1 * min(paths)  # it grows as the dimension

@@ -93,8 +93,10 @@ def webp(image: "Image", *, exact: bool) -> bytes:
     bytes.
     """
     buffer = io.BytesIO()
-    quality = 60 if exact else 85  # without loss: the effort
-    image.save(buffer, "WEBP", lossless=exact, method=4, quality=quality, exif=image.getexif())
+    # Without loss quality is an effort, and method 1 gives the smallest plots, the fastest too.
+    quality, method = (60, 1) if exact else (85, 4)
+    exif = image.getexif()
+    image.save(buffer, "WEBP", lossless=exact, method=method, quality=quality, exif=exif)
     return buffer.getvalue()
 
 

@@ -1,5 +1,7 @@
 """Scores of denoisers: closed form, and diffusers' EDM scheduler."""
 
+import math
+
 import pytest
 import torch
 
@@ -40,9 +42,14 @@ def test_pictures_and_inversion_are_those_of_diffusers_scheduler() -> None:
             inputs = scheduler.scale_model_input(sample, timestep)
             output = unet(inputs, timestep).sample
             sample = scheduler.step(output, timestep, sample).prev_sample
-    torch.testing.assert_close(grid.decode(score, x, grid.high[0]), sample, rtol=0, atol=1e-4)
-    up = grid.invert(score, sample, grid.high[3], 20)
-    back = grid.decode(score, up, grid.high[3])
+    ours = grid.decode(score, x, grid.high[0])
+    print(f"agreement edm: {float((ours - sample).abs().max()):.1e}")
+    torch.testing.assert_close(ours, sample, rtol=0, atol=1e-4)
+    for rounds in (1, 20):
+        up = grid.invert(score, sample, grid.high[3], rounds)
+        back = grid.decode(score, up, grid.high[3])
+        noise_power = float((back - sample).square().mean().clamp(min=1e-12))
+        print(f"PSNR edm, {rounds} rounds: {10 * math.log10(4 / noise_power):.1f} dB")
     torch.testing.assert_close(back, sample, rtol=0, atol=1e-3)
     with pytest.raises(DataError, match="DDIMScheduler is no EDM scheduler"):
         edm_score(unet, diffusers.DDIMScheduler())

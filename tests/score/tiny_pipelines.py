@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scoregeo._utils.seed import generator
-from tests.score.tiny_sd import TOKENS, WIDTH, tokenizer
+from tests.score.tiny_sd import KINDS, TOKENS, WIDTH, tiny_unet, tokenizer
 
 LABELS = {0: "tench, Tinca tinca", 1: "goldfish", 207: "golden retriever"}
 
@@ -69,6 +69,22 @@ def ddim(**changes: Any) -> Any:
     settings = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
     more = {"set_alpha_to_one": False, "steps_offset": 1, "clip_sample": False}
     return DDIMScheduler(**(settings | more | changes))
+
+
+def sd(kind: str) -> Any:
+    """Stable Diffusion 1.5, or 2.1 with v-prediction: "sd1", "sd2"."""
+    from diffusers import StableDiffusionPipeline
+
+    return StableDiffusionPipeline(
+        vae=vae(),
+        text_encoder=clip(),
+        tokenizer=tokenizer(),
+        unet=tiny_unet(kind),
+        scheduler=ddim(prediction_type="v_prediction" if kind == "sd2" else "epsilon"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
 
 
 def sdxl(**changes: Any) -> Any:
@@ -198,6 +214,8 @@ def dit() -> Any:
 
 
 MAKERS = {
+    "sd1": lambda: sd("sd1"),
+    "sd2": lambda: sd("sd2"),
     "sdxl": sdxl,
     "sd3": sd3,
     "sd3 without t5": lambda: sd3(with_t5=False, use_dynamic_shifting=True),
@@ -208,6 +226,8 @@ MAKERS = {
     "dit": dit,
 }
 
+SEEDS = [*sorted(set(MAKERS) - {*KINDS}), *KINDS]
+
 
 @cache
 def tiny_pipeline(name: str) -> Any:
@@ -215,10 +235,12 @@ def tiny_pipeline(name: str) -> Any:
     the condition enters, and those of the output, are raised, so that they matter as after
     training.
     """
-    torch.manual_seed(sorted(MAKERS).index(name))
+    torch.manual_seed(SEEDS.index(name))
     pipe = MAKERS[name]()
     pipe.set_progress_bar_config(disable=True)
     network = getattr(pipe, "transformer", None) or pipe.unet
+    if name in KINDS:  # `tiny_unet` has raised them
+        return pipe
     with torch.no_grad():
         for key, weight in network.named_parameters():
             if any(part in key for part in ("attn2.to_", "add_embedding", "add_k", "add_v")):
