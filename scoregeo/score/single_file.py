@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -18,6 +19,7 @@ from scoregeo.score.weights_header import check_sizes
 
 Tensors = Mapping[str, torch.Tensor]
 _NETWORK = "model.diffusion_model."  # what the denoiser's tensors' names begin with
+_PREFIXES = {"UNet2DConditionModel": _NETWORK, "AutoencoderKL": "first_stage_model."}
 
 
 def config_of_file(path: Path, infer: bool = True) -> tuple[Tensors, str]:
@@ -91,6 +93,11 @@ def _network(path: Path, tensors: Tensors, folder: Path, name: str, part: Part) 
     try:
         network: torch.nn.Module = build()
         converted = convert(config=network.config, checkpoint=dict(tensors))
+        # diffusers passes over names that it does not know.
+        own = [one for key, one in tensors.items() if key.startswith(_PREFIXES[part.kind])]
+        left = sum(one.numel() for one in own) - sum(one.numel() for one in converted.values())
+        if own and left > 0:
+            raise KeyError(f"{left:,} numbers under {_PREFIXES[part.kind]} have no place in it")
         return _filled(network, converted)
     except Exception as error:  # of many kinds; each means that the file has not this part
         raise DataError(
@@ -102,7 +109,7 @@ def _text_encoder(
     path: Path, tensors: Tensors, folder: Path, name: str, part: Part
 ) -> torch.nn.Module:
     import transformers
-    from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+    from diffusers.loaders import single_file_utils as single
 
     kind: Any = getattr(transformers, part.kind)
 
@@ -112,12 +119,12 @@ def _text_encoder(
             return super().load_state_dict(known, strict=True)
 
     try:
-        encoder: torch.nn.Module = create_diffusers_clip_model_from_ldm(
-            Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
-        )
-        # With accelerate, diffusers leaves what the file has not without memory.
-        if missing := [key for key, one in encoder.named_parameters() if one.is_meta]:
-            raise KeyError(f"{missing[0]} and {len(missing) - 1} others are missing")
+        # With accelerate, diffusers leaves what the file has not without memory, and drops what
+        # the encoder has not.
+        with patch.object(single, "is_accelerate_available", lambda: False):
+            encoder: torch.nn.Module = single.create_diffusers_clip_model_from_ldm(
+                Strict, dict(tensors), subfolder=name, config=str(folder), local_files_only=True
+            )
     except Exception as error:  # of many kinds; each means that the file has not this part
         raise DataError(
             f"{path}: its {name} does not fit the settings in {folder}/{name}: {error}"

@@ -247,6 +247,10 @@ def test_one_file(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         save_tensors(tmp_path / "less.safetensors", less, {"format": "pt"})
         with pytest.raises(DataError, match=words):
             load_model(tmp_path / "less.safetensors", config=folders / "sd1")
+        more = tensors | {key.replace("norm", "more").replace("conv", "more"): torch.zeros(2)}
+        save_tensors(tmp_path / "more.safetensors", more, {"format": "pt"})
+        with pytest.raises(DataError, match=words):
+            load_model(tmp_path / "more.safetensors", config=folders / "sd1")
     (tmp_path / "model.ckpt").write_bytes(b"x")
     with pytest.raises(DataError, match="a pickle can run any code"):
         load_model(tmp_path / "model.ckpt", config=folders / "sd1")
