@@ -37,6 +37,7 @@ from scoregeo.score.neighbours import AbstractSearch, ExactSearch, make_search, 
 
 SIGMAS = (1.0, 2.0)
 NEIGHBOURS = 100
+MORE = (1000, 10_000)  # by an index alone, where they are at most a hundredth of the references
 POINTS = 32
 FULL = "all, full sum"
 TITLES = {
@@ -67,6 +68,8 @@ def score_rows(
         built[name] = found, watch
     exact = built["exact"][0]
     assert isinstance(exact, ExactSearch)
+    sums = [(name, NEIGHBOURS) for name in searches]
+    sums += [("ivf", count) for count in MORE if "ivf" in searches and 100 * count <= len(data)]
     rows = []
     for sigma in SIGMAS:
         for place in ("clean", "noisy"):
@@ -76,8 +79,9 @@ def score_rows(
                 true = full_score(data, x, sigma)
             cells: dict[str, Cell] = _costs(watch)
             rows.append(Row(labels | {"sum": FULL}, cells))
-            for name, (search, building) in built.items():
-                score = NeighbourScore(search, (784,), NEIGHBOURS)
+            for name, count in sums:
+                search, building = built[name]
+                score = NeighbourScore(search, (784,), count)
                 with Watch() as watch:
                     score.score(x, sigma)
                 found_score = score.bounded(x, sigma)
@@ -85,13 +89,13 @@ def score_rows(
                 error, bound = (found_score.score - true).norm(dim=1) / length, found_score.bound
                 cells = _costs(watch) | {
                     "build": Estimate(round(building.seconds, 1)),
-                    "recall": Estimate(recall(search, exact, x.numpy(), NEIGHBOURS)),
+                    "recall": Estimate(recall(search, exact, x.numpy(), count)),
                     "error": Estimate(float(error.median())),
                     "error_max": Estimate(float(error.max())),
                     "bound": Estimate(float((bound / length).median())),
                     "bound_max": Estimate(float((bound / length).max())),
                 }
-                rows.append(Row(labels | {"sum": f"{NEIGHBOURS} nearest, {name}"}, cells))
+                rows.append(Row(labels | {"sum": f"{count:,} nearest, {name}"}, cells))
                 print(rows[-1].labels, {k: v.mean for k, v in cells.items()}, flush=True)  # type: ignore[union-attr]
     return rows
 

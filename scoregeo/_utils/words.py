@@ -1,4 +1,9 @@
-"""Words of numbers."""
+"""Words of numbers, and plain tables."""
+
+import textwrap
+from collections.abc import Sequence
+
+_NARROW = 12  # to which a column's title is broken where its values are no wider
 
 
 def count(number: int, noun: str, one: str = "", many: str = "") -> str:
@@ -7,3 +12,28 @@ def count(number: int, noun: str, one: str = "", many: str = "") -> str:
     """
     words = f"{number:,} {noun}" + ("" if number == 1 else "s")
     return f"{words} {one if number == 1 else many}".rstrip()
+
+
+def aligned(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table as text: the first column to the left, the others to the right, titles broken into
+    lines about as wide as their values.
+    """
+    widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(head))]
+    parts = [
+        textwrap.wrap(title, max(width, _NARROW), break_long_words=False) or [""]
+        for title, width in zip(head, widths, strict=True)
+    ]
+    height = max(map(len, parts))
+    titles = [
+        [one[k - height + len(one)] if k >= height - len(one) else "" for one in parts]
+        for k in range(height)
+    ]
+    table = [*titles, *lines]
+    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in table
+    )

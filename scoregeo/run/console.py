@@ -11,7 +11,7 @@ from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs, read_record
 from scoregeo._utils.results import read_manifest
 from scoregeo._utils.streams import say
-from scoregeo._utils.words import count
+from scoregeo._utils.words import aligned, count
 from scoregeo.evaluation.columns import TITLES, headlines, present
 from scoregeo.report.names import method_name
 
@@ -58,12 +58,11 @@ def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
     """A line a method, a column a measure: means over all pairs."""
     cells = {(row["method"], row["measure"]): row["mean"] for row in rows}
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    lines = [["method", *(_short(TITLES.get(name, name)) for name in measures)]]
-    lines += [
+    lines = [
         [method_name(one), *(_number(cells.get((one, name))) for name in measures)]
         for one in methods
     ]
-    return _aligned(lines)
+    return aligned(["method", *(_short(TITLES.get(name, name)) for name in measures)], lines)
 
 
 def start_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -112,24 +111,12 @@ def show_sweep(folder: Path) -> None:
         if not methods:
             state = "" if job.failure is None else "failed"
             lines.append([*start, state, *[""] * (len(measures) + 1)])
-    say(_aligned([head, *lines[:_MOST_LINES]]))
+    say(aligned(head, lines[:_MOST_LINES]))
     if len(lines) > _MOST_LINES:
         say(f"and {count(len(lines) - _MOST_LINES, 'line')} more")
     for name in ("table.md", "report.html"):
         if (folder / name).exists():
             say(f"{folder / name}")
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, the first to the left."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def ends_warnings(rows: Iterable[Mapping[str, Any]]) -> list[str]:

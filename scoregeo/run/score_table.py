@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scoregeo._utils.words import aligned
+
 if TYPE_CHECKING:
     from scoregeo.evaluation.frame_folder import FrameSequence
     from scoregeo.evaluation.networks import Networks
@@ -36,17 +38,9 @@ def printed(rows: Sequence[Mapping[str, Any]], notes: Sequence[str], networks: "
     if getattr(networks.features, "name", "inception") != "inception":
         titles |= {name: f"{COLUMNS[name]}*" for name in _STAND_IN}
     shown = [name for name in _SHOWN if any(row.get(name) is not None for row in rows)]
-    lines = [["", *(titles[name] for name in shown)]]
-    lines += [[str(row["name"]), *(_number(row.get(name)) for name in shown)] for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    table = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]
-    return "\n".join([*table, "", *notes])
+    lines = [[str(row["name"]), *(_number(row.get(name)) for name in shown)] for row in rows]
+    table = aligned(["", *(titles[name] for name in shown)], lines)
+    return "\n".join([table, "", *notes])
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:

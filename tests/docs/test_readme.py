@@ -69,10 +69,19 @@ def test_percent(readme: Any) -> None:
 
 
 def table(text: str) -> dict[str, list[str]]:
-    """The columns of the table that the command line prints, without those of time."""
-    lines = [re.split(r"  +", line.strip()) for line in text.splitlines() if "  " in line.strip()]
-    columns = zip(*[line for line in lines if len(line) == len(lines[0])], strict=True)
-    return {name: cells for name, *cells in columns if "seconds" not in name}
+    """The columns of the table that the command line prints, without those of time; titles stand
+    above one another, and columns end at the same place.
+    """
+    lines = [line for line in text.splitlines() if "  " in line.strip()]
+    rows = next(i for i, line in enumerate(lines) if line.startswith("method")) + 1
+    cells = [[*re.finditer(r"\S+(?: \S+)*", line)] for line in lines]
+    full = max(cells[rows:], key=len)
+    ends = [max(row[0].end() for row in cells[rows:]), *(cell.end() for cell in full[1:])]
+    spans = list(zip([0, *ends], ends, strict=False))
+    split = [[line[start:end].strip() for start, end in spans] for line in lines]
+    names = [" ".join(filter(None, column)) for column in zip(*split[:rows], strict=True)]
+    found = zip(names, zip(*split[rows:], strict=True), strict=True)
+    return {name: [*filter(None, column)] for name, column in found if "seconds" not in name}
 
 
 @pytest.mark.slow
