@@ -38,9 +38,13 @@ OWN_RUNNER = ["properties", "score_direction"]  # in tests/experiments
 # those of rotated_mnist, rotated_mnist_empirical, extrapolation_digits, clock and
 # varying_curvature, those of chirps in tests/report/test_sound.py.
 UNDRAWN = (
+    "ages",
     "chirps",
     "clock_learned",
     "noise_level",
+    "numbers",
+    "temperatures",
+    "rotated_mnist_hundred_neighbours",
     "rotated_mnist_empirical_ten",
     "rotated_mnist_empirical_hundred",
     "rotated_mnist_pullback",
