@@ -55,7 +55,7 @@ def path_of(key: str, value: object) -> Path:
     """The path that a setting or an argument names, with `~` expanded. Raises ConfigError, naming
     the key, for what names none.
     """
-    if not isinstance(value, (str, Path)) or "\0" in str(value):
+    if not isinstance(value, (str, Path)) or not str(value).strip() or "\0" in str(value):
         raise bad_value(key, value, "a path")
     try:
         return Path(value).expanduser()

@@ -117,10 +117,13 @@ def pictures_below(folder: Path) -> list[Path]:
 
 def folders_below(folder: Path) -> list[Path]:
     """A folder and those in it at any depth, in natural order; hidden ones, and links to a folder
-    they lie in, are passed over.
+    they lie in, are passed over. Raises DataError, naming it, for one that cannot be read.
     """
     here = folder.resolve()
-    found = (one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    try:
+        found = [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
     inner = sorted(
         (one for one in found if not (one.is_symlink() and here.is_relative_to(one.resolve()))),
         key=lambda one: natural(one.name),

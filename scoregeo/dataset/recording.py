@@ -1,5 +1,6 @@
 """Recordings of a note in WAV files, as log-frequency spectrograms."""
 
+import logging
 import math
 import warnings
 from pathlib import Path
@@ -10,18 +11,23 @@ from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import is_file
 from scoregeo.dataset.spectrogram import Array, LogSpectrogram
 
+log = logging.getLogger(__name__)
+
 BEFORE = 0.03  # seconds of a recording before its onset
 ONSET = 0.1  # of the peak: the onset is where a recording first reaches it
-SLOWEST = 8000  # samples a second, for the highest band
+SLOWEST, FASTEST = 8000, 384_000  # samples a second: for the highest band; of sound cards
 LONGEST = 2**26  # bytes of a file
-_CLIPPED = 4  # samples in a row at a peak that is the format's largest value
+_SILENT = 1e-9  # of 1: rounding
+# Samples in a row at a peak that is the format's largest value; a sine of 8 bits has some
+_CLIPPED, _CLIPPED_BYTES = 4, 24
 
 
 def recording_point(path: Path, layout: LogSpectrogram) -> Array:
     """The spectrogram [layout.size] of a recording, 0 dB its own loudest band.
 
     The first window begins 30 ms before the onset, where the recording first reaches a tenth of its
-    peak; silence follows one that is too short. Raises DataError, as `read_recording`.
+    peak; silence follows one that is shorter than the windows. Raises DataError, as
+    `read_recording`, and for less than one window after the onset.
     """
     wave, rate = read_recording(path)
     onset = int((np.abs(wave) >= ONSET * np.abs(wave).max()).argmax())
@@ -39,58 +45,73 @@ def recording_point(path: Path, layout: LogSpectrogram) -> Array:
 
 
 def read_recording(path: Path) -> tuple[Array, int]:
-    """A WAV file's samples, the mean of its channels, within -1 and 1, and how many a second.
+    """A WAV file's samples, the mean of its channels without their mean over time, and how many a
+    second.
 
     Raises DataError, naming the file, where it is missing, no WAV file of samples (8 to 32 bits, or
-    floating-point), longer than 64 MiB, below 8,000 samples a second, not finite, silent or
-    clipped.
+    floating-point), larger than 64 MiB, of fewer than 8,000 or more than 384,000 samples a second,
+    empty, not finite, silent or clipped.
+    """
+    if not is_file(path):
+        raise DataError(f"{path} is not there, or is no file: a WAV file is expected.")
+    if path.stat().st_size > LONGEST:
+        raise DataError(f"{path} has more than {LONGEST // 2**20} MiB: cut one note out of it.")
+    rate, samples = _samples(path)
+    if not SLOWEST <= rate <= FASTEST:
+        raise DataError(
+            f"{path} has {rate:,} samples a second: {SLOWEST:,} to {FASTEST:,} are expected."
+        )
+    if not samples.size:
+        raise DataError(f"{path} holds no samples.")
+    wave = samples.astype(np.float64)
+    if samples.dtype.kind in "iu":
+        middle = 2.0 ** (8 * samples.itemsize - 1)
+        wave = (wave - (middle if samples.dtype.kind == "u" else 0)) / middle
+    if not np.isfinite(wave).all():
+        raise DataError(f"{path} holds samples that are not finite.")
+    if _clipped(wave, _CLIPPED_BYTES if samples.itemsize == 1 else _CLIPPED):
+        raise DataError(
+            f"{path} is clipped: its largest samples stand in a row. Record it at a lower level."
+        )
+    wave = wave if wave.ndim == 1 else wave.mean(1)
+    wave = wave - wave.mean()
+    if float(np.abs(wave).max()) < _SILENT:
+        raise DataError(f"{path} is silent" + (", its channels together." * (samples.ndim > 1)))
+    return wave, rate
+
+
+def _samples(path: Path) -> tuple[int, np.ndarray]:
+    """What a WAV file says: samples a second, and the samples [samples] or [samples, channels].
+    Warns of a file that ends before what its header says.
     """
     from scipy.io import wavfile
 
-    if not is_file(path):
-        raise DataError(f"{path} does not exist: a WAV file is expected there.")
-    if path.stat().st_size > LONGEST:
-        raise DataError(f"{path} has more than {LONGEST // 2**20} MiB: cut one note out of it.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks beside the samples
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", wavfile.WavFileWarning)
             rate, samples = wavfile.read(path)
-    except Exception as error:  # scipy raises what the bytes lead it to
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
         raise DataError(
-            f"{path} is no WAV file that can be read ({type(error).__name__}: {error}). Other"
-            " formats: ffmpeg -i IN OUT.wav"
+            f"{path} is no WAV file that can be read ({error}). Other formats: ffmpeg -i IN OUT.wav"
         ) from error
-    if rate < SLOWEST:
-        raise DataError(f"{path} has {rate} samples a second: at least {SLOWEST} are needed.")
-    wave = samples.astype(np.float64)
-    if samples.dtype.kind in "iu":
-        bits = np.iinfo(samples.dtype)
-        middle = 2.0 ** (8 * samples.itemsize - 1)
-        wave = (wave - (middle if bits.min == 0 else 0)) / middle
-    clipped = _clipped(wave)
-    wave = wave if wave.ndim == 1 else wave.mean(1)
-    peak = float(np.abs(wave).max()) if wave.size else 0.0
-    if not math.isfinite(peak):
-        raise DataError(f"{path} holds samples that are not finite.")
-    if peak == 0:
-        raise DataError(f"{path} is silent.")
-    if clipped:
-        raise DataError(
-            f"{path} is clipped: {_CLIPPED} samples in a row have the largest value there is."
-            " Record it at a lower level."
-        )
-    return wave, int(rate)
+    except Exception as error:  # what damaged bytes lead scipy to
+        raise DataError(f"{path} is damaged, or no WAV file.") from error
+    if any("EOF" in str(one.message) for one in said):
+        log.warning("%s is cut off: it ends before what its header says.", path)
+    return int(rate), samples
 
 
-def _clipped(wave: Array) -> bool:
-    """Whether any channel of [samples] or [samples, channels] stays at a peak near 1."""
+def _clipped(wave: Array, row: int) -> bool:
+    """Whether any channel of [samples] or [samples, channels] stays at a peak near 1 or beyond it
+    for so many samples.
+    """
     level = np.abs(wave)
-    if not level.size or not level.max() >= 0.99:
-        return False
     top = level == level.max(0)
-    held = top[: len(top) - _CLIPPED + 1].copy()
-    for shift in range(1, _CLIPPED):
-        held &= top[shift : len(top) - _CLIPPED + 1 + shift]
+    held = top[: max(0, len(top) - row + 1)].copy()
+    for shift in range(1, row):
+        held &= top[shift : len(top) - row + 1 + shift]
     return bool((held & (level.max(0) >= 0.99)).any())
 
 

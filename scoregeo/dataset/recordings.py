@@ -20,6 +20,7 @@ from scoregeo.dataset.sound import Sound
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".wav", ".wave")
+LOWEST, HIGHEST = 233.1, 3623.0  # Hz, of the spectrograms' bands
 
 
 class Recordings(AbstractDataset):
@@ -46,7 +47,8 @@ class Recordings(AbstractDataset):
             list: a CSV file with a header, columns first, second, and if wanted group; paths are
                 relative to it.
             references: a folder of WAV files, at any depth.
-            low, high: Hz, between which the measures look for the pitch of a point; 233 to 3,700.
+            low, high: Hz, between which the measures look for the pitch of a point, within
+                233.1 and 3,623, the bands: give those between which the notes lie.
 
         Raises: ConfigError for settings that do not go together or are out of range, DataError for
             files that cannot be used.
@@ -56,9 +58,8 @@ class Recordings(AbstractDataset):
                 f"dataset.first = {first!r}, dataset.second = {second!r}, dataset.list = {list!r}:"
                 " give both first and second, or list, and only one of the two."
             )
-        top = LAYOUT.low * 2 ** (LAYOUT.cents[-1] / 1200)
-        check_number("dataset.low", low, at_least=LAYOUT.low, below=top)
-        check_number("dataset.high", high, above=low, at_most=top)
+        check_number("dataset.low", low, at_least=LOWEST, below=HIGHEST)
+        check_number("dataset.high", high, above=low, at_most=HIGHEST)
         if list is None:
             ends = path_of("dataset.first", first), path_of("dataset.second", second)
             name = safe(f"{ends[0].stem}-{ends[1].stem}")

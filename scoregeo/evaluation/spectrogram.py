@@ -34,7 +34,7 @@ def pitch(points: torch.Tensor, layout: LogSpectrogram, low: float, high: float)
         comb += torch.exp(-0.5 * (away / layout.width) ** 2) / math.sqrt(partial)
     coarse = tried[(heard @ comb.T).argmax(-1)]
     decibels = 10 * _power(level).mean(-1).log10()
-    band = (coarse / layout.step).round().long()
+    band = (coarse / layout.step).round().long().clamp(1, layout.bands - 2)
     band = (band + _about(decibels, band).argmax(-1) - 1).clamp(1, layout.bands - 2)
     before, here, after = _about(decibels, band).unbind(-1)
     bend = before - 2 * here + after

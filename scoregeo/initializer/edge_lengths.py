@@ -33,6 +33,8 @@ def edge_lengths(
     asked for each edge alone. Edges in flight are as many as the memory limit allows
     (`scoregeo.memory_limit`). No length is below 1e-12, which the shortest paths need.
     """
+    if not len(edges):
+        return np.zeros(0)
     used, index = np.unique(edges, return_inverse=True)
     nodes = points[torch.from_numpy(used).to(points.device)]
     rows = torch.from_numpy(index.reshape(edges.shape)).to(points.device)

@@ -24,8 +24,11 @@ def nearest_edges(points: torch.Tensor, neighbours: int, prune: float | None = N
     """Edges [edges, 2] from each point [count, *shape] to its nearest others, each once, first
     index below second, in order.
 
-    `prune`: leave out what is longer than this many times the median of the point's own edges.
+    `prune`: leave out what is longer than this many times the median of the point's own edges. One
+    point alone has none.
     """
+    if not neighbours:
+        return np.zeros((0, 2), dtype=np.int64)
     from sklearn.neighbors import NearestNeighbors
 
     flat = points.flatten(1).cpu().numpy()
@@ -72,9 +75,9 @@ class ReferenceGraph:
         from sklearn.neighbors import NearestNeighbors
 
         self.metric, self.points, self.edges, self.rule = metric, points, edges, rule
-        self.ties, self.direct, self.power = min(ties, len(points) - 1), direct, power
+        self.ties, self.direct, self.power = max(1, min(ties, len(points) - 1)), direct, power
         self.search = NearestNeighbors(n_neighbors=self.ties).fit(points.flatten(1).cpu().numpy())
-        if not cache:
+        if not cache or not len(edges):
             self.weights = self._edge_lengths(np.arange(len(edges)))
             return
         with priced(metric.field, edge_evaluations(metric, edges, rule)):

@@ -22,7 +22,7 @@ LATEST = "latest"  # link in OUTPUT/NAME to the run that was started last
 _MOST = 5  # measures of the table, costs beside them
 _MOST_LINES = 40  # of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
-_WIDTH = 28  # of a column's title
+_WIDTH = 40  # of a column's title
 _POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
 
 

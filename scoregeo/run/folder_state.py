@@ -15,12 +15,18 @@ from scoregeo._utils.schema import check_all, check_fields
 from scoregeo._utils.yaml_text import read_yaml, yaml_text
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
-# What lies there has another format, or was computed with other weights: computed anew
+# What lies there has another format, or was of other weights or data: computed anew
 OUTDATED = "outdated"
 # The manifest says "done", and a file of the results is missing or damaged: rebuilt from records
 INCOMPLETE = "incomplete"
 # The configuration there cannot be read: it is not known whose results they are
 DAMAGED = "damaged"
+
+# Settings that may name a file or a folder of data.
+DATA_FILES = {
+    "dataset": ("first", "second", "list", "root", "references", "sentences"),
+    "score": ("references", "index"),
+}
 
 
 def read_method(folder: Path, name: str) -> dict[str, Any]:
@@ -36,7 +42,7 @@ def read_method(folder: Path, name: str) -> dict[str, Any]:
 
 def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str | None:
     """Status of what lies in a folder of this configuration: the manifest's; "incomplete" where
-    that says "done" and results are missing or damaged; "outdated" where it is of other weights or
+    that says "done" and results are missing or damaged; "outdated" where it is of other inputs or
     of another format, or has no manifest that can be read; "damaged" where the configuration cannot
     be read.
 
@@ -56,10 +62,23 @@ def state_of(path: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -
         manifest = read_manifest(path)
     except DataError:
         return OUTDATED  # which weights the records are of is lost with it
-    if manifest.get("inputs") != dict(inputs):
+    if _are_of_others(manifest.get("inputs"), inputs):
         return OUTDATED
     status = str(manifest["status"])
     return INCOMPLETE if status == DONE and damage_of(path, manifest) else status
+
+
+def _are_of_others(found: Mapping[str, str] | None, inputs: Mapping[str, str]) -> bool:
+    """Whether results of the inputs `found` are of others than `inputs`. Data that only one of the
+    two knows, deleted since or recorded by an older version, say nothing.
+    """
+    first, second = dict(found or {}), dict(inputs)
+    for one, other in ((first, second), (second, first)):
+        for group, names in DATA_FILES.items():
+            for key in (f"{group}.{name}" for name in names):
+                if key not in other:
+                    one.pop(key, None)
+    return first != second
 
 
 def damage_of(path: Path, manifest: Mapping[str, Any]) -> str | None:

@@ -62,11 +62,18 @@ def _tunnels(line: Mapping[str, Any]) -> bool:
 
 def _sentence(found: Lines, total: int, jobs: Sequence[str]) -> str:
     where = f" (job{'s' if len(jobs) > 1 else ''} {', '.join(jobs)})" if jobs else ""
-    said = [f"{len(found)} of {count(total, 'path')}{where} did not converge: {ended(found)}."]
+    open_ = [line for line in found if line["status"] != CONVERGED]
+    said = []
+    if open_:
+        of = count(total, "path")
+        said.append(f"{len(open_)} of {of}{where} did not converge: {ended(open_)}.")
     states = " ".join(str(line["status"]) for line in found)
     tunnels = sum(map(_tunnels, found))
     if tunnels:
-        said.append(f"{count(tunnels, 'path')} tunnel{'s' * (tunnels == 1)}: {_TUNNEL}.")
+        which = "" if open_ else f" of {count(total, 'path')}{where}"
+        verb = "tunnels" if tunnels == 1 else "tunnel"
+        many = f"{tunnels}{which}" if which else count(tunnels, "path")
+        said.append(f"{many} {verb}: {_TUNNEL}.")
     if tunnels or UNRESOLVED in states:
         said.append(f"{ADVICE[0].upper()}{ADVICE[1:]}.")
     if BUDGET in states:

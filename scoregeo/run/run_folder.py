@@ -137,8 +137,8 @@ class RunFolder:
         self._write_manifest()
         if state == OUTDATED:
             log.info(
-                "%s holds results of other weights or of another format, or no whole manifest; they"
-                " are computed anew",
+                "%s holds results of other weights or data, or of another format, or no whole"
+                " manifest; they are computed anew",
                 path,
             )
         if state in (None, OUTDATED, DAMAGED) or overwrite:

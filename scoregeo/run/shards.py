@@ -126,7 +126,7 @@ def _reason(config: Mapping[str, Any], part: Path, inputs: Mapping[str, str]) ->
     if state == INCOMPLETE:
         return f"is damaged ({damage_of(part, read_json(part / 'manifest.json'))})"
     if state == OUTDATED:
-        return "is of other weights or of another version"
+        return "is of other weights or data, or of another version"
     return "has not been run" if state is None else "is unfinished"
 
 

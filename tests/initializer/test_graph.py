@@ -84,6 +84,21 @@ def test_a_flat_metric_gives_the_straight_line() -> None:
     torch.testing.assert_close(path, linear(ends, 9))
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_path_through_one_reference(kept: bool) -> None:
+    """From an end to it and on to the other, where the straight line is longer; ends that are equal
+    stay where they are.
+    """
+    metric, point = ring_metric(), ring(60)[12:13]
+    starter = GraphInitializer(60, neighbours=4, cache=kept).prepare(metric, lambda count: point)
+    ends = torch.stack([ring(60)[0], ring(60)[24]])[None]
+    path = starter(ends, 33)
+    assert float((path[0] - point).norm(dim=1).min()) < 0.05
+    same = point[None].repeat(1, 2, 1)
+    torch.testing.assert_close(starter(same, 33), same[:, :1].expand(1, 33, 2))
+    assert nearest_edges(point, 0).shape == (0, 2)
+
+
 def test_model_samples_can_stand_in_for_data() -> None:
     metric = ring_metric()
     starter = GraphInitializer(

@@ -76,6 +76,14 @@ def test_one_warning_covers_every_status_but_converged(
     assert warnings_of([one for one in lines if one["status"] != status]) == []
 
 
+def test_paths_that_converged_and_tunnel_are_not_said_to_have_not_converged() -> None:
+    lines = [line("stein_adam", "converged", value) for value in (1.0, 0.0, 1.0)]
+    (told,) = warnings_of(lines)
+    assert told.startswith("Geodesic (Stein, Adam): 2 of 3 paths tunnel: their energy")
+    (told,) = warnings_of(lines[:1])
+    assert told.startswith("Geodesic (Stein, Adam): 1 of 1 path tunnels: ")
+
+
 def test_the_warnings_of_a_sweep_name_the_jobs() -> None:
     good, bad = line("stein_adam", "converged"), line("stein_adam", "unresolved", 1.0)
     (told,) = sweep_warnings({"0": [good, good], "1": [good, bad], "2": [bad, bad]})

@@ -10,7 +10,9 @@ import torch
 
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo.run.command import compose
+from scoregeo.run.folder_state import OUTDATED, state_of
 from scoregeo.run.inputs import inputs_of
+from scoregeo.run.run_folder import RunFolder
 from scoregeo.score.model_folder import MODELS
 
 WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
@@ -51,3 +53,40 @@ def test_what_reads_no_model_has_no_digest_of_one() -> None:
     assert "score.model" not in found and len(found["evaluation.network"]) == 16
     assert inputs_of({"score": None, "evaluation": {"network": None}}) == {}
     assert inputs_of({"score": {"model": "stabilityai/stable-diffusion-2-1"}}) == {}
+
+
+def test_data_that_changed_are_other_inputs(tmp_path: Path) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "deep/c.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "pairs.csv").write_text("first,second\na.png,b.png\n")
+
+    def found() -> dict[str, str]:
+        listed, root = str(tmp_path / "pairs.csv"), str(tmp_path)
+        ends = {"first": str(tmp_path / "a.png"), "second": "a cat", "steps": 3}
+        return inputs_of({"dataset": {**ends, "list": listed, "root": root}})
+
+    before = found()
+    assert before.keys() == {"dataset.first", "dataset.list", "dataset.root"}
+    assert found() == before
+    (tmp_path / "b.png").write_bytes(b"other")
+    changed = {key for key, value in found().items() if value != before[key]}
+    assert changed == {"dataset.list", "dataset.root"}
+    (folder / "c.png").rename(folder / "d.png")
+    assert found()["dataset.root"] != before["dataset.root"]
+    (tmp_path / "a.png").unlink()
+    assert "dataset.first" not in found()
+
+
+def test_results_of_changed_data_are_not_taken(tmp_path: Path) -> None:
+    """Of data that were deleted, and in folders that do not know of data, they are."""
+    weights, old, new = {"score.model": "a"}, {"dataset.first": "b"}, {"dataset.first": "c"}
+    config = {"seed": 0}
+    RunFolder(tmp_path, config, inputs=weights | old).finish()
+    assert state_of(tmp_path, config, weights | old) == state_of(tmp_path, config, weights)
+    assert state_of(tmp_path, config, weights) not in (OUTDATED, None)
+    assert state_of(tmp_path, config, weights | new) == OUTDATED
+    assert state_of(tmp_path, config, old) == OUTDATED
+    RunFolder(tmp_path / "older", config, inputs=weights).finish()
+    assert state_of(tmp_path / "older", config, weights | new) not in (OUTDATED, None)

@@ -216,7 +216,7 @@ def test_shards_of_other_weights_are_refused(once_merged: Path, tmp_path: Path) 
     write_json(manifest, {**read_json(manifest), "inputs": {"score.model": "another"}})
     config, _ = compose([*SPHERE, "shards=2", f"output={tmp_path}"])
     with pytest.raises(
-        DataError, match=r"1 of 2 shards .* is of other weights or of another version"
+        DataError, match=r"1 of 2 shards .* is of other weights or data, or of another version"
     ):
         merge_shards(config, folder)
 
