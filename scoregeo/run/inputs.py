@@ -8,12 +8,10 @@ from typing import Any
 
 from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import ScoregeoError
-from scoregeo._utils.files import is_file, is_folder, path_of, sha256
+from scoregeo._utils.files import is_file, is_folder, path_of, quick_digest, sha256
 from scoregeo.evaluation.digit_classifier import WEIGHTS
 from scoregeo.run.folder_state import DATA_FILES
 from scoregeo.score.model_folder import MODELS, model_digest, model_folder
-
-_ENDS = 2**16  # bytes at either end by which a file of data is known
 
 
 def inputs_of(config: Mapping[str, Any]) -> dict[str, str]:
@@ -54,11 +52,11 @@ def _data_digest(key: str, value: str) -> str | None:
     try:
         path = path_of(key, value)
         if is_file(path):
-            return content_hash(_known_by(path), *map(_known_by, _listed(key, path)))
+            return content_hash(quick_digest(path), *map(quick_digest, _listed(key, path)))
         if is_folder(path):
             files = sorted(one for one in path.rglob("*") if one.is_file())
             return content_hash(
-                *((one.relative_to(path).as_posix(), _known_by(one)) for one in files)
+                *((one.relative_to(path).as_posix(), quick_digest(one)) for one in files)
             )
     except (ScoregeoError, OSError):
         pass
@@ -73,12 +71,3 @@ def _listed(key: str, path: Path) -> list[Path]:
         return []
     pairs = [*pairs_in_list(path)]
     return [one for pair in pairs for one in (pair.first, pair.second) if is_file(one)]
-
-
-def _known_by(path: Path) -> str:
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(0)
-        first = stream.read(_ENDS)
-        stream.seek(max(0, size - _ENDS))
-        return content_hash(size, first, stream.read(_ENDS))
