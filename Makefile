@@ -19,7 +19,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast test-cluster lint format docs readme hooks
 .PHONY: app reproduce-paper stable-diffusion exact-gradient report browser bench
-.PHONY: sweep-lambda sweep-steps starts memory gpu-check large-data sigma-auto
+.PHONY: sweep-lambda sweep-steps starts memory gpu-check high-dimension large-data sigma-auto
 .PHONY: train-digits model-cards train-emoji emoji-assets lock clean
 
 help: ## Show this list
@@ -126,6 +126,10 @@ memory: $(READY) ## Memory of batches at Stable Diffusion's size (Linux; minutes
 # results/gpu/
 gpu-check: $(READY) ## Agreement, time and memory on a GPU at Stable Diffusion's sizes (minutes)
 	$(BIN)/python scripts/gpu_check.py --results $(RESULTS)
+
+# results/high_dimension/
+high-dimension: $(READY) ## The solver's own cost in high dimension beside networks' (minutes, 12 GB)
+	$(BIN)/python scripts/high_dimension.py --results $(RESULTS)
 
 # results/large_data/
 large-data: $(READY) ## Scores and graphs of references by the million (Linux; minutes)

@@ -31,6 +31,7 @@ _SEVERAL = re.compile(r"Ambiguous value for argument '(?P<argument>.*)'\n1\.", r
 # Hydra's launchers that come in packages of their own, and the extra that installs each.
 _LAUNCHER = re.compile(r"hydra/launcher/(joblib|ray|submitit_slurm|submitit_local)\b")
 _EXTRAS = {"joblib": "local", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+_SWEEP = re.compile(r"BasicSweeper does not support sweep type : (\w+)_SWEEP")
 _ROOT = "config"  # the file of the whole configuration, which no user wrote
 _NOT_KEYS = ("experiment", "study", "case", "hydra")  # groups whose files set keys of other groups
 
@@ -85,6 +86,11 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
     value = explain_value(text)
     if value is not None:
         return value
+    if sweep := _SWEEP.search(text):
+        return (
+            f"{sweep[1].lower()}() is of other sweepers: that of hydra/sweeper=basic takes lists,"
+            " choice(), range() and glob(), such as metric.lam=1,10,100."
+        )
     unknown, within = _UNKNOWN.search(text), _WITHIN.search(text)
     if unknown and "@" in unknown[1]:
         return _no_place(unknown[1])

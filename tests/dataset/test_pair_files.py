@@ -1,6 +1,7 @@
 """Lists and folders of pairs: nothing in them is dropped without a word."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from scoregeo._utils.errors import DataError
 from scoregeo.dataset.pair_files import pairs_in_folder, pairs_in_list
+from scoregeo.dataset.picture import folders_below
 
 HEADER = "first,second,first_prompt,second_prompt"
 
@@ -84,3 +86,20 @@ def test_pictures_in_no_pair_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
     pictures(tmp_path / "whole" / "pair", 2)
     pairs_in_folder(tmp_path / "whole")
     assert not caplog.text
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "locked"
+    inner.mkdir()
+    listed = Path.iterdir
+
+    def refuse(folder: Path) -> Iterator[Path]:
+        if folder == inner:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"locked cannot be read: Permission denied"):
+        folders_below(tmp_path)

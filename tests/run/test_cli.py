@@ -93,6 +93,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["output=~nouser/x"], ["output = '~nouser/x'", "a path"]),
         (["--experimental-rerun", "nosuch"], ["nosuch"]),
         (["-m", "seed=range(0)"], ["no jobs", "seed=range(0)"]),
+        (["-m", "metric.lam=interval(1,2)"], ["interval()", "choice()", "metric.lam=1,10,100"]),
         (["-m", "seed=range(1,3,0)"], ["range()"]),
         (["-m", "seed=1,2", "hydra.sweep.subdir=a"], ["hydra.sweep.subdir = 'a'", "share"]),
         # Told by the parts, before any long work; more of them below.
