@@ -1,7 +1,7 @@
 """Scores of the nearest of many references, and graphs through them.
 
     python -m experiments.large_data [--digits 600 6000 60000 --mnist FOLDER]
-        [--graph 10000 100000]
+        [--graph 10000 100000] [--side 128]
 
 Rotations of MNIST digits, 36 angles each, memory-mapped in float16. Against the sum of all of them:
 evaluations a second of CPU time, memory, error, bound, recall. Then the edges of graphs: by every
@@ -21,6 +21,8 @@ from scipy.sparse.csgraph import dijkstra
 
 from experiments.large_data.references import (
     ANGLES,
+    SIDE,
+    Source,
     full_score,
     query_points,
     write_references,
@@ -40,6 +42,7 @@ NEIGHBOURS = 100
 MORE = (1000, 10_000)  # by an index alone, where they are at most a hundredth of the references
 POINTS = 32
 FULL = "all, full sum"
+SEARCHED = ["exact", "ivf"]
 TITLES = {
     "rate": "evaluations a CPU second",
     "megabytes": "memory (MB)",
@@ -58,7 +61,7 @@ TITLES = {
 
 
 def score_rows(
-    data: np.ndarray, digits: int, folder: Path, searches: Sequence[str], root: Path | None
+    data: np.ndarray, digits: int, folder: Path, searches: Sequence[str], source: Source
 ) -> list[Row]:
     """Rows of one number of references: every search at every noise level, clean and noisy."""
     built: dict[str, tuple[AbstractSearch, Watch]] = {}
@@ -71,17 +74,17 @@ def score_rows(
     sums = [(name, NEIGHBOURS) for name in searches]
     sums += [("ivf", count) for count in MORE if "ivf" in searches and 100 * count <= len(data)]
     rows = []
-    for sigma in SIGMAS:
+    for sigma in (source.scale * one for one in SIGMAS):
         for place in ("clean", "noisy"):
-            x = query_points(digits, place, sigma, POINTS, root)
-            labels = {"references": f"{len(data):,}", "sigma": f"{sigma:g}", "points": place}
+            x = query_points(digits, place, sigma, POINTS, source)
+            labels = {"references": f"{len(data):,}", "sigma": f"{sigma:.3g}", "points": place}
             with Watch() as watch:
                 true = full_score(data, x, sigma)
             cells: dict[str, Cell] = _costs(watch)
             rows.append(Row(labels | {"sum": FULL}, cells))
             for name, count in sums:
                 search, building = built[name]
-                score = NeighbourScore(search, (784,), count)
+                score = NeighbourScore(search, (source.size,), count)
                 with Watch() as watch:
                     score.score(x, sigma)
                 found_score = score.bounded(x, sigma)
@@ -164,40 +167,50 @@ def main() -> None:
     )
     parser.add_argument("--digits", type=int, nargs="+", default=[600, 6000])
     parser.add_argument("--mnist", type=Path, help="folder of MNIST's idx files, 60,000 digits")
-    parser.add_argument("--graph", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels, enlarged (28)")
+    parser.add_argument("--graph", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--most-exact", type=int, default=10_000)
-    parser.add_argument("--searches", nargs="+", default=["exact", "ivf"])
+    parser.add_argument("--searches", nargs="+", default=SEARCHED)
     parser.add_argument("--data", type=Path, default=Path("outputs/large_data"))
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args()
     torch.set_num_threads(1)
     scores, graphs = [], []
+    source = Source(given.mnist, given.side)
+    wide = "" if given.side == SIDE else f"_{given.side}"
     with tempfile.TemporaryDirectory() as folder:  # every index is built anew, and measured
         os.environ["SCOREGEO_CACHE"] = folder
         for digits in given.digits:
-            data = write_references(given.data / f"rotations_{digits}.npy", digits, given.mnist)
-            scores += score_rows(data, digits, Path(folder), given.searches, given.mnist)
-        most = -(-max(given.graph) // ANGLES)
-        data = write_references(given.data / f"rotations_{most}.npy", most, given.mnist)
+            data = write_references(given.data / f"rotations_{digits}{wide}.npy", digits, source)
+            scores += score_rows(data, digits, Path(folder), given.searches, source)
+        most = -(-max(given.graph, default=0) // ANGLES)
+        if most:
+            data = write_references(given.data / f"rotations_{most}{wide}.npy", most, source)
         for count in given.graph:
             graphs += graph_rows(data, count, given.most_exact)
     about = (
-        f"Rotations of MNIST's training digits, {ANGLES} angles each, 784 numbers, float16 in a"
-        f" memory-mapped file. {POINTS} points a row, evaluated together: half-way between two"
-        " angles of a digit (clean), and these with noise of sigma. Errors and bounds over the full"
-        " score's length. Memory: greatest anonymous memory above that before; mapped pages, which"
-        f" the system may drop, do not count. torch {torch.__version__}, one thread; the machine"
-        " had other work, so seconds are CPU time."
+        f"Rotations of MNIST's training digits, {ANGLES} angles each, {source.size:,} numbers"
+        f" ({given.side} x {given.side}), float16 in a memory-mapped file. {POINTS} points a row,"
+        " evaluated together: half-way between two angles of a digit (clean), and these with noise"
+        " of sigma. Errors and bounds over the full score's length. Memory: greatest anonymous"
+        " memory above that before; mapped pages, which the system may drop, do not count. torch"
+        f" {torch.__version__}, one thread; the machine had other work, so seconds are CPU time."
     )
-    digits, graph = (" ".join(map(str, one)) for one in (given.digits, given.graph))
+    line = f"python -m experiments.large_data --digits {' '.join(map(str, given.digits))}"
+    line += " --mnist FOLDER" if given.mnist else ""
+    line += f" --side {given.side}" if wide else ""
+    line += f" --graph {' '.join(map(str, given.graph))}".rstrip()
+    line += f" --searches {' '.join(given.searches)}" if given.searches != SEARCHED else ""
+    line += f" --most-exact {given.most_exact}" if given.most_exact != 10_000 else ""
+    tables = [Table(tuple(scores), "Score of the nearest references")]
+    if graphs:
+        tables.append(Table(tuple(graphs), "Graphs through the references, 8 neighbours"))
+    what = "References by the million" + (f", {source.size:,} numbers each" if wide else "")
     page = Page(
-        name="large_data",
-        title="References by the million",
-        command=f"python -m experiments.large_data --digits {digits} --graph {graph}",
-        tables=(
-            Table(tuple(scores), "Score of the nearest references"),
-            Table(tuple(graphs), "Graphs through the references, 8 neighbours"),
-        ),
+        name=f"large_data{wide}",
+        title=what,
+        command=line,
+        tables=tuple(tables),
         question="What does the exact score of millions of points cost, and how exact is it?",
         about=(about,),
         titles=TITLES,

@@ -157,6 +157,8 @@ def _not_composed(error: Exception, text: str) -> str:
     """What Hydra raises of its own code, not of its errors, and the file that it was reading."""
     step, file = error.__traceback__, ""
     while step is not None:
+        if step.tb_frame.f_code.co_name == "configure_log" and isinstance(error, AssertionError):
+            return "hydra.verbose must be true, false, a logger's name or a list of names."
         file = str(step.tb_frame.f_locals.get("full_path") or file)
         step = step.tb_next
     where = f" ({file})" if file else ""

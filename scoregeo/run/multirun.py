@@ -235,6 +235,9 @@ def _check_jobs(config: "DictConfig", jobs: Sequence[Sequence[str]] | None) -> N
             "the sweep has no jobs: range() and glob() of"
             f" {', '.join(empty_sweeps(config)) or 'the command'} stand for no values."
         )
+    most = OmegaConf.select(config, "hydra.sweeper.max_batch_size")
+    if isinstance(most, int) and most < 1:
+        _stop(f"hydra.sweeper.max_batch_size = {most} is not allowed: it must be at least 1.")
     for key in ("dir", "subdir"):
         if not str(sweep[key]).strip():
             _stop(f"hydra.sweep.{key} = '' is not allowed: hydra.sweep.{key} must be a folder.")

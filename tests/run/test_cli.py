@@ -93,7 +93,11 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["output=~nouser/x"], ["output = '~nouser/x'", "a path"]),
         (["--experimental-rerun", "nosuch"], ["nosuch"]),
         (["-m", "seed=range(0)"], ["no jobs", "seed=range(0)"]),
-        (["-m", "metric.lam=interval(1,2)"], ["interval()", "choice()", "metric.lam=1,10,100"]),
+        (["hydra.verbose=3"], ["hydra.verbose must be true, false"]),
+        (
+            ["-m", "seed=0,1", "hydra.sweeper.max_batch_size=0"],
+            ["max_batch_size = 0", "at least 1"],
+        ),
         (["-m", "seed=range(1,3,0)"], ["range()"]),
         (["-m", "seed=1,2", "hydra.sweep.subdir=a"], ["hydra.sweep.subdir = 'a'", "share"]),
         # Told by the parts, before any long work; more of them below.
@@ -438,3 +442,9 @@ def test_known_keys_hold_every_group() -> None:
 def test_a_hint_names_settings_only(wrong: str, right: str) -> None:
     said = command(f"score.{wrong}=1")
     assert isinstance(said, str) and right in said and "defaults" not in said
+
+
+def test_values_of_another_sweeper_are_named(tmp_path: Path) -> None:
+    said = command("-m", "metric.lam=interval(1,2)", f"output={tmp_path}")
+    assert isinstance(said, str) and said.startswith("scoregeo: error: interval() is of other")
+    assert "choice(), range()" in said and "metric.lam=1,10,100" in said
