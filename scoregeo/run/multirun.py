@@ -110,10 +110,12 @@ class Gather(Callback):
                 " runs several."
             )
         _check_jobs(config, jobs)
-        if config.results and Path(config.results).exists() and not Path(config.results).is_dir():
-            _stop(
-                f"results = {config.results!r} is not a folder: results must be a folder, or null."
-            )
+        try:
+            if config.results:
+                Path(config.results).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"results = {config.results!r} cannot be used ({error.strerror})"
+            _stop(f"{said}: it must be a folder, or null.")
         folder = Path(config.hydra.sweep.dir)
         latest = folder.parent == Path(config.output) / config.name
         results = config.results and Path(config.results)

@@ -247,7 +247,10 @@ def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None
     assert isinstance(said, str) and "could not be gathered" in said
     (tmp_path / "file").write_text("a file in the way")
     said = command("-m", "seed=0,1", f"results={tmp_path / 'file'}", f"output={tmp_path}")
-    assert isinstance(said, str) and "results = " in said and "not a folder" in said
+    assert isinstance(said, str) and "results = " in said and "must be a folder" in said
+    below = tmp_path / "file" / "deep"
+    said = command("study=ablation_lambda", f"results={below}", f"output={tmp_path}")
+    assert isinstance(said, str) and f"results = '{below}' cannot be used (Not a directory)" in said
     said = command("-m", "study=codimension,noise_level", f"output={tmp_path}")
     assert isinstance(said, str) and "runs one study" in said
     said = command("runner=3", f"output={tmp_path}")
