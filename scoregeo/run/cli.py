@@ -23,7 +23,7 @@ from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ScoregeoError, StorageError
 from scoregeo._utils.streams import say, tolerant_streams
 from scoregeo.run.command import execute, log_leftovers, plain, register
-from scoregeo.run.config_flags import job_flags, typed_flags
+from scoregeo.run.config_flags import job_flags, overrides_first, typed_flags
 from scoregeo.run.console import link_latest, list_runs, show_run
 from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
@@ -75,7 +75,7 @@ def run_overrides(arguments: Sequence[str], after: Callable[[Path], None] | None
     found = sharded(arguments)
     if len(found) > len(arguments) or {"-m", "--multirun"} & set(found):
         found = ["-m", *(one for one in found if one not in ("-m", "--multirun"))]  # flags first
-    sys.argv[1:] = as_overrides(at_home(found))
+    sys.argv[1:] = as_overrides(at_home(overrides_first(found)))
 
     def job_and_after(config: "DictConfig") -> float:
         return job(config, after)

@@ -23,6 +23,20 @@ def typed_flags(arguments: Sequence[str]) -> list[str]:
     return _flags(given.config_path, given.config_name, given.config_dir)
 
 
+def overrides_first(arguments: Sequence[str]) -> list[str]:
+    """A command line with its overrides before its flags, where a flag stands between them: Hydra
+    takes those on one side of it alone.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    given, beyond = get_args_parser().parse_known_args(list(arguments))
+    if not beyond or any(one.startswith("-") for one in beyond):
+        return list(arguments)
+    known = {*given.overrides, *beyond}
+    overrides = [one for one in arguments if one in known]
+    return overrides + [one for one in arguments if one not in known]
+
+
 def job_flags(hydra: "HydraConf") -> list[str]:
     """The same of a job in another process than its command's, from its `hydra` configuration:
     paths relative to the working folder where they lie inside.

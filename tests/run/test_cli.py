@@ -448,3 +448,23 @@ def test_values_of_another_sweeper_are_named(tmp_path: Path) -> None:
     said = command("-m", "metric.lam=interval(1,2)", f"output={tmp_path}")
     assert isinstance(said, str) and said.startswith("scoregeo: error: interval() is of other")
     assert "choice(), range()" in said and "metric.lam=1,10,100" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["experiment=sphere", "--cfg", "job", "seed=7"],
+        ["--cfg", "job", "experiment=sphere", "seed=7"],
+        ["experiment=sphere", "seed=1", "-c", "job", "seed=7"],
+    ],
+)
+def test_flags_may_stand_among_overrides(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*line) is None
+    assert "\nseed: 7\n" in capsys.readouterr().out
+
+
+def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("seed=1", "--nope", "seed=7") == 2
+    assert "--nope" in capsys.readouterr().err
