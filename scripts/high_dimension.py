@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from gpu_networks import MODELS
 
+from scoregeo._utils.memory import memory_limit
 from scoregeo._utils.words import count
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.metric.stein import SteinMetric
@@ -36,6 +37,7 @@ from scoregeo.score.field import ScoreField
 from scoregeo.solver.gauss_newton import GaussNewton
 
 POINTS, LAM, RADIUS = 33, 10.0, 8.0
+MEMORY = 16.0  # GiB of a solve: 8 are a little too few for pictures
 CPU = torch.device("cpu")
 TITLES = {
     "numbers": "numbers in a point",
@@ -97,7 +99,8 @@ def solved(shape: tuple[int, ...], points: int) -> dict[str, float]:
 
     def solve() -> None:
         metric = SteinMetric(ScoreField(score, 1.0), LAM)
-        GaussNewton(points).solve(metric, linear(ends, points))
+        with memory_limit(MEMORY):
+            GaussNewton(points).solve(metric, linear(ends, points))
 
     solve()  # what is imported and set up at the first one
     score.seconds, score.count = 0.0, 0
