@@ -101,7 +101,7 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
         (["a.png", "b.png", "--size", "big"], "--size = 'big' .*HEIGHTxWIDTH"),
         (["a.png", "b.png", "--out", "cat.gif"], "--out = 'cat.gif' .*folder"),
         (["a.png", "b.png", "--out", str(tmp_path / "x")], "--out = .*folder"),
-        (["a.png", "b.png", "--out", ""], "--out = '' .*folder"),
+        (["a.png", "b.png", "--out", ""], "--out = '' .*path"),
         (["a.png", "b.png", "--out", "a" * 300], "--out = 'aaa.*folder"),
         (["a.png", "b.png", "--out", "~nouser/x"], "--out = '~nouser/x' .*path"),
     ):

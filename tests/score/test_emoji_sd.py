@@ -64,7 +64,7 @@ def test_the_prompt_matters(problem: LatentProblem) -> None:
     errors: dict[str, list[float]] = {"own": [], "other": []}
     firsts = [prompts[0] for prompts in problem.prompts]
     for i, x in enumerate(clean):
-        for name, prompt in (("own", firsts[i]), ("other", firsts[(i + 2) % len(firsts)])):
+        for name, prompt in (("own", firsts[i]), ("other", firsts[(i + 1) % len(firsts)])):
             field = model.field(model.of_ends((prompt, prompt)))
             points = (x + sigma * noise[i]).expand(2, *x.shape)
             with torch.no_grad():

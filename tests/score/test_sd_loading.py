@@ -252,11 +252,16 @@ def test_what_is_refused(folder: Path, damage: Damage, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["", "no_such_model", "/no/such/folder", "./here", "a/b/c", "~/none/here"]
+    "model", ["no_such_model", "/no/such/folder", "./here", "a/b/c", "~/none/here"]
 )
 def test_what_is_no_model_s_name(model: str) -> None:
     with pytest.raises(DataError, match="neither a folder"):
         load_stable_diffusion(model)
+
+
+def test_no_name_at_all() -> None:
+    with pytest.raises(ConfigError, match=r"score\.model = '' is not allowed: .*a path"):
+        load_stable_diffusion("")
 
 
 def test_a_cast_network_says_nothing_of_modules_in_float32(
