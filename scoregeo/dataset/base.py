@@ -103,9 +103,9 @@ class AbstractDataset(ABC):
         return None
 
     @property
-    def held_out_note(self) -> str:
-        """What of the pairs neither a score nor a graph of these data has seen, for the notes of a
-        page; empty where there is nothing to say.
+    def note(self) -> str:
+        """What a reader must know of these pairs, such as what of them no score and no graph has
+        seen, for the notes of a page; empty where there is nothing to say.
         """
         return ""
 

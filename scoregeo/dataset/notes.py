@@ -95,7 +95,7 @@ class Notes(AbstractDataset):
         return Sound(LAYOUT.rate, None, MIDDLE / half, MIDDLE * half, LAYOUT)
 
     @property
-    def held_out_note(self) -> str:
+    def note(self) -> str:
         if self.sample_step == 1 or self.kind == "instruments":
             return "All notes of the pairs are among the data of score and graph."
         unseen = f"{self.sample_step - 1} of {self.sample_step} pitches between the ends"

@@ -3,18 +3,24 @@
 import logging
 import math
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import is_file
+from scoregeo.dataset.pitch import pitch
 from scoregeo.dataset.spectrogram import Array, LogSpectrogram
 
 log = logging.getLogger(__name__)
 
 BEFORE = 0.03  # seconds of a recording before its onset
-ONSET = 0.1  # of the peak: the onset is where a recording first reaches it
+ONSET = 0.25  # of the note's level: the onset is where a recording first reaches it
+HELD = 0.03  # seconds: a note sounds in three such spans in a row
+_CLICK = 1e-3  # of the peak: a level below it is no note's
+PITCHES = (50.0, 4000.0)  # Hz, between which a recording's pitch is looked for
 SLOWEST, FASTEST = 8000, 384_000  # samples a second: for the highest band; of sound cards
 LONGEST = 2**26  # bytes of a file
 _SILENT = 1e-9  # of 1: rounding
@@ -22,17 +28,28 @@ _SILENT = 1e-9  # of 1: rounding
 _CLIPPED, _CLIPPED_BYTES = 4, 24
 
 
-def recording_point(path: Path, layout: LogSpectrogram) -> Array:
-    """The spectrogram [layout.size] of a recording, 0 dB its own loudest band.
+@dataclass(frozen=True)
+class Recording:
+    """One note: its spectrogram [layout.size], 0 dB its own loudest band, and its pitch in Hz."""
 
-    The first window begins 30 ms before the onset, where the recording first reaches a tenth of its
-    peak; silence follows one that is shorter than the windows. Raises DataError, as
-    `read_recording`, and for less than one window after the onset.
+    point: Array
+    pitch: float
+
+
+def recorded_note(path: Path, layout: LogSpectrogram) -> Recording:
+    """The note of a recording: from 30 ms before its `onset` on, with silence after one that is
+    shorter than the windows. The pitch, between 50 and 4,000 Hz, is the median over windows by
+    autocorrelation.
+
+    Raises DataError, as `read_recording`, where nothing sounds for 0.09 s, and for less than one
+    window after the onset.
     """
     wave, rate = read_recording(path)
-    onset = int((np.abs(wave) >= ONSET * np.abs(wave).max()).argmax())
+    begin = onset(wave, rate)
+    if begin is None:
+        raise DataError(f"{path} holds no note: nothing in it sounds for {3 * HELD:g} s.")
     lead = round(BEFORE * rate)
-    wave = np.concatenate([np.zeros(lead), wave])[onset:]  # `lead` before the onset
+    wave = np.concatenate([np.zeros(lead), wave])[begin:]  # `lead` before the onset
     if len(wave) < layout.span * rate:
         raise DataError(
             f"{path} is {len(wave) / rate - BEFORE:.2g} s long from its onset: at least"
@@ -40,8 +57,39 @@ def recording_point(path: Path, layout: LogSpectrogram) -> Array:
         )
     wave = _resampled(wave, rate, round(layout.rate))[: layout.samples]
     wave = np.pad(wave, (0, layout.samples - len(wave)))
-    power = layout.power(0.5 * wave / np.abs(wave).max(), layout.rate)
-    return layout.point(power, float(power.max()))
+    wave *= 0.5 / np.abs(wave).max()
+    power = layout.power(wave, layout.rate)
+    return Recording(layout.point(power, float(power.max())), _pitch(wave, layout))
+
+
+def onset(wave: Array, rate: int) -> int | None:
+    """The sample at which a note begins: the first of at least L / 4 from where three spans of
+    30 ms in a row have a root mean square of L / 4 each.
+
+    L, the note's level, is the largest value of the least of three such spans. So a click of 30 ms
+    or less, whatever its height, is passed over where it ends 60 ms or more before the note. None
+    where L is below a thousandth of the peak.
+    """
+    step = rate // 1000  # spans are taken a millisecond apart
+    blocks = np.pad(np.square(wave), (0, -len(wave) % step)).reshape(-1, step).mean(1)
+    span = round(HELD * rate / step)
+    mean = np.convolve(np.pad(blocks, (0, 3 * span)), np.full(span, 1 / span), "valid")
+    spans = [mean[shift : shift + len(blocks)] for shift in (0, span, 2 * span)]
+    held = np.sqrt(np.min(spans, axis=0))
+    level = float(held.max())
+    if level < _CLICK * np.abs(wave).max():
+        return None
+    begin = step * int((held >= ONSET * level).argmax())
+    return begin + int((np.abs(wave[begin:]) >= ONSET * level).argmax())
+
+
+def _pitch(wave: Array, layout: LogSpectrogram) -> float:
+    """The median over the windows of `layout` that have a hundredth of the loudest one's power."""
+    window = torch.hann_window(round(layout.span * layout.rate), dtype=torch.float64)
+    pieces = torch.from_numpy(wave).unfold(0, len(window), 1)[layout.starts] * window
+    power = pieces.square().sum(-1)
+    heard = pieces[power >= 0.01 * power.max()]
+    return float(pitch(heard, layout.rate, window, *PITCHES).median())
 
 
 def read_recording(path: Path) -> tuple[Array, int]:

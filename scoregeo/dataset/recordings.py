@@ -14,17 +14,18 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.notes import LAYOUT
 from scoregeo.dataset.pair_files import PairFiles, pairs_in_list, safe
 from scoregeo.dataset.picture import folders_below, natural
-from scoregeo.dataset.recording import recording_point
+from scoregeo.dataset.recording import Recording, recorded_note
 from scoregeo.dataset.sound import Sound
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".wav", ".wave")
 LOWEST, HIGHEST = 233.1, 3623.0  # Hz, of the spectrograms' bands
+_QUARTER_TONE = 2 ** (1 / 24)  # bands are as far apart: a pitch may lie in one outside
 
 
 class Recordings(AbstractDataset):
-    """Log-frequency spectrograms [768] of recordings, each of one note (`recording_point`), in
+    """Log-frequency spectrograms [768] of recordings, each of one note (`recorded_note`), in
     float64: the points of `Notes`, so that a score of notes takes them.
 
     Exactly one of: `first` and `second`; `list`. The score's data and the references of a graph are
@@ -70,13 +71,21 @@ class Recordings(AbstractDataset):
         if any(any(pair.prompts) for pair in self._files):
             raise DataError(f"dataset.list = {list!r} has prompts, which recordings do not take.")
         paths = [path for pair in self._files for path in (pair.first, pair.second)]
-        points = {path: _point(path) for path in dict.fromkeys(paths)}
+        notes = {path: recorded_note(path, LAYOUT) for path in dict.fromkeys(paths)}
+        points = {path: _point(note) for path, note in notes.items()}
         self._ends = torch.stack([points[path] for path in paths]).unflatten(0, (-1, 2))
         self._known = [*points.values()]
         if references is not None:
             folder = path_of("dataset.references", references)
-            self._known = [_point(path) for path in _below(folder)]
+            self._known = [_point(recorded_note(path, LAYOUT)) for path in _below(folder)]
         self.low, self.high = float(low), float(high)
+        self._outside = [
+            f"{path.name} ({note.pitch:.0f} Hz)"
+            for path, note in notes.items()
+            if not low / _QUARTER_TONE <= note.pitch <= high * _QUARTER_TONE
+        ]
+        if self.note:
+            log.warning(self.note)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -94,6 +103,15 @@ class Recordings(AbstractDataset):
     def sound(self) -> Sound:
         return Sound(LAYOUT.rate, None, self.low, self.high, LAYOUT)
 
+    @property
+    def note(self) -> str:
+        if not self._outside:
+            return ""
+        return (
+            f"Not between dataset.low = {self.low:g} Hz and dataset.high = {self.high:g} Hz:"
+            f" {', '.join(self._outside)}. Measures of pitch take a partial of such a note for it."
+        )
+
     @cached_property
     def _references(self) -> torch.Tensor:
         return torch.stack(self._known)
@@ -110,8 +128,8 @@ class Recordings(AbstractDataset):
         return self._references[order[:count]]
 
 
-def _point(path: Path) -> torch.Tensor:
-    return torch.from_numpy(recording_point(path, LAYOUT))
+def _point(note: Recording) -> torch.Tensor:
+    return torch.from_numpy(note.point)
 
 
 def _below(folder: Path) -> list[Path]:

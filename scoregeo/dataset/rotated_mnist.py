@@ -87,7 +87,7 @@ class RotatedMNIST(AbstractDataset):
         return self.identities * self.sample_angles if isinstance(self.identities, int) else None
 
     @property
-    def held_out_note(self) -> str:
+    def note(self) -> str:
         if self.identities == "all":
             return "Held out: identities. Pairs are of test digits, data and references of others."
         references = (self.split, self.reference_step, self.reference_digits)

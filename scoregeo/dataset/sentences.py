@@ -97,7 +97,7 @@ class Sentences(AbstractDataset):
         return len(range(0, len(self.family), self.sample_step))
 
     @property
-    def held_out_note(self) -> str:
+    def note(self) -> str:
         if self.sample_step == 1:
             return "Ends and the sentences between them are among the data of score and graph."
         unseen = f"{self.sample_step - 1} of {self.sample_step} sentences between the ends"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_whole
+from scoregeo.dataset.pitch import pitch
 from scoregeo.dataset.sound import Sound
-from scoregeo.evaluation.sound import pitch
 from scoregeo.report.names import method_name
 from scoregeo.report.picture import data_uri
 from scoregeo.report.style import TRUTH, as_array, drawing, new_figure, save_figure

@@ -54,7 +54,7 @@ class Measures:
 
     def notes(self) -> list[str]:
         """What a reader of the tables must know of these measures, a line each."""
-        own = (self.experiment.field.note, self.experiment.dataset.held_out_note)
+        own = (self.experiment.field.note, self.experiment.dataset.note)
         return [note for note in own if note] + notes_of(self.context)
 
     def frames(self, outcome: Outcome) -> torch.Tensor | None:

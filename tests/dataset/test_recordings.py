@@ -10,7 +10,7 @@ from scipy.io import wavfile
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.dataset.notes import LAYOUT
-from scoregeo.dataset.recording import BEFORE, recording_point
+from scoregeo.dataset.recording import BEFORE, HELD, onset, recorded_note
 from scoregeo.dataset.recordings import Recordings
 from scoregeo.evaluation.spectrogram import pitch
 from tests.commands import QUICK, run_here
@@ -35,7 +35,7 @@ def write(path: Path, wave: np.ndarray, rate: int, kind: str = "float64") -> Pat
 @pytest.fixture
 def plain(tmp_path: Path) -> torch.Tensor:
     return torch.from_numpy(
-        recording_point(write(tmp_path / "plain.wav", note(300, 16000), 16000), LAYOUT)
+        recorded_note(write(tmp_path / "plain.wav", note(300, 16000), 16000), LAYOUT).point
     )
 
 
@@ -71,7 +71,7 @@ def test_level_silence_format_and_rate_are_no_matter(
     tmp_path: Path,
 ) -> None:
     wave = gain * note(300, rate, silence=silence)
-    found = recording_point(write(tmp_path / "other.wav", wave, rate, kind), LAYOUT)
+    found = recorded_note(write(tmp_path / "other.wav", wave, rate, kind), LAYOUT).point
     loud = plain.numpy() > -1 / 3  # less than 40 dB below the loudest
     assert np.abs(LAYOUT.range / 2 * (found - plain.numpy()))[loud].max() < decibels
 
@@ -79,7 +79,7 @@ def test_level_silence_format_and_rate_are_no_matter(
 def test_channels_are_averaged(plain: torch.Tensor, tmp_path: Path) -> None:
     wave = note(300, 16000)
     both = np.stack([1.5 * wave, 0.5 * wave], 1)
-    found = recording_point(write(tmp_path / "both.wav", both, 16000), LAYOUT)
+    found = recorded_note(write(tmp_path / "both.wav", both, 16000), LAYOUT).point
     np.testing.assert_allclose(found, plain, atol=1e-9)
 
 
@@ -87,12 +87,12 @@ def test_channels_are_averaged(plain: torch.Tensor, tmp_path: Path) -> None:
 def test_a_full_sine_is_not_clipped(hertz: int, kind: str, tmp_path: Path) -> None:
     sine = np.cos(2 * np.pi * hertz * np.arange(48000) / 48000)
     path = write(tmp_path / "full.wav", sine * (1 if kind == "int16" else 127 / 128), 48000, kind)
-    assert recording_point(path, LAYOUT).max() == 1
+    assert recorded_note(path, LAYOUT).point.max() == 1
 
 
 def test_a_constant_is_taken_off(plain: torch.Tensor, tmp_path: Path) -> None:
     wave = note(300, 16000, silence=1.0) + 0.1
-    found = recording_point(write(tmp_path / "dc.wav", wave, 16000), LAYOUT)
+    found = recorded_note(write(tmp_path / "dc.wav", wave, 16000), LAYOUT).point
     assert np.abs(found - plain.numpy()).max() < 1e-3
 
 
@@ -103,6 +103,64 @@ def test_low_notes_are_measured_at_the_lowest_band_or_a_partial(hertz: float) ->
     point = torch.from_numpy(LAYOUT.point(power, power.max()))
     for low, high in ((240, 1000), (233.1, 241)):
         assert 220 < float(pitch(point, LAYOUT, low, high)) < 1100
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "height", "length"),
+    [
+        ("before", 0.05, 1.0, 1),
+        ("long", 0.05, 1.0, 0.03),
+        ("loud", 0.2, 30.0, 0.002),
+        ("near", 0.235, 1.0, 0.005),
+        ("after", 0.9, 30.0, 0.002),
+        ("faint", 0.1, 0.05, 0.01),
+    ],
+)
+def test_a_click_is_no_onset(
+    name: str, place: float, height: float, length: float, plain: torch.Tensor, tmp_path: Path
+) -> None:
+    wave = note(300, 16000, silence=0.3)
+    start = round(place * 16000)
+    stop = start + max(1, round(length * 16000) if length < 1 else 1)
+    click = wave.copy()
+    click[start:stop] += height * np.where(np.arange(stop - start) % 2, -1, 1)
+    assert onset(click, 16000) == onset(wave, 16000) == round(0.3 * 16000)
+    if name == "after":
+        return  # it is heard at the end of the note
+    point = recorded_note(write(tmp_path / f"{name}.wav", click / 40, 16000), LAYOUT).point
+    assert np.abs(point - plain.numpy()).max() < 1e-3
+
+
+def test_the_onset_is_where_the_level_is_first_a_quarter() -> None:
+    rate, rise = 16000, 0.5
+    time = np.arange(rate) / rate
+    wave = np.clip(time / rise, 0, 1) * np.cos(2 * np.pi * 400 * time)
+    # The first span's root mean square is a quarter of the level where its middle is at a quarter
+    # of the rise; steps of 1 ms, and the next maximum of the wave.
+    assert onset(wave, rate) == pytest.approx(rate * (0.25 * rise - HELD / 2), abs=rate / 500)
+    assert onset(np.concatenate([np.zeros(rate), wave]), rate) == rate + (onset(wave, rate) or 0)
+
+
+@pytest.mark.parametrize("hertz", [60.0, 112.0, 240.0, 523.0, 990.0, 1400.0, 2500.0])
+def test_the_pitch_of_a_recording(hertz: float, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", note(hertz, 48000, silence=0.1), 48000)
+    # Within 5 cents: a fading note is not the steady tone that the method is exact for.
+    assert recorded_note(path, LAYOUT).pitch == pytest.approx(hertz, rel=0.003)
+
+
+def test_notes_outside_low_and_high_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = {
+        hertz: str(write(tmp_path / f"{hertz}.wav", note(hertz, 16000), 16000))
+        for hertz in (112, 300, 1200)
+    }
+    data = Recordings(first=files[112], second=files[1200])
+    words = "low = 240 Hz and dataset.high = 1000 Hz: 112.wav (112 Hz), 1200.wav (1200 Hz). Meas"
+    assert words in data.note and data.note in caplog.text
+    caplog.clear()
+    inside = Recordings(first=files[300], second=files[1200], high=1200)
+    assert inside.note == "" and not caplog.records
 
 
 def test_two_recordings_run_with_the_notes_network(tmp_path: Path) -> None:
@@ -123,7 +181,7 @@ def test_a_list_with_references(tmp_path: Path) -> None:
     points = []
     for number, hertz in enumerate((280.0, 290.0, 300.0)):
         path = write(folder / f"n{number}.WAV", note(hertz, 16000), 16000)
-        points.append(torch.from_numpy(recording_point(path, LAYOUT)))
+        points.append(torch.from_numpy(recorded_note(path, LAYOUT).point))
     (folder / "notes.txt").write_text("none")
     listed = tmp_path / "pairs.csv"
     listed.write_text("first,second,group\nmore/deep/n0.WAV,more/deep/n2.WAV,thirds\n")
@@ -164,6 +222,7 @@ def bad(tmp_path: Path, wave: Any = None, rate: int = 16000, kind: str = "float6
         (np.full(16000, np.nan), 16000, "float64", "not finite"),
         (np.clip(9 * note(300, 16000), -1, 1), 16000, "int16", "is clipped"),
         (np.clip(9 * note(300, 16000), -1, 1), 16000, "float64", "is clipped"),
+        (np.eye(1, 16000, 5000)[0], 16000, "float64", "holds no note: nothing in it sounds"),
         (note(300, 16000, 0.1), 16000, "float64", "0.1 s long from its onset: at least 0.23 s"),
     ],
 )

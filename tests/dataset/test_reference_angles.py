@@ -121,9 +121,9 @@ def test_angle_gap_goes_round_the_circle() -> None:
 
 def test_the_note_says_what_is_held_out() -> None:
     ten = embedded(identities=10, angles=[60, 45.25])
-    assert "angles only" in ten.held_out_note and "0.125 degrees" in ten.held_out_note
-    assert "0.25 degrees" in embedded(identities=10, angles=[60]).held_out_note
+    assert "angles only" in ten.note and "0.125 degrees" in ten.note
+    assert "0.25 degrees" in embedded(identities=10, angles=[60]).note
     other = embedded(identities=10, split="test", reference_step=20, reference_digits="other")
-    assert other.held_out_note.startswith("Held out: identities")
-    assert "of other digits, every 20 degrees" in other.held_out_note
-    assert embedded(identities="all").held_out_note.startswith("Held out: identities. Pairs are")
+    assert other.note.startswith("Held out: identities")
+    assert "of other digits, every 20 degrees" in other.note
+    assert embedded(identities="all").note.startswith("Held out: identities. Pairs are")

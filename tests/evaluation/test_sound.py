@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from scoregeo.dataset.chirps import Chirps
+from scoregeo.dataset.pitch import pitch
 from scoregeo.dataset.tones import Tones
-from scoregeo.evaluation.sound import delay, level_dip, pitch, tone_share
+from scoregeo.evaluation.sound import delay, level_dip, tone_share
 
 PITCHES = torch.linspace(305, 795, 120, dtype=torch.float64)
 
