@@ -115,6 +115,7 @@ PAGE: Schema = {
     "settings": OBJECT.optional,
     "titles": NAMES.optional,
     "comparisons": OBJECTS.optional,
+    "pairwise": OBJECTS.optional,
     "figures": OBJECTS.optional,
     "failures": OBJECTS.optional,
     "configuration": TEXT.optional,

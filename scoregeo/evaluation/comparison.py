@@ -170,7 +170,7 @@ def compare(
     sign = 1.0 if direction == HIGHER else -1.0
     known = {name: sign * value for name, value in goodness.items() if math.isfinite(value)}
     candidates = [name for name in known if name in baselines]
-    if start in known and any(difference(start, name).mean == 0 for name in candidates):
+    if start in known and _equalled(start, candidates, difference):
         del known[start]
     solved = [name for name in known if name not in baselines and name != start]
     pairs: list[tuple[str, str]] = []
@@ -179,25 +179,60 @@ def compare(
         pairs += [(name, reference) for name in known if name != reference]
     if start in known:
         pairs += [(name, start) for name in solved]
-    differences = [difference(method, other) for method, other in pairs]
-    found = [
-        Comparison(method, other, one, p, _better(one, p, sign))
-        for (method, other), one, p in zip(
-            pairs, differences, holm([one.p for one in differences]), strict=True
-        )
-    ]
+    found = _tested(pairs, difference, sign)
     if reference is None:
         return found
     against = {one.method: one for one in found if one.reference == reference}
     ours = [name for name in against if name not in baselines]
-    equalled = any(against[name].difference.mean == 0 for name in candidates if name != reference)
-    by_rounding = equalled or abs(known[reference]) <= _ZERO
+    by_rounding = _equalled(reference, candidates, difference) or abs(known[reference]) <= _ZERO
     if not ours or by_rounding or any(against[name].better is not False for name in ours):
         return found
     best = against[max(ours, key=lambda name: known[name])]
     return [
         *found,
         Comparison(reference, best.method, _mirror(best.difference), best.p_corrected, True),
+    ]
+
+
+def compare_each(
+    methods: Sequence[str],
+    goodness: Mapping[str, float],
+    direction: str,
+    difference: Callable[[str, str], Difference],
+    start: str | None = None,
+) -> list[Comparison]:
+    """Each of `methods` against every method that is none of them, by one measure; nothing is bold
+    for it.
+
+    Arguments as of `compare`. All tests are one family of Holm's correction, apart from those of
+    `compare`.
+    """
+    check_choice("direction", direction, (HIGHER, LOWER, NEARER_ZERO))
+    known = [name for name, value in goodness.items() if math.isfinite(value)]
+    others = [name for name in known if name not in methods]
+    if start in others and _equalled(start, others, difference):
+        others.remove(start)
+    pairs = [(name, other) for name in known if name in methods for other in others]
+    return _tested(pairs, difference, 1.0 if direction == HIGHER else -1.0)
+
+
+def _equalled(
+    method: str, others: Sequence[str], difference: Callable[[str, str], Difference]
+) -> bool:
+    """Whether another method's values are the same up to rounding."""
+    return any(difference(method, name).mean == 0 for name in others if name != method)
+
+
+def _tested(
+    pairs: Sequence[tuple[str, str]], difference: Callable[[str, str], Difference], sign: float
+) -> list[Comparison]:
+    """Methods against references, all tests one family of Holm's correction."""
+    differences = [difference(method, other) for method, other in pairs]
+    return [
+        Comparison(method, other, one, p, _better(one, p, sign))
+        for (method, other), one, p in zip(
+            pairs, differences, holm([one.p for one in differences]), strict=True
+        )
     ]
 
 

@@ -1,7 +1,7 @@
 """Comparisons as entries of a run's `summary.json`, and the file's reader."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
@@ -33,16 +33,25 @@ def comparison_entry(group: str, measure: str, found: Comparison) -> dict[str, A
     return dict(zip(COMPARISON_KEYS, values, strict=True))
 
 
-def read_summary(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows and comparisons of a `summary.json`.
+class Summary(NamedTuple):
+    """Entries of a run's `summary.json`; `pairwise` is empty in those of earlier versions."""
+
+    rows: list[dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    pairwise: list[dict[str, Any]]
+
+
+def read_summary(path: Path) -> Summary:
+    """The entries of a `summary.json`.
 
     Raises DataError, naming the file, where it is missing or damaged, has another format, holds no
     rows, or an entry lacks a field or holds another kind of value."""
     content = check_format(read_json(path), str(path))
-    rows, comparisons = content.get("rows"), content.get("comparisons")
-    if not isinstance(rows, list) or not rows or not isinstance(comparisons, list):
+    entries = [content.get("rows"), content.get("comparisons"), content.get("pairwise", [])]
+    if not all(isinstance(one, list) for one in entries) or not entries[0]:
         raise DataError(
             f"{path} holds no rows and comparisons: it was not written by a run that finished."
         )
-    check_summary(rows, comparisons, str(path))
-    return rows, comparisons
+    found = Summary(*entries)
+    check_summary(found.rows, [*found.comparisons, *found.pairwise], str(path))
+    return found

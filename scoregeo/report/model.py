@@ -15,7 +15,7 @@ from typing import Any
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import finite_or_null, read_json, write_text
 from scoregeo._utils.results import COMPARISON, PAGE, ROW
-from scoregeo._utils.schema import check_fields
+from scoregeo._utils.schema import check_all, check_fields
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.report.table import Cell, Row, read_cell
 
@@ -72,7 +72,8 @@ class Page:
         about: paragraphs under the first sentence.
         measures: the columns that answer the question, shown first.
         titles: of columns that `scoregeo.evaluation.columns` does not know.
-        comparisons: entries as of `scoregeo.report.comparison.comparison_entry`.
+        comparisons: entries as of `scoregeo.report.comparison.comparison_entry`. pairwise: those of
+            each geodesic against every other method, by the page's measures.
         notes: on methods, measures and how solvers ended.
         figures: the main one first. sheets: names of frame sheets in `figures/`.
         failures: what is not in the tables. swept: the label columns that a sweep varied.
@@ -93,6 +94,7 @@ class Page:
     measures: tuple[str, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     comparisons: tuple[Mapping[str, Any], ...] = ()
+    pairwise: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     figures: tuple[Picture, ...] = ()
     sheets: tuple[str, ...] = ()
@@ -117,14 +119,14 @@ class Page:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, of which `from_json` makes an equal page."""
-        content = {"format": FORMAT, **{item.name: getattr(self, item.name) for item in _FIELDS}}
         parts = {
             "settings": {key: _scalar(value) for key, value in self.settings.items()},
             "tables": [_table_to_json(table) for table in self.tables],
             "figures": [vars(picture) for picture in self.figures],
             "failures": [vars(failure) for failure in self.failures],
         }
-        return content | parts
+        kept = (item.name for item in _FIELDS if item.name != "pairwise" or self.pairwise)
+        return {"format": FORMAT, **{name: getattr(self, name) for name in kept}} | parts
 
     @classmethod
     def from_json(cls, content: Any, where: str) -> "Page":
@@ -133,17 +135,18 @@ class Page:
         if found != FORMAT:
             raise DataError(f"{where} has format {found!r}; {FORMAT!r} is read here.")
         check_fields(content, PAGE, where)
+        for key in _COMPARED:
+            check_all(content.get(key, ()), COMPARISON, f"{where}: {key}")
         try:
             given = {item.name: content[item.name] for item in _FIELDS if item.name in content}
             made = {
                 "tables": tuple(_table_from_json(table) for table in given["tables"]),
                 "figures": tuple(Picture(**picture) for picture in given.get("figures", ())),
                 "failures": tuple(Failure(**failure) for failure in given.get("failures", ())),
-                "comparisons": tuple(map(_comparison, given.get("comparisons", ()))),
                 "intervals": given.get("intervals", "bootstrap"),
             }
-            lists = {key: tuple(given[key]) for key in _LISTS if key in given}
-            return cls(**given | lists | made)
+            made |= {key: tuple(given[key]) for key in _LISTS if key in given}
+            return cls(**given | made)
         except (KeyError, TypeError, ValueError, AttributeError) as error:  # a DataError, too
             raise DataError(f"{where} is no page: {type(error).__name__}: {error}") from error
 
@@ -163,7 +166,8 @@ class Page:
 
 _FIELDS = fields(Page)
 _INNERMOST = re.compile(r"\{[^{}\[\]]*\}")
-_LISTS = ("about", "measures", "notes", "sheets", "swept")
+_COMPARED = "comparisons", "pairwise"
+_LISTS = ("about", "measures", "notes", "sheets", "swept", *_COMPARED)
 
 
 def table_of(caption: str, rows: Iterable[Row]) -> Table:
@@ -194,11 +198,6 @@ def _one_line(match: re.Match[str]) -> str:
 
 def _scalar(value: Any) -> Any:
     return value if isinstance(value, (int, float, bool, str)) else str(value)
-
-
-def _comparison(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = check_fields(entry, COMPARISON, "a comparison")
-    return {key: found[key] for key in COMPARISON}
 
 
 def _table_to_json(table: Table) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class PageView:
     lead: str
     verdict: str
     tables: Sequence[TableView]
-    comparisons: Sequence[Grid]
+    comparisons: Mapping[str, Sequence[Grid]]
     maps: Sequence[HeatMap]
     figures: Sequence[EmbeddedPicture]
     scrubs: Sequence[Scrub]
@@ -94,7 +94,7 @@ def markdown(page: Page, *, with_csv: bool = True) -> str:
             lead=page.finding or page.question,
             verdict=verdict(page),
             tables=table_views(page),
-            comparisons=comparison_grids(page),
+            comparisons=_comparisons(page),
             comparing=COMPARING,
             facts=_facts(page),
             with_csv=with_csv,
@@ -157,7 +157,7 @@ def page_view(
         page.finding or page.question,
         verdict(page),
         table_views(page),
-        comparison_grids(page),
+        _comparisons(page),
         heat_maps(page),
         [embed(folder / FIGURES / one.file, one.caption) for one in shown],
         [sheet.scrub(prefix or page.name, opened=n == 0) for n, sheet in enumerate(sheets)],
@@ -185,6 +185,15 @@ def write_html(out: Path, title: str, intro: str, cards: Sequence[Card]) -> Path
         )
     write_text(out, text)
     return out
+
+
+def _comparisons(page: Page) -> dict[str, list[Grid]]:
+    """Grids of comparisons under what they are, those that there are."""
+    named = {
+        "Geodesics against every other method": page.pairwise,
+        "Paired comparisons with the best baseline and the start": page.comparisons,
+    }
+    return {name: comparison_grids(page, entries) for name, entries in named.items() if entries}
 
 
 def _facts(page: Page) -> list[tuple[str, str]]:

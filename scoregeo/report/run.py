@@ -35,6 +35,7 @@ class Run:
     page: PageSettings = field(default_factory=PageSettings)
     entries: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
+    pairwise: tuple[Mapping[str, Any], ...] = ()
     lines: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -81,9 +82,10 @@ def read_run(folder: Path) -> Run:
     page = read_settings(_config(folder).get("page"))
     if manifest["status"] != DONE:
         return Run(folder, manifest, page)
-    rows, comparisons = read_summary(folder / "summary.json")
+    summary = read_summary(folder / "summary.json")
     lines = tuple(_lines(folder / "results.jsonl"))
-    return Run(folder, manifest, page, tuple(rows), tuple(comparisons), lines)
+    rows, comparisons, pairwise = map(tuple, summary)
+    return Run(folder, manifest, page, rows, comparisons, pairwise, lines)
 
 
 def unfinished() -> str:

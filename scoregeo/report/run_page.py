@@ -83,6 +83,7 @@ def run_page(run: Run) -> Page:
         page,
         tables=_tables(run),
         comparisons=run.comparisons,
+        pairwise=tuple(one for one in run.pairwise if one["measure"] in settings.measures),
         notes=tuple(notes),
         figures=tuple(Picture(path.name, describe(path.stem)) for path in _figures(run.folder)),
     )

@@ -1,7 +1,7 @@
 """Paired comparisons in words: every one in a grid, and the page's main one in a sentence."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scoregeo._utils.errors import DataError
@@ -21,13 +21,13 @@ _AGAINST = {
 }
 
 
-def comparison_grids(page: Page) -> list[Grid]:
-    """Every paired comparison, a grid a group of pairs; measures in the order of their titles."""
+def comparison_grids(page: Page, entries: Sequence[Mapping[str, Any]]) -> list[Grid]:
+    """Paired comparisons, a grid a group of pairs; measures in the order of their titles."""
     head = ("measure", "method", "against", "difference", "p", "p, corrected", "effect", "")
     places = {name: place for place, name in enumerate(TITLES)}
     grids = []
-    for group in dict.fromkeys(str(entry["group"]) for entry in page.comparisons):
-        own = [entry for entry in page.comparisons if entry["group"] == group]
+    for group in dict.fromkeys(str(entry["group"]) for entry in entries):
+        own = [entry for entry in entries if entry["group"] == group]
         own.sort(key=lambda entry: places.get(str(entry["measure"]), len(places)))
         counts = sorted({int(entry["n"]) for entry in own})
         fewest = f"{counts[0]} to " if len(counts) > 1 else ""

@@ -199,7 +199,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
     from scoregeo.report.comparison import read_summary  # it loads torch
 
     try:
-        return read_summary(folder / "summary.json")[0]
+        return read_summary(folder / "summary.json").rows
     except DataError:
         return []
 

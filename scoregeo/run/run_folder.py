@@ -173,19 +173,20 @@ class RunFolder:
         lines: Sequence[Mapping[str, Any]],
         summary: Sequence[Mapping[str, Any]],
         comparisons: Sequence[Mapping[str, Any]] = (),
+        pairwise: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write `results.jsonl`, one object per method and pair (`LINE`), and `summary.json`: its
-        "rows" one per method, group and measure, "comparisons" one per group, measure and method.
-        """
+        """Write `results.jsonl`, an object per method and pair (`LINE`), and `summary.json`: "rows"
+        per method, group and measure, "comparisons" per group, measure and method, "pairwise"."""
         check_all(lines, LINE, "results.jsonl")
-        check_summary(summary, comparisons, "summary.json")
+        check_summary(summary, [*comparisons, *pairwise], "summary.json")
         text = "".join(
             json.dumps(finite_or_null({"format": FORMAT, **line})) + "\n" for line in lines
         )
         write_text(self.path / "results.jsonl", text)
+        entries = {"rows": summary, "comparisons": comparisons, "pairwise": pairwise}
         write_json(
             self.path / "summary.json",
-            {"format": FORMAT, "rows": list(summary), "comparisons": list(comparisons)},
+            {"format": FORMAT, **{key: list(value) for key, value in entries.items()}},
         )
 
     def finish(self, **facts: Any) -> None:

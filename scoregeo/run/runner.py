@@ -30,7 +30,7 @@ from scoregeo.run.problem.outcome import Outcome
 from scoregeo.run.record import FRAMES, POINTS, Record, frames_of, part_record, whole_record
 from scoregeo.run.run_folder import KEPT, UNFINISHED, RunFolder
 from scoregeo.run.settings import RunSettings
-from scoregeo.run.summary import compare_methods, summarise
+from scoregeo.run.summary import compare_methods, compare_pairwise, summarise
 from scoregeo.solver.base import Step
 from scoregeo.tracker.base import AbstractTracker
 
@@ -128,9 +128,11 @@ def conclude(
     """
     evaluation = settings.evaluation
     summary = summarise(records)
-    comparisons = compare_methods(records)
     folder.write_results(
-        [line for record in records for line in record["pairs"]], summary, comparisons
+        [line for record in records for line in record["pairs"]],
+        summary,
+        compare_methods(records),
+        compare_pairwise(records),
     )
     pictures: list[Path] = []
     if pictured is not None:  # after the results: no picture can lose them

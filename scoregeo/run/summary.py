@@ -2,7 +2,7 @@
 best baseline, and geodesics against their start.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from scoregeo.evaluation.columns import TITLES, direction
 from scoregeo.evaluation.comparison import (
     Difference,
     compare,
+    compare_each,
     jackknife_difference,
     paired_difference,
 )
@@ -54,27 +55,50 @@ def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
     """
     known = [record for record in records if record["role"] in (BASELINE, START, OURS)]
     baselines = [record["method"] for record in known if record["role"] == BASELINE]
-    start = next((record["method"] for record in known if record["role"] == START), None)
-    entries = []
-    for group in _groups(known[0]) if known else []:
-        for measure in TITLES:
-            way = direction(measure)
-            if way is None:
-                continue
-            found = dict(_values(known, group, measure, absolute=way == NEARER_ZERO))
-            if found:
-                means = _common_means(found)
-                between = partial(_between, found)
-            elif group == ALL:
-                means, between = _of_sets(known, measure)
-            else:
-                continue
-            entries += [
-                comparison_entry(group, measure, one)
-                for one in compare(means, baselines, way, between, start)
-                if one.difference.n > 1
-            ]
-    return entries
+    start = _start(known)
+    return [
+        comparison_entry(group, measure, one)
+        for group in (_groups(known[0]) if known else [])
+        for measure, way, means, between in _measured(known, group)
+        for one in compare(means, baselines, way, between, start)
+        if one.difference.n > 1
+    ]
+
+
+def compare_pairwise(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Entries "pairwise" of `summary.json`: over all pairs, each of the run's own methods against
+    each baseline and the start, for each measure with a better direction.
+    """
+    known = [record for record in records if record["role"] in (BASELINE, START, OURS)]
+    ours = [record["method"] for record in known if record["role"] == OURS]
+    start = _start(known)
+    return [
+        comparison_entry(ALL, measure, one)
+        for measure, way, means, between in (_measured(known, ALL) if ours else ())
+        for one in compare_each(ours, means, way, between, start)
+        if one.difference.n > 1
+    ]
+
+
+def _measured(
+    records: Sequence[Record], group: str
+) -> Iterator[tuple[str, str, dict[str, float], Callable[[str, str], Difference]]]:
+    """Every measure of a group that has a better direction: its name, the direction, each method's
+    value, and the function that compares two methods by it.
+    """
+    for measure in TITLES:
+        way = direction(measure)
+        if way is None:
+            continue
+        found = dict(_values(records, group, measure, absolute=way == NEARER_ZERO))
+        if found:
+            yield measure, way, _common_means(found), partial(_between, found)
+        elif group == ALL:
+            yield measure, way, *_of_sets(records, measure)
+
+
+def _start(records: Sequence[Record]) -> str | None:
+    return next((record["method"] for record in records if record["role"] == START), None)
 
 
 def _groups(record: Record) -> list[str]:
@@ -120,7 +144,9 @@ def _between(values: Mapping[str, torch.Tensor], method: str, reference: str) ->
     return paired_difference(values[method], values[reference])
 
 
-def _of_sets(records: Sequence[Record], measure: str) -> tuple[dict[str, float], Any]:
+def _of_sets(
+    records: Sequence[Record], measure: str
+) -> tuple[dict[str, float], Callable[[str, str], Difference]]:
     """Values of a measure of all frames together, and the function that compares two methods by
     them.
     """

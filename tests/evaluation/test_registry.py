@@ -202,7 +202,7 @@ def test_the_guides_example_in_a_run(
     monkeypatch.delitem(sys.modules, "my_measures")
     assert reason is None
     # The column, in its place and by its title.
-    rows, comparisons = read_summary(folder / "summary.json")
+    rows, comparisons, _ = read_summary(folder / "summary.json")
     assert present(rows)[-2:] == ["seconds", "turn_max"]
     assert TITLES["turn_max"] == "greatest turn (degrees)"
     # Its values: a polygon on a great circle turns by the angle that a segment of it subtends.

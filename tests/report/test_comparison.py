@@ -33,8 +33,10 @@ def written(folder: Path, **content: object) -> Path:
 
 
 def test_round_trip_and_keys(tmp_path: Path) -> None:
-    rows, comparisons = read_summary(written(tmp_path))
-    assert rows == [ROW]
+    rows, comparisons, pairwise = read_summary(written(tmp_path))
+    assert rows == [ROW] and pairwise == []
+    again = read_summary(written(tmp_path, pairwise=comparisons))
+    assert again.pairwise == comparisons
     assert comparisons == [
         {
             "group": "all",
@@ -61,6 +63,8 @@ def test_round_trip_and_keys(tmp_path: Path) -> None:
         ({"format": None}, "format None"),
         ({"rows": []}, "no rows"),
         ({"comparisons": None}, "no rows and comparisons"),
+        ({"pairwise": None}, "no rows and comparisons"),
+        ({"pairwise": [{"group": "all"}]}, "lacks measure, method"),
         ({"comparisons": [{"group": "all"}]}, "lacks measure, method"),
     ],
 )

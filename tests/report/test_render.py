@@ -27,7 +27,7 @@ def shown(page: Page) -> list[str]:
     grids = [g for view in table_views(page) for g in (view.main, *view.further)]
     return [
         cell.text
-        for grid in (*grids, *comparison_grids(page))
+        for grid in (*grids, *comparison_grids(page, (*page.pairwise, *page.comparisons)))
         for row in grid.rows
         for cell in row
         if cell.text

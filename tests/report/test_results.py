@@ -58,7 +58,7 @@ def test_a_page_is_what_its_summary_says(folder: Path) -> None:
 def test_tables_are_narrow_and_hold_no_path(folder: Path) -> None:
     page = page_of(folder)
     grids = [g for view in table_views(page) for g in (view.main, *view.further)]
-    for grid in (*grids, *comparison_grids(page)):
+    for grid in (*grids, *comparison_grids(page, (*page.pairwise, *page.comparisons))):
         assert len(grid.head) <= MOST_COLUMNS, grid.head
     for name in ("summary.json", "table.md", "table.csv"):
         assert not PATHS.search((folder / name).read_text(encoding="utf-8")), name

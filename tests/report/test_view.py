@@ -111,7 +111,7 @@ def test_comparisons_in_words_a_grid_a_group() -> None:
         COMPARISON,
         COMPARISON | {"group": "60 deg", "better": None, "p": None, "low": None, "n": 3},
     ]
-    first, second = comparison_grids(a_page(comparisons=tuple(found)))
+    first, second = comparison_grids(a_page(), found)
     assert first.caption == "All pairs (12 pairs)" and len(first.head) == MOST_COLUMNS
     assert texts(first) == [
         [
@@ -128,7 +128,7 @@ def test_comparisons_in_words_a_grid_a_group() -> None:
     assert second.caption == "60 deg (3 pairs)"
     (row,) = texts(second)
     assert (row[3], row[4], row[-1]) == ("20.5", "", "no significant difference")
-    assert comparison_grids(a_page(comparisons=())) == []
+    assert comparison_grids(a_page(), ()) == []
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_experiment_runs_end_to_end(experiment: str, tmp_path: Path, model: Path
     rows = rows_from_summary(read_json(folder / "summary.json")["rows"])
     measured = {row.labels["method"]: row.cells for row in rows if row.labels["group"] == "all"}
     solved = measured[ours]
-    comparisons = read_summary(folder / "summary.json")[1]
+    comparisons = read_summary(folder / "summary.json").comparisons
     assert {entry["measure"] for entry in comparisons} >= (
         {"psnr", "fid"} if "mnist" in experiment else {"length_error"}
     )
@@ -290,7 +290,7 @@ def test_further_metrics_and_what_they_cost(tmp_path: Path) -> None:
         tmp_path,
     )
     assert reason is None
-    rows, _ = read_summary(folder / "summary.json")
+    rows = read_summary(folder / "summary.json").rows
     found = {(row["method"], row["measure"]): row["mean"] for row in rows}
     for method in ("truth", "lerp", "stein_gauss_newton"):
         # The run's own metric keeps its lam; the flat one knows the length without a score.
@@ -319,7 +319,7 @@ def test_reaches_of_one_pair_are_one_observation(tmp_path: Path) -> None:
         for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     assert len({line["pair"] for line in lines}) == 4 and len({line["unit"] for line in lines}) == 2
-    rows, comparisons = read_summary(folder / "summary.json")
+    rows, comparisons, _ = read_summary(folder / "summary.json")
     assert {row["n"] for row in rows if row["mean"] is not None} == {2}
     assert {entry["n"] for entry in comparisons} == {2}
     assert {entry["reference"] for entry in comparisons} <= {"paper", "straight", "straight_chord"}

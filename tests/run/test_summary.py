@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import t as t_distribution
+from scipy.stats import ttest_rel
 
 from scoregeo.evaluation.columns import COLUMNS, direction
 from scoregeo.evaluation.settings import METRICS
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.table import summary_entry
-from scoregeo.run.summary import compare_methods, summarise
+from scoregeo.run.summary import compare_methods, compare_pairwise, summarise
 
 PAIRS = 8
 
@@ -84,6 +86,7 @@ def test_a_start_that_equals_a_baseline_is_not_compared_again() -> None:
     ]
     named = [(entry["method"], entry["reference"]) for entry in compare_methods(records)]
     assert named == [("lerp", "slerp"), ("stein_gauss_newton", "slerp")]
+    assert [entry["reference"] for entry in compare_pairwise(records)] == ["lerp", "slerp"]
 
 
 def test_without_a_baseline_the_start_is_the_reference() -> None:
@@ -93,6 +96,61 @@ def test_without_a_baseline_the_start_is_the_reference() -> None:
     ]
     (entry,) = compare_methods(records)
     assert (entry["reference"], entry["better"]) == ("start_graph", True)
+
+
+def test_each_geodesic_against_every_other_method() -> None:
+    values = {
+        "lerp": around(15, 1),
+        "slerp": around(16, 2),
+        "start_graph": around(16.02, 3),
+        "stein_gauss_newton": around(16.05, 4),
+    }
+    roles = ("baseline", "baseline", "start", "ours")
+    records = [
+        record(name, role, {"psnr": found})
+        for (name, found), role in zip(values.items(), roles, strict=True)
+    ]
+    entries = compare_pairwise(records)
+    assert [entry["reference"] for entry in entries] == ["lerp", "slerp", "start_graph"]
+    by_scipy = [ttest_rel(values["stein_gauss_newton"], values[e["reference"]]) for e in entries]
+    floor = 2 / 2**PAIRS
+    for entry, expected in zip(entries, by_scipy, strict=True):
+        assert entry["method"] == "stein_gauss_newton" and entry["group"] == "all"
+        assert entry["p"] == pytest.approx(max(floor, expected.pvalue))
+        interval = expected.confidence_interval()
+        assert (entry["low"], entry["high"]) == pytest.approx((interval.low, interval.high))
+    p = [entry["p"] for entry in entries]
+    assert p[0] < p[1] and p[0] < p[2]
+    holm = multipletests_holm(p)
+    assert [entry["p_corrected"] for entry in entries] == pytest.approx(holm)
+    assert [entry["better"] for entry in entries] == [True, None, None]
+    # The other family does not change with it, nor what is bold.
+    assert all(entry["reference"] != "lerp" for entry in compare_methods(records))
+
+
+def test_sets_of_frames_are_compared_pairwise_by_their_jackknife() -> None:
+    def of(name: str, role: str, fid: float, seed: int) -> dict[str, Any]:
+        one = record(name, role, {"psnr": around(15, seed)})
+        without = [fid + x for x in noise(seed, 0.01)]
+        entry = summary_entry(name, "all", "fid", Estimate(fid, fid - 1, fid + 1, PAIRS))
+        return one | {"distribution": [entry], "jackknife": {"fid": without}}
+
+    records = [of("lerp", "baseline", 9.0, 1), of("nao", "baseline", 8.0, 2), of("a", "ours", 7, 3)]
+    found = {e["reference"]: e for e in compare_pairwise(records) if e["measure"] == "fid"}
+    assert {name: entry["difference"] for name, entry in found.items()} == {"lerp": -2, "nao": -1}
+    d = torch.tensor(noise(3, 0.01)) - torch.tensor(noise(1, 0.01))
+    error = float((d - d.mean()).square().sum() * (PAIRS - 1) / PAIRS) ** 0.5
+    half = t_distribution.ppf(0.975, PAIRS - 1) * error
+    assert found["lerp"]["high"] == pytest.approx(-2 + half, rel=1e-5)
+
+
+def multipletests_holm(p: list[float]) -> list[float]:
+    """By the definition: the least alpha at which Holm's procedure rejects each."""
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    return [
+        min(1.0, max((len(p) - rank) * p[j] for rank, j in enumerate(order[: order.index(i) + 1])))
+        for i in range(len(p))
+    ]
 
 
 def test_length_errors_are_compared_without_their_sign() -> None:
