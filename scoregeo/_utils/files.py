@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-_ENDS = 2**16  # bytes at either end by which a large file is known
+_WHOLE, _ENDS = 2**28, 2**16  # bytes: of a file that is hashed whole; at either end of a larger
 _PARTIAL = re.compile(r"\..+\.\d+\.partial(\.\w+)?")  # a name that `write_whole` makes
 
 
@@ -168,13 +168,14 @@ def sha256(path: Path) -> str:
 
 
 def quick_digest(path: Path) -> str:
-    """A digest of a file's size and of 64 KiB at either end, 64 hexadecimal digits. Raises OSError
-    where it cannot be read.
-    """
+    """The SHA-256 of a file's content; above 256 MiB of its size, its time of change and 64 KiB at
+    either end. Raises OSError where it cannot be read."""
     with path.open("rb") as handle:
-        first, size = handle.read(_ENDS), handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, size - _ENDS))
-        return hashlib.sha256(b"%d\0" % size + first + b"\0" + handle.read(_ENDS)).hexdigest()
+        if (state := path.stat()).st_size <= _WHOLE:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+        known = b"%d %d\0" % (state.st_size, state.st_mtime_ns) + handle.read(_ENDS)
+        handle.seek(-_ENDS, os.SEEK_END)
+        return hashlib.sha256(known + handle.read(_ENDS)).hexdigest()
 
 
 def finite_or_null(value: Any) -> Any:

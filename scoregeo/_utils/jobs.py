@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 SWEEP, JOB = "sweep.json", "job.json"
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
+PARTIAL = "partial"  # of the shards of one run: all that were asked for are done, others were not
 _NOT_STARTED = "it did not start; the same command starts it"
 
 
@@ -45,22 +46,30 @@ def read_jobs(folder: Path) -> list[RecordedJob]:
     names and that have not.
     """
     planned = read_record(folder / SWEEP).get("jobs")
-    planned = planned if isinstance(planned, list) else []
-    begun = [path.parent.name for path in folder.glob(f"*/{JOB}")]
-    names = sorted({*begun, *(str(number) for number in range(len(planned)))}, key=_by_number)
-    return [
-        _job(
-            folder / name, planned[int(name)] if name.isdigit() and int(name) < len(planned) else ()
-        )
-        for name in names
-    ]
+    planned = dict(enumerate(planned)) if isinstance(planned, list) else {}
+    jobs = {}
+    for path in records(folder):
+        record, name = read_record(path), path.parent.relative_to(folder).as_posix()
+        number = record.get("number", int(name) if name.isdigit() else None)
+        jobs[name] = _job(path.parent, name, record, planned.pop(number, ()))
+    for number, overrides in planned.items():
+        jobs.setdefault(str(number), _job(folder / str(number), str(number), {}, overrides))
+    return [jobs[name] for name in sorted(jobs, key=_by_number)]
+
+
+def records(folder: Path) -> list[Path]:
+    """The records that the jobs of a multirun left, at any depth: a job's folder may be named by
+    its overrides, which may hold slashes.
+    """
+    return sorted(folder.rglob(JOB))
 
 
 def wholes(jobs: Sequence[RecordedJob]) -> list[RecordedJob]:
     """The jobs, with the shards of one run as one job: the first's name, no shard among its
     overrides.
 
-    It is done where all are; else its reason names each shard that is not.
+    It is done where all are; else its reason names each shard that is not, or says that not all
+    were asked for.
     """
     runs: dict[Path, list[RecordedJob]] = {}
     for job in jobs:
@@ -79,11 +88,14 @@ def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
         for job in lost
     )
     overrides = tuple(one for one in first.overrides if not one.startswith("shard="))
-    return replace(first, overrides=overrides, status=FAILED if lost else DONE, reason=reason)
+    status = FAILED if lost else DONE
+    if not lost and len(jobs) < int(first.choice("shards") or 0):
+        status, asked = PARTIAL, ", ".join(str(job.choice("shard")) for job in jobs)
+        reason = f"only of shard {asked} of {first.choice('shards')}: run the others as well"
+    return replace(first, overrides=overrides, status=status, reason=reason)
 
 
-def _job(folder: Path, planned: Any) -> RecordedJob:
-    record = read_record(folder / JOB)
+def _job(folder: Path, name: str, record: Mapping[str, Any], planned: Any) -> RecordedJob:
     own = _yaml(folder / ".hydra" / "overrides.yaml")
     found = own if isinstance(own, list) and record else planned
     overrides = tuple(str(one) for one in (found if isinstance(found, (list, tuple)) else ()))
@@ -93,7 +105,7 @@ def _job(folder: Path, planned: Any) -> RecordedJob:
     status = str(record.get("status") or MISSING)
     reason = str(record.get("reason") or "") if record else _NOT_STARTED
     return RecordedJob(
-        folder.name, folder, run, overrides, status, reason, page if isinstance(page, dict) else {}
+        name, folder, run, overrides, status, reason, page if isinstance(page, dict) else {}
     )
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError, bad_value
-from scoregeo._utils.jobs import SWEEP, RecordedJob, read_jobs, read_record, wholes
+from scoregeo._utils.jobs import PARTIAL, SWEEP, RecordedJob, read_jobs, read_record, wholes
 from scoregeo._utils.results import read_manifest
 from scoregeo.report.model import FIGURES, Page, is_page
 from scoregeo.report.page_settings import PageSettings, read_settings
@@ -33,7 +33,12 @@ def gather_multirun(folder: Path, results: Path | None = None) -> dict[str, str]
     record, jobs = read_record(folder / SWEEP), wholes(read_jobs(folder))
     _, read = read_sweep(folder)
     reasons = {job.name: job.failure for job in read}
-    failures = {job.title: job.failure for job in read if job.failure is not None}
+    partial = {job.name for job in jobs if job.status == PARTIAL}  # as they were asked for
+    failures = {
+        job.title: job.failure
+        for job in read
+        if job.failure is not None and job.name not in partial
+    }
     studies = list(
         dict.fromkeys(study for job in jobs if (study := job.choice("study")) is not None)
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from scoregeo._utils.schema import TEXT, TEXTS, Schema, check_fields, nullable
+
 
 @dataclass
 class PageSettings:
@@ -32,8 +34,17 @@ class PageSettings:
     writer: str | None = None
 
 
+_SETTINGS: Schema = {
+    **dict.fromkeys(("title", "question"), TEXT.optional),
+    **dict.fromkeys(("key", "case", "writer"), nullable(TEXT).optional),
+    "measures": TEXTS.optional,
+}
+
+
 def read_settings(content: Any) -> PageSettings:
-    """The page settings of a configuration, less what this version does not know."""
+    """The page settings of a configuration, less what this version does not know. Raises DataError
+    for one of another kind.
+    """
     known = {item.name for item in fields(PageSettings)}
-    given = content if isinstance(content, Mapping) else {}
+    given = check_fields(content if isinstance(content, Mapping) else {}, _SETTINGS, "page")
     return PageSettings(**{key: value for key, value in given.items() if key in known})

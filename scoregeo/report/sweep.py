@@ -12,7 +12,7 @@ import numpy as np
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import is_folder, read_json
 from scoregeo._utils.jobs import FAILED as JOB_FAILED
-from scoregeo._utils.jobs import MISSING, read_jobs, wholes
+from scoregeo._utils.jobs import MISSING, PARTIAL, RecordedJob, read_jobs, wholes
 from scoregeo._utils.results import check_format, check_summary
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line
@@ -80,14 +80,15 @@ def _places(folder: Path) -> list[_Place]:
             for path in find_jobs(folder)
         ]
     return [
-        _Place(
-            job.name,
-            job.run,
-            _parsed(job.overrides),
-            job.reason if job.status in (JOB_FAILED, MISSING) else None,
-        )
+        _Place(job.name, job.run, _parsed(job.overrides), job.reason if _without(job) else None)
         for job in recorded
     ]
+
+
+def _without(job: RecordedJob) -> bool:
+    """Whether a job has no results of its own."""
+    merged = (job.run / "manifest.json").is_file()  # by this command or another
+    return job.status in (JOB_FAILED, MISSING) or (job.status == PARTIAL and not merged)
 
 
 def find_jobs(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
-"""Pictures of a run: frames, strips, animations, paths on the surface, energy curves."""
+"""Pictures of a run: frames, strips, animations, paths on the surface, energy curves; its page."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +8,30 @@ from typing import Any
 
 import torch
 
-from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_json, write_whole
+from scoregeo._utils.errors import DataError, StorageError
+from scoregeo._utils.files import (
+    load_tensors,
+    load_yaml,
+    read_json,
+    save_tensors,
+    write_json,
+    write_text,
+    write_whole,
+)
+from scoregeo._utils.yaml_text import yaml_text
 from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.report.animation import animation, write_strip
 from scoregeo.report.curves import energy_curves
 from scoregeo.report.figures import frame_strips, surface_paths
 from scoregeo.report.passages import write_passages
+from scoregeo.report.render import HTML, MARKDOWN
+from scoregeo.report.run_page import write_run_page
 from scoregeo.report.sound import SOUNDS, sound_figure, write_sounds
 from scoregeo.report.spectrogram import write_morph
 from scoregeo.report.style import as_pictures
+from scoregeo.run.folder_state import as_yaml
+
+log = logging.getLogger(__name__)
 
 _TENSORS, _NAMES, _FRAMES = "pictures.safetensors", "pictures.json", "frames."
 _PATHS_SHOWN = 4  # pairs on one surface; more hide each other
@@ -171,3 +187,28 @@ def _chosen(dataset: AbstractDataset, pairs: Pairs, saved_pairs: int) -> list[in
 
 def _first_of_each_group(groups: Sequence[str], count: int) -> list[int]:
     return [i for i, group in enumerate(groups) if groups[:i].count(group) < count]
+
+
+def complete_page(folder: Path, page: Mapping[str, Any]) -> None:
+    """Write the page of a run that is done, where it has none, as after a full disk, or where its
+    settings `page` are others now.
+    """
+    if not (folder / "summary.json").exists():
+        return
+    config = load_yaml(folder / "config.yaml")
+    changed = config.get("page") != as_yaml(page)
+    if changed:
+        try:
+            write_text(folder / "config.yaml", yaml_text(config | {"page": as_yaml(page)}))
+        except StorageError as error:
+            log.warning("the page stays as it is: %s", error)
+    if changed or not ((folder / MARKDOWN).exists() and (folder / HTML).exists()):
+        write_page_of(folder)
+
+
+def write_page_of(folder: Path) -> None:
+    """Write the page of a finished run; a warning says why there is none."""
+    try:
+        write_run_page(folder)
+    except (DataError, StorageError) as error:  # the numbers are there
+        log.warning("no page: %s", error)

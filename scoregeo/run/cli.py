@@ -170,12 +170,7 @@ def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> fl
             link_latest(path)  # not in a folder of the user's choice
         show_run(path, list(config.page.measures))
         return 0.0
-    record = JobRecord.begin(
-        Path(settings.runtime.output_dir),
-        path,
-        settings.launcher._target_,
-        in_parent=in_parent,
-    )
+    record = JobRecord.begin(settings, path, in_parent)
     reason = execute(plain(config, typed), path, command, Path(settings.sweep.dir).name)
     record.end(reason)
     return 0.0 if reason is None else math.nan

@@ -111,10 +111,11 @@ def execute(
     finished leave no folder.
     """
     from scoregeo._utils.heap import keep_freed_memory
+    from scoregeo.run.artifacts import complete_page
     from scoregeo.run.build import build, own_runner
     from scoregeo.run.inputs import inputs_of
     from scoregeo.run.run_folder import RunFolder
-    from scoregeo.run.runner import complete_page, run
+    from scoregeo.run.runner import run
     from scoregeo.run.shards import folder_of, merge_shards, merges
 
     try:
@@ -140,7 +141,7 @@ def execute(
             " them anew)",
             where,
         )
-        complete_page(where)
+        complete_page(where, config["page"])
         return None
     trackers: Sequence[Any] = ()
     keep_freed_memory()

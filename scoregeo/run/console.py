@@ -8,7 +8,7 @@ from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
-from scoregeo._utils.jobs import DONE, FAILED, JOB, SWEEP, read_jobs, read_record
+from scoregeo._utils.jobs import DONE, FAILED, SWEEP, read_jobs, read_record, records
 from scoregeo._utils.results import read_manifest
 from scoregeo._utils.streams import say
 from scoregeo._utils.words import aligned, count
@@ -163,7 +163,7 @@ def _run_line(path: Path) -> str:
 def _sweep_line(path: Path) -> tuple[float, str]:
     """When a sweep's last record was written, in seconds, and its line."""
     folder = path.parent
-    last = max(one.stat().st_mtime for one in (path, *folder.glob(f"*/{JOB}")))
+    last = max(one.stat().st_mtime for one in (path, *records(folder)))
     when = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
     jobs = read_jobs(folder)
     done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))

@@ -7,6 +7,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scoregeo._utils.files import write_json
 from scoregeo._utils.jobs import DONE, FAILED, JOB, RUNNING, read_jobs
@@ -19,21 +20,25 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One job's `job.json`, in its folder of the multirun; `run`: the folder of its results,
-    relative to that.
+    """One job's `job.json`, in its `folder` of the multirun `sweep`; `run`: the folder of its
+    results, relative to that; `number`: its place among the jobs.
     """
 
     folder: Path
+    sweep: Path
+    number: int
     run: str
 
     @classmethod
-    def begin(cls, folder: Path, run: Path, launcher: str, in_parent: bool) -> "JobRecord":
-        """The job begins, in the process that does its work; `in_parent`: the one that started the
-        multirun, as joblib's with one job at a time.
+    def begin(cls, settings: Any, run: Path, in_parent: bool) -> "JobRecord":
+        """The job of these `settings` (Hydra's own) begins, in the process that does its work;
+        `in_parent`: the one that started the multirun, as joblib's with one job at a time.
         """
-        if "joblib" in launcher and not in_parent:
+        if "joblib" in settings.launcher._target_ and not in_parent:
             _end_with_parent()
-        record = cls(folder, os.path.relpath(run, folder))
+        folder = Path(settings.runtime.output_dir)
+        where = os.path.relpath(run, folder)
+        record = cls(folder, Path(settings.sweep.dir), int(settings.job.num), where)
         record._write(RUNNING, None)
         return record
 
@@ -42,12 +47,13 @@ class JobRecord:
         self._write(DONE if reason is None else FAILED, reason)
         if reason is not None:
             log.error("failed: %s", reason)
-        jobs = read_jobs(self.folder.parent)
+        jobs = read_jobs(self.sweep)
         ended = sum(one.status in (DONE, FAILED) for one in jobs)
         log.info("%d of %s ended", ended, count(len(jobs), "job"))
 
     def _write(self, status: str, reason: str | None) -> None:
-        write_json(self.folder / JOB, {"run": self.run, "status": status, "reason": reason})
+        said = {"number": self.number, "run": self.run, "status": status, "reason": reason}
+        write_json(self.folder / JOB, said)
 
 
 def _end_with_parent() -> None:

@@ -10,9 +10,9 @@ from scoregeo._utils.results import read_manifest
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
 from scoregeo.run.artifacts import Pictured
-from scoregeo.run.folder_state import read_method
+from scoregeo.run.folder_state import KEPT, read_method
 from scoregeo.run.record import Record, whole_record
-from scoregeo.run.run_folder import KEPT, RunFolder
+from scoregeo.run.run_folder import RunFolder
 from scoregeo.run.runner import begin, conclude
 from scoregeo.run.settings import RunSettings
 from scoregeo.tracker.base import AbstractTracker

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
-from scoregeo._utils.jobs import DONE, JOB, SWEEP, read_jobs, wholes
+from scoregeo._utils.jobs import DONE, PARTIAL, SWEEP, read_jobs, records, wholes
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.words import count
 from scoregeo.run.config_flags import typed_flags
@@ -179,7 +179,7 @@ class Sweep:
         """Write down the jobs (None: not known before they run), and forget how they ended another
         time.
         """
-        for old in self.folder.glob(f"*/{JOB}"):
+        for old in records(self.folder):
             old.unlink()
         shown = [one for one in overrides if not one.startswith(_WHERE)]
         multi = [] if any(one.startswith("study=") for one in shown) else ["-m"]
@@ -213,11 +213,11 @@ class Sweep:
 
         jobs = read_jobs(self.folder)
         for whole in wholes([job for job in jobs if job.choice("shard") is not None]):
-            first = whole.run / "shards" / f"0_of_{whole.choice('shards')}" / "config.yaml"
-            if whole.status != DONE or not first.is_file():
-                # A shard is missing; or the run was done before, and none had anything to do
-                continue
-            config = load_yaml(first) | {"shard": None}
+            shards = str(whole.choice("shards"))
+            found = sorted(whole.run.glob(f"shards/*_of_{shards}/config.yaml"))
+            if whole.status not in (DONE, PARTIAL) or str(len(found)) != shards:
+                continue  # one is missing; or the run was done before, and none had work to do
+            config = load_yaml(found[0]) | {"shard": None}
             command = [*typed_flags(sys.argv[1:]), *whole.overrides]
             reason = execute(config, whole.run, command, self.folder.name)
             if reason is not None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +29,8 @@ from scoregeo.run.folder_state import (
     OUTDATED,
     RUNNING,
     as_yaml,
+    check_ours,
+    clear,
     read_method,
     remove_empty,
     seconds_of,
@@ -38,15 +39,6 @@ from scoregeo.run.folder_state import (
 from scoregeo.run.provenance import git_revision, versions
 
 log = logging.getLogger(__name__)
-
-KEPT = "kept"  # folder of what a shard keeps for the merge
-UNFINISHED = "unfinished"  # folder of the finished pairs of a method that is not
-_OURS = (
-    *("methods", "paths", "frames", "figures", "sounds", KEPT, UNFINISHED),
-    *("results.jsonl", "summary.json", "table.md", "report.html", "passages.json"),
-    *("events.jsonl", "wandb.json", "error.txt"),
-    *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
-)
 
 
 class RunFolder:
@@ -71,7 +63,8 @@ class RunFolder:
         taken for its own. `wait`: whether to wait for another process that works in it, rather than
         to refuse.
         Raises ConfigError where it cannot be written, where another process works in it (named),
-        and where it holds results of another configuration and `overwrite` is false.
+        where it holds files of a run's names that are no run's, and where it holds results of
+        another configuration and `overwrite` is false.
         """
         self.path = path
         self.config = dict(config)
@@ -82,6 +75,7 @@ class RunFolder:
         self.done = self._state() == DONE and not overwrite
         if self.done:  # also on storage that cannot be written
             return
+        check_ours(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_text(path / ".writable", "")
@@ -142,7 +136,7 @@ class RunFolder:
                 path,
             )
         if state in (None, OUTDATED, DAMAGED) or overwrite:
-            self._clear()
+            clear(path)
         write_text(path / "config.yaml", yaml_text(as_yaml(self.config)))
 
     def load_method(self, name: str) -> dict[str, Any] | None:
@@ -214,7 +208,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove what this object wrote, and the folder where nothing else lies in it."""
-        self._clear()
+        clear(self.path)
         for name in ("manifest.json", "config.yaml"):
             (self.path / name).unlink(missing_ok=True)
         self.close()
@@ -239,12 +233,3 @@ class RunFolder:
 
     def _methods_done(self) -> bool:
         return any((self.path / "methods").glob("*.json")) or (self.path / "summary.json").exists()
-
-    def _clear(self) -> None:
-        """Remove what earlier runs wrote here, and nothing else."""
-        for name in _OURS:
-            target = self.path / name
-            if target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)

@@ -11,15 +11,13 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from scoregeo._utils.cache import content_hash
-from scoregeo._utils.errors import DataError, StorageError
 from scoregeo._utils.words import count
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.evaluation.evaluate import SetComparison
-from scoregeo.report.render import HTML, MARKDOWN
-from scoregeo.report.run_page import write_run_page
-from scoregeo.run.artifacts import Pictured, write_pictures
+from scoregeo.run.artifacts import Pictured, write_page_of, write_pictures
 from scoregeo.run.ends import show_ends
 from scoregeo.run.experiment import Experiment
+from scoregeo.run.folder_state import KEPT, UNFINISHED
 from scoregeo.run.kept_outcome import KeptPairs
 from scoregeo.run.measures import Measures
 from scoregeo.run.problem.base import TRUTH, AbstractProblem, OnStep
@@ -28,7 +26,7 @@ from scoregeo.run.problem.interpolation import InterpolationProblem
 from scoregeo.run.problem.latent import LatentProblem
 from scoregeo.run.problem.outcome import Outcome
 from scoregeo.run.record import FRAMES, POINTS, Record, frames_of, part_record, whole_record
-from scoregeo.run.run_folder import KEPT, UNFINISHED, RunFolder
+from scoregeo.run.run_folder import RunFolder
 from scoregeo.run.settings import RunSettings
 from scoregeo.run.summary import compare_methods, compare_pairwise, summarise
 from scoregeo.solver.base import Step
@@ -141,21 +139,7 @@ def conclude(
     for tracker in trackers:
         tracker.finish(summary, pictures)
     folder.finish(**facts)
-    _write_page(folder.path)
-
-
-def complete_page(folder: Path) -> None:
-    """Write the page of a run that is done, where it has none, as after a full disk."""
-    whole = (folder / MARKDOWN).exists() and (folder / HTML).exists()
-    if (folder / "summary.json").exists() and not whole:
-        _write_page(folder)
-
-
-def _write_page(folder: Path) -> None:
-    try:
-        write_run_page(folder)
-    except (DataError, StorageError) as error:  # the numbers are there
-        log.warning("no page: %s", error)
+    write_page_of(folder.path)
 
 
 def _problem(experiment: Experiment) -> AbstractProblem:

@@ -10,7 +10,8 @@ from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError
 
 _KINDS = {"F16": "float16", "F32": "float32", "F64": "float64"}
-_PROBES = 1024  # points by which data are known again
+_WHOLE = 2**28  # bytes of data that are known again by all of them
+_PROBES = 1024  # points by which larger data are
 
 
 def open_references(path: Path) -> np.ndarray:
@@ -36,8 +37,10 @@ def open_references(path: Path) -> np.ndarray:
 
 def fingerprint(data: np.ndarray) -> str:
     """What points [count, *shape] are known by again: their number, shape and type, and the bytes
-    of 1,024 of them, evenly spread.
+    of all up to 256 MiB, of larger data those of 1,024 points, evenly spread.
     """
+    if data.nbytes <= _WHOLE:
+        return content_hash(list(data.shape), np.ascontiguousarray(data))
     rows = np.unique(np.linspace(0, len(data) - 1, min(_PROBES, len(data))).astype(np.int64))
     return content_hash(list(data.shape), np.ascontiguousarray(data[rows]))
 

@@ -2,19 +2,21 @@
 what lies beside them is not.
 """
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from scoregeo._utils.files import load_tensors, save_tensors
+from scoregeo._utils.files import load_tensors, quick_digest, save_tensors
 from scoregeo.run.command import compose
 from scoregeo.run.folder_state import OUTDATED, state_of
 from scoregeo.run.inputs import inputs_of
 from scoregeo.run.run_folder import RunFolder
 from scoregeo.score.model_folder import MODELS
 
+METRIC = {"_target_": "scoregeo.SteinMetric", "lam": 1.0}
 WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
 
 
@@ -77,6 +79,42 @@ def test_data_that_changed_are_other_inputs(tmp_path: Path) -> None:
     assert found()["dataset.root"] != before["dataset.root"]
     (tmp_path / "a.png").unlink()
     assert "dataset.first" not in found()
+
+
+def test_a_change_in_the_middle_of_a_file_and_of_one_s_own_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    data, code, extra = (tmp_path / name for name in ("data.npy", "own_ring.py", "own_extra.py"))
+    for path in (code, extra):
+        path.write_text("def ring(sigma): ...")
+    data.write_bytes(bytes(300_000))
+    node = {"_target_": "own_ring.ring", "references": str(data)}
+    config = {"score": node, "evaluation": {"extra": ["own_extra"]}, "metric": METRIC}
+    before = inputs_of(config)
+    assert before.keys() == {"score.references", "code.own_ring", "code.own_extra"}
+    data.write_bytes(bytes(150_000) + b"1" + bytes(149_999))
+    code.write_text("def ring(sigma): pass")
+    changed = {key for key, value in inputs_of(config).items() if value != before[key]}
+    assert changed == {"score.references", "code.own_ring"}
+    RunFolder(tmp_path / "run", config, inputs=before).finish()
+    assert state_of(tmp_path / "run", config, before) not in (OUTDATED, None)
+    assert state_of(tmp_path / "run", config, inputs_of(config)) == OUTDATED
+    older = {key: value for key, value in before.items() if not key.startswith("code.")}
+    assert state_of(tmp_path / "run", config, older) not in (OUTDATED, None)
+
+
+def test_a_large_file_is_known_by_its_time_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scoregeo._utils.files._WHOLE", 1000)
+    path = tmp_path / "large"
+    path.write_bytes(bytes(300_000))
+    before = quick_digest(path)
+    assert quick_digest(path) == before
+    path.write_bytes(bytes(150_000) + b"1" + bytes(149_999))
+    os.utime(path, (1, 1))
+    assert quick_digest(path) != before
 
 
 def test_results_of_changed_data_are_not_taken(tmp_path: Path) -> None:

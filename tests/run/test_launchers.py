@@ -194,6 +194,26 @@ def test_a_shard_that_failed_is_named_and_run_again_alone(tmp_path: Path) -> Non
     assert len([*tmp_path.glob("parts/sphere/[0-9a-f]*/summary.json")]) == 1
 
 
+def test_shards_asked_for_one_by_one_are_no_failure_and_are_merged_when_all_are_there(
+    tmp_path: Path,
+) -> None:
+    small = ["experiment=sphere", "dataset.num_pairs=4", "solver.num_points=8", *FEW, *PLAIN]
+    line = ["-m", *small, "shards=2", f"output={tmp_path}"]
+    assert command(*line, "shard=0") is None
+    assert not [*tmp_path.glob("sphere/[0-9a-f]*/summary.json")]
+    assert command(*line, "shard=1") is None
+    assert len([*tmp_path.glob("sphere/[0-9a-f]*/summary.json")]) == 1
+
+
+def test_folders_of_jobs_that_their_overrides_name(tmp_path: Path) -> None:
+    small = ["experiment=sphere", "dataset.num_pairs=2", "solver.num_points=8", *FEW, *PLAIN]
+    line = ["-m", *small, "seed=0,1", "hydra.sweep.subdir=x/${hydra.job.num}"]
+    assert command(*line, f"output={tmp_path}") is None
+    jobs = read_jobs(sweep_folder(tmp_path))
+    assert [(job.name, job.status) for job in jobs] == [("x/0", DONE), ("x/1", DONE)]
+    assert [job.choice("seed") for job in jobs] == ["0", "1"]
+
+
 @pytest.mark.parametrize(
     ("shards", "words"),
     [("0", "at least 1"), ("9", "number of pairs of the run, 4"), ("two", "whole number")],

@@ -23,7 +23,7 @@ RECORD = {
     "pairs": [],
     "not_available": {},
     "history": {},
-    "tensors": {"points": torch.zeros(1, 2, 3)},
+    "tensors": {"points": torch.zeros(0, 2, 3)},
 }
 CONFIG = {
     "seed": 0,
@@ -120,6 +120,61 @@ def test_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     RunFolder(tmp_path, {**CONFIG, "seed": 1}, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert not (tmp_path / "methods").exists()
+
+
+@pytest.mark.parametrize(
+    "names", [("frames/a.png", "report.html"), ("manifest.json",), ("config.yaml",), ("first.png",)]
+)
+def test_files_that_no_run_wrote_are_neither_replaced_nor_removed(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"name": "mine", "version": 3}')
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    wrong, _ = compose([*SMALL, "metric.lam=-1"])
+    for config in (wrong, wrong | {"overwrite": True}):
+        reason = execute(config, tmp_path, SMALL)
+        assert reason is not None and reason.startswith(f"output: the folder {tmp_path} holds")
+        assert names[0].partition("/")[0] in reason
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+    assert (tmp_path / names[0]).read_text() == '{"name": "mine", "version": 3}'
+
+
+def test_a_refused_command_leaves_a_folder_of_somebody_s_own_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    wrong, _ = compose([*SMALL, "metric.lam=-1"])
+    assert "metric.lam = -1" in (execute(wrong, tmp_path, SMALL) or "")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_page_settings_of_a_run_that_is_done(tmp_path: Path) -> None:
+    line = (*SMALL, "rivals=null", "baseline=[lerp]")
+    folder, reason = run_here(line, tmp_path)
+    assert reason is None
+    numbers = (folder / "summary.json").read_bytes()
+    again, reason = run_here((*line, "page.title=Another one"), tmp_path)
+    assert (again, reason) == (folder, None)
+    assert (folder / "table.md").read_text(encoding="utf-8").startswith("# Another one\n")
+    assert "Another one" in (folder / "report.html").read_text(encoding="utf-8")
+    assert (folder / "summary.json").read_bytes() == numbers
+    before = (folder / "table.md").stat().st_mtime_ns
+    run_here((*line, "page.title=Another one"), tmp_path)
+    assert (folder / "table.md").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("change", [{"method": "slerp"}, {"pairs": []}])
+def test_a_record_of_another_method_or_fewer_pairs_is_computed_again(
+    change: dict[str, object], tmp_path: Path
+) -> None:
+    line = {"method": "lerp", "pair": "a", "group": "all", "status": "closed_form"}
+    whole = RECORD | {"pairs": [line], "tensors": {"points": torch.zeros(1, 2, 3)}}
+    folder = RunFolder(tmp_path, CONFIG)
+    folder.save_method("lerp", whole)
+    place = tmp_path / "methods" / "lerp.json"
+    assert folder.load_method("lerp") is not None
+    write_json(place, read_json(place) | change)
+    assert folder.load_method("lerp") is None
 
 
 def test_a_folder_in_use_is_refused_and_named(tmp_path: Path) -> None:
