@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any
 
 _LONGEST = 300  # characters of a value in a message
@@ -104,6 +104,20 @@ def check_length(key: str, value: Any) -> None:
         raise bad_value(
             key, value, f"a number above 0, from {_SHORT:g} to {_LONG:g}, whose powers can be held"
         )
+
+
+def check_above(key: str, value: float, other: str, least: float, *, equal: bool = False) -> None:
+    """Raise ConfigError, naming both settings, unless the number `value` of `key` is above `least`,
+    that of `other`; with `equal` it may be as great.
+    """
+    if not (value >= least if equal else value > least):
+        raise bad_value(key, value, f"{'at least' if equal else 'above'} {other} = {shown(least)}")
+
+
+def check_distinct(key: str, values: Sequence[object]) -> None:
+    """Raise ConfigError where a list has one value twice."""
+    if any(value in values[:i] for i, value in enumerate(values)):
+        raise bad_value(key, values, "a list without repetitions")
 
 
 def check_choice(key: str, value: object, choices: Collection[object]) -> None:

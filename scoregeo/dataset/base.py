@@ -1,5 +1,6 @@
 """The dataset interface: pairs of endpoints and, where it is known, the truth between them."""
 
+import logging
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import bad_value
+from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.names import unique_names
 from scoregeo._utils.part import Part
+from scoregeo._utils.words import count as counted
 from scoregeo.dataset.landmarks import Landmarks
 from scoregeo.dataset.sound import Sound
+
+ALL = "all"  # the group of every pair
+log = logging.getLogger(__name__)
+
+_SHOWN = 5  # names of pairs in a message
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,9 @@ class Pairs:
     (`unique_names`): folders and statistical units are named by them. `groups`: what a
     table averages over apart, such as "60 deg"; one a pair. `truth`: what the dataset needs to
     rebuild the true path (angles, parameters), [pairs, ...], or None. `prompts`: the words for both
-    ends of each pair, for scores that take a prompt, or None."""
+    ends of each pair, for scores that take a prompt, or None.
+
+    Raises DataError for a group that is named "all" beside others: tables would not have it."""
 
     first: torch.Tensor
     second: torch.Tensor
@@ -34,6 +43,11 @@ class Pairs:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", unique_names(self.names))
+        if ALL in self.groups and len(set(self.groups)) > 1:
+            raise DataError(
+                f"a group of pairs is named {ALL!r}, which is what all groups together are called:"
+                " give it another name."
+            )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,6 +68,24 @@ class Pairs:
             truth=None if self.truth is None else self.truth[rows],
             prompts=None if self.prompts is None else self.prompts[rows],
         )
+
+
+def repeats_named(pairs: Pairs) -> Pairs:
+    """The same pairs; those that have the ends of an earlier one, in either order, as some of those
+    drawn from few points do, are named in a warning.
+    """
+    first, repeated = dict[frozenset[bytes], str](), list[str]()
+    for name, ends in zip(pairs.names, pairs.ends.numpy(), strict=True):
+        before = first.setdefault(frozenset(end.tobytes() for end in ends), name)
+        repeated += [f"{name} is {before}"] if name != before else []
+    if repeated:
+        log.warning(
+            "%s again, and intervals and tests count each as a pair of its own: %s%s.",
+            counted(len(repeated), "pair", "is there", "are there"),
+            ", ".join(repeated[:_SHOWN]),
+            ", ..." if len(repeated) > _SHOWN else "",
+        )
+    return pairs
 
 
 def reach_of(reach: float | torch.Tensor, pairs: Pairs) -> torch.Tensor:

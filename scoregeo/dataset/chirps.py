@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_length, check_number
+from scoregeo._utils.errors import ConfigError, check_above, check_length, check_number
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
@@ -54,12 +54,14 @@ class Chirps(AbstractDataset):
         check_count("dataset.num_pairs", num_pairs, 2 * samples, "so many pairs")
         check_length("dataset.rate", rate)
         check_number("dataset.low", low, above=0.0)
-        check_number("dataset.high", high, above=low, below=rate / 2)
+        check_number("dataset.high", high, below=rate / 2)
+        check_above("dataset.high", high, "dataset.low", low)
         self.samples, self.rate, self.num_pairs = samples, float(rate), num_pairs
         self.period = samples / self.rate
         check_number("dataset.width", width, above=0.0, at_most=self.period / 10)
         check_number("dataset.min_delay", min_delay, above=0.0, below=self.period / 2)
-        check_number("dataset.max_delay", max_delay, above=min_delay, below=self.period / 2)
+        check_number("dataset.max_delay", max_delay, below=self.period / 2)
+        check_above("dataset.max_delay", max_delay, "dataset.min_delay", min_delay)
         self.min_delay, self.max_delay = float(min_delay), float(max_delay)
         t = (np.arange(samples) - samples / 2) / self.rate
         sweep = (high - low) / (4 * width)

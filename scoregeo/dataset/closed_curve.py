@@ -7,7 +7,7 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
-from scoregeo._utils.errors import check_length, check_number
+from scoregeo._utils.errors import check_above, check_length, check_number
 from scoregeo._utils.memory import check_count, check_nodes
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
@@ -46,7 +46,8 @@ class ClosedCurve(AbstractDataset):
         check_number("dataset.waves", waves, at_least=1, at_most=_NODES // 16, integer=True)
         check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_share", min_share, above=0.0, below=0.5)
-        check_number("dataset.max_share", max_share, above=min_share, below=0.5)
+        check_number("dataset.max_share", max_share, below=0.5)
+        check_above("dataset.max_share", max_share, "dataset.min_share", min_share)
         self.radius, self.height, self.waves, self.num_pairs = (
             float(radius),
             float(height),

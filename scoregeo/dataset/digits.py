@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from scoregeo._utils.cache import cache_folder
-from scoregeo._utils.errors import ConfigError, DataError, check_choice
+from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice
 from scoregeo._utils.files import is_file, path_of
 
 log = logging.getLogger(__name__)
@@ -88,10 +88,8 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
         DataError: missing or damaged files.
     """
     check_choice("split", split, ("train", "test"))
-    check_choice("dataset.source", source, SOURCES)
-    if source == "folder" and root is None:
-        raise ConfigError("dataset.source = 'folder' needs dataset.root, a folder of idx files.")
-    if root is not None and source in ("auto", "folder"):
+    check_source(source, root)
+    if root is not None:
         return _read_split(path_of("dataset.root", root), split, f"idx files in {root}")
     if source == "embedded":
         return _embedded(split)
@@ -107,6 +105,20 @@ def load_digits(split: str, source: str = "auto", root: str | Path | None = None
             split,
         )
         return load_digits(split, "embedded")
+
+
+def check_source(source: str, root: str | Path | None) -> None:
+    """Raise ConfigError for a source or a root that cannot be, and for two that do not go together,
+    as `load_digits`.
+    """
+    check_choice("dataset.source", source, SOURCES)
+    if source == "folder" and root is None:
+        raise ConfigError("dataset.source = 'folder' needs dataset.root, a folder of idx files.")
+    if root is not None:
+        folder = path_of("dataset.root", root)
+        if source not in ("auto", "folder"):
+            allowed = f"null with dataset.source = {source!r}, which reads no folder of one's own"
+            raise bad_value("dataset.root", str(folder), allowed)
 
 
 @cache

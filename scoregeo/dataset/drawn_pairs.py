@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.pair_files import PairFiles, check_root, safe
+from scoregeo.dataset.pair_files import PairFiles, check_root, grouped, safe
 from scoregeo.dataset.picture import folders_below, name_skipped, pictures_in
 
 DRAWS = ("within", "across")
@@ -54,7 +54,7 @@ def draw_pairs(
             count,
             f"at most {len(found)} with dataset.draw={draw}, no picture being in two pairs",
         )
-    return found
+    return grouped(found, [str(pair.first.parent) for pair in found])
 
 
 def _shuffled(files: list[Path], seed: int, folder: Path) -> list[Path]:
@@ -83,4 +83,4 @@ def _pair(number: int, group: str, files: tuple[Path, Path], prompts: tuple[str,
         text.replace(_FOLDER, path.parent.name) for text, path in zip(prompts, files, strict=True)
     ]
     name = safe(f"{number:03d}_{first.stem}-{second.stem}")
-    return PairFiles(first, second, (words[0], words[1]), name, "all" if group == "." else group)
+    return PairFiles(first, second, (words[0], words[1]), name, "" if group == "." else group)

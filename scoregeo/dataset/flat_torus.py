@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_length, check_number
+from scoregeo._utils.errors import ConfigError, check_above, check_length, check_number
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
@@ -43,7 +43,8 @@ class FlatTorus(AbstractDataset):
         check_length("dataset.radius", radius)
         check_count("dataset.num_pairs", num_pairs, 4 * circles, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, below=math.pi)
-        check_number("dataset.max_angle", max_angle, above=min_angle, below=math.pi)
+        check_number("dataset.max_angle", max_angle, below=math.pi)
+        check_above("dataset.max_angle", max_angle, "dataset.min_angle", min_angle)
         self.circles, self.radius, self.num_pairs = circles, float(radius), num_pairs
         self.min_angle, self.max_angle = float(min_angle), float(max_angle)
 

@@ -93,7 +93,7 @@ class ImagePairs(AbstractDataset):
             name = safe(f"{ends[0].stem}-{ends[1].stem}")
             found = [PairFiles(*ends, prompts, name, "all")]
         elif root is None:
-            found = tuple(pairs_in_list(path_of("dataset.list", list)))
+            found = pairs_in_list(path_of("dataset.list", list))
         elif draw is None or pairs is None:
             found = pairs_in_folder(path_of("dataset.root", root))
         else:

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import torch
 
-from scoregeo._utils.errors import DataError, bad_value, check_choice, check_number
+from scoregeo._utils.errors import (
+    DataError,
+    bad_value,
+    check_choice,
+    check_distinct,
+    check_number,
+)
 from scoregeo._utils.files import load_tensors, read_json, sha256
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.base import AbstractDataset, Pairs, repeats_named
 from scoregeo.dataset.sound import Sound
 from scoregeo.dataset.spectrogram import LogSpectrogram
 from scoregeo.path.resampling import arc_length, resample
@@ -50,7 +56,7 @@ class Notes(AbstractDataset):
                 them for pairs of instruments.
             intervals: cents between the ends of pairs of pitches; each a group.
             pairs_per_group: of each interval, or of each pair of neighbours among `instruments`
-                (each with the next, the last with the first).
+                (each with the next, the last with the first); at most as many as there are.
             sample_step: the score's data are every so many pitches, a divisor of 120; `intervals`
                 are multiples of as many times 10 cents.
 
@@ -66,6 +72,7 @@ class Notes(AbstractDataset):
             raise bad_value("dataset.instruments", instruments, f"a list of at least {least} names")
         for i, name in enumerate(instruments):
             check_choice(f"dataset.instruments[{i}]", name, INSTRUMENTS)
+        check_distinct("dataset.instruments", instruments)
         if not isinstance(intervals, (list, tuple)) or not intervals:
             raise bad_value("dataset.intervals", intervals, "a list of cents, such as [100, 700]")
         for i, cents in enumerate(intervals):
@@ -73,9 +80,15 @@ class Notes(AbstractDataset):
             check_number(key, cents, at_least=gap, at_most=STEP * (PITCHES - 1), integer=True)
             if cents % gap:
                 raise bad_value(key, cents, f"a multiple of {gap} cents")
+        check_distinct("dataset.intervals", intervals)
         self.kind, self.pairs_per_group, self.sample_step = pairs, pairs_per_group, sample_step
-        self.instruments = tuple(dict.fromkeys(instruments))
+        self.instruments = tuple(instruments)
         self.intervals = tuple(intervals)
+        for group in self._groups():
+            if pairs_per_group > (most := self._different(group)):
+                where = f" of {group} cents" if isinstance(group, int) else ""
+                allowed = f"at most {most}, the different pairs{where} there are"
+                raise bad_value("dataset.pairs_per_group", pairs_per_group, allowed)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,7 +142,7 @@ class Notes(AbstractDataset):
                 groups.append(label)
         truth = torch.tensor(rows)
         first_end, second_end = (self.notes[truth[:, i, 0], truth[:, i, 1]] for i in (0, 1))
-        return Pairs(first_end, second_end, tuple(names), tuple(groups), truth)
+        return repeats_named(Pairs(first_end, second_end, tuple(names), tuple(groups), truth))
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Every `sample_step`-th pitch of each instrument; an even subset where `count` is smaller.
@@ -175,7 +188,17 @@ class Notes(AbstractDataset):
 
     def _pitch(self, draw: float, steps: int) -> int:
         """A pitch of the sample with `steps` above it, of a draw in [0, 1)."""
-        return int(draw * (1 + (PITCHES - 1 - steps) // self.sample_step)) * self.sample_step
+        return int(draw * self._starts(steps)) * self.sample_step
+
+    def _starts(self, steps: int) -> int:
+        """How many pitches of the sample have `steps` above them."""
+        return 1 + (PITCHES - 1 - steps) // self.sample_step
+
+    def _different(self, group: int | tuple[int, int]) -> int:
+        """How many pairs of a group there are, the order of the two ends aside."""
+        if isinstance(group, int):
+            return len(self.instruments) * self._starts(group // STEP)
+        return self._starts(0)
 
     def _ways(self, pairs: Pairs) -> list[torch.Tensor]:
         """The renderings from each first end to the second, [pitches, 768]."""

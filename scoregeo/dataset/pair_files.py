@@ -3,18 +3,21 @@
 import csv
 import io
 import logging
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import is_folder, read_text
 from scoregeo._utils.words import count
+from scoregeo.dataset.base import ALL
 from scoregeo.dataset.picture import folders_below, name_skipped, pictures_in
 
 log = logging.getLogger(__name__)
 
+UNNAMED = "no group"
 _SHOWN = 5  # names of files in a message
 COLUMNS = ("first", "second", "first_prompt", "second_prompt", "group")
 # A number that ends in 0 or 1, as 00010 of a folder of numbered pictures, marks no pair.
@@ -28,7 +31,7 @@ _HOW = (
 
 @dataclass(frozen=True)
 class PairFiles:
-    """One pair on disk."""
+    """One pair on disk. `group` is empty where it has none."""
 
     first: Path
     second: Path
@@ -37,8 +40,39 @@ class PairFiles:
     group: str
 
 
-def pairs_in_list(path: Path) -> Iterator[PairFiles]:
+def pairs_in_list(path: Path) -> list[PairFiles]:
     """The pairs of a CSV file. Raises DataError, naming the line, for what cannot be one."""
+    lines, columns, delimiter = _lines_of(path)
+    found, places = [], dict[tuple[str, str, tuple[str, str]], str]()
+    for place, (number, line) in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        values = sum(value is not None for key, value in line.items() if key is not None)
+        values += len(line.get(None) or ())  # type: ignore[call-overload]  # csv's key of the rest
+        if values != len(columns):
+            raise DataError(
+                f"{where}, has {count(values, 'value')} and the header {len(columns)} columns:"
+                f' a prompt with a {delimiter!r} in it stands in double quotes, "a, b".'
+            )
+        for column in ("first", "second"):
+            if not line[column].strip():
+                raise DataError(f"{where}: {column} is missing.")
+        cells = {column: value.strip() for column, value in line.items()}
+        first, second = path.parent / cells["first"], path.parent / cells["second"]
+        prompt = cells.get("first_prompt", "")
+        prompts = (prompt, cells.get("second_prompt") or prompt)
+        one, other = os.path.normpath(first), os.path.normpath(second)
+        if one == other:
+            raise DataError(f"{where}: first and second are both {cells['first']!r}.")
+        before = places.setdefault((one, other, prompts), where)
+        if before != where:
+            raise DataError(f"{where}: the pair of {before.rpartition(', ')[2]} again.")
+        name = safe(f"{place:03d}_{first.stem}-{second.stem}")
+        found.append(PairFiles(first, second, prompts, name, cells.get("group", "")))
+    return grouped(found, [*places.values()])
+
+
+def _lines_of(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str], str]:
+    """Lines of a list, each with its number, the columns, and what separates them."""
     try:
         whole = read_text(path)
         text = whole.removeprefix("sep=;\r\n")  # Excel's own line above the header
@@ -55,29 +89,36 @@ def pairs_in_list(path: Path) -> Iterator[PairFiles]:
         ]
     except (DataError, csv.Error) as error:
         raise DataError(f"dataset.list = {str(path)!r} cannot be read: {error}.") from error
+    double = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
+    if double:
+        raise DataError(
+            f"dataset.list = {str(path)!r} has the column {double[0]!r} twice: each must have a"
+            " name of its own."
+        )
     if not {"first", "second"} <= set(columns) <= set(COLUMNS) or not lines:
         raise DataError(
             f"dataset.list = {str(path)!r} has columns {', '.join(columns) or 'none'} and"
             f" {count(len(lines), 'pair')}: it needs first and second, may have"
             f" {', '.join(COLUMNS[2:])}, and at least one pair."
         )
-    for place, (number, line) in enumerate(lines, start=1):
-        found = sum(value is not None for key, value in line.items() if key is not None)
-        found += len(line.get(None) or ())  # type: ignore[call-overload]  # csv's key of the rest
-        if found != len(columns):
-            raise DataError(
-                f"{path}, line {number}, has {count(found, 'value')} and the header {len(columns)}"
-                f' columns: a prompt with a {delimiter!r} in it stands in double quotes, "a, b".'
-            )
-        for column in ("first", "second"):
-            if not line[column].strip():
-                raise DataError(f"{path}, line {number}: {column} is missing.")
-        cells = {column: value.strip() for column, value in line.items()}
-        first, second = path.parent / cells["first"], path.parent / cells["second"]
-        prompt = cells.get("first_prompt", "")
-        prompts = (prompt, cells.get("second_prompt") or prompt)
-        name = safe(f"{place:03d}_{first.stem}-{second.stem}")
-        yield PairFiles(first, second, prompts, name, cells.get("group") or "all")
+    return lines, columns, delimiter
+
+
+def grouped(pairs: Sequence[PairFiles], places: Sequence[str]) -> list[PairFiles]:
+    """The same pairs; those without a group are in "no group" beside groups that have a name, and
+    in "all" where no group has one.
+
+    Raises DataError, naming its place, for a group that is named "all" beside others, as all pairs
+    together are.
+    """
+    names = [pair.group for pair in pairs]
+    if ALL in names and len(set(names)) > 1:
+        raise DataError(
+            f"{places[names.index(ALL)]}: group is {ALL!r}, which is what all groups together are"
+            " called: give it another name."
+        )
+    other = UNNAMED if any(names) else ALL
+    return [replace(pair, group=pair.group or other) for pair in pairs]
 
 
 def _filled(value: str | list[str] | None) -> bool:
@@ -109,7 +150,7 @@ def pairs_in_folder(root: Path) -> list[PairFiles]:
             _HOW[0].upper(),
             _HOW[1:],
         )
-    return found
+    return grouped(found, [str(pair.first.parent) for pair in found])
 
 
 def check_root(root: Path) -> None:
@@ -128,7 +169,7 @@ def _pairs_of(folder: Path, root: Path) -> Iterator[PairFiles]:
     files = pictures_in(folder)
     parts = folder.relative_to(root).parts
     if len(files) == 2 and parts:
-        group = parts[0] if len(parts) > 1 else "all"
+        group = parts[0] if len(parts) > 1 else ""
         yield PairFiles(files[0], files[1], _prompts(folder), safe("-".join(parts)), group)
         return
     bare = sum(path.stem.isdigit() for path in files)  # 0, 1, 2, ... are numbered, not paired
@@ -140,7 +181,7 @@ def _pairs_of(folder: Path, root: Path) -> Iterator[PairFiles]:
     for stem, both in numbered.items():
         if len(both) == 2:
             name = safe("-".join((*parts, stem or folder.name)))
-            group = parts[0] if parts else "all"
+            group = parts[0] if parts else ""
             yield PairFiles(both["0"], both["1"], _prompts(folder), name, group)
 
 

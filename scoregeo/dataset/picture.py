@@ -87,27 +87,32 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def name_skipped(folders: Iterable[Path], root: Path, but: tuple[str, ...] = ()) -> None:
-    """Count and name, in a warning, the files of `folders` whose ending is no picture's; hidden
-    ones, prompts and those with a stem in `but` are no matter. `root`: names are relative to it.
+    """Count and name, in warnings, the files of `folders` whose ending is no picture's, and those
+    with such an ending behind which there is no file, as of a link to nowhere; hidden ones, prompts
+    and those with a stem in `but` are no matter. `root`: names are relative to it.
     """
     found = [
-        path.relative_to(root).as_posix()
+        path
         for folder in folders
         for path in sorted(folder.iterdir(), key=lambda path: natural(path.name))
-        if path.suffix.lower() not in SUFFIXES
-        and not path.name.startswith(".")
-        and path.name not in _NO_PICTURES
-        and path.stem not in but
-        and path.is_file()
+        if not path.name.startswith(".") and path.name not in _NO_PICTURES and not path.is_dir()
     ]
-    if found:
-        log.warning(
-            "%s of %s skipped, no pictures by their endings: %s%s.",
-            count(len(found), "file"),
-            root,
-            ", ".join(found[:_SHOWN]),
-            ", ..." if len(found) > _SHOWN else "",
-        )
+    pictures = [path for path in found if path.suffix.lower() in SUFFIXES]
+    others = [path for path in found if path not in pictures and path.stem not in but]
+    for why, skipped in (
+        ("no pictures by their endings", [path for path in others if path.is_file()]),
+        ("links to nowhere or no files", [path for path in pictures if not path.is_file()]),
+    ):
+        names = [path.relative_to(root).as_posix() for path in skipped]
+        if names:
+            log.warning(
+                "%s of %s skipped, %s: %s%s.",
+                count(len(names), "file"),
+                root,
+                why,
+                ", ".join(names[:_SHOWN]),
+                ", ..." if len(names) > _SHOWN else "",
+            )
 
 
 def pictures_below(folder: Path) -> list[Path]:

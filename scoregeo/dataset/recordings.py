@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_above, check_number
 from scoregeo._utils.files import is_folder, path_of
 from scoregeo._utils.seed import generator
 from scoregeo._utils.words import count as counted
@@ -60,13 +60,14 @@ class Recordings(AbstractDataset):
                 " give both first and second, or list, and only one of the two."
             )
         check_number("dataset.low", low, at_least=LOWEST, below=HIGHEST)
-        check_number("dataset.high", high, above=low, at_most=HIGHEST)
+        check_number("dataset.high", high, at_most=HIGHEST)
+        check_above("dataset.high", high, "dataset.low", low)
         if list is None:
             ends = path_of("dataset.first", first), path_of("dataset.second", second)
             name = safe(f"{ends[0].stem}-{ends[1].stem}")
             found = [PairFiles(*ends, ("", ""), name, "all")]
         else:
-            found = [*pairs_in_list(path_of("dataset.list", list))]
+            found = pairs_in_list(path_of("dataset.list", list))
         self._files = tuple(found)
         if any(any(pair.prompts) for pair in self._files):
             raise DataError(f"dataset.list = {list!r} has prompts, which recordings do not take.")
@@ -78,6 +79,12 @@ class Recordings(AbstractDataset):
         if references is not None:
             folder = path_of("dataset.references", references)
             self._known = [_point(recorded_note(path, LAYOUT)) for path in _below(folder)]
+        for pair, both in zip(self._files, self._ends, strict=True):
+            if torch.equal(*both):
+                raise DataError(
+                    f"the two recordings of {pair.name} are the same, {pair.first} and"
+                    f" {pair.second}: there is nothing between them."
+                )
         self.low, self.high = float(low), float(high)
         self._outside = [
             f"{path.name} ({note.pitch:.0f} Hz)"
@@ -140,9 +147,9 @@ def _below(folder: Path) -> list[Path]:
         path
         for one in folders_below(folder)
         for path in sorted(one.iterdir(), key=lambda path: natural(path.name))
-        if path.is_file() and not path.name.startswith(".")
+        if not path.is_dir() and not path.name.startswith(".")
     ]
-    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
         raise bad_value("dataset.references", str(folder), "a folder with WAV files in it")
     if left := len(files) - len(found):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from scoregeo._utils.errors import bad_value, check_choice, check_number
+from scoregeo._utils.errors import bad_value, check_choice, check_distinct, check_number
 from scoregeo._utils.memory import check_count
-from scoregeo.dataset.digits import EMBEDDED_COUNT, SOURCES
+from scoregeo.dataset.digits import EMBEDDED_COUNT, check_source
 
 IDENTITIES = (1, 10, 100, "all")
 SPLITS = ("train", "test")
@@ -20,6 +20,7 @@ def check_settings(
     reference_step: float | None,
     reference_digits: str,
     source: str,
+    root: str | None,
 ) -> None:
     """Raise ConfigError, naming the key, for settings that `RotatedMNIST` does not take."""
     check_choice("dataset.identities", identities, IDENTITIES)
@@ -29,8 +30,7 @@ def check_settings(
         raise bad_value("dataset.angles", angles, "a list of one or more numbers of degrees")
     for i, angle in enumerate(angles):
         check_number(f"dataset.angles[{i}]", angle, above=0, at_most=180)
-    if len(set(angles)) < len(angles):
-        raise bad_value("dataset.angles", angles, "a list without repetitions")
+    check_distinct("dataset.angles", angles)
     check_count(
         "dataset.pairs_per_angle", pairs_per_angle, 2 * 28**2 * len(angles), "so many pairs"
     )
@@ -42,10 +42,13 @@ def check_settings(
             integer=True,
         )
     check_number("dataset.sample_angles", sample_angles, at_least=2, integer=True)
+    if isinstance(identities, int) and pairs_per_angle > (most := identities * sample_angles):
+        allowed = f"at most {most}, dataset.identities times dataset.sample_angles"
+        raise bad_value("dataset.pairs_per_angle", pairs_per_angle, allowed)
     check_choice("dataset.split", split, SPLITS)
     check_choice("dataset.reference_digits", reference_digits, REFERENCE_DIGITS)
     _check_references(identities, sample_angles, split, reference_step, reference_digits)
-    check_choice("dataset.source", source, SOURCES)
+    check_source(source, root)
 
 
 def _check_references(

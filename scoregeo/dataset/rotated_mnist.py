@@ -10,7 +10,7 @@ import torch
 
 from scoregeo._utils.errors import DataError, bad_value
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
+from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of, repeats_named
 from scoregeo.dataset.digits import EMBEDDED_COUNT, load_digits
 from scoregeo.dataset.identities import identities as choose_identities
 from scoregeo.dataset.identities import pixels, shared_pixels
@@ -62,7 +62,7 @@ class RotatedMNIST(AbstractDataset):
         Raises: ConfigError for anything else.
         """
         finite = (identities, angles, pairs_per_angle, sample_angles)
-        check_settings(*finite, split, reference_step, reference_digits, source)
+        check_settings(*finite, split, reference_step, reference_digits, source, root)
         self.identities = identities
         self.angles = tuple(float(angle) for angle in angles)
         self.pairs_per_angle = pairs_per_angle
@@ -141,7 +141,8 @@ class RotatedMNIST(AbstractDataset):
         names = tuple(
             f"{angle:g}deg_{i:03d}" for angle in self.angles for i in range(self.pairs_per_angle)
         )
-        return Pairs(rotate(images, start), rotate(images, start + between), names, groups, truth)
+        second = rotate(images, start + between)
+        return repeats_named(Pairs(rotate(images, start), second, names, groups, truth))
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Points of the data, [min(count, sample_size), 1, 28, 28].
@@ -193,8 +194,7 @@ class RotatedMNIST(AbstractDataset):
     def true_path(self, pairs: Pairs, num_points: int) -> torch.Tensor:
         """The digit at equal steps of the angle.
 
-        Its speed in pixels is only about constant: resample by arc length what is compared with it
-        by arc length.
+        Its speed in pixels is only about constant: resample before comparing by arc length.
         """
         fractions = torch.linspace(0, 1, num_points, dtype=torch.float64)
         return self._turned(pairs, fractions.expand(len(pairs), -1))

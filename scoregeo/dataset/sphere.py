@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_length, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_above, check_length, check_number
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
-from scoregeo.dataset.base import GRID, AbstractDataset, Pairs, reach_of
+from scoregeo.dataset.base import GRID, AbstractDataset, Pairs, reach_of, repeats_named
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ class Sphere(AbstractDataset):
         check_length("dataset.radius", radius)
         check_count("dataset.num_pairs", num_pairs, 2 * ambient, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
-        check_number("dataset.max_angle", max_angle, at_least=min_angle, at_most=math.pi)
+        check_number("dataset.max_angle", max_angle, at_most=math.pi)
+        check_above("dataset.max_angle", max_angle, "dataset.min_angle", min_angle, equal=True)
         self.dimension = dimension
         self.ambient = ambient
         self.radius = float(radius)
@@ -92,7 +93,7 @@ class Sphere(AbstractDataset):
             first = self.radius * unit
             second = self._exponential(first, velocity, torch.ones(1, dtype=self.dtype))[:, 0]
         names = tuple(f"pair{i:03d}" for i in range(len(first)))
-        return Pairs(first, second, names, ("all",) * len(first), velocity)
+        return repeats_named(Pairs(first, second, names, ("all",) * len(first), velocity))
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         return self.radius * self._uniform(count, generator(seed, "sample"))

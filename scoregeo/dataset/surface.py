@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_number
+from scoregeo._utils.errors import ConfigError, bad_value, check_above, check_number
 from scoregeo._utils.memory import check_count, check_nodes
 from scoregeo._utils.seed import draws, generator
 from scoregeo.dataset.base import Pairs
@@ -191,7 +191,8 @@ class AbstractSurface(AbstractGeodesicSurface):
         """Check and keep what all surfaces have."""
         check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
-        check_number("dataset.max_angle", max_angle, above=min_angle, at_most=math.pi)
+        check_number("dataset.max_angle", max_angle, at_most=math.pi)
+        check_above("dataset.max_angle", max_angle, "dataset.min_angle", min_angle)
         check_number(
             "dataset.curvature_groups",
             curvature_groups,

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_length, check_number
+from scoregeo._utils.errors import (
+    ConfigError,
+    bad_value,
+    check_above,
+    check_choice,
+    check_distinct,
+    check_length,
+    check_number,
+)
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset, Pairs, reach_of
@@ -58,7 +66,8 @@ class Tones(AbstractDataset):
         check_length("dataset.rate", rate)
         check_choice("dataset.window", window, ("hann", "gauss"))
         check_number("dataset.low", low, above=0.0)
-        check_number("dataset.high", high, above=low, below=rate / 2)
+        check_number("dataset.high", high, below=rate / 2)
+        check_above("dataset.high", high, "dataset.low", low)
         check_count("dataset.pairs_per_interval", pairs_per_interval, 2 * samples, "so many pairs")
         check_number("dataset.max_phase", max_phase, above=0.0, below=math.pi)
         check_number("dataset.room", room, at_least=0.0)
@@ -83,6 +92,7 @@ class Tones(AbstractDataset):
                     f"cents that fit between {low:g} and {high:g} Hz, {self.hertz:.1f} Hz away from"
                     f" both, with dataset.room = {room:g}",
                 )
+        check_distinct("dataset.intervals", intervals)
         self.intervals = tuple(float(cents) for cents in intervals)
 
     @property
@@ -193,7 +203,9 @@ class Tones(AbstractDataset):
 
     def _starts(self, cents: float) -> list[tuple[float, float, float]]:
         """Ratios of the pitches, up and down, and between which the first may then lie, Hz."""
-        found = []
+        found: list[tuple[float, float, float]] = []
+        if cents > 1200 * math.log2(self.high / self.low):  # its ratio may be beyond float64
+            return found
         for ratio in (2 ** (cents / 1200), 2 ** (-cents / 1200)):
             last = ratio + self.room * (ratio - 1)
             if last <= 0:

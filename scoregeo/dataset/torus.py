@@ -5,12 +5,14 @@ import math
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import bad_value, check_length, check_number
+from scoregeo._utils.errors import bad_value, check_above, check_length, check_number
 from scoregeo._utils.memory import check_count
 from scoregeo._utils.seed import draws, generator
 from scoregeo.dataset.base import GRID, Pairs
 from scoregeo.dataset.geodesic_surface import AbstractGeodesicSurface, Coordinates
 from scoregeo.dataset.torus_geodesic import Angles, embed, shoot, shortest_geodesic
+
+_THINNEST = 50  # times the tube's radius: beyond it the search for true geodesics takes too long
 
 
 class Torus(AbstractGeodesicSurface):
@@ -32,7 +34,7 @@ class Torus(AbstractGeodesicSurface):
 
         Args:
             major: R, radius of the circle the tube runs along. minor: r, radius of the tube, below
-                R. Data units.
+                R and at least a fiftieth of it. Data units.
             num_pairs: pairs drawn from the seed.
             min_angle, max_angle: between the ends both th and ph differ by at most max_angle, and
                 one of them by at least min_angle; radians, within (0, pi]. Above about pi / 2 the
@@ -42,19 +44,17 @@ class Torus(AbstractGeodesicSurface):
         """
         check_length("dataset.major", major)
         check_length("dataset.minor", minor)
-        if minor >= major:
+        if not major / _THINNEST <= minor < major:
             raise bad_value(
                 "dataset.minor",
                 minor,
-                f"below dataset.major = {major!r} (the torus would cut itself)",
+                f"below dataset.major = {major!r} (the torus would cut itself), and at least a"
+                f" {_THINNEST}th of it (true geodesics would take minutes to find)",
             )
         check_count("dataset.num_pairs", num_pairs, 6, "so many pairs")
         check_number("dataset.min_angle", min_angle, above=0.0, at_most=math.pi)
         check_number("dataset.max_angle", max_angle, at_most=math.pi)
-        if max_angle <= min_angle:
-            raise bad_value(
-                "dataset.max_angle", max_angle, f"above dataset.min_angle = {min_angle!r}"
-            )
+        check_above("dataset.max_angle", max_angle, "dataset.min_angle", min_angle)
         self.major = float(major)
         self.minor = float(minor)
         self.num_pairs = num_pairs

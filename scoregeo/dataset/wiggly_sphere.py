@@ -46,7 +46,8 @@ class WigglySphere(AbstractSurface):
             raise bad_value(
                 "dataset.wiggle",
                 wiggle,
-                f"less with dataset.waves = {waves:g}: the surface must stay star-shaped",
+                f"less with dataset.waves = {waves:g} and dataset.radius = {radius:g}: the surface"
+                " must stay star-shaped",
             )
         self._settings(num_pairs, min_angle, max_angle, curvature_groups)
 

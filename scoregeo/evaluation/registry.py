@@ -66,6 +66,7 @@ class Measure:
 MEASURES: list[Measure] = []
 COLUMNS: dict[str, Column] = {}  # of all measures, in the order of the tables
 TITLES: dict[str, str] = {}
+_declaring: set[str] = set()  # modules of `evaluation.extra` that did when they were imported
 
 
 def measure(
@@ -138,9 +139,11 @@ def load(modules: Sequence[str]) -> None:
     """Import the modules of `evaluation.extra`, which declare measures of one's own.
 
     They are found as any module is: installed, or in the working folder. Raises ConfigError, naming
-    the key, for one that cannot be imported.
+    the key, for one that cannot be imported, and for one that declares none.
     """
     for name in modules:
+        import_module(_BUILT_IN)
+        before = len(MEASURES)
         try:
             import_module(name)
         except Exception as error:  # a module of one's own may raise anything
@@ -148,3 +151,13 @@ def load(modules: Sequence[str]) -> None:
             raise bad_value(
                 "evaluation.extra", name, f"a module that can be imported ({reason})"
             ) from error
+        if len(MEASURES) > before:
+            _declaring.add(name)
+        # One imported before, by whom ever, declares nothing again.
+        own = any(one.source.startswith(f"{name}.") for one in MEASURES)
+        if name not in _declaring and not own:
+            raise bad_value(
+                "evaluation.extra",
+                name,
+                "a module that declares measures (scoregeo.evaluation.measure)",
+            )

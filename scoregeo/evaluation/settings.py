@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from scoregeo._utils.errors import bad_value, check_choice, check_number
 
+_MOST_SUBNODES = 1024  # whose weights are a square matrix
+_MOST_SUBSETS = 10_000  # of KID, half a minute of them a method
 METRICS = ("stein", "pullback", "conformal", "euclidean")  # of `evaluation.metrics`
 
 
@@ -14,7 +16,7 @@ class EvaluationSettings:
     Attributes:
         decode: decode noisy paths to clean frames before comparing them with the truth.
         certify_subnodes: sub-nodes of a segment on which all methods' energies are measured alike;
-            finer than the solver's.
+            finer than the solver's; at most 1024.
         network: feature network of FID and KID, "digit_classifier", "inception" or
             "efficientnet_lite0"; null leaves both out.
         metrics: further metrics, "stein", "pullback", "conformal" or "euclidean", in which every
@@ -30,7 +32,7 @@ class EvaluationSettings:
             distances (LPIPS, or else the feature distance), by decoding three times; measures of
             frames are then of these.
         download: whether backbones may be fetched.
-        reference_frames, kid_subset_size, kid_subsets: of FID and KID.
+        reference_frames, kid_subset_size, kid_subsets (at most 10,000): of FID and KID.
         extra: modules of one's own that declare measures (`scoregeo.evaluation.measure`).
         saved_pairs: pairs of each group whose frames are written as pictures. figures: whether any
             picture is.
@@ -54,8 +56,9 @@ class EvaluationSettings:
 
     def check(self) -> None:
         """Raise ConfigError for a value out of range."""
-        for name in ("certify_subnodes", "kid_subsets"):
-            check_number(f"evaluation.{name}", getattr(self, name), at_least=1, integer=True)
+        for name, most in (("certify_subnodes", _MOST_SUBNODES), ("kid_subsets", _MOST_SUBSETS)):
+            value = getattr(self, name)
+            check_number(f"evaluation.{name}", value, at_least=1, at_most=most, integer=True)
         for name in ("reference_frames", "kid_subset_size"):
             check_number(f"evaluation.{name}", getattr(self, name), at_least=2, integer=True)
         check_number("evaluation.saved_pairs", self.saved_pairs, at_least=0, integer=True)

@@ -89,18 +89,22 @@ def test_quadrature_integrates_products_exactly() -> None:
     assert math.isclose(float((weights * (nodes @ probe).square()).sum()), expected, rel_tol=1e-12)
 
 
+NARROW = {"min_delay": 0.002, "max_delay": 0.001}
+
+
 @pytest.mark.parametrize(
     ("key", "settings"),
     [
         ("samples", {"samples": 1.5}),
         ("rate", {"rate": -1.0}),
         ("low", {"low": 0}),
-        ("high", {"high": 50.0}),
+        ("high = 50.0 .* above dataset.low = ", {"high": 50.0}),
         ("high", {"high": 990.0}),
         ("width", {"width": 0.01}),
         ("num_pairs", {"num_pairs": 0}),
         ("min_delay", {"min_delay": 0.0}),
         ("max_delay", {"max_delay": 0.05}),
+        ("max_delay = 0.001 .* above dataset.min_delay = 0.002", NARROW),
     ],
 )
 def test_bad_settings(key: str, settings: dict[str, Any]) -> None:

@@ -79,6 +79,7 @@ def test_distance_against_a_minimiser() -> None:
         ("height", {"height": -1}),
         ("waves", {"waves": 0}),
         ("max_share", {"max_share": 0.6}),
+        ("max_share = 0.35 .* above dataset.min_share = 0.4", {"min_share": 0.4}),
     ],
 )
 def test_bad_settings(key: str, settings: dict[str, float]) -> None:

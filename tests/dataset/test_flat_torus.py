@@ -77,7 +77,7 @@ def test_quadrature_integrates_exactly_and_refuses_too_many_nodes() -> None:
         ("num_pairs", {"num_pairs": 1.5}),
         ("min_angle", {"min_angle": 0.0}),
         ("max_angle", {"max_angle": math.pi}),
-        ("max_angle", {"max_angle": 0.4}),
+        ("max_angle = 0.4 .* above dataset.min_angle = 0.5", {"max_angle": 0.4}),
     ],
 )
 def test_bad_settings(key: str, settings: dict[str, float]) -> None:

@@ -75,7 +75,7 @@ def test_what_score_and_graph_know() -> None:
     assert len(data.sample(50, 3).unique(dim=0)) == 50
     ends = data.pairs(0).ends.flatten(0, 1)
     assert float(torch.cdist(ends, known).amin(1).max()) < 1e-6
-    assert "3 of 4 pitches" in data.held_out_note
+    assert "3 of 4 pitches" in data.note
     with pytest.raises(ConfigError, match="sample_step = 1"):
         Notes(sample_step=1).held_out(5, 0)
 
@@ -90,11 +90,29 @@ def test_what_score_and_graph_know() -> None:
         ({"intervals": [30]}, r"intervals\[0\] = 30.*multiple of 20"),
         ({"intervals": [1300]}, r"intervals\[0\] = 1300"),
         ({"sample_step": 7}, "divisor of 120"),
+        ({"instruments": ["flute", "flute"]}, "instruments = .* without repetitions"),
+        ({"intervals": [100, 100]}, "intervals = .* without repetitions"),
+        (
+            {"instruments": ["flute"], "intervals": [700, 1200], "pairs_per_group": 2},
+            "pairs_per_group = 2 .* at most 1, the different pairs of 1200 cents",
+        ),
+        ({"pairs": "instruments", "pairs_per_group": 62}, "at most 61, the different pairs there"),
     ],
 )
 def test_settings_that_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Notes(**settings)
+
+
+def test_pairs_that_are_drawn_again_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    data = Notes(instruments=["flute"], intervals=[1100], pairs_per_group=6)
+    truth = [sorted(map(tuple, ends)) for ends in data.pairs(0).truth.tolist()]  # type: ignore[union-attr]
+    again = sum(one in truth[:i] for i, one in enumerate(truth))
+    assert again > 1 and f"{again} pairs are there again" in caplog.text
+    assert "1100cents_flute_005 is 1100cents_flute_00" in caplog.text
+    caplog.clear()
+    Notes(pairs_per_group=2).pairs(0)
+    assert not caplog.text
 
 
 def test_altered_notes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

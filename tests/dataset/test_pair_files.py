@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from scoregeo._utils.errors import DataError
+from scoregeo.dataset.base import Pairs
+from scoregeo.dataset.drawn_pairs import draw_pairs
 from scoregeo.dataset.pair_files import pairs_in_folder, pairs_in_list
 from scoregeo.dataset.picture import folders_below
 
@@ -51,11 +54,56 @@ def test_a_list_as_excel_saves_it(tmp_path: Path) -> None:
         ("a.png,b.png,a cat", "line 2, has 3 values and the header 4 columns"),
         ("a.png,,x,y", "second is missing"),
         ('a.png,b.png,"x,y', "cannot be read"),
+        ("a.png,./a.png,x,y", "line 2: first and second are both 'a.png'"),
+        ("a.png,b.png,x,\n\nx/../a.png,b.png,x,x", r"line 4: the pair of line 2 again"),
     ],
 )
 def test_values_that_fit_no_column_are_refused(line: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=words):
         listed(tmp_path, f"{HEADER}\n{line}\n")
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has the column 'first' twice"):
+        listed(tmp_path, "first,first,second\na.png,b.png,c.png\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "groups"),
+    [
+        (("", ""), ["all", "all"]),
+        (("all", "all"), ["all", "all"]),
+        (("x", "y"), ["x", "y"]),
+        (("x", ""), ["x", "no group"]),
+        (("x", "all"), "line 3: group is 'all'"),
+        (("", "all"), "line 3: group is 'all'"),
+    ],
+)
+def test_every_group_has_a_row_of_its_own(
+    given: tuple[str, str], groups: list[str] | str, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"first,second,group\na.png,b.png,{given[0]}\nb.png,a.png,{given[1]}\n")
+    if isinstance(groups, list):
+        assert [pair.group for pair in pairs_in_list(path)] == groups
+        return
+    with pytest.raises(DataError, match=groups):
+        pairs_in_list(path)
+
+
+def test_groups_of_folders_have_rows_of_their_own(tmp_path: Path) -> None:
+    for name in ("dog/one", "alone"):
+        pictures(tmp_path / name, 2)
+    assert [pair.group for pair in pairs_in_folder(tmp_path)] == ["no group", "dog"]
+    assert [pair.group for pair in pairs_in_folder(tmp_path / "dog")] == ["all"]
+    drawn = draw_pairs(tmp_path, "within", 2, 0, ("", ""))
+    assert [pair.group for pair in drawn] == ["alone", "dog/one"]
+    pictures(tmp_path / "all" / "two", 2)
+    with pytest.raises(DataError, match="all/two: group is 'all'"):
+        pairs_in_folder(tmp_path)
+    two = torch.zeros(2, 3)
+    with pytest.raises(DataError, match="a group of pairs is named 'all'"):
+        Pairs(two, two, ("a", "b"), ("all", "x"))
 
 
 def test_a_list_and_prompts_that_are_no_text_are_named(tmp_path: Path) -> None:
@@ -86,6 +134,17 @@ def test_pictures_in_no_pair_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
     pictures(tmp_path / "whole" / "pair", 2)
     pairs_in_folder(tmp_path / "whole")
     assert not caplog.text
+
+
+def test_a_link_to_nowhere_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pictures(tmp_path / "pair", 2)
+    for name in ("2.png", ".hidden.png", "notes.txt", "2.wav"):
+        (tmp_path / "pair" / name).symlink_to("nowhere.png")
+    (tmp_path / "pair" / "list.csv").write_text("")
+    (tmp_path / "x.png").mkdir()
+    assert len(pairs_in_folder(tmp_path)) == 1
+    assert "1 file of" in caplog.text and "links to nowhere or no files: pair/2.png." in caplog.text
+    assert "no pictures by their endings: pair/list.csv." in caplog.text
 
 
 def test_a_folder_that_cannot_be_read_is_named(

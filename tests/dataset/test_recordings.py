@@ -1,5 +1,6 @@
 """dataset=recordings: what a WAV file becomes, a run on two of them, bad input."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ def test_two_recordings_run_with_the_notes_network(tmp_path: Path) -> None:
     assert (folder / "sounds" / "low-high").is_dir()
 
 
-def test_a_list_with_references(tmp_path: Path) -> None:
+def test_a_list_with_references(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "more" / "deep"
     folder.mkdir(parents=True)
     points = []
@@ -185,7 +186,9 @@ def test_a_list_with_references(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("none")
     listed = tmp_path / "pairs.csv"
     listed.write_text("first,second,group\nmore/deep/n0.WAV,more/deep/n2.WAV,thirds\n")
+    (tmp_path / "more" / "gone.wav").symlink_to("nowhere.wav")
     data = Recordings(list=str(listed), references=str(tmp_path / "more"))
+    assert f"2 files of {tmp_path / 'more'} skipped" in caplog.text
     pairs = data.pairs(0)
     assert pairs.groups == ("thirds",) and pairs.names == ("001_n0-n2",)
     torch.testing.assert_close(pairs.ends[0], torch.stack([points[0], points[2]]))
@@ -200,7 +203,7 @@ def test_a_recording_that_is_cut_off_is_named(
 ) -> None:
     path = write(tmp_path / "cut.wav", note(300, 16000), 16000, "int16")
     path.write_bytes(path.read_bytes()[:-101])
-    Recordings(first=str(path), second=str(path))
+    Recordings(first=str(path), second=bad(tmp_path))
     assert f"{path} is cut off" in caplog.text
 
 
@@ -275,7 +278,10 @@ def test_bad_settings(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as error:
             Recordings(**settings)  # type: ignore[arg-type]
         assert words in str(error.value)
+    copy = shutil.copy(path, tmp_path / "copy.wav")
+    with pytest.raises(DataError, match=r"the same, .*bad\.wav and .*copy\.wav"):
+        Recordings(first=path, second=str(copy))
     listed = tmp_path / "pairs.csv"
-    listed.write_text("first,second,first_prompt\nbad.wav,bad.wav,a flute\n")
+    listed.write_text("first,second,first_prompt\nbad.wav,copy.wav,a flute\n")
     with pytest.raises(DataError, match="prompts, which recordings do not take"):
         Recordings(list=str(listed))

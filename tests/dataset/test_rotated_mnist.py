@@ -226,6 +226,9 @@ def test_a_missing_file_is_named(folder: Path) -> None:
         ("sample_angles", {"sample_angles": 1}),
         ("sample_angles", {"sample_angles": 72.5}),
         ("source", {"source": "memory"}),
+        ("root", {"root": "/nowhere"}),  # beside source="embedded"
+        ("root", {"root": ""}),
+        ("pairs_per_angle", {"identities": 10, "sample_angles": 2, "pairs_per_angle": 21}),
     ],
 )
 def test_bad_settings_are_refused(key: str, settings: dict[str, Any]) -> None:

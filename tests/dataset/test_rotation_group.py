@@ -71,6 +71,7 @@ def test_quadrature_has_the_uniform_moments() -> None:
         ("num_pairs", {"num_pairs": 0}),
         ("min_angle", {"min_angle": 0}),
         ("max_angle", {"max_angle": 3.2}),
+        ("max_angle = 2.0 .* above dataset.min_angle = 2.5", {"min_angle": 2.5}),
     ],
 )
 def test_bad_settings(key: str, settings: dict[str, float]) -> None:

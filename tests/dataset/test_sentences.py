@@ -131,6 +131,11 @@ def test_sentences_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"sample_step": 7, "steps": [14]}, "a divisor of 720"),
         ({"sample_step": 4, "steps": [10]}, "a multiple of dataset.sample_step"),
         ({"pairs_per_step": 0}, "dataset.pairs_per_step"),
+        ({"steps": [3, 3]}, r"dataset.steps = \[3, 3\] .* without repetitions"),
+        (
+            {"family": "ages", "steps": [90], "pairs_per_step": 11},
+            "dataset.pairs_per_step = 11 .* at most 10, the different pairs of 90 steps",
+        ),
     ],
 )
 def test_bad_settings_are_named(given: dict[str, Any], words: str) -> None:

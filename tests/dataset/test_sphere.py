@@ -159,3 +159,15 @@ def test_bad_settings_are_refused(key: str, settings: dict[str, Any]) -> None:
 def test_identical_endpoints_are_called_identical() -> None:
     with pytest.raises(ConfigError, match=r"dataset\.endpoints\[0\].*identical"):
         Sphere(endpoints=[[[1, 0, 0], [1, 0, 0]]])
+
+
+def test_both_angles_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"max_angle = 2\.4 .* at least dataset\.min_angle = 3"):
+        Sphere(min_angle=3)
+    Sphere(min_angle=2.4)
+
+
+def test_endpoints_that_are_there_twice_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    first, second, third = [1, 0, 0], [0, 1, 0], [0, 0, 1]
+    Sphere(endpoints=[[first, second], [third, second], [second, first]]).pairs(0)
+    assert "1 pair is there again" in caplog.text and "pair002 is pair000" in caplog.text

@@ -277,6 +277,8 @@ def test_groups_by_curvature() -> None:
         (lambda: Ellipsoid(num_pairs=4, curvature_groups=5), "curvature_groups"),
         (lambda: Ellipsoid(min_angle=1.0, max_angle=0.5), "max_angle"),
         (lambda: WigglySphere(wiggle=0.4, waves=12.0), "wiggle"),
+        (lambda: WigglySphere(radius=1e6), "wiggle = .* and dataset.radius = 1e"),
+        (lambda: WigglySphere(min_angle=2), "max_angle = 1.5 .* above dataset.min_angle = 2"),
         (lambda: WigglySphere(radius=0.0), "radius"),
         (lambda: WigglySphere(waves=-1.0), "waves"),
     ],

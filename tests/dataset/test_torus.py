@@ -252,6 +252,7 @@ def test_sample_is_uniform_in_area() -> None:
         ("minor", {"minor": 1.0}),
         ("minor", {"minor": 1.5}),
         ("minor", {"minor": 0.0}),
+        ("minor", {"minor": 0.0199}),
         ("major", {"major": -1.0}),
         ("major", {"major": "big"}),
         ("num_pairs", {"num_pairs": 0}),

@@ -22,7 +22,7 @@ from scoregeo.evaluation.evaluate import SetComparison, notes_of, values_of
 from scoregeo.evaluation.networks import Networks
 from scoregeo.evaluation.path_batch import PathBatch, Values
 from scoregeo.evaluation.path_energy import PathEnergy
-from scoregeo.evaluation.registry import MEASURES
+from scoregeo.evaluation.registry import MEASURES, load
 from scoregeo.evaluation.set_measures import FrameFeatures, FrameSets, SetMeasures
 from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
@@ -229,6 +229,28 @@ def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     assert reason is not None and "evaluation.extra = 'not_there'" in reason
     with pytest.raises(ConfigError, match=r"evaluation\.extra = \[3\]"):
         EvaluationSettings(extra=[3]).check()  # type: ignore[list-item]
+
+
+def test_a_module_without_a_measure_is_named(
+    registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"evaluation\.extra = 'colorsys'.* declares measures"):
+        load(["colorsys"])
+    # One that another module declares them for, also where both were imported before.
+    declared = "from scoregeo.evaluation import Column, measure\n"
+    declared += "measure({'mine': Column('mine')})(lambda batch: {})\n"
+    (tmp_path / "declaring_measures.py").write_text(declared)
+    (tmp_path / "of_another_module.py").write_text("import declaring_measures\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        load(["of_another_module", "declaring_measures"])
+
+
+@pytest.mark.parametrize(("name", "most"), [("certify_subnodes", 1024), ("kid_subsets", 10_000)])
+def test_settings_that_no_machine_has_room_or_time_for(name: str, most: int) -> None:
+    EvaluationSettings(**{name: most}).check()  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=rf"evaluation\.{name} = 10000000 .*at most {most}"):
+        EvaluationSettings(**{name: 10_000_000}).check()  # type: ignore[arg-type]
 
 
 def test_a_measure_is_left_out_where_a_need_is_not_met(registry: None) -> None:
