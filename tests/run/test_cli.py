@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from scoregeo import __version__
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.device import device_of
 from scoregeo._utils.files import read_json
@@ -521,6 +522,16 @@ def test_flags_may_stand_among_overrides(
 ) -> None:
     assert command(*line) is None
     assert "\nseed: 7\n" in capsys.readouterr().out
+
+
+def test_the_package_is_the_command_too(tmp_path: Path) -> None:
+    def said(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "scoregeo", *words]
+        return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert said("--version").stdout == f"scoregeo {__version__}\n"
+    assert said("list", ".").stdout == "no runs in .\n"
+    assert "\nscoregeo: error: " in said("--nope").stderr
 
 
 def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
