@@ -12,6 +12,7 @@ import torch
 from emoji_card_text import EACH, GUIDANCE, NAME, PROMPTS, STEPS, card_text
 from emoji_networks import LENGTH, drawing_weights, tokens_of
 
+from scoregeo._utils.arguments import folder_argument
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json, write_json, write_text
 from scoregeo._utils.seed import generator
@@ -172,7 +173,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--emoji",
-        type=Path,
+        type=folder_argument,
         required=True,
         help="unpacked npm package emoji-datasource-google 16.0.0",
     )

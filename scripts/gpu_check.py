@@ -27,6 +27,7 @@ from pathlib import Path
 import torch
 from gpu_networks import MODELS, Model
 
+from scoregeo._utils.arguments import path_argument, positive_argument
 from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ScoregeoError
 from scoregeo._utils.memory import GIB, memory_limit
@@ -267,9 +268,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="cuda, mps, or cpu to try the code")
     parser.add_argument("--dtype", choices=("bfloat16", "float16"), default="bfloat16")
     parser.add_argument("--tiny", action="store_true", help="tiny networks, 5 frames, 4 steps")
-    parser.add_argument("--memory-gib", type=float, default=16.0, help="of a network's batch")
-    parser.add_argument("--seconds", type=float, default=420.0, help="after which no model begins")
-    parser.add_argument("--results", type=Path, help="folder of pages (results; none with --tiny)")
+    parser.add_argument(
+        "--memory-gib", type=positive_argument, default=16.0, help="of a network's batch"
+    )
+    parser.add_argument(
+        "--seconds", type=positive_argument, default=420.0, help="after which no model begins"
+    )
+    parser.add_argument(
+        "--results", type=path_argument, help="folder of pages (results; none with --tiny)"
+    )
     return parser
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from gpu_networks import MODELS
 
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.memory import memory_limit
 from scoregeo._utils.words import count
 from scoregeo.evaluation.statistics import Estimate
@@ -189,7 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tiny", action="store_true", help="small networks and points")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of pages")
+    parser.add_argument(
+        "--results", type=path_argument, default=Path("results"), help="folder of pages"
+    )
     given = parser.parse_args(arguments)
     points = 9 if given.tiny else POINTS
     rows = []

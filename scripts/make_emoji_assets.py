@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from scoregeo._utils.arguments import folder_argument
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_text
 from scoregeo._utils.seed import generator
@@ -78,7 +79,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--emoji",
-        type=Path,
+        type=folder_argument,
         required=True,
         help="unpacked npm package emoji-datasource-google 16.0.0",
     )

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from scipy.io import wavfile
 
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.files import save_tensors, sha256, write_json, write_text
 from scoregeo.dataset.notes import (
     ASSETS,
@@ -160,7 +161,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--font", type=Path, default=FONT)
-    parser.add_argument("--out", type=Path, default=ASSETS)
+    parser.add_argument("--out", type=path_argument, default=ASSETS)
     given = parser.parse_args()
     powers = [render(PROGRAMS[name], given.font) for name in INSTRUMENTS]
     points = np.stack([LAYOUT.point(one, one.max()) for one in powers])

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from model_card_text import DRAWS, LICENCE, POINTS, STEPS, table, unet_text
 from train_digits import FOLDER, IDENTITIES, ROTATIONS
 
+from scoregeo._utils.arguments import folder_argument
 from scoregeo._utils.files import read_json, write_json, write_text
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.digits import SOURCES, Digits, load_digits
@@ -197,7 +198,11 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         help="which models; else every one",
     )
     parser.add_argument("--source", choices=SOURCES, default="auto")
-    parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
+    parser.add_argument(
+        "--root",
+        type=folder_argument,
+        help="folder of MNIST's idx files, for --source folder or auto",
+    )
     parser.add_argument(
         "--by-eye",
         default="",

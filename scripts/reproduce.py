@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.configuration import config_dir
 from scoregeo.run.cli import launch_all
 
@@ -88,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--experiment", nargs="+", choices=list(EXPERIMENTS), default=[], metavar="FOLDER"
     )
     parser.add_argument("--only", nargs="+", choices=pages, default=[], metavar="NAME")
-    parser.add_argument("--output", type=Path, default=Path("outputs/reproduce"))
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--output", type=path_argument, default=Path("outputs/reproduce"))
+    parser.add_argument("--results", type=path_argument, default=Path("results"))
     parser.add_argument(
         "--launcher", default="local", help="of configs/hydra/launcher (default: %(default)s)"
     )
@@ -99,6 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="further key=value: hydra.launcher.* for the launcher, others for every run",
     )
     given = parser.parse_args(arguments)
+    for one in given.overrides:
+        if one.startswith(("output=", "results=")):
+            parser.error(f"argument overrides: {one}: --{one} sets it")
     wanted = wanted_pages(given.experiment or ([] if given.only else list(EXPERIMENTS)), given.only)
     own = [one for one in given.overrides if not one.startswith("hydra")]
     sized = [] if given.profile == "quick" else [f"profile={given.profile}"]

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DModel
 
+from scoregeo._utils.arguments import folder_argument, positive_argument, whole_argument
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import load_tensors, save_tensors, write_json
 from scoregeo._utils.seed import generator
@@ -118,12 +119,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=sorted(FOLDER), required=True)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--steps", type=whole_argument(), required=True)
+    parser.add_argument("--seed", type=whole_argument(0), default=0)
+    parser.add_argument("--batch", type=whole_argument(), default=64)
+    parser.add_argument("--lr", type=positive_argument, default=1e-3)
     parser.add_argument("--source", choices=SOURCES, default="auto")
-    parser.add_argument("--root", help="folder of MNIST's idx files, for --source folder or auto")
+    parser.add_argument(
+        "--root",
+        type=folder_argument,
+        help="folder of MNIST's idx files, for --source folder or auto",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, help="work folder: checkpoint.safetensors and loss.jsonl"
     )

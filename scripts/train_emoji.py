@@ -24,6 +24,7 @@ from emoji_networks import (
     tokens_of,
 )
 
+from scoregeo._utils.arguments import folder_argument, positive_argument, whole_argument
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_json
 from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder
@@ -177,7 +178,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--emoji",
-        type=Path,
+        type=folder_argument,
         required=True,
         help="unpacked npm package emoji-datasource-google 16.0.0",
     )
@@ -188,13 +189,15 @@ def main() -> None:
         required=True,
         help="work folder: checkpoints, loss logs, cached latents",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vae-steps", type=int, default=12_000)
-    parser.add_argument("--vae-batch", type=int, default=8)
-    parser.add_argument("--vae-lr", type=float, default=1e-3)
-    parser.add_argument("--steps", type=int, default=20_000, help="of the U-Net and text encoder")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--seed", type=whole_argument(0), default=0)
+    parser.add_argument("--vae-steps", type=whole_argument(), default=12_000)
+    parser.add_argument("--vae-batch", type=whole_argument(), default=8)
+    parser.add_argument("--vae-lr", type=positive_argument, default=1e-3)
+    parser.add_argument(
+        "--steps", type=whole_argument(), default=20_000, help="of the U-Net and text encoder"
+    )
+    parser.add_argument("--batch", type=whole_argument(), default=32)
+    parser.add_argument("--lr", type=positive_argument, default=6e-4)
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile the networks; needs a C++ compiler"

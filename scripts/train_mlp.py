@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from model_card_text import table
 
+from scoregeo._utils.arguments import path_argument, positive_argument, whole_argument
 from scoregeo._utils.files import save_tensors, sha256, write_json, write_text
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.mlp_model import CARD, WEIGHTS, load_mlp
@@ -53,12 +54,12 @@ def read_arguments(
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=steps)
-    parser.add_argument("--width", type=int, default=width)
-    parser.add_argument("--depth", type=int, default=4)
-    parser.add_argument("--lr", type=float, default=lr)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=MODELS / name)
+    parser.add_argument("--steps", type=whole_argument(), default=steps)
+    parser.add_argument("--width", type=whole_argument(), default=width)
+    parser.add_argument("--depth", type=whole_argument(), default=4)
+    parser.add_argument("--lr", type=positive_argument, default=lr)
+    parser.add_argument("--seed", type=whole_argument(0), default=0)
+    parser.add_argument("--out", type=path_argument, default=MODELS / name)
     return parser.parse_args()
 
 

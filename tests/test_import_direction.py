@@ -24,6 +24,7 @@ LAYERS = (
     ("pipeline",),
     ("app",),
     ("run",),
+    ("__main__",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 # Where parts of one line may know each other, as long as no modules import in a circle: a score may

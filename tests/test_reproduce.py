@@ -106,3 +106,20 @@ def test_pages_apart_are_made_where_they_are_named(reproduce: Any) -> None:
     assert reproduce.wanted_pages([], ["starts", "sigma_auto"]) == ["sigma_auto", "starts"]
     for folder in reproduce.EXPERIMENTS:
         assert reproduce.wanted_pages([folder]), folder
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("seed=range(1,1000000)", "too many jobs: seed=range(1,1000000)"),
+        ("seed=é", "seed = 'é' is not allowed"),
+    ],
+)
+def test_overrides_are_read_as_on_the_command_line(
+    reproduce: Any, override: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # a command sets it for itself
+    with pytest.raises(SystemExit) as stopped:
+        reproduce.main(["--only", "sphere", "--launcher", "basic", override])
+    assert words in str(stopped.value.code), stopped.value.code

@@ -23,6 +23,7 @@ from experiments.benchmark.problem import DIGIT_SUBNODES, SUBNODES
 from experiments.benchmark.spline import FINENESS, SEGMENTS
 from experiments.benchmark.store import Store
 from experiments.benchmark.suite import PARTS, Results, Suite
+from scoregeo._utils.arguments import path_argument, whole_argument
 from scoregeo._utils.logs import start_logging
 from scoregeo.report.model import FIGURES, Page, Picture, table_of
 from scoregeo.report.picture import describe
@@ -73,9 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="the same parts at their smallest, to see that they work",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("results"))
-    parser.add_argument("--store", type=Path, default=Path("outputs/bench"))
+    parser.add_argument("--seed", type=whole_argument(0), default=0)
+    parser.add_argument("--output", type=path_argument, default=Path("results"))
+    parser.add_argument("--store", type=path_argument, default=Path("outputs/bench"))
     given = parser.parse_args(arguments)
     start_logging("fontTools", "httpx", "scoregeo.solver")
     suite = Suite.quick() if given.quick else Suite()

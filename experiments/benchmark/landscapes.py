@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import scoregeo
 from experiments.benchmark.mixtures import FINE, Landscape, landscape, reference
+from scoregeo._utils.arguments import whole_argument
 from scoregeo.initializer.graph import GraphInitializer
 from scoregeo.initializer.lerp import LerpInitializer
 from scoregeo.initializer.modes import ModesInitializer
@@ -65,8 +66,8 @@ def from_several(case: Landscape, points: int = POINTS) -> Solution:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--numbers", nargs="+", type=int, default=list(range(COUNT)))
-    parser.add_argument("--points", type=int, default=POINTS)
+    parser.add_argument("--numbers", nargs="+", type=whole_argument(0), default=list(range(COUNT)))
+    parser.add_argument("--points", type=whole_argument(3), default=POINTS)
     settings = parser.parse_args(arguments)
     print(HEADER + "\n" + "|---" * 8 + "|")
     near = {"one": 0, "several": 0}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
+from scoregeo._utils.arguments import positive_argument, whole_argument
 from scoregeo.dataset.ellipsoid import Ellipsoid
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
@@ -81,8 +82,10 @@ def rows(name: str, points: int, lam: float) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
-    parser.add_argument("--points", nargs="+", type=int, default=[8, 64])
-    parser.add_argument("--lam", nargs="+", type=float, default=[1.0, 100.0, 1000.0, 10000.0])
+    parser.add_argument("--points", nargs="+", type=whole_argument(2), default=[8, 64])
+    parser.add_argument(
+        "--lam", nargs="+", type=positive_argument, default=[1.0, 100.0, 1000.0, 10000.0]
+    )
     settings = parser.parse_args(arguments)
     print(HEADER + "\n" + "|---" * 8 + "|")
     for name in settings.families:

@@ -28,6 +28,7 @@ from experiments.large_data.references import (
     write_references,
 )
 from experiments.large_data.watch import Watch
+from scoregeo._utils.arguments import folder_argument, path_argument, whole_argument
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.initializer.graph_indexed import IndexedGraphInitializer
 from scoregeo.initializer.reference_graph import nearest_edges
@@ -35,12 +36,13 @@ from scoregeo.report.model import Page, Table
 from scoregeo.report.render import write_page
 from scoregeo.report.table import Cell, Row
 from scoregeo.score.neighbour import NeighbourScore
-from scoregeo.score.neighbours import AbstractSearch, ExactSearch, make_search, recall
+from scoregeo.score.neighbours import SEARCHES, AbstractSearch, ExactSearch, make_search, recall
 
 SIGMAS = (1.0, 2.0)
 NEIGHBOURS = 100
 MORE = (1000, 10_000)  # by an index alone, where they are at most a hundredth of the references
 POINTS = 32
+EDGES = 8  # of a graph's point
 FULL = "all, full sum"
 SEARCHED = ["exact", "ivf"]
 TITLES = {
@@ -104,7 +106,7 @@ def score_rows(
     return rows
 
 
-def graph_rows(data: np.ndarray, count: int, most_exact: int, neighbours: int = 8) -> list[Row]:
+def graph_rows(data: np.ndarray, count: int, most_exact: int, neighbours: int = EDGES) -> list[Row]:
     """Edges of the first `count` references by an index, and by brute force where they are at most
     `most_exact`; shortest Euclidean paths through both.
     """
@@ -162,19 +164,22 @@ def _costs(watch: Watch) -> dict[str, Cell]:
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--digits", type=int, nargs="+", default=[600, 6000])
-    parser.add_argument("--mnist", type=Path, help="folder of MNIST's idx files, 60,000 digits")
-    parser.add_argument("--side", type=int, default=SIDE, help="pixels, enlarged (28)")
-    parser.add_argument("--graph", type=int, nargs="*", default=[10_000, 100_000])
-    parser.add_argument("--most-exact", type=int, default=10_000)
-    parser.add_argument("--searches", nargs="+", default=SEARCHED)
-    parser.add_argument("--data", type=Path, default=Path("outputs/large_data"))
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args()
+    parser.add_argument("--digits", type=whole_argument(), nargs="+", default=[600, 6000])
+    add = parser.add_argument
+    add("--mnist", type=folder_argument, help="folder of MNIST's idx files, 60,000 digits")
+    add("--side", type=whole_argument(SIDE), default=SIDE, help="pixels, enlarged (28)")
+    add("--graph", type=whole_argument(EDGES + 1), nargs="*", default=[10_000, 100_000])
+    add("--most-exact", type=whole_argument(0), default=10_000)
+    add("--searches", nargs="+", choices=SEARCHES, default=SEARCHED)
+    add("--data", type=path_argument, default=Path("outputs/large_data"))
+    add("--results", type=path_argument, default=Path("results"))
+    given = parser.parse_args(arguments)
+    if "exact" not in given.searches:
+        parser.error("argument --searches: exact must be one of them: others are compared with it")
     torch.set_num_threads(1)
     scores, graphs = [], []
     source = Source(given.mnist, given.side)

@@ -8,12 +8,14 @@ the 10,000 digits that ship with the project, without `--mnist`, they are 374,40
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from experiments.large_data.references import ANGLES, AT_ONCE
+from scoregeo._utils.arguments import folder_argument, path_argument
 from scoregeo._utils.files import write_whole
 from scoregeo.dataset.digits import load_digits
 from scoregeo.dataset.identities import identities, pixels, rotation_sample
@@ -47,13 +49,13 @@ def write_hundred(path: Path, root: Path | None) -> int:
     return shape[0]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mnist", type=Path, help="folder of MNIST's idx files")
-    parser.add_argument("--out", type=Path, default=OUT)
-    given = parser.parse_args()
+    parser.add_argument("--mnist", type=folder_argument, help="folder of MNIST's idx files")
+    parser.add_argument("--out", type=path_argument, default=OUT)
+    given = parser.parse_args(arguments)
     count = write_hundred(given.out, given.mnist)
     print(f"{given.out}: {count:,} references")
 

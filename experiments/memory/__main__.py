@@ -12,11 +12,12 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
+from scoregeo._utils.arguments import path_argument, whole_argument
 from scoregeo._utils.words import count
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.model import Page, Table
@@ -93,18 +94,18 @@ def peak() -> float:
 WORK = {"score": score_once, "decode": decode_once}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--frames", type=int, default=16)
-    parser.add_argument("--pixels", type=int, default=256)
-    parser.add_argument("--chunks", type=int, nargs="+", default=[16, 1])
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--frames", type=whole_argument(), default=16)
+    parser.add_argument("--pixels", type=whole_argument(8), default=256)
+    parser.add_argument("--chunks", type=whole_argument(), nargs="+", default=[16, 1])
+    parser.add_argument("--results", type=path_argument, default=Path("results"))
     parser.add_argument(
         "--one", nargs=2, metavar=("WORK", "CHUNK"), help=argparse.SUPPRESS
     )  # what a process of its own does
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.one:
         print(*WORK[given.one[0]](given.frames, given.pixels // 8, int(given.one[1])))
         return

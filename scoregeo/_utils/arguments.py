@@ -1,17 +1,54 @@
-"""Arguments of commands that are not Hydra's."""
+"""Arguments of commands that are not Hydra's: what `argparse` takes for a `type`."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from scoregeo._utils.errors import ConfigError
-from scoregeo._utils.files import path_of
+from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.files import is_folder, path_of
 
 
 def path_argument(text: str) -> Path:
-    """The path that an argument names, as `argparse` takes it for a `type`."""
+    """The path that an argument names."""
     if not text.strip():
         raise argparse.ArgumentTypeError("a path is expected, not an empty text")
     try:
         return path_of("the path", text)
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def folder_argument(text: str) -> Path:
+    """The folder that an argument names, which must be there."""
+    path = path_argument(text)
+    if not is_folder(path):
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return path
+
+
+def whole_argument(least: int = 1) -> Callable[[str], int]:
+    """A whole number of at least `least`."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+            check_number("the number", number, at_least=least, integer=True)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from error
+        return number
+
+    return read
+
+
+def positive_argument(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+        check_number("the number", number, above=0.0)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+    return number

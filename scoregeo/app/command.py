@@ -14,7 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, ScoregeoError, bad_value, check_number
+from scoregeo._utils.files import is_file, path_of
+from scoregeo.app.guard import check_host
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,9 @@ def serving(settings: Settings) -> Iterator[str]:
     check_number("--max-size", settings.max_size, above=0, at_most=10_000)
     if settings.port is not None:
         check_number("--port", settings.port, at_least=1, at_most=65535, integer=True)
+    check_host(settings.host)
+    device_of(settings.device, "--device")
+    _check_model(settings.model)
     with tempfile.TemporaryDirectory(prefix="scoregeo-app-") as name:
         folder = Path(name)
         with _environment(folder / "served"):
@@ -84,6 +90,14 @@ def serving(settings: Settings) -> Iterator[str]:
                 yield str(page.local_url)
             finally:
                 page.close(verbose=False)
+
+
+def _check_model(model: str) -> None:
+    """Raise ConfigError or DataError for a name of no model, without loading one."""
+    from scoregeo.score.find_folder import local_folder
+
+    if not is_file(path_of("--model", model)):
+        local_folder(model, "--model")
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """What the app's server lets through: pages of this server to browsers of this machine."""
 
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote
+
+from scoregeo._utils.errors import bad_value
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,6 +30,20 @@ def is_local(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def check_host(host: str) -> None:
+    """Raise ConfigError for a host that this machine cannot serve: no name or address, or another
+    machine's. Gradio would try it for each of its ports.
+    """
+    allowed = "an address or a name of this machine, such as 127.0.0.1, or 0.0.0.0 for all"
+    try:
+        found = socket.getaddrinfo(host.strip("[]") or "?", 0, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as one:
+            one.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise bad_value("--host", host, f"{allowed} ({error})") from error
 
 
 class Guard:

@@ -40,7 +40,8 @@ class DataGeodesic(AbstractBaseline):
     needs_noise = False
 
     def __post_init__(self) -> None:
-        check_number("num_references", self.num_references, at_least=2, integer=True)
+        key = "baseline.data_geodesic.num_references"
+        check_number(key, self.num_references, at_least=2, integer=True)
         # Two points of the plane: whether its settings are good, and the solver serves it
         plane = torch.eye(2, dtype=torch.float64)
         check_solver(self.metric, self.solver, lambda: self.metric(points=plane))

@@ -102,10 +102,8 @@ def _clear_errors() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = (
         "1"  # else Hydra prints what `explain` says better, and exits by itself
     )
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(
-            0, str(Path.cwd())
-        )  # so that a `_target_` in a module of the working folder is found
+    if str(Path.cwd()) not in sys.path:  # for a `_target_` in a module of the working folder
+        sys.path.insert(0, str(Path.cwd()))
     register()
     # Hydra warns where an option is named like its launcher's own, as our preset `ray` is.
     warnings.filterwarnings(
@@ -136,7 +134,9 @@ def _clear_errors() -> Iterator[None]:
 
 
 def _of_job(error: Exception) -> bool:
-    """Whether an error comes from a run, or from what follows one, not from Hydra."""
+    """Whether an error that nobody explains comes from a run, or from what follows one."""
+    if isinstance(error, ScoregeoError):
+        return False
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code in (job.__code__, launch.__code__) for frame, _ in frames)
 

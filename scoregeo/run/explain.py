@@ -12,16 +12,18 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from scoregeo._utils.errors import ScoregeoError
 from scoregeo._utils.files import load_yaml
+from scoregeo.run.explain_override import no_override, no_place, not_taken_away, several_values
 from scoregeo.run.explain_value import explain_value
 from scoregeo.run.groups import MAPPINGS
 from scoregeo.run.launchers import not_installed
 from scoregeo.run.leftovers import owners
-from scoregeo.run.overrides import in_a_shell
 
 _UNKNOWN = re.compile(
     r"Could not (?:override|delete|delete from config|append to config|find)\w* ?'([^']*)'"
 )
+_TWICE = re.compile(r"(\S+) appears more than once in the final defaults list")
 _WITHIN = re.compile(r"Key '[^']+' (?:is not in struct|not in '\w+') full_key: ([\w.]+)")
 _CHOICE = re.compile(
     r"Invalid value '(?P<value>.*)', expected one of \[(?P<allowed>[^\]]*)\] full_key:"
@@ -46,8 +48,13 @@ def explain(error: Exception, configs: Path) -> str:
 
 
 def _explained(error: Exception, text: str, configs: Path) -> str:
+    if isinstance(error, ScoregeoError):
+        return text
     if isinstance(error, MissingConfigException) and "module" in text:
         return f"--config-path: {text}: it must be a folder with a config.yaml."
+    if isinstance(error, MissingConfigException) and text.startswith("Primary config directory"):
+        folder = (re.search(r"'([^']+)'", text) or ["", text])[1]
+        return f"--config-path = {folder!r} is no folder: it must be one with a config.yaml."
     if isinstance(error, MissingConfigException):
         launcher = _LAUNCHER.search(text)
         if launcher is not None and launcher[1] in _EXTRAS:
@@ -65,9 +72,9 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
         text += " " + " ".join(str(error.__cause__).split())
     several = _SEVERAL.search(str(error))
     if several:
-        return _several_values(several["argument"])
+        return several_values(several["argument"])
     if isinstance(error, OverrideParseException):
-        return _no_override(error.override)
+        return no_override(error.override)
     if isinstance(error, yaml.YAMLError):
         return _bad_yaml(error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
@@ -75,6 +82,8 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
             f"output: {error.filename or 'the folder'} cannot be written ({error.strerror}): output"
             " must be a folder that can."
         )
+    if said := not_taken_away(text):
+        return said
     if not isinstance(error, compose_errors()):
         return _not_composed(error, text)
     choice = _CHOICE.search(text)
@@ -91,11 +100,16 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
             f"{sweep[1].lower()}() is of other sweepers: that of hydra/sweeper=basic takes lists,"
             " choice(), range() and glob(), such as metric.lam=1,10,100."
         )
+    if twice := _TWICE.search(text):
+        return (
+            f"{twice[1]} has an option more than once: of experiment, or of study, one option is"
+            " chosen, and a file that names others in its defaults may not choose it again."
+        )
     unknown, within = _UNKNOWN.search(text), _WITHIN.search(text)
     if unknown and "@" in unknown[1]:
-        return _no_place(unknown[1])
+        return no_place(unknown[1])
     if unknown and not unknown[1]:
-        return _no_override(text.rpartition(" ")[2].lstrip("+"))
+        return no_override(text.rpartition(" ")[2].lstrip("+"))
     if key := within or unknown:
         return _unknown_key(key[1], configs)
     return text
@@ -120,29 +134,6 @@ def compose_errors() -> tuple[type[Exception], ...]:
     return (HydraException, OmegaConfBaseException, OSError, yaml.YAMLError)
 
 
-def _no_override(given: str) -> str:
-    key, equals, value = given.partition("=")
-    said = f"{given!r} is not of the form key=value"
-    if not equals:
-        return f"{said}: a setting is such as seed=1, a flag such as -m."
-    if re.fullmatch(r"[\w./@]+", key.strip()) and value.strip():
-        plain = re.fullmatch(r"[\w.+-]+", value.strip())
-        right = in_a_shell(key.strip(), value.strip())
-        right = f"{key.strip()}={value.strip()}" if plain else right
-        return f"{said}: no space stands before its =, {right}."
-    return f"{said}: a key is words with points between, such as metric.lam=10."
-
-
-def _no_place(given: str) -> str:
-    """`given`: a group and where its option belongs, which nothing there replaces."""
-    group, _, place = given.partition("@")
-    return (
-        f"{given} is in no list of options: {group}=OPTION chooses one, and +{group}@PLACE=OPTION"
-        " adds one in another place, as +solver@rivals.NAME=adam does a rival"
-        f"{f' (+{given}=OPTION)' if place.startswith('rivals.') else ''}."
-    )
-
-
 def _bad_yaml(error: yaml.YAMLError) -> str:
     """The file, the line and what is wrong there."""
     mark = getattr(error, "problem_mark", None)
@@ -159,6 +150,11 @@ def _not_composed(error: Exception, text: str) -> str:
     while step is not None:
         if step.tb_frame.f_code.co_name == "configure_log" and isinstance(error, AssertionError):
             return "hydra.verbose must be true, false, a logger's name or a list of names."
+        if step.tb_frame.f_code.co_name == "update" and "NoneType" in text:
+            return (
+                f"{step.tb_frame.f_locals.get('key')} is not allowed here: no mapping is there for"
+                " it to be merged into; a file may set it, as a study's does hydra.sweeper.params."
+            )
         file = str(step.tb_frame.f_locals.get("full_path") or file)
         step = step.tb_next
     where = f" ({file})" if file else ""
@@ -168,14 +164,6 @@ def _not_composed(error: Exception, text: str) -> str:
     if isinstance(error, UnicodeDecodeError):
         text = f"it is not in UTF-8 (byte {error.start + 1})"
     return f"the configuration cannot be composed{where}: {text.rstrip('.!')}."
-
-
-def _several_values(argument: str) -> str:
-    key, _, value = argument.partition("=")
-    return (
-        f"{key} = {value!r} has commas: {in_a_shell(key, value)} is one text,"
-        f" '{key}=[{value}]' a list, and -m sweeps over the values."
-    )
 
 
 def _unknown_key(key: str, configs: Path) -> str:
@@ -199,9 +187,11 @@ def _unknown_key(key: str, configs: Path) -> str:
             f"{key} is not a key of the chosen option of {group}; it belongs to {', '.join(own)}."
         )
     if group in (*MAPPINGS, "runner"):
+        kind = MAPPINGS.get(group, group)
+        article = "an" if kind.startswith("e") else "a"
         return (
-            f"{key} is not there to be set: +{key} adds it, and a {MAPPINGS.get(group, group)}"
-            f" needs a _target_{' or +solver@rivals.NAME=OPTION' if group == 'rivals' else ''}."
+            f"{key} is not there to be set: +{key} adds it, and {article} {kind} needs a _target_"
+            f"{' or +solver@rivals.NAME=OPTION' if group == 'rivals' else ''}."
         )
     allowed = inside or sorted({known.split(".")[0] for known in keys})
     words = f"keys of {group} (by option): " if inside else "keys: "

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.targets import option_of, resolve
+from scoregeo.run.groups import GROUPS, MAPPINGS
 from scoregeo.run.overrides import escaped
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import field_at
@@ -21,24 +22,39 @@ LEVEL = ("sigma", "timestep")  # keys that say at which noise level a score is t
 
 
 def make(group: str, node: Config, where: str | None = None, **passed: Any) -> Any:
-    """The object of one node. Errors of the project come through as they are; `where` is added for
-    a node outside its group.
+    """The object of one node. Errors of the project come through as they are, but that they call
+    the settings of a node outside its group, `where`, as they were typed.
     """
-    note = f" (at {where})" if where else ""
     try:
         # Partial, since instantiate would turn the dataclasses among `passed` into dicts.
         return instantiate({**_literal(node), "_partial_": True})(**passed)
     except ConfigError as error:
-        raise ConfigError(f"{error}{note}") from error
+        raise ConfigError(
+            _placed(str(error), group, node, where) if where else str(error)
+        ) from error
     except (InstantiationException, TypeError) as error:
         if isinstance(error.__cause__, ConfigError):  # of a node within this one
             inner = re.search(r"full_key: (\S+)", str(error))
             place = ".".join(filter(None, [where or group, inner and inner[1]]))
-            raise ConfigError(f"{error.__cause__} (at {place})") from error
+            said = str(error.__cause__)
+            kind = said.partition(".")[0]
+            said = _placed(said, kind if kind in GROUPS else place, {}, place)
+            raise ConfigError(said) from error
         reason = str(error.__cause__ or error).split("\n")[0]
         raise ConfigError(
             f"{where or group} = {option_name(node)!r} cannot be built: {reason}"
         ) from error
+
+
+def _placed(said: str, group: str, node: Config, place: str) -> str:
+    """An error of the node at `place` with the keys that were typed: a part calls its settings by
+    its group, `solver.tolerance`, one of a mapping by its option too, `baseline.lerp.space`.
+    """
+    own = rf"{group}\.\w+" if group in MAPPINGS else group
+    first = said.partition(".")[0]
+    named, typed = (first, f"{place}.{first}") if first in node else (own, place)
+    found, times = re.subn(rf"(?<![\w.]){named}(?=\.[a-z_])", lambda _: typed, said)
+    return found if times else f"{said} (at {place})"
 
 
 def _literal(value: Any) -> Any:
@@ -97,9 +113,10 @@ def check_keys(
             continue
         near = difflib.get_close_matches(str(key), known, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
+        takes = ", ".join(known) or "none"
         raise ConfigError(
             f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
-            f" {', '.join(known)}. Where an experiment's file has set it for another option,"
+            f" {takes}. Where an experiment's file has set it for another option,"
             f" ~{where}.{key} takes it away."
         )
     lacks = [name for name in _needed(node["_target_"]) if name not in (*node, *passed)]

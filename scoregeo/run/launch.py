@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, digest
 from scoregeo.run.multirun import Gather
+from scoregeo.run.overrides import as_overrides
 from scoregeo.run.points import at_home, expand, sharded
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ def launch(
     search = create_config_search_path(str(config_dir()))
     hydra = Hydra.create_main_hydra2(task_name="scoregeo", config_search_path=search)
     try:
-        overrides = at_home(overrides)
+        overrides = as_overrides(at_home(overrides))
         where = [one for one in overrides if one.startswith("output=")]
         jobs = []
         for command in commands:
             master = hydra.compose_config(
-                "config", sharded(command), run_mode=RunMode.MULTIRUN, with_log_configuration=False
+                "config",
+                as_overrides(sharded(command)),
+                run_mode=RunMode.MULTIRUN,
+                with_log_configuration=False,
             )
             points = expand(master)
             assert points is not None

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
@@ -28,9 +27,10 @@ from scoregeo.run.config_flags import typed_flags
 from scoregeo.run.console import link_latest, show_sweep
 from scoregeo.run.launchers import check_launcher
 from scoregeo.run.leftovers import typed_overrides
-from scoregeo.run.points import empty_sweeps, expand
+from scoregeo.run.points import expand
 from scoregeo.run.read_only import check_log
 from scoregeo.run.settings import check_place
+from scoregeo.run.sweep_checks import check_jobs, check_swept
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -58,6 +58,10 @@ class Gather(Callback):
     def __init__(self, pages: bool = False) -> None:
         self.pages = pages
 
+    def _check(self) -> None:
+        if not isinstance(self.pages, bool):
+            raise bad_value("hydra.callbacks.gather.pages", self.pages, "true or false")
+
     def on_run_start(self, config: "DictConfig", **kwargs: Any) -> None:
         """Refuse bad keys, groups and scalars before a single run imports its parts and has a
         folder.
@@ -67,6 +71,7 @@ class Gather(Callback):
         from scoregeo.run.settings import settings_of
 
         try:
+            self._check()
             found = plain(config)
             check_root(found)
             settings_of(found)
@@ -82,6 +87,7 @@ class Gather(Callback):
         """Check what Hydra does not, and write down which jobs there will be."""
         try:
             check_place(config)
+            self._check()
         except ConfigError as error:
             _stop(str(error))
         study = config.hydra.runtime.choices.get("study")
@@ -101,6 +107,8 @@ class Gather(Callback):
                 _stop(str(error))
         try:
             jobs = Gather.planned if self.pages else expand(config)
+        except ConfigError as error:
+            _stop(str(error))
         except HydraException:
             jobs = None  # the sweeper will say so itself
         studies = {tuple(one for one in job if one.startswith("study=")) for job in jobs or ()}
@@ -109,7 +117,11 @@ class Gather(Callback):
                 "study = several is not allowed: a command runs one study; scripts/reproduce.py"
                 " runs several."
             )
-        _check_jobs(config, jobs)
+        try:
+            check_jobs(config, jobs)
+            check_swept(config)
+        except ConfigError as error:
+            _stop(str(error))
         try:
             if config.results:
                 Path(config.results).mkdir(parents=True, exist_ok=True)
@@ -226,25 +238,3 @@ class Sweep:
 
 def _stop(reason: str) -> NoReturn:
     sys.exit(f"scoregeo: error: {reason}")
-
-
-def _check_jobs(config: "DictConfig", jobs: Sequence[Sequence[str]] | None) -> None:
-    """End the command where it has no jobs, or where those would share one folder."""
-    sweep = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-    assert isinstance(sweep, dict)
-    if jobs is not None and not jobs:
-        _stop(
-            "the sweep has no jobs: range() and glob() of"
-            f" {', '.join(empty_sweeps(config)) or 'the command'} stand for no values."
-        )
-    most = OmegaConf.select(config, "hydra.sweeper.max_batch_size")
-    if isinstance(most, int) and most < 1:
-        _stop(f"hydra.sweeper.max_batch_size = {most} is not allowed: it must be at least 1.")
-    for key in ("dir", "subdir"):
-        if not str(sweep[key]).strip():
-            _stop(f"hydra.sweep.{key} = '' is not allowed: hydra.sweep.{key} must be a folder.")
-    if len(jobs or ()) > 1 and "${" not in str(sweep["subdir"]):
-        _stop(
-            f"hydra.sweep.subdir = {sweep['subdir']!r} is not allowed: the jobs would share a"
-            " folder; it must have ${hydra.job.num} in it."
-        )

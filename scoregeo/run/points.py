@@ -1,10 +1,11 @@
 """The jobs that a command line stands for."""
 
+import math
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ConfigError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
+MOST_JOBS = 100_000  # of a multirun: its parent lists them, and reads the record of each
 _OUTPUT = "outputs"  # the default of `output`
 _FOLDERS = ("output", "results", "hydra.run.dir", "hydra.sweep.dir")
 _LISTS = ("baseline", "extrapolation", "tracker")  # groups of which several options stand together
@@ -45,7 +47,7 @@ def emptied(arguments: Sequence[str]) -> list[str]:
             _refuse(f"{one!r} is not of the form key=value: it has no key before its =.")
         if one.lstrip("+~").partition("=")[0] == "hydra":
             _refuse("hydra is not allowed by itself: its settings are hydra.KEY=VALUE.")
-        if not key:
+        if not key.lstrip("+~"):
             _refuse(
                 f"{one!r} is not of the form key=value: a key is words with points between, such as"
                 " metric.lam=10."
@@ -105,21 +107,57 @@ def at_home(arguments: Sequence[str]) -> list[str]:
 
 def expand(config: "DictConfig") -> list[list[str]] | None:
     """The overrides of each job that Hydra's basic sweeper will make of a multirun's configuration;
-    None for another sweeper.
+    None for another sweeper. Raises ConfigError for more than `MOST_JOBS`.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return None
-    return [
-        list(job) for batch in BasicSweeper.split_arguments(_given(config), None) for job in batch
-    ]
+    given = _given(config)
+    _check_count(given)
+    return [list(job) for batch in BasicSweeper.split_arguments(given, None) for job in batch]
+
+
+def _check_count(given: "Sequence[Override]") -> None:
+    """Raise ConfigError for overrides that stand for too many jobs, without listing these."""
+    last = {one.get_key_element(): one for one in given}  # of a key given twice, as Hydra has it
+    swept = [one for one in last.values() if one.is_discrete_sweep()]
+    if math.prod(map(_length, swept)) > MOST_JOBS:
+        typed = ", ".join(str(one.input_line) for one in swept)
+        raise ConfigError(
+            f"the sweep has too many jobs: {typed}. It must have at most {MOST_JOBS:,}."
+        )
+
+
+def _length(swept: "Override") -> int:
+    """How many values an override sweeps over, counted to one above `MOST_JOBS`."""
+    value: Any = swept.value()
+    if not swept.is_range_sweep():
+        return sum(1 for _ in swept.sweep_iterator())
+    span, step = float(value.stop) - float(value.start), float(value.step)
+    if step == 0 or math.isnan(span / step):
+        return 1  # Hydra refuses it
+    return math.ceil(min(max(span / step, 0), MOST_JOBS + 1))
 
 
 def empty_sweeps(config: "DictConfig") -> list[str]:
     """The sweeps of a multirun's configuration that stand for no value, as they were typed."""
     swept = [one for one in _given(config) if one.is_sweep_override()]
     return [str(one.input_line) for one in swept if not list(one.sweep_string_iterator())]
+
+
+def ends_of_sweeps(config: "DictConfig") -> dict[str, list[Any]]:
+    """The values that each key of a multirun's configuration is swept over; of a range, whose
+    values lie between them, the first and the last.
+    """
+    found: dict[str, list[Any]] = {}
+    for one in _given(config):
+        found.pop(one.key_or_group, None)
+        if one.is_discrete_sweep():
+            values = [getattr(value, "text", value) for value in one.sweep_iterator()]
+            ends = slice(None, None, max(len(values) - 1, 1) if one.is_range_sweep() else 1)
+            found[one.key_or_group] = values[ends]
+    return found
 
 
 def _given(config: "DictConfig") -> "list[Override]":

@@ -44,6 +44,9 @@ def score(given: argparse.Namespace) -> str:
     from scoregeo.evaluation.frame_folder import find_references, find_sequences
 
     check_number("--size", given.size, at_least=_LEAST_SIDE, at_most=_GREATEST_SIDE, integer=True)
+    for flag, is_given in (("--inner", given.inner), ("--features", given.features != "auto")):
+        if is_given and given.reference is None:
+            raise ConfigError(f"{flag} goes with --reference, the pictures of FID and KID.")
     if given.output is not None:
         make_folder("--output", given.output)
     sequences = find_sequences(given.folder)

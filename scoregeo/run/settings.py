@@ -131,8 +131,16 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
     """The checked scalars of a resolved configuration; imports the measures of one's own. Raises
     ConfigError, naming the key, for one that cannot be used.
     """
+    settings = check_scalars(config)
+    load(settings.evaluation.extra)
+    check_measures(config)
+    return settings
+
+
+def check_scalars(config: Mapping[str, Any]) -> RunSettings:
+    """`settings_of` without the measures: imports nothing."""
     check_place(config)
-    settings = RunSettings(
+    return RunSettings(
         name=config["name"],
         seed=config["seed"],
         device=config["device"],
@@ -143,9 +151,6 @@ def settings_of(config: Mapping[str, Any]) -> RunSettings:
         shards=config["shards"],
         shard=config["shard"],
     )
-    load(settings.evaluation.extra)
-    check_measures(config)
-    return settings
 
 
 def _evaluation(given: Any) -> EvaluationSettings:

@@ -30,6 +30,21 @@ def find_folder(
     with the files that networks of `dtype` need (`weights`: those of the weights as well). `key`:
     how errors call it.
     """
+    path = local_folder(model, key)
+    if path is not None:
+        return path
+    parts = {name: part for family in families for name, part in family.parts.items()}
+
+    def wanted(files: Sequence[str]) -> list[str]:
+        return _wanted(files, parts, dtype, weights)
+
+    return snapshot(str(model), wanted, key)
+
+
+def local_folder(model: str | Path, key: str = "score.model") -> Path | None:
+    """The folder on this machine that `model` names, its own path or a shipped model's; None for a
+    hub id, which is not asked for. Raises DataError for what can be neither.
+    """
     path = model_folder(model)
     if path is not None:
         return path
@@ -45,12 +60,7 @@ def find_folder(
             f"{key} = {shown(str(model))} is neither a folder, nor a shipped model, nor a"
             " .safetensors file, nor a hub id (owner/name)."
         )
-    parts = {name: part for family in families for name, part in family.parts.items()}
-
-    def wanted(files: Sequence[str]) -> list[str]:
-        return _wanted(files, parts, dtype, weights)
-
-    return snapshot(str(model), wanted, key)
+    return None
 
 
 def _wanted(

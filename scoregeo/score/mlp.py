@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from scoregeo._utils.cache import cache_folder, content_hash
-from scoregeo._utils.errors import ConfigError, DataError, check_choice, check_number
+from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_choice, check_number
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.memory import check_room, limit_bytes
@@ -91,6 +91,8 @@ def mlp_score(
     check_number("score.sigma_max", sigma_max, above=sigma_min)
     check_number("score.steps", steps, at_least=1, integer=True)
     check_number("score.lr", lr, above=0.0)
+    if not isinstance(progress, bool):
+        raise bad_value("score.progress", progress, "true or false")
     probe = dataset.sample(4096, 0).double()
     scale = round(float(probe.square().mean().sqrt()), 6)
     network = Network(dataset.shape[0], width, depth, scale, float(sigma_min), float(sigma_max))

@@ -21,10 +21,8 @@ def model_folder(model: str | Path) -> Path | None:
     """The folder that `model` names: a shipped model's, or its own path. None where there is
     neither.
     """
-    for path in (MODELS / model, path_of("score.model", model)):
-        if str(model) and is_folder(path):
-            return path
-    return None
+    own = path_of("score.model", model)
+    return next((path for path in (MODELS / model, own) if is_folder(path)), None)
 
 
 def model_digest(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ import torch.autograd.forward_ad as fwAD
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from scoregeo._utils.errors import ConfigError, DataError, ScoreError, check_choice, check_number
+from scoregeo._utils.files import path_of
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import AbstractScore
@@ -175,14 +175,16 @@ def neighbour_score(
     if references is None:
         data = dataset.sample(count, seed).cpu().numpy()
     else:
-        data = open_references(Path(references).expanduser())
+        data = open_references(path_of("score.references", references))
     if tuple(data.shape[1:]) != tuple(dataset.shape):
         raise DataError(
             f"score.references = {references!r} holds points {tuple(data.shape[1:])}, the dataset's"
             f" are {tuple(dataset.shape)}."
         )
     flat = data.reshape(len(data), -1)
-    found = make_search(flat, search, probes, None if index is None else Path(index).expanduser())
+    found = make_search(
+        flat, search, probes, None if index is None else path_of("score.index", index)
+    )
     score = NeighbourScore(found, tuple(dataset.shape), num_neighbours)
     field = field_at(score, sigma, timestep)
     return ScoreField(score, field.sigma, _note(score, field.sigma, seed))

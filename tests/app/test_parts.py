@@ -154,11 +154,23 @@ def test_the_command_s_options(monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments, words in (
         (["--max-size", "0"], "--max-size = 0.0 .*above 0"),
         (["--port", "70000"], "--port = 70000 .*at most 65535"),
+        (["--host", "256.1.1.1"], "--host = '256.1.1.1' .*of this machine"),
+        (["--host", ""], "--host = '' .*of this machine"),
+        (["--host", "192.0.2.1"], "--host = '192.0.2.1' .*of this machine"),  # nobody's
+        (["--device", "gpu"], "--device = 'gpu' .*'cpu', 'cuda'"),
+        (["--device", "cuda:99"], "--device = 'cuda:99' "),
     ):
         said = command("app", *arguments)
         assert isinstance(said, str)
         with pytest.raises(ConfigError, match=words), serving(read_settings(arguments)):
             pass
+    for model, said in (
+        ("", "a path"),
+        ("/nope", "neither a folder"),
+        ("x.safetensors", "no such"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=f"--model = '{model}'.*{said}"):
+            serving(Settings(model)).__enter__()
     monkeypatch.setattr("scoregeo.app.command.find_spec", lambda name: None)
     assert command("app") == "scoregeo: error: the app needs Gradio: pip install scoregeo[app]"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from scoregeo import __version__
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.device import device_of
 from scoregeo._utils.files import read_json
@@ -99,6 +100,27 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
             ["max_batch_size = 0", "at least 1"],
         ),
         (["-m", "seed=range(1,3,0)"], ["range()"]),
+        (["dataset..x=1"], ["'dataset..x=1' is not of the form", "words with points"]),
+        (["~"], ["'~' is not of the form key=value"]),
+        (["--config-path", "/nope"], ["--config-path = '/nope'", "config.yaml"]),
+        (["~tracker"], ["tracker=[] ", "~tracker.NAME"]),
+        (["~baseline=[lerp]"], ["baseline=[] ", "~baseline.NAME"]),
+        (["~rivals.foo"], ["there is no rivals.foo"]),
+        (["extrapolation.x=1"], ["an extrapolation needs a _target_"]),
+        (["hydra.sweeper.params={seed:'0,1'}"], ["hydra.sweeper.params is not", "a file"]),
+        (["hydra.sweeper.params.seed='0,1'"], ["hydra.sweeper.params.seed is not", "a file"]),
+        (["experiment=[sphere,torus]"], ["solver@rivals.adam", "one option"]),
+        (["hydra.callbacks.gather.pages=x"], ["gather.pages = 'x'", "true or false"]),
+        (["-m", "seed=0,1", "hydra.callbacks.gather.pages=3"], ["gather.pages = 3"]),
+        # Of a sweep, before its first job.
+        (["-m", "metric.lam=range(1,10000000)"], ["range(1,10000000)", "at most 100,000"]),
+        (["-m", "metric.lam=range(1,inf,0.5)"], ["range(1,inf,0.5)", "at most 100,000"]),
+        (["-m", "seed=range(1000)", "threads=range(1,102)"], ["seed=", "at most 100,000"]),
+        (["-m", "seed=0,-1"], ["seed = -1", "at least 0"]),
+        (["-m", "seed=range(-1,2)"], ["seed = -1", "at least 0"]),
+        (["-m", "evaluation.kid_subsets=2,0"], ["evaluation.kid_subsets = 0", "at least 1"]),
+        (["-m", "device=cpu,gpu"], ["device = 'gpu'", "'cpu', 'cuda'"]),
+        (["-m", "name=é,b,x/y"], ["name = 'x/y'"]),
         (["-m", "seed=1,2", "hydra.sweep.subdir=a"], ["hydra.sweep.subdir = 'a'", "share"]),
         # Told by the parts, before any long work; more of them below.
         (["metric.lam=0"], ["metric.lam = 0 ", "above 0"]),
@@ -148,7 +170,7 @@ def test_bad_input_is_one_clear_line(
         (["score.sigma=null"], ["score.sigma = None", "exactly one"]),
         (
             ["experiment=sphere", "rivals.adam.learning_rate=-1"],
-            ["learning_rate = -1", "rivals.adam"],
+            ["rivals.adam.learning_rate = -1"],
         ),
         (
             ["metric=pullback"],
@@ -177,6 +199,43 @@ def test_bad_input_is_one_clear_line(
             ["memory_gib = 2e-06", "64 points of 3 numbers", "GaussNewton", "must be at least"],
         ),
         (["seed=-1"], ["seed = -1", "at least 0"]),
+        (
+            ["baseline=[graph_power]", "baseline.graph_power.num_references=nan"],
+            [
+                "baseline.graph_power.num_references = nan",
+                "baseline.graph_power.num_references must",
+            ],
+        ),
+        (
+            ["baseline=[lerp_noise]", "baseline.lerp_noise.space=x"],
+            ["baseline.lerp_noise.space = 'x'"],
+        ),
+        (
+            ["baseline=[conformal]", "baseline.conformal.solver.tolerance=nan"],
+            [
+                "baseline.conformal.solver.tolerance = nan",
+                "baseline.conformal.solver.tolerance must",
+            ],
+        ),
+        (
+            ["baseline=[conformal]", "baseline.conformal.metric.alpha=nan"],
+            ["baseline.conformal.metric.alpha = nan"],
+        ),
+        (
+            ["baseline=[land]", "baseline.land.num_references=nan"],
+            ["baseline.land.num_references = nan"],
+        ),
+        (
+            ["initializer=several", "initializer.starts.modes.lines=-1"],
+            ["initializer.starts.modes.lines = -1"],
+        ),
+        (["experiment=clock_learned", "score.model=2024"], ["score.model = 2024", "a path"]),
+        (
+            ["score=empirical_neighbours", "score.references=true"],
+            ["score.references = True", "a path"],
+        ),
+        (["score=mlp", "score.progress=é"], ["score.progress = 'é'", "true or false"]),
+        (["metric._target_=scoregeo.EuclideanMetric"], ["metric.lam", "it takes none."]),
         (
             ["evaluation.departure=true", "solver.num_points=2", "rivals=null"],
             ["evaluation.departure = True", "two points"],
@@ -463,6 +522,16 @@ def test_flags_may_stand_among_overrides(
 ) -> None:
     assert command(*line) is None
     assert "\nseed: 7\n" in capsys.readouterr().out
+
+
+def test_the_package_is_the_command_too(tmp_path: Path) -> None:
+    def said(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "scoregeo", *words]
+        return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert said("--version").stdout == f"scoregeo {__version__}\n"
+    assert said("list", ".").stdout == "no runs in .\n"
+    assert "\nscoregeo: error: " in said("--nope").stderr
 
 
 def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

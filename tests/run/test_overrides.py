@@ -12,7 +12,7 @@ from scoregeo.run.cli import main
 from scoregeo.run.command import compose
 from scoregeo.run.explain import compose_errors, explain
 from scoregeo.run.morph import read_command
-from scoregeo.run.overrides import as_overrides, in_a_shell, text
+from scoregeo.run.overrides import as_overrides, as_typed, in_a_shell, text
 
 REFUSED = ("cat's", "café", "photo (1).png", "猫.png", "IMG=1.png", "a&b", "#1", "[x].png", "{x}")
 ORDINARY = (*REFUSED, "a cat, sitting", "a: b", 'so "called"', "trail\\", "", "true", "12", "!")
@@ -33,13 +33,42 @@ def test_what_hydra_reads_is_left_alone() -> None:
     assert as_overrides(given) == given
 
 
+@pytest.mark.parametrize(
+    ("value", "values"),
+    [
+        ("é,b", ["é", "b"]),
+        ("b, cat's", ["b", "cat's"]),
+        ("choice(é,b)", ["é", "b"]),
+        ("'é, x',ü", ["é, x", "ü"]),
+        ("[é,b],[b]", [["é", "b"], ["b"]]),
+    ],
+)
+def test_of_several_values_each_is_taken_as_text(value: str, values: list[object]) -> None:
+    (override,) = as_overrides([f"key={value}"])
+    found = OverridesParser.create().parse_override(override)
+    assert found.is_sweep_override()
+    assert [found._convert_value(one) for one in found.sweep_iterator()] == values
+
+
+def test_brackets_with_commas_are_a_list_or_a_text() -> None:
+    assert parsed(*as_overrides(["key=[é,[ü,1]]"])) == ["é", ["ü", 1]]
+    for value in ("photo(é,b).png", "a) b,é", "[é,b", "{é:1,b:2}"):
+        assert parsed(*as_overrides([f"key={value}"])) == value
+
+
+def test_what_is_shown_is_what_was_typed() -> None:
+    assert as_overrides(["dataset..x=1"]) == ["dataset..x=1"]  # no quotes mend it
+    for typed in ("a=é,b", "a=[é,b]", "a=cat's,b", "a='x y',b"):
+        assert as_typed(*as_overrides([typed])) == typed
+
+
 @pytest.mark.parametrize("value", [*ORDINARY, "price ${seed}"])
 def test_a_text_comes_through_the_configuration(value: str) -> None:
     config, _ = compose(["experiment=morph", text("dataset.first_prompt", value)])
     assert config["dataset"]["first_prompt"] == value
 
 
-@pytest.mark.parametrize("value", ["a cat, sitting", 'a, "b"', "$5, cheap"])
+@pytest.mark.parametrize("value", ["a cat, sitting", 'a, "b"', "$5, cheap", "é,b"])
 def test_commas_are_told_with_the_quoting_that_works(value: str) -> None:
     with pytest.raises(compose_errors()) as refused:
         compose([f"dataset.first_prompt={value}", "dataset=image_pairs"])
