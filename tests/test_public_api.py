@@ -130,6 +130,29 @@ def test_lists_and_arrays_are_taken_as_tensors() -> None:
             operation(metric, bad, v)
 
 
+def test_tensors_that_require_grad_are_taken_as_they_are() -> None:
+    score, a, b = sphere()
+    start = scoregeo.linear(torch.stack([a, b])[None], 9)
+    wanted = scoregeo.geodesic(score, a, b, 0.05, num_points=9).path
+    for one, way in ((a.clone().requires_grad_(), None), (a, start.clone().requires_grad_())):
+        found = scoregeo.geodesic(score, one, b, 0.05, num_points=9, start=way).path
+        assert torch.equal(found, wanted) and not found.requires_grad
+
+
+def test_geodesic_names_a_solver_or_paths_that_it_cannot_take() -> None:
+    score, a, b = sphere()
+    geodesic: Any = scoregeo.geodesic
+    for solver in ("gauss_newton", scoregeo.GaussNewton):
+        for points in (None, 9):
+            with pytest.raises(ConfigError, match="solver = .* must be a solver"):
+                geodesic(score, a, b, 0.05, solver=solver, num_points=points)
+    for starts in (None, "lerp"):
+        with pytest.raises(ConfigError, match="memory_gib = .* 1000000000000 points of 3"):
+            geodesic(score, a, b, 0.05, num_points=10**12, starts=starts)
+    with pytest.raises(ConfigError, match="references are not allowed without starts"):
+        geodesic(score, a, b, 0.05, references=torch.stack([a, b]))
+
+
 def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
     score, a, b = sphere()
     start = scoregeo.linear(torch.stack([a, b])[None], 9)
@@ -146,6 +169,10 @@ def test_geodesic_names_what_is_wrong_with_ends_start_and_references() -> None:
     refused("that of a point", (a[0], b[0]))
     refused("that of a point", (a[None, None], b[None, None]))
     refused("score = None", of=None)
+    refused("score = .*SphereScore", of=scoregeo.SphereScore)
+    refused("function = .* sigma. -> s", of=lambda x: -x)
+    refused("a is on device meta", (a.to("meta"), b.to("meta")))
+    refused("a has layout torch.sparse", (a.to_sparse(), b.to_sparse()))
     refused("start has dtype torch.int64", start=start.long())
     refused("start has dtype torch.float32", start=start.float())
     refused("start has shape", start=start.repeat(2, 1, 1))

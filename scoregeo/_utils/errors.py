@@ -124,3 +124,11 @@ def check_choice(key: str, value: object, choices: Collection[object]) -> None:
     """Raise ConfigError unless `value` is one of `choices`; a list or an array is none."""
     if not isinstance(value, Hashable) or value not in choices:
         raise bad_value(key, value, "one of " + ", ".join(repr(c) for c in choices))
+
+
+def check_kind(key: str, value: object, kind: type, allowed: str) -> None:
+    """Raise ConfigError unless `value` is a `kind`, which `allowed` says in words: a metric, a
+    score, a solver that a function of the package is given.
+    """
+    if not isinstance(value, kind):
+        raise bad_value(key, value, allowed)

@@ -2,9 +2,10 @@
 
 import torch
 
+from scoregeo._utils.tensors import check_tensor
 from scoregeo.geometry.support import of_arrays
 from scoregeo.score.divergence import divergence
-from scoregeo.score.field import ScoreField
+from scoregeo.score.field import ScoreField, check_field
 
 
 @of_arrays
@@ -31,4 +32,6 @@ def intrinsic_dimension(
         >>> scoregeo.intrinsic_dimension(field, x).round(decimals=2)
         tensor([2.], dtype=torch.float64)
     """
+    check_field(field)
+    check_tensor("x", x)
     return x.shape[1:].numel() + field.sigma**2 * divergence(field, x, probes, seed)

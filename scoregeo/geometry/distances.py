@@ -9,8 +9,8 @@ from tqdm import tqdm
 from scoregeo._utils.errors import check_choice, check_number
 from scoregeo._utils.words import count
 from scoregeo.geometry.saddle import solve_to_minimum
-from scoregeo.geometry.support import check_like, check_points, of_arrays, rule_of
-from scoregeo.metric.base import AbstractMetric
+from scoregeo.geometry.support import check_like, check_points, check_serves, of_arrays, rule_of
+from scoregeo.metric.base import AbstractMetric, check_metric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.solver.base import CONVERGED, FAILED, AbstractSolver
@@ -54,10 +54,11 @@ def distance(
         >>> round(float(scoregeo.distance(metric, a[None], b[None], solver)), 3)
         1.572
     """
+    check_metric(metric)
     check_points(metric, "x", x)
     check_like("y", y, "x", x)
     check_choice("certify", certify, (True, False))
-    solver.check(metric)
+    check_serves(solver, metric, x)
     lengths = torch.zeros(len(x), dtype=torch.float64)
     apart = (x != y).flatten(1).any(1)
     if not apart.any():
@@ -105,6 +106,7 @@ def distance_matrix(
                 [1.5800, 0.0000, 1.5800],
                 [1.5800, 1.5800, 0.0000]], dtype=torch.float64)
     """
+    check_metric(metric)
     check_points(metric, "points", points)
     check_number("batch", batch, at_least=1, integer=True)
     first, second = torch.triu_indices(len(points), len(points), offset=1)

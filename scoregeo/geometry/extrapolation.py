@@ -9,7 +9,7 @@ from scoregeo.geometry.exponential_map import ATOL, MAX_EVALUATIONS, RTOL, Geode
 from scoregeo.geometry.momentum import final_velocity, velocity_cost
 from scoregeo.geometry.support import check_path, expand, of_arrays, require_closed_form
 from scoregeo.metric.base import AbstractMetric
-from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.quadrature import Quadrature, check_rule
 
 
 @of_arrays
@@ -60,6 +60,7 @@ def extrapolate(
         check_number("reach", reach, at_least=0.0)
         reach = torch.full((len(path),), float(reach), dtype=torch.float64)
     rule = Quadrature() if quadrature is None else quadrature
+    check_rule(rule)
     velocity = final_velocity(served, path, rule)
     flow = exponential(
         served,

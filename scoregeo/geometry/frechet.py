@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import DataError, check_number
+from scoregeo._utils.tensors import check_tensor
 from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.logarithm_map import Logarithm, logarithm
 from scoregeo.geometry.support import check_like, check_points, of_arrays, require_closed_form
@@ -192,9 +193,12 @@ def _checked(weights: torch.Tensor | None, count: int, device: torch.device) -> 
     """Weights of sum 1, [count] float64."""
     if weights is None:
         return torch.full((count,), 1 / count, dtype=torch.float64, device=device)
-    total = weights.double().sum() if weights.is_floating_point() else torch.tensor(torch.nan)
+    check_tensor("weights", weights)
+    real = weights.dtype != torch.bool and not weights.is_complex()
+    total = weights.double().sum() if real else torch.tensor(torch.nan)
     if (
-        weights.shape != (count,)
+        not real
+        or weights.shape != (count,)
         or not bool(weights.isfinite().all())
         or bool((weights < 0).any())
         or not bool(total > 0)

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
+from scoregeo._utils.tensors import check_tensor
 from scoregeo._utils.words import count
-from scoregeo.geometry.support import check_tensor, of_arrays
+from scoregeo.geometry.support import of_arrays
 from scoregeo.initializer.base import AbstractInitializer, References
 from scoregeo.initializer.several import SeveralInitializer, several, solve_from_several
 from scoregeo.metric.stein import SteinMetric
@@ -16,8 +17,9 @@ from scoregeo.path.interpolation import linear
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.function import Function, FunctionScore
-from scoregeo.solver.base import AbstractSolver, Solution
+from scoregeo.solver.base import AbstractSolver, Solution, check_solver
 from scoregeo.solver.gauss_newton import ADAPTIVE, GaussNewton
+from scoregeo.solver.parts import check_memory
 
 _POINTS = 64
 _HARD_SUBNODES = 16  # of segments that tunnel, from several starts
@@ -76,8 +78,8 @@ def geodesic(
 
     Raises:
         ConfigError: for a noise level out of range, or one beside a `ScoreField`; for a start that
-            is not known, or "graph" without `references`; for a `num_points` that is not the
-            solver's.
+            is not known, "graph" without `references`, or these without `starts`; for a
+            `num_points` that is not the solver's, or paths that memory does not hold.
         DataError: for points of different shapes or dtypes, or not finite; for a start that is no
             path between them; for references that are not two or more finite points.
         ScoreError: where the score is not finite or has another shape than its points.
@@ -108,6 +110,11 @@ def geodesic(
     ends = torch.stack([a, b], -len(field.shape) - 1)
     ends = ends[None] if a.ndim == len(field.shape) else ends
     points = _points(num_points, solver)
+    if starts is None and references is not None:
+        raise ConfigError(
+            "references are not allowed without starts, of which 'graph' goes through them: leave"
+            " them out, or add starts=('lerp', 'graph')."
+        )
     if starts is not None:
         if start is not None:
             raise ConfigError("start and starts are not allowed together: leave one out.")
@@ -121,14 +128,18 @@ def geodesic(
     chosen = GaussNewton(points, refinement=ADAPTIVE) if solver is None else solver
     if start is not None:
         _check_start(start, ends)
+    check_memory(chosen, ends.shape[2:].numel())
     path = linear(ends, chosen.num_points) if start is None else start
     return chosen.solve(SteinMetric(field, lam), path)
 
 
 def _points(num_points: int | None, solver: AbstractSolver | None) -> int:
-    """Points of a path. Raises ConfigError where the `solver` is for another number."""
+    """Points of a path. Raises ConfigError for what is no solver, and where the `solver` is for
+    another number.
+    """
     if solver is None:
         return _POINTS if num_points is None else num_points
+    check_solver(solver)
     if num_points is not None and num_points != solver.num_points:
         raise ConfigError(
             f"num_points = {num_points!r} is not allowed with a solver of {solver.num_points}"
@@ -180,6 +191,7 @@ def _best(
     references: torch.Tensor | None,
 ) -> Solution:
     """The best of several starts, the evaluations of making them counted."""
+    check_memory(solver, ends.shape[2:].numel())
     metric = SteinMetric(replace(field, score=CountingScore(field.score)), lam)
     given: References | None = None if references is None else lambda count: references[:count]
     return solve_from_several(solver, metric, ends, starts, given)
@@ -197,7 +209,7 @@ def _field(
         return score
     if isinstance(score, AbstractScore):
         return field_at(score, sigma)
-    if not callable(score):
+    if not callable(score) or isinstance(score, type):
         raise bad_value("score", score, "a score, a ScoreField or a function (x, sigma) -> s")
     # Of a bare function the shape of a point is not known: one pair is taken to be [D], [C, H, W];
     # a batch of them has one dimension more.

@@ -16,6 +16,7 @@ from scoregeo.geometry.spline_geodesic import spline_geodesic
 from scoregeo.geometry.support import (
     check_like,
     check_points,
+    check_serves,
     of_arrays,
     require_closed_form,
     rule_of,
@@ -98,7 +99,7 @@ def logarithm(
     began = time.perf_counter()
     check_points(served, "x", x)
     check_like("y", y, "x", x)
-    solver.check(served)
+    check_serves(solver, served, x)
     check_number("tolerance", tolerance, above=0.0)
     check_number("max_shots", max_shots, at_least=1, integer=True)
     path = linear(torch.stack([x, y], 1), solver.num_points) if start is None else start

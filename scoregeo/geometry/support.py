@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
+from scoregeo._utils.tensors import as_tensor, check_tensor
+from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric, check_metric
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.solver.base import AbstractSolver
+from scoregeo.solver.base import AbstractSolver, check_solver
+from scoregeo.solver.parts import check_memory
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 CLOSED_FORM = ("stein", "conformal", "euclidean")
@@ -26,39 +27,24 @@ def of_arrays(operation: Operation) -> Operation:
     @wraps(operation)
     def converted(*given: Any, **named: Any) -> Any:
         return operation(
-            *(_as_tensor(value) for value in given),
-            **{name: _as_tensor(value) for name, value in named.items()},
+            *(as_tensor(value) for value in given),
+            **{name: as_tensor(value) for name, value in named.items()},
         )
 
     return cast(Operation, converted)
-
-
-def _as_tensor(value: Any) -> Any:
-    if not isinstance(value, (list, tuple, np.ndarray)):
-        return value
-    try:
-        array = np.array(value)
-        return torch.from_numpy(array) if array.size and array.dtype.kind in "if" else value
-    except (ValueError, TypeError, RuntimeError):  # rows of unequal length, other objects in it
-        return value
 
 
 def require_closed_form(metric: AbstractMetric, operation: str) -> AbstractClosedFormMetric:
     """The metric, if it has a Christoffel action; else ConfigError naming the operation, the metric
     and those that have one.
     """
+    check_metric(metric)
     if isinstance(metric, AbstractClosedFormMetric):
         return metric
     raise ConfigError(
         f"{operation} needs the Christoffel action of a metric, and metric = {metric.name!r} has"
         f" none; metrics that have it: {', '.join(CLOSED_FORM)}."
     )
-
-
-def check_tensor(name: str, value: object) -> None:
-    """Raise DataError for what is no tensor."""
-    if not isinstance(value, torch.Tensor):
-        raise DataError(f"{name} is a {type(value).__name__}: it must be a torch.Tensor.")
 
 
 def check_points(metric: AbstractMetric, name: str, x: torch.Tensor) -> None:
@@ -103,6 +89,15 @@ def check_path(metric: AbstractMetric, name: str, path: torch.Tensor) -> None:
             f"{name} has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
         )
     check_points(metric, name, path.flatten(0, 1))
+
+
+def check_serves(solver: AbstractSolver, metric: AbstractMetric, x: torch.Tensor) -> None:
+    """Raise ConfigError unless `solver` is one that serves the metric, and the memory limit holds a
+    path of its points between points like `x` [batch, *shape].
+    """
+    check_solver(solver)
+    solver.check(metric)
+    check_memory(solver, x.shape[1:].numel())
 
 
 def rule_of(solver: AbstractSolver) -> Quadrature:

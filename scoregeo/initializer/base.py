@@ -24,6 +24,11 @@ class AbstractInitializer(ABC):
 
     joint: ClassVar[bool] = False
 
+    @property
+    def needs_references(self) -> bool:
+        """Whether the starts go through points of the data, so that `prepare` asks for them."""
+        return False
+
     @abstractmethod
     def check(self, metric: AbstractMetric) -> None:
         """Raise ConfigError, naming the key and what works, where these starts cannot be made for

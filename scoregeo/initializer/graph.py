@@ -72,6 +72,10 @@ class GraphInitializer(AbstractInitializer):
         check_number("initializer.seed", self.seed, at_least=0, integer=True)
         check_choice("initializer.cache", self.cache, (True, False))
 
+    @property
+    def needs_references(self) -> bool:
+        return self.source == "data"
+
     def check(self, metric: AbstractMetric) -> None:
         if self.source == "model" and metric.field is None:
             raise ConfigError("initializer.source = 'model' needs a metric with a score.")

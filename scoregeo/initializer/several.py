@@ -68,6 +68,11 @@ class SeveralInitializer:
         if not (self.finish is None or isinstance(self.finish, AbstractSolver)):
             raise bad_value("initializer.finish", self.finish, "a solver or null")
 
+    @property
+    def needs_references(self) -> bool:
+        """Whether one of the starts does."""
+        return any(start.needs_references for start in self.starts.values())
+
     def check(self, metric: AbstractMetric) -> None:
         """Raise ConfigError where one of the starts cannot be made for the metric, or the last
         solver does not serve it.

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, check_kind
 from scoregeo.metric.cost import FREE, Cost
 from scoregeo.metric.inverse_sum import AbstractNodeInverse
 from scoregeo.metric.least_squares import LeastSquares, ScoreChords
 from scoregeo.metric.path_measure import PathMeasure as PathMeasure
-from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.quadrature import Quadrature, check_rule
 from scoregeo.score.field import ScoreField
 
 LARGEST_MATRIX = 512  # dimension up to which `matrix` may be asked for
@@ -145,10 +145,12 @@ class AbstractMetric(ABC):
 
     def energy(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
         """Discrete energy of each path, [pairs]."""
+        check_rule(quadrature)
         return self.measure(path, quadrature).energy
 
     def length(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
         """Length of each path in the metric, [pairs]."""
+        check_rule(quadrature)
         return self.measure(path, quadrature).length
 
     def matrix(self, x: torch.Tensor) -> torch.Tensor:
@@ -214,6 +216,11 @@ class AbstractClosedFormMetric(AbstractMetric):
         """K of the plane of u and v at x, [batch] float64, in 1 / data units^2 of the metric; NaN
         where they are parallel.
         """
+
+
+def check_metric(metric: object) -> None:
+    """Raise ConfigError for what is no metric, as a score or its field."""
+    check_kind("metric", metric, AbstractMetric, "a metric, as scoregeo.SteinMetric(field, lam)")
 
 
 def autograd_gradient(

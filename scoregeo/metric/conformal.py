@@ -11,7 +11,7 @@ from scoregeo.metric.differences import path_differences
 from scoregeo.metric.graph import log_density_differences, node_scores
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, ScalarInverse
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.score.field import ScoreField
+from scoregeo.score.field import ScoreField, check_field
 
 
 class ConformalMetric(AbstractClosedFormMetric):
@@ -58,6 +58,7 @@ class ConformalMetric(AbstractClosedFormMetric):
         nodes: int = 32,
     ) -> None:
         """`anchor` [*shape], None for the origin; `nodes` of the line integral from it."""
+        check_field(field, unknown=True)
         check_length("metric.alpha", alpha)
         check_number("metric.nodes", nodes, at_least=1, at_most=1024, integer=True)
         if anchor is not None and not isinstance(anchor, torch.Tensor):

@@ -6,7 +6,7 @@ from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure
 from scoregeo.metric.cost import FREE, Cost
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, ScalarInverse
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.score.field import ScoreField
+from scoregeo.score.field import ScoreField, check_field
 
 
 class EuclideanMetric(AbstractClosedFormMetric):
@@ -26,6 +26,7 @@ class EuclideanMetric(AbstractClosedFormMetric):
     has_node_inverse = True
 
     def __init__(self, field: ScoreField | None = None) -> None:
+        check_field(field, unknown=True)
         self._field = field
 
     @property

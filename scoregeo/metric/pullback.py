@@ -8,7 +8,7 @@ from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.graph import node_scores
 from scoregeo.metric.least_squares import ScoreChords
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.score.field import ScoreField
+from scoregeo.score.field import ScoreField, check_field
 
 RELATIVE_EPS = 1e-3  # the default eps, in units of sigma^-4
 # Numbers (nodes times dimension) that one backward pass of `gradient` keeps a graph for
@@ -48,6 +48,7 @@ class PullbackMetric(AbstractMetric):
     measures_scores = True
 
     def __init__(self, field: ScoreField, eps: float | None = None) -> None:
+        check_field(field, unknown=True)
         if eps is not None:
             check_length("metric.eps", eps)
         self._field = field

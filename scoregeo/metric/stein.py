@@ -10,7 +10,7 @@ from scoregeo.metric.graph import log_density_differences, residuals
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, RankOneInverse
 from scoregeo.metric.least_squares import LeastSquares
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.score.field import ScoreField
+from scoregeo.score.field import ScoreField, check_field
 
 
 class SteinMetric(AbstractClosedFormMetric):
@@ -41,6 +41,7 @@ class SteinMetric(AbstractClosedFormMetric):
     measures_scores = True
 
     def __init__(self, field: ScoreField, lam: float) -> None:
+        check_field(field, unknown=True)
         check_length("metric.lam", lam)
         self.lam = float(lam)
         self._field = field

@@ -2,7 +2,8 @@
 
 import torch
 
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.errors import DataError, check_number
+from scoregeo._utils.tensors import check_tensor
 
 # Above this |cos| the spherical formula divides by almost zero and the straight line is the same
 _PARALLEL = 0.9995
@@ -23,6 +24,7 @@ def linear(ends: torch.Tensor, num_points: int) -> torch.Tensor:
         tensor([0.0000, 0.5000, 1.0000])
     """
     a, b = _flat(ends)
+    check_number("num_points", num_points, at_least=2, integer=True)
     u = parameter(num_points, ends)[None, :, None]
     return _finish((1 - u) * a[:, None] + u * b[:, None], ends)
 
@@ -41,6 +43,7 @@ def spherical(ends: torch.Tensor, num_points: int) -> torch.Tensor:
         tensor([[1.0000, 1.0000, 1.0000]], dtype=torch.float64)
     """
     a, b = _flat(ends)
+    check_number("num_points", num_points, at_least=2, integer=True)
     u = parameter(num_points, ends)[None, :, None]
     norms = a.norm(dim=1) * b.norm(dim=1)
     cos = (a * b).sum(1) / norms.clamp_min(torch.finfo(torch.float64).tiny)
@@ -57,9 +60,9 @@ def _flat(ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both ends, float64 [pairs, D]. Raises DataError for what is no floating-point tensor [pairs,
     2, *shape]: between integers a path would be rounded to integers.
     """
-    if not isinstance(ends, torch.Tensor) or not ends.is_floating_point():
-        kind = ends.dtype if isinstance(ends, torch.Tensor) else type(ends).__name__
-        raise DataError(f"ends are of {kind}: they must be of floating point.")
+    check_tensor("ends", ends)
+    if not ends.is_floating_point():
+        raise DataError(f"ends are of {ends.dtype}: they must be of floating point.")
     if ends.ndim < 3 or ends.shape[1] != 2:
         raise DataError(f"ends have shape {list(ends.shape)}, not [pairs, 2, *shape].")
     a, b = ends.double().flatten(2).unbind(1)

@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 
 import torch
 
-from scoregeo._utils.errors import check_choice, check_number
+from scoregeo._utils.errors import check_choice, check_kind, check_number
 
 RULES = ("trapezoid", "simpson", "midpoint")
 
@@ -72,6 +72,12 @@ class Quadrature:
         """Score evaluations for one path of `num_points` points."""
         per_segment = len(self.fractions) - (1 if self.shares_ends else 0)
         return (num_points - 1) * per_segment + (1 if self.shares_ends else 0)
+
+
+def check_rule(quadrature: object) -> None:
+    """Raise ConfigError for what is no `Quadrature`, as the name of a rule."""
+    allowed = "a scoregeo.path.quadrature.Quadrature(rule, subnodes)"
+    check_kind("quadrature", quadrature, Quadrature, allowed)
 
 
 @lru_cache(maxsize=64)

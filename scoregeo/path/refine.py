@@ -18,6 +18,7 @@ def refine(path: torch.Tensor, num_points: int) -> torch.Tensor:
     points = path.shape[1]
     if num_points == points:
         return path
+    path = path.detach()
     old, new = torch.linspace(0, 1, points).double(), torch.linspace(0, 1, num_points).double()
     spline = make_interp_spline(
         old.numpy(), path.double().cpu().numpy(), k=min(3, points - 1), axis=1

@@ -15,7 +15,7 @@ from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.score.field import ScoreField
-from scoregeo.solver.base import AbstractSolver, Solution, Step
+from scoregeo.solver.base import AbstractSolver, Solution, Step, check_solver
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.lbfgs import LBFGS
 
@@ -62,8 +62,7 @@ def solver_for(
             solver.check(metric)
         except ConfigError:
             solver = LBFGS(num_points=num_frames)
-    if not isinstance(solver, AbstractSolver):
-        raise bad_value("solver", solver, "a solver, such as scoregeo.GaussNewton()")
+    check_solver(solver)
     if solver.num_points != num_frames:
         if not is_dataclass(solver):
             raise bad_value("num_frames", num_frames, f"solver.num_points = {solver.num_points}")
@@ -74,12 +73,14 @@ def solver_for(
 
 def initializer_from(initializer: str | Initializer, metric: AbstractMetric) -> Initializer:
     """An initializer, or the one of this name with its default settings. Raises ConfigError where
-    its starts cannot be made for the metric.
+    its starts cannot be made for the metric, or go through data, of which a pipeline has none.
     """
     if isinstance(initializer, str) and initializer in NAMED:
         initializer = NAMED[initializer]()
     if not isinstance(initializer, (AbstractInitializer, SeveralInitializer)):
         raise bad_value("initializer", initializer, f"an initializer, or one of {', '.join(NAMED)}")
+    if initializer.needs_references:
+        _no_references(0)
     initializer.check(metric)
     return initializer
 

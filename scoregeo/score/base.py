@@ -7,6 +7,13 @@ import torch
 import torch.autograd.forward_ad as fwAD
 
 from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_length
+from scoregeo.score.boundary import (
+    check_directions,
+    check_finite,
+    check_given,
+    check_result,
+    untouched,
+)
 
 AUTO, AUTO_RIDGE = "auto", "auto_ridge"
 RULES = (
@@ -59,27 +66,13 @@ class AbstractScore(ABC):
         """The score at `x` [batch, *shape] and one noise level, of the same shape, and converted to
         the same dtype and device. Costs `batch` score evaluations.
 
-        Raises ScoreError where `x` is not of floating point, and, naming sigma, where the result is
-        not finite (the first bad point), is no tensor of real numbers, or has a wrong shape."""
-        if not x.is_floating_point():
-            raise ScoreError(f"points are of {x.dtype}: they must be of floating point.")
-        if tuple(x.shape[1:]) != self.shape:
-            raise ScoreError(
-                f"points have shape {tuple(x.shape[1:])}, this score takes {self.shape}."
-            )
-        value = self._score(x, sigma)
-        kind = value.dtype if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
-        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
-            raise ScoreError(
-                f"the score at sigma {sigma:g} is {kind}: it must be a torch.Tensor of real"
-                f" floating-point numbers, of shape {tuple(x.shape)}."
-            )
-        if value.shape != x.shape:
-            raise ScoreError(
-                f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"
-                f" {tuple(x.shape)}."
-            )
-        self._check_finite(value.detach(), x, sigma, "the score")
+        Raises ConfigError for a sigma that is no number above 0, ScoreError where `x` is not of
+        floating point, and, naming sigma, where the result is not finite (the first bad point), is
+        no tensor of real numbers, or has a wrong shape, or where `x` was changed in place."""
+        check_given(x, self.shape)
+        check_noise_level(sigma, "sigma")
+        value = untouched(self._score, x, sigma)
+        check_result(value, x, sigma)
         return value.to(x)
 
     def jvp(
@@ -90,9 +83,9 @@ class AbstractScore(ABC):
 
         Forward-mode AD: never the matrix. Costs 3 score evaluations a point, the product counted as
         two. Raises as `score`."""
-        self._check_pair(x, v)
+        check_directions(x, v)
         value, product = torch.func.jvp(lambda y: self.score(y, sigma), (x,), (v.to(x),))  # type: ignore[misc]  # no auxiliary output
-        self._check_finite(product.detach(), x, sigma, "the score's Jacobian")
+        check_finite(product.detach(), x, sigma, "the score's Jacobian")
         return value, product
 
     def vjp(
@@ -101,13 +94,13 @@ class AbstractScore(ABC):
         """The score and `J^T v`, by one backward pass: 3 score evaluations a point. For a true
         gradient field `J^T = J`.
         """
-        self._check_pair(x, v)
+        check_directions(x, v)
         with torch.enable_grad():
             point = x.detach().requires_grad_(True)
             value = self.score(point, sigma)
             check_differentiable(value)
             (product,) = torch.autograd.grad(value, point, v.to(x))
-        self._check_finite(product, x, sigma, "the score's Jacobian")
+        check_finite(product, x, sigma, "the score's Jacobian")
         return value.detach(), product
 
     def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -115,26 +108,6 @@ class AbstractScore(ABC):
         point.
         """
         return x + sigma**2 * self.score(x, sigma)
-
-    def _check_pair(self, x: torch.Tensor, v: torch.Tensor) -> None:
-        if v.shape != x.shape:
-            raise ScoreError(
-                f"directions have shape {tuple(v.shape)}, their points {tuple(x.shape)}: one"
-                " direction a point."
-            )
-
-    @staticmethod
-    def _check_finite(value: torch.Tensor, x: torch.Tensor, sigma: float, what: str) -> None:
-        finite = value.isfinite().flatten(1).all(1)
-        if not finite.all():
-            bad = int((~finite).nonzero()[0])
-            point = x[bad].detach().flatten()
-            shown = ", ".join(f"{v:.4g}" for v in point[:4].tolist()) + (
-                ", ..." if point.numel() > 4 else ""
-            )
-            raise ScoreError(
-                f"{what} is not finite at point {bad} of {len(x)} ([{shown}]) and sigma {sigma:g}."
-            )
 
     def check_sigma(self, sigma: float | str | None, key: str = "score.sigma") -> None:
         """Raise ConfigError unless sigma is a positive number in the range of this score."""
@@ -159,7 +132,7 @@ def check_noise_level(sigma: Any, key: str = "score.sigma") -> float:
     """`sigma`, if it is a number above 0. Raises ConfigError otherwise; for the name of a rule it
     says which scores take one.
     """
-    if sigma in RULES:
+    if isinstance(sigma, str) and sigma in RULES:
         raise bad_value(
             key,
             sigma,

@@ -19,6 +19,7 @@ from scoregeo.score.schedule import NoiseSchedule
 from scoregeo.score.weights_header import check_header
 
 _SCHEDULER, _STEM = "scheduler_config.json", "diffusion_pytorch_model"
+_CLASS = "UNet2DModel"
 
 
 class DiffusersUNetScore(AbstractScore):
@@ -107,10 +108,15 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
         )
     path = model_folder(folder)
     if path is None or not (path / "unet").is_dir() or not (path / "scheduler").is_dir():
-        shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / "unet").is_dir()))
+        shipped = ", ".join(sorted(p.name for p in MODELS.iterdir() if _class_of(p) == _CLASS))
         raise DataError(
             f"score.model = {str(folder)!r} is neither a folder with unet/ and scheduler/ nor a"
             f" shipped model ({shipped})."
+        )
+    if (kind := _class_of(path)) not in (None, _CLASS):
+        raise DataError(
+            f"score.model = {str(folder)!r} is a {kind}: load_unet_score takes a {_CLASS}, whose"
+            " points are pictures; GeodesicPipeline.from_pretrained takes text-to-image models."
         )
     check_schedule(f"{path}/scheduler", read_settings(path / "scheduler" / _SCHEDULER))
     check_header(path / "unet", _STEM, "", UNet2DModel)
@@ -134,6 +140,13 @@ def load_unet_score(folder: str | Path, chunk: int = 512) -> DiffusersUNetScore:
     return DiffusersUNetScore(
         unet, NoiseSchedule(scheduler.alphas_cumprod), scheduler.config.prediction_type, chunk
     )
+
+
+def _class_of(folder: Path) -> str | None:
+    """The network's class, as a pipeline's folder has it; None where it says none."""
+    path = folder / "unet" / "config.json"
+    name = read_settings(path).get("_class_name") if path.is_file() else None
+    return None if name is None else str(name)
 
 
 def unet_score(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from scoregeo._utils.errors import DataError, check_choice, check_length, check_number
+from scoregeo._utils.tensors import as_tensor, check_tensor
 from scoregeo.dataset.base import AbstractDataset
 from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
@@ -43,25 +44,23 @@ class EmpiricalScore(AbstractScore):
         self, sample: torch.Tensor, chunk_bytes: int = 2**28, weights: torch.Tensor | None = None
     ) -> None:
         """`sample` [N, *shape], floating point, on the device of the points to come; `weights` [N],
-        above 0, of any sum.
+        above 0, of any sum. Lists and NumPy arrays are taken as tensors.
 
         Raises DataError where the sample is empty, not finite or of another type, or the weights do
         not fit it.
         """
         check_number("score.chunk_bytes", chunk_bytes, at_least=2**20, integer=True)
-        if sample.ndim < 2 or len(sample) == 0 or not sample.is_floating_point():
+        sample, weights = as_tensor(sample), as_tensor(weights)
+        check_tensor("the sample", sample)
+        if sample.ndim < 2 or sample.numel() == 0 or not sample.is_floating_point():
             raise DataError(
                 "the sample must be floating point [count, *shape] and not empty; it is"
                 f" {sample.dtype} {tuple(sample.shape)}."
             )
         if not sample.isfinite().all():
             raise DataError("the sample holds NaN or infinite values.")
-        if weights is not None and (
-            weights.shape != sample.shape[:1] or not bool((weights > 0).all())
-        ):
-            raise DataError(
-                f"weights must be {len(sample)} numbers above 0, one for each point of the sample."
-            )
+        if weights is not None:
+            _check_weights(weights, len(sample))
         self._shape = tuple(sample.shape[1:])
         # A copy, as given: centring it in float32 would round each vector, which is as bad as
         # rounding the distances.
@@ -132,6 +131,15 @@ class EmpiricalScore(AbstractScore):
             mean = mean * shrink + (weight.to(piece) @ data.to(piece)).double()
             peak = higher
         return (peak + total.log())[:, 0], mean / total
+
+
+def _check_weights(weights: torch.Tensor, count: int) -> None:
+    check_tensor("weights", weights)
+    good = weights.shape == (count,) and not weights.is_complex()
+    if not good or not bool((weights > 0).all() and weights.isfinite().all()):
+        raise DataError(
+            f"weights must be {count} finite numbers above 0, one for each point of the sample."
+        )
 
 
 def empirical_score(

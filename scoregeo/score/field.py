@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, check_kind
 from scoregeo.score.base import AbstractScore, check_noise_level
+from scoregeo.score.boundary import check_shape
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class ScoreField:
     note: str = ""
 
     def __post_init__(self) -> None:
+        allowed = "a score, such as scoregeo.FunctionScore(function, shape)"
+        check_kind("score", self.score, AbstractScore, allowed)
+        check_shape("score.shape", self.score.shape)
         self.score.check_sigma(self.sigma)
 
     @property
@@ -46,6 +50,14 @@ class ScoreField:
     def vjp(self, x: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The score and `J^T v` at `x`, `v` [batch, *shape]; costs 3 evaluations a point."""
         return self.score.vjp(x, v, self.sigma)
+
+
+def check_field(field: object, unknown: bool = False) -> None:
+    """Raise ConfigError for what is no `ScoreField`, as a score without its noise level; with
+    `unknown`, None is allowed: solvers ask what a metric offers before its field is known.
+    """
+    if field is not None or not unknown:
+        check_kind("field", field, ScoreField, "a scoregeo.ScoreField(score, sigma)")
 
 
 def field_at(

@@ -169,7 +169,8 @@ def _train(
         folder,
     )
     network.requires_grad_(True).train()
-    average = train(network, DenoisingLoss(dataset), settings, folder, progress)
+    remedy = f"lower score.lr = {settings.lr} or score.sigma_max = {network.sigma_max:g}"
+    average = train(network, DenoisingLoss(dataset), settings, folder, progress, remedy)
     save_tensors(folder / _WEIGHTS, average.state_dict())
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return average

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 
+from scoregeo._utils.errors import check_kind
 from scoregeo.metric.base import AbstractMetric
 
 # A stopping rule held, and certificate and gradient bear it out (`solver.verdict`)
@@ -138,3 +139,8 @@ class AbstractSolver(ABC):
         (`scoregeo.solver.parts`).
         """
         return 8 * self.copies * self.num_points * size
+
+
+def check_solver(solver: object) -> None:
+    """Raise ConfigError for what is no solver, as a solver's name or class."""
+    check_kind("solver", solver, AbstractSolver, "a solver, such as scoregeo.GaussNewton()")

@@ -9,7 +9,8 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.memory import in_gib, limit_bytes, limit_gib
-from scoregeo.metric.base import AbstractMetric
+from scoregeo._utils.tensors import check_tensor
+from scoregeo.metric.base import AbstractMetric, check_metric
 from scoregeo.solver.base import AbstractSolver, Solution, Step
 
 # Tensors as large as the starts that a solve in parts holds: they, the paths found, and those of
@@ -35,8 +36,10 @@ def within_memory(solve: Solve) -> Solve:
         start: torch.Tensor,
         on_step: Callable[[Step], None] | None = None,
     ) -> Solution:
+        check_metric(metric)
         self.check(metric)
         _check_start(self, start)
+        start = start.detach()
         if len(start) == 0:
             return Solution.of_nothing(start)
         count = pairs_at_once(self, start)
@@ -55,8 +58,7 @@ def _check_start(solver: AbstractSolver, start: torch.Tensor) -> None:
     """Raise ConfigError for another shape than the solver's, DataError for what is no tensor of
     finite floating-point numbers: a path of integers would be rounded to integers.
     """
-    if not isinstance(start, torch.Tensor):
-        raise DataError(f"the start is a {type(start).__name__}: it must be a torch.Tensor.")
+    check_tensor("the start", start)
     if start.ndim < 3 or start.shape[1] != solver.num_points:
         raise ConfigError(
             f"the start has shape {list(start.shape)}: it must be [pairs, points, *shape], with as"

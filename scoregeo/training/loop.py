@@ -106,6 +106,7 @@ def train(
     settings: TrainingSettings,
     folder: Path,
     progress: bool = True,
+    remedy: str | None = None,
 ) -> Model:
     """Train `model` in place and return the moving average of its weights, in eval mode.
 
@@ -115,7 +116,8 @@ def train(
 
     `folder` gets `checkpoint.safetensors` and `loss.jsonl` (one object per `log_every` steps: step,
     loss, lr, seconds); where it holds a checkpoint of this model and seed, training continues from
-    there. Raises DataError where the checkpoint does not fit, or where the loss stops being finite.
+    there. Raises DataError where the checkpoint does not fit, or where the loss stops being finite;
+    `remedy`: what to change then, by the keys of whoever trains.
     """
     moving = moving_average(model, settings)
     average = cast(Model, moving.module)
@@ -142,9 +144,9 @@ def train(
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             if not loss.isfinite():
+                advice = remedy or f"lower the learning rate, {settings.lr}"
                 raise DataError(
-                    f"the loss at step {step} is {loss.item()}: lower training.lr = {settings.lr}"
-                    " or look at the data."
+                    f"the loss at step {step} is {loss.item()}: {advice}, or look at the data."
                 )
             optimizer.step()
             moving.update_parameters(model)

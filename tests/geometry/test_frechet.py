@@ -1,5 +1,7 @@
 """The Frechet mean of sets whose mean is known, by symmetry or because space is flat."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -111,6 +113,21 @@ def test_counts_every_evaluation_but_the_certificates() -> None:
     )
     certificates = 3 * (2 + 1) * (4 * 7 + 1)
     assert score.count == mean.score_evaluations + certificates
+
+
+def test_whole_weights_are_taken() -> None:
+    points, solver = ring(3, 0.4), GaussNewton(5)
+    given: tuple[Any, ...] = ([2, 1, 1], torch.tensor([2, 1, 1]), torch.tensor([2.0, 1.0, 1.0]))
+    metric = EuclideanMetric()
+    found = [frechet_mean(metric, points, solver, weights=one).point for one in given]
+    assert torch.equal(found[0], found[2]) and torch.equal(found[1], found[2])
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    wrong: tuple[Any, ...] = ("x", [True, True], torch.ones(2) * 1j, [1, -1], [0, 0])
+    for weights in wrong:
+        with pytest.raises(DataError, match="weights"):
+            frechet_mean(stein(), draw(2, 3), SOLVER, weights=weights)
 
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0], [1.0, float("nan")]])

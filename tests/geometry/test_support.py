@@ -1,12 +1,14 @@
 """Bad input to every operation: refused before any work, by a message that says what is wrong."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.geometry.curvature import ricci, sectional_curvature
+from scoregeo.geometry.dimension import intrinsic_dimension
 from scoregeo.geometry.distances import distance, distance_matrix
 from scoregeo.geometry.exponential_map import exponential
 from scoregeo.geometry.extrapolation import extrapolate
@@ -96,3 +98,47 @@ def test_whole_numbers_and_single_points_are_refused() -> None:
 def test_settings_out_of_range_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         exponential(stein(), draw(2, 3), draw(2, 3), **bad)  # type: ignore[arg-type]
+
+
+@every
+def test_a_score_or_a_field_in_place_of_a_metric_is_refused(operation: Operation) -> None:
+    field = stein().field
+    wrong: tuple[Any, ...] = (None, field, field.score, "stein")
+    for metric in wrong:
+        with pytest.raises(ConfigError, match="metric = .* must be a metric"):
+            operation(metric, draw(2, 3), draw(2, 3))
+
+
+def test_what_is_no_solver_quadrature_or_field_is_refused() -> None:
+    x, y = draw(2, 3), draw(2, 3, seed=1)
+    wrong: tuple[Any, ...] = (None, "gauss_newton", GaussNewton)
+    for solver in wrong:
+        for operation in (distance, logarithm, lambda m, x, _, s: frechet_mean(m, x, s)):
+            with pytest.raises(ConfigError, match="solver = .* must be a solver"):
+                operation(stein(), x, y, solver)
+    with pytest.raises(ConfigError, match="quadrature = 'x'"):
+        extrapolate(stein(), torch.stack([x, y], 1), 0.5, 3, quadrature="x")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="field = .* must be a scoregeo.ScoreField"):
+        intrinsic_dimension(stein().field.score, x)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="x is a NoneType"):
+        intrinsic_dimension(stein().field, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("operation", [distance, logarithm])
+def test_paths_that_memory_does_not_hold_are_refused_before_they_are_made(
+    operation: Callable[..., object],
+) -> None:
+    with pytest.raises(ConfigError, match="memory_gib = .* points of 3 numbers"):
+        operation(stein(), draw(2, 3), draw(2, 3, seed=1), GaussNewton(10**12))
+
+
+@pytest.mark.parametrize(
+    "change", [torch.Tensor.to_sparse, lambda x: x.to("meta")], ids=["sparse", "meta"]
+)
+def test_tensors_without_dense_values_are_refused(
+    change: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    x = draw(2, 3)
+    for points, velocity in ((change(x), x), (x, change(x))):
+        with pytest.raises(DataError, match="dense|has values"):
+            exponential(stein(), points, velocity)

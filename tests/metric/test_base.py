@@ -216,3 +216,17 @@ def test_euclidean_metric_costs_nothing_and_is_flat(rule: Quadrature) -> None:
         == metric.sectional_curvature(x, u, v).abs().max()
     )
     assert metric.sectional_curvature(x, u, 2 * u).isnan().all() and counted.count == 0
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_score_in_place_of_a_field_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"field = .* must be a scoregeo.ScoreField"):
+        METRICS[name](mixture())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", ["trapezoid", None])
+def test_the_name_of_a_quadrature_is_refused(make: Make, rule: object) -> None:
+    metric = make(mixture())
+    for measure in (metric.energy, metric.length):
+        with pytest.raises(ConfigError, match=f"quadrature = {rule!r} .*Quadrature"):
+            measure(wavy(5), rule)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.path.interpolation import linear, spherical
 
 
@@ -50,5 +50,12 @@ def test_spherical_is_straight_where_the_angle_says_nothing(factor: float) -> No
 )
 def test_ends_of_another_kind_are_refused(between: Any, ends: Any) -> None:
     """Between integers a path would be rounded to integers."""
-    with pytest.raises(DataError, match="ends are of .* floating point|ends have shape"):
+    with pytest.raises(DataError, match="ends (are of|is a) .*|ends have shape"):
         between(ends, 5)
+
+
+@pytest.mark.parametrize("between", [linear, spherical])
+@pytest.mark.parametrize("points", [1, 0, -1, 2.5, "9", True])
+def test_a_number_of_points_that_is_none_is_refused(between: Any, points: Any) -> None:
+    with pytest.raises(ConfigError, match=f"num_points = {points!r} .*at least 2"):
+        between(torch.zeros(1, 2, 3), points)

@@ -25,3 +25,8 @@ def test_same_points_are_given_back_and_two_make_a_line() -> None:
     line = refine(path[:, [0, -1]], 5)
     torch.testing.assert_close(line[:, 2], path[:, [0, -1]].mean(1))
     assert refine(path.float(), 17).dtype == torch.float32
+
+
+def test_a_path_that_requires_grad_is_refined() -> None:
+    path = wavy(9)
+    assert torch.equal(refine(path.clone().requires_grad_(), 17), refine(path, 17))

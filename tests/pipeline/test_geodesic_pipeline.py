@@ -23,6 +23,7 @@ from scoregeo import (
 )
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.image import psnr
+from scoregeo.initializer.several import several
 from scoregeo.pipeline.keyframes import keyframes
 from scoregeo.pipeline.output import GeodesicOutput
 from scoregeo.pipeline.parts import solver_for
@@ -327,6 +328,10 @@ def test_what_cannot_be_used_is_named_before_any_work(
         ((a, b), {"metric": "fisher"}, "metric = 'fisher' .*stein"),
         ((a, b), {"metric": "pullback", "solver": "adam"}, "solver = 'adam'"),
         ((a, b), {"initializer": "best"}, "initializer = 'best' .*lerp"),
+        *(
+            ((a, b), {"initializer": one}, "initializer = 'graph' .*through points of the data")
+            for one in ("graph", several(("lerp", "graph")))
+        ),
         ((a, b), {"lam": 0}, "lam = 0 .*above 0"),
         ((a, b), {"guidance_scale": 0.5}, "guidance_scale = 0.5"),
         ((a, b), {"num_inference_steps": 0}, "num_inference_steps = 0"),

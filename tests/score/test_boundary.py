@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from scoregeo._utils.errors import ScoreError
+from scoregeo._utils.errors import ConfigError, DataError, ScoreError
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
+from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.function import FunctionScore
+from scoregeo.score.sphere import SphereScore
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.devices import fake_device
 
@@ -83,3 +85,87 @@ def test_a_backward_pass_through_a_score_without_a_gradient_is_refused() -> None
     solver = GaussNewton(9, refinement="none", differentiate_score=True)
     with pytest.raises(ScoreError, match="differentiable by torch"):
         solver.solve(SteinMetric(field, 10.0), linear(ends, 9))
+
+
+class InPlace(AbstractScore):
+    """One that writes into its points."""
+
+    shape = (2,)
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        return x.view(-1).mul_(2).view_as(x)
+
+
+@pytest.mark.parametrize("score", [InPlace(), FunctionScore(lambda x, _: x.mul_(2), (2,))])
+def test_a_score_that_changes_its_points_is_refused(score: AbstractScore) -> None:
+    """Else a solver's path changes under it, and is called converged."""
+    field = ScoreField(score, 0.1)
+    x, words = torch.ones(1, 2, dtype=torch.float64), "at sigma 0.1 changes its points in place"
+    for call in (field, lambda x: field.jvp(x, x), lambda x: field.vjp(x, x)):
+        with pytest.raises(ScoreError, match=words):
+            call(x.clone())
+    ends = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]], dtype=torch.float64)
+    with pytest.raises(ScoreError, match=words):
+        GaussNewton(9).solve(SteinMetric(field, 10.0), linear(ends, 9))
+
+
+def test_a_score_s_own_error_is_passed_on() -> None:
+    def broken(x: torch.Tensor, sigma: float) -> torch.Tensor:
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        FunctionScore(broken, (2,)).score(torch.ones(1, 2), 0.1)
+    with torch.inference_mode():  # whose tensors have no count of writes
+        assert FunctionScore(lambda x, _: -x, (2,)).score(torch.ones(1, 2), 0.1).sum() == -2
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1, float("nan"), "x", None, [0.1, 0.2]])
+def test_a_noise_level_that_is_none_is_refused(sigma: Any) -> None:
+    with pytest.raises(ConfigError, match="^sigma = "):
+        SphereScore(2, 3).score(torch.eye(3), sigma)
+
+
+def test_points_that_are_no_tensor_are_refused() -> None:
+    field = ScoreField(SphereScore(2, 3), 0.1)
+    wrong: tuple[Any, ...] = ([1, 0, 0], None, torch.eye(3).numpy())
+    for points in wrong:
+        with pytest.raises(DataError, match=r"x is a \w+: it must be a torch.Tensor"):
+            field(points)
+    with pytest.raises(DataError, match="v is a NoneType"):
+        field.jvp(torch.eye(3), None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"function": 5}, r"function = 5 .*\(x, sigma\) -> s"),
+        ({"function": lambda x: -x}, r"function = .*\(x, sigma\) -> s .*too many"),
+        ({"function": SphereScore}, "function = .*SphereScore"),
+        *(({"shape": one}, "^shape = ") for one in (3, (3.0,), ("x",), (-1,), "3", None, (True,))),
+        *(
+            ({"sigma_range": one}, "^sigma_range = ")
+            for one in (5, (0, 1, 2), (0, "x"), (0, float("nan")))
+        ),
+    ],
+)
+def test_a_function_score_names_what_it_cannot_take(wrong: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {"function": lambda x, sigma: -x, "shape": (3,)}
+    with pytest.raises(ConfigError, match=words):
+        FunctionScore(**given | wrong)
+
+
+def test_a_function_score_takes_any_callable() -> None:
+    for function in (torch.mul, torch.nn.Bilinear(3, 1, 3), lambda *both: -both[0]):
+        assert FunctionScore(function, [3], [0, 1]).shape == (3,)  # type: ignore[arg-type]
+
+
+def test_a_field_names_what_is_no_score() -> None:
+    class Misshapen(InPlace):
+        shape = 3  # type: ignore[assignment]
+
+    wrong: tuple[Any, ...] = (None, SphereScore, lambda x, sigma: -x)
+    for score in wrong:
+        with pytest.raises(ConfigError, match="score = .* must be a score"):
+            ScoreField(score, 0.1)
+    with pytest.raises(ConfigError, match=r"score\.shape = 3 "):
+        ScoreField(Misshapen(), 0.1)

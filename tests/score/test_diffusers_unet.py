@@ -157,8 +157,11 @@ def test_a_pickle_beside_is_not_read_in_place_of_missing_weights(tmp_path: Path)
 
 
 def test_an_unknown_model_is_answered_with_the_shipped_ones() -> None:
-    with pytest.raises(DataError, match="digits_unet_all, digits_unet_ten"):
+    """Those that it can load: a text-to-image model is refused by name."""
+    with pytest.raises(DataError, match=r"\(digits_unet_all, digits_unet_ten\)"):
         load_unet_score("digits_unet_twelve")
+    with pytest.raises(DataError, match="'emoji_sd' is a UNet2DConditionModel: .*UNet2DModel"):
+        load_unet_score("emoji_sd")
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -1,7 +1,9 @@
 """The empirical score against brute force, its log density, and its own pieces."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -123,11 +125,44 @@ def test_far_points_and_small_sigma_stay_finite(digits: torch.Tensor) -> None:
     )  # nothing but the point itself counts: (y - y) / sigma^2 is rounding
 
 
+def test_lists_arrays_and_whole_weights_are_taken() -> None:
+    sample = Sphere(2, 3).sample(4, 0)
+    x = Sphere(2, 3).sample(2, 1)
+    wanted = EmpiricalScore(sample, weights=torch.tensor([1.0, 2.0, 1.0, 4.0])).score(x, 0.3)
+    given: tuple[Any, ...] = (sample, sample.tolist(), sample.numpy())
+    weights: tuple[Any, ...] = ([1, 2, 1, 4], np.array([1.0, 2, 1, 4]), torch.tensor([1, 2, 1, 4]))
+    for one, shares in zip(given, weights, strict=True):
+        torch.testing.assert_close(EmpiricalScore(one, weights=shares).score(x, 0.3), wanted)
+
+
+def test_a_sample_or_weights_that_are_none_are_refused() -> None:
+    wrong: tuple[Any, ...] = (None, "x", [[1.0], [1.0, 2.0]], torch.zeros(3, 2).to_sparse())
+    for sample in wrong:
+        with pytest.raises(DataError, match="the sample (is a|has layout)"):
+            EmpiricalScore(sample)
+    with pytest.raises(DataError, match="weights is a str"):
+        EmpiricalScore(torch.zeros(3, 2), weights="x")  # type: ignore[arg-type]
+    shares: tuple[Any, ...] = (
+        [1.0, float("inf"), 1.0],
+        [1, 1],
+        [1.0, 0.0, 1.0],
+        torch.ones(3) * 1j,
+    )
+    for weights in shares:
+        with pytest.raises(DataError, match="weights must be 3 finite numbers above 0"):
+            EmpiricalScore(torch.zeros(3, 2), weights=weights)
+
+
 def test_bad_input() -> None:
     sample = Sphere(2, 3).sample(10, 0)
     with pytest.raises(DataError, match="NaN"):
         EmpiricalScore(torch.full((2, 3), float("nan")))
-    for bad in (torch.zeros(0, 3), torch.zeros(5), torch.zeros(5, 3, dtype=torch.long)):
+    for bad in (
+        torch.zeros(0, 3),
+        torch.zeros(3, 0),
+        torch.zeros(5),
+        torch.zeros(5, 3, dtype=torch.long),
+    ):
         with pytest.raises(DataError, match="not empty"):
             EmpiricalScore(bad)
     with pytest.raises(ConfigError, match=r"score\.chunk_bytes"):

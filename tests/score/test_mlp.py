@@ -161,6 +161,12 @@ def test_bad_settings_are_refused_before_training(monkeypatch: pytest.MonkeyPatc
             mlp_score(Sphere(), 0, **settings)  # type: ignore[arg-type]
 
 
+def test_a_training_that_diverges_names_the_keys_of_the_score() -> None:
+    words = r"lower score\.lr = 0.002 or score\.sigma_max = 1e\+20"
+    with pytest.raises(DataError, match=words):
+        mlp_score(Sphere(), 0, sigma=0.1, sigma_max=1e20, **SMALL)
+
+
 @pytest.mark.slow
 def test_error_against_the_exact_score(record_property: Any) -> None:
     field = mlp_score(Sphere(), 0, sigma=0.1, steps=900)  # a third of the default

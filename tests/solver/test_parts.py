@@ -172,7 +172,20 @@ def test_what_is_no_start_is_refused_by_every_solver(solver: AbstractSolver) -> 
         path[0],
         path[:, 1:],
         path.tolist(),
+        path.to_sparse(),
     )
     for start in wrong:
         with pytest.raises((ConfigError, DataError), match="the start (has|is)"):
             solver.solve(case()[0], start)
+    for metric in (None, case()[0].field):
+        with pytest.raises(ConfigError, match="metric = .* must be a metric"):
+            solver.solve(metric, path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=repr)
+def test_a_start_that_requires_grad_is_taken_as_it_is(solver: AbstractSolver) -> None:
+    metric, ends = case(1)
+    start = linear(ends, solver.num_points)
+    found = solver.solve(metric, start.clone().requires_grad_())
+    assert torch.equal(found.path, solver.solve(metric, start).path)
+    assert not found.path.requires_grad
