@@ -236,9 +236,10 @@ def test_what_cannot_be_joined_is_refused(folder: Path, listed: Path, tmp_path: 
         long = listed.parent / "long.csv"
         long.write_text(listed.read_text().replace("cat,dog", " ".join(["cat"] * 20) + ",dog", 1))
         problem(folder, long)
-    with pytest.raises(DataError, match="two pictures of 001_0-0 are the same"):
-        same = listed.parent / "same.csv"
-        same.write_text("first,second\n0.png,0.png\n")
+    with pytest.raises(DataError, match="two pictures of 001_0-again are the same"):
+        same, again = listed.parent / "same.csv", listed.parent / "again.png"
+        again.write_bytes((listed.parent / "0.png").read_bytes())
+        same.write_text("first,second\n0.png,again.png\n")
         problem(folder, same)
     config, _ = compose(
         [*SMALL, f"score.model={folder}", f"dataset.list={listed}", "extrapolation=[straight]"]
