@@ -12,6 +12,7 @@ from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import MOST_SUBNODES
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.gauss_newton import GaussNewton
 
@@ -48,7 +49,9 @@ class ContinuedInitializer(AbstractInitializer):
     def __post_init__(self) -> None:
         check_length("initializer.sigma_start", self.sigma_start)
         check_number("initializer.levels", self.levels, at_least=1, integer=True)
-        check_number("initializer.subnodes", self.subnodes, at_least=1, integer=True)
+        check_number(
+            "initializer.subnodes", self.subnodes, at_least=1, at_most=MOST_SUBNODES, integer=True
+        )
         check_number("initializer.max_iterations", self.max_iterations, at_least=1, integer=True)
 
     def check(self, metric: AbstractMetric) -> None:

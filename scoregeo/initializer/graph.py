@@ -12,7 +12,7 @@ from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.initializer.graph_cache import keep, priced, recall, same, samples_key
 from scoregeo.initializer.reference_graph import ReferenceGraph, nearest_edges
 from scoregeo.metric.base import AbstractMetric
-from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.quadrature import MOST_SUBNODES, Quadrature
 from scoregeo.score.field import ScoreField
 from scoregeo.score.sampling import ddim_sample
 
@@ -66,7 +66,9 @@ class GraphInitializer(AbstractInitializer):
         )
         if self.prune is not None:
             check_number("initializer.prune", self.prune, at_least=1.0)
-        check_number("initializer.subnodes", self.subnodes, at_least=1, integer=True)
+        check_number(
+            "initializer.subnodes", self.subnodes, at_least=1, at_most=MOST_SUBNODES, integer=True
+        )
         check_choice("initializer.source", self.source, ("data", "model"))
         check_number("initializer.sample_steps", self.sample_steps, at_least=1, integer=True)
         check_number("initializer.seed", self.seed, at_least=0, integer=True)

@@ -12,7 +12,7 @@ from scoregeo.initializer.graph import GraphInitializer
 from scoregeo.initializer.reference_graph import ReferenceGraph
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
-from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.quadrature import MOST_SUBNODES, Quadrature
 from scoregeo.solver.string_method import StringMethod
 
 _COPIES = 8  # of an edge's curve, in float64, that its relaxation holds
@@ -42,7 +42,9 @@ class RelaxedGraphInitializer(GraphInitializer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("initializer.subnodes", self.subnodes, at_least=2, integer=True)
+        check_number(
+            "initializer.subnodes", self.subnodes, at_least=2, at_most=MOST_SUBNODES, integer=True
+        )
         check_number("initializer.relax", self.relax, at_least=1, integer=True)
         if self.cache:
             raise ConfigError(

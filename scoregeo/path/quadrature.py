@@ -7,6 +7,8 @@ import torch
 
 from scoregeo._utils.errors import check_choice, check_kind, check_number
 
+MOST_SUBNODES = 1024  # of a setting; the weights are a square matrix of as many rows
+_MOST = 16 * MOST_SUBNODES  # what certificates refine them to
 RULES = ("trapezoid", "simpson", "midpoint")
 
 
@@ -25,7 +27,7 @@ class Quadrature:
 
     def __post_init__(self) -> None:
         check_choice("solver.quadrature", self.rule, RULES)
-        check_number("solver.subnodes", self.subnodes, at_least=1, integer=True)
+        check_number("solver.subnodes", self.subnodes, at_least=1, at_most=_MOST, integer=True)
 
     @cached_property
     def fractions(self) -> torch.Tensor:

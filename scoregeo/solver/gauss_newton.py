@@ -11,7 +11,7 @@ import torch
 from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_number
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.path.interpolation import linear
-from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.quadrature import MOST_SUBNODES, Quadrature
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
 from scoregeo.solver.certificate import REFINEMENT
 from scoregeo.solver.conclude import conclude
@@ -109,7 +109,9 @@ class GaussNewton(AbstractSolver):
     def __post_init__(self) -> None:
         check_number("solver.num_points", self.num_points, at_least=2, integer=True)
         check_choice("solver.quadrature", self.quadrature, ("trapezoid", "simpson"))
-        check_number("solver.subnodes", self.subnodes, at_least=1, integer=True)
+        check_number(
+            "solver.subnodes", self.subnodes, at_least=1, at_most=MOST_SUBNODES, integer=True
+        )
         if self.max_subnodes is not None:
             check_number(
                 "solver.max_subnodes", self.max_subnodes, at_least=self.subnodes, integer=True

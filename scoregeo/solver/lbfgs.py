@@ -12,7 +12,7 @@ from scoregeo._utils.errors import ScoreError, check_choice, check_number
 from scoregeo._utils.words import count
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
-from scoregeo.path.quadrature import Quadrature
+from scoregeo.path.quadrature import MOST_SUBNODES, Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
 from scoregeo.solver.laplacian import from_path, to_path
@@ -67,7 +67,9 @@ class LBFGS(AbstractSolver):
     def __post_init__(self) -> None:
         check_number("solver.num_points", self.num_points, at_least=2, integer=True)
         check_choice("solver.quadrature", self.quadrature, ("trapezoid", "simpson", "midpoint"))
-        check_number("solver.subnodes", self.subnodes, at_least=1, integer=True)
+        check_number(
+            "solver.subnodes", self.subnodes, at_least=1, at_most=MOST_SUBNODES, integer=True
+        )
         check_number("solver.history_size", self.history_size, at_least=1, integer=True)
         check_number("solver.max_iterations", self.max_iterations, at_least=1, integer=True)
         check_number("solver.tolerance", self.tolerance, above=0.0, below=1.0)

@@ -258,6 +258,7 @@ def test_budget_two_points_and_the_flat_metric() -> None:
         ("num_points", 2.5),
         ("quadrature", "gauss"),
         ("subnodes", 0),
+        ("subnodes", 10_000_000),
         ("max_iterations", 0),
         ("tolerance", 0.0),
         ("damping", -1.0),
