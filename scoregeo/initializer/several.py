@@ -74,11 +74,15 @@ class SeveralInitializer:
         return any(start.needs_references for start in self.starts.values())
 
     def check(self, metric: AbstractMetric) -> None:
-        """Raise ConfigError where one of the starts cannot be made for the metric, or the last
-        solver does not serve it.
+        """Raise ConfigError where one of the starts cannot be made for the metric, its settings
+        named as they are within this one, or the last solver does not serve it.
         """
-        for start in self.starts.values():
-            start.check(metric)
+        for name, start in self.starts.items():
+            try:
+                start.check(metric)
+            except ConfigError as error:
+                own = str(error).replace("initializer.", f"initializer.starts.{name}.")
+                raise ConfigError(own) from error
         if self.finish is not None:
             self.finish.check(metric)
 
