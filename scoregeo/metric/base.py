@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_kind
+from scoregeo._utils.errors import ConfigError, DataError, check_kind
+from scoregeo._utils.tensors import check_tensor
 from scoregeo.metric.cost import FREE, Cost
 from scoregeo.metric.inverse_sum import AbstractNodeInverse
 from scoregeo.metric.least_squares import LeastSquares, ScoreChords
@@ -144,13 +145,13 @@ class AbstractMetric(ABC):
         return self.inner(x, v, v).clamp_min(0).sqrt()
 
     def energy(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
-        """Discrete energy of each path, [pairs]."""
-        check_rule(quadrature)
+        """Discrete energy of each path, [pairs], of paths [pairs, points >= 2, *shape]."""
+        _check_path(path, quadrature)
         return self.measure(path, quadrature).energy
 
     def length(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
-        """Length of each path in the metric, [pairs]."""
-        check_rule(quadrature)
+        """Length of each path in the metric, [pairs], of paths [pairs, points >= 2, *shape]."""
+        _check_path(path, quadrature)
         return self.measure(path, quadrature).length
 
     def matrix(self, x: torch.Tensor) -> torch.Tensor:
@@ -216,6 +217,15 @@ class AbstractClosedFormMetric(AbstractMetric):
         """K of the plane of u and v at x, [batch] float64, in 1 / data units^2 of the metric; NaN
         where they are parallel.
         """
+
+
+def _check_path(path: torch.Tensor, quadrature: Quadrature) -> None:
+    check_rule(quadrature)
+    check_tensor("path", path)
+    if path.ndim < 3 or path.shape[1] < 2:
+        raise DataError(
+            f"path has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
+        )
 
 
 def check_metric(metric: object) -> None:

@@ -99,7 +99,8 @@ class AbstractScore(ABC):
             point = x.detach().requires_grad_(True)
             value = self.score(point, sigma)
             check_differentiable(value)
-            (product,) = torch.autograd.grad(value, point, v.to(x))
+            # A score that does not depend on x has the Jacobian 0.
+            (product,) = torch.autograd.grad(value, point, v.to(x), materialize_grads=True)
         check_finite(product, x, sigma, "the score's Jacobian")
         return value.detach(), product
 

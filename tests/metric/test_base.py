@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric, autograd_gradient
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -230,3 +230,10 @@ def test_the_name_of_a_quadrature_is_refused(make: Make, rule: object) -> None:
     for measure in (metric.energy, metric.length):
         with pytest.raises(ConfigError, match=f"quadrature = {rule!r} .*Quadrature"):
             measure(wavy(5), rule)  # type: ignore[arg-type]
+
+
+def test_what_is_no_path_is_refused(make: Make) -> None:
+    metric = make(mixture())
+    for path in (wavy(5)[0], wavy(5)[:, :1]):
+        with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
+            metric.energy(path, Quadrature())

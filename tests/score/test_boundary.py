@@ -169,3 +169,10 @@ def test_a_field_names_what_is_no_score() -> None:
             ScoreField(score, 0.1)
     with pytest.raises(ConfigError, match=r"score\.shape = 3 "):
         ScoreField(Misshapen(), 0.1)
+
+
+def test_a_score_that_does_not_depend_on_its_points_has_no_jacobian() -> None:
+    shift = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    score = FunctionScore(lambda x, sigma: shift.expand(len(x), 3), (3,))
+    value, product = score.vjp(torch.zeros(2, 3).double(), torch.ones(2, 3).double(), 0.1)
+    assert torch.equal(value, torch.ones(2, 3).double()) and not product.any()
