@@ -6,6 +6,7 @@ card with what was measured of them.
 """
 
 import argparse
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -160,9 +161,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--font", type=Path, default=FONT)
+    parser.add_argument("--font", type=path_argument, default=FONT)
     parser.add_argument("--out", type=path_argument, default=ASSETS)
     given = parser.parse_args()
+    if shutil.which("fluidsynth") is None:
+        parser.error("fluidsynth, which renders the notes, is not installed")
+    if not given.font.is_file():
+        parser.error(f"argument --font: {given.font} is no file")
     powers = [render(PROGRAMS[name], given.font) for name in INSTRUMENTS]
     points = np.stack([LAYOUT.point(one, one.max()) for one in powers])
     stored = np.rint(255 * (points + 1) / 2).astype(np.uint8)
