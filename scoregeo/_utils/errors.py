@@ -126,6 +126,12 @@ def check_choice(key: str, value: object, choices: Collection[object]) -> None:
         raise bad_value(key, value, "one of " + ", ".join(repr(c) for c in choices))
 
 
+def check_function(key: str, value: object) -> None:
+    """Raise ConfigError for what is neither None nor can be called."""
+    if not (value is None or callable(value)):
+        raise bad_value(key, value, "a function, or None")
+
+
 def check_kind(key: str, value: object, kind: type, allowed: str) -> None:
     """Raise ConfigError unless `value` is a `kind`, which `allowed` says in words: a metric, a
     score, a solver that a function of the package is given.

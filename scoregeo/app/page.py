@@ -94,11 +94,12 @@ class _Results:
 
     def __init__(self) -> None:
         self.status = gr.HTML(note(WELCOME), elem_id="status")
-        with gr.Column(visible=False, elem_id="frames") as self.viewer:
+        # "hidden", not False: what is not in the page yet can lose the second of two quick updates
+        with gr.Column(visible="hidden", elem_id="frames") as self.viewer:
             self.frame = gr.Image(label="Frame", **_display(320), elem_id="frame")
             self.number = gr.Slider(1, 2, 1, step=1, label="Frame number", elem_id="number")
             self.frames = gr.Gallery(type="filepath", elem_id="all-frames")
-        with gr.Column(visible=False, elem_id="files") as self.files:
+        with gr.Column(visible="hidden", elem_id="files") as self.files:
             self.strip = gr.Image(show_label=False, **_display(None), elem_id="strip")
             self.animation = gr.Image(label="Animation", **_display(240), elem_id="animation")
             with gr.Row():
@@ -136,7 +137,7 @@ class _Results:
 
     def cleared(self) -> dict[Any, Any]:
         """Before a run."""
-        hidden = gr.Column(visible=False)
+        hidden = gr.Column(visible="hidden")
         return {self.status: bar("Starting.", 0), self.viewer: hidden, self.files: hidden}
 
     def _shown(self, frames: Sequence[Any], side: int) -> dict[Any, Any]:

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, ScoreError, bad_value
+from scoregeo._utils.errors import ConfigError, ScoreError, bad_value, check_function
 from scoregeo.initializer.base import AbstractInitializer, References, Starter
 from scoregeo.initializer.continued import ContinuedInitializer
 from scoregeo.initializer.graph import GraphInitializer
@@ -181,6 +181,7 @@ def solve_from_several(
     """
     starts.check(metric)
     solver.check(metric)
+    check_function("on_step", on_step)
     before = _count(metric)
     with torch.no_grad():
         made = starters(starts.starts, metric, references or _no_references)

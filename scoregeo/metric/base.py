@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, check_kind
-from scoregeo._utils.tensors import check_tensor
+from scoregeo._utils.errors import ConfigError, check_kind
 from scoregeo.metric.cost import FREE, Cost
+from scoregeo.metric.given import check_operations
 from scoregeo.metric.inverse_sum import AbstractNodeInverse
 from scoregeo.metric.least_squares import LeastSquares, ScoreChords
 from scoregeo.metric.path_measure import PathMeasure as PathMeasure
-from scoregeo.path.quadrature import Quadrature, check_rule
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.field import ScoreField
 
 LARGEST_MATRIX = 512  # dimension up to which `matrix` may be asked for
@@ -25,7 +25,8 @@ class AbstractMetric(ABC):
 
     A subclass gives the abstract methods. The rest of the package asks a metric for what it needs
     to know of it and never for its name or class; what a subclass does not declare has the default
-    stated here.
+    stated here. Whoever calls the operations of any subclass with vectors of another shape than
+    their points, or with paths that are none, gets a DataError (`scoregeo.metric.given`).
 
     Attributes:
         name: what rows and tables call the metric.
@@ -49,6 +50,10 @@ class AbstractMetric(ABC):
     has_node_inverse: ClassVar[bool] = False
     has_score_chords: ClassVar[bool] = False
     measures_scores: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        check_operations(cls)
 
     @property
     @abstractmethod
@@ -146,12 +151,10 @@ class AbstractMetric(ABC):
 
     def energy(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
         """Discrete energy of each path, [pairs], of paths [pairs, points >= 2, *shape]."""
-        _check_path(path, quadrature)
         return self.measure(path, quadrature).energy
 
     def length(self, path: torch.Tensor, quadrature: Quadrature) -> torch.Tensor:
         """Length of each path in the metric, [pairs], of paths [pairs, points >= 2, *shape]."""
-        _check_path(path, quadrature)
         return self.measure(path, quadrature).length
 
     def matrix(self, x: torch.Tensor) -> torch.Tensor:
@@ -217,15 +220,6 @@ class AbstractClosedFormMetric(AbstractMetric):
         """K of the plane of u and v at x, [batch] float64, in 1 / data units^2 of the metric; NaN
         where they are parallel.
         """
-
-
-def _check_path(path: torch.Tensor, quadrature: Quadrature) -> None:
-    check_rule(quadrature)
-    check_tensor("path", path)
-    if path.ndim < 3 or path.shape[1] < 2:
-        raise DataError(
-            f"path has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
-        )
 
 
 def check_metric(metric: object) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 import torch
 
 from scoregeo._utils.device import usable_device
-from scoregeo._utils.errors import ConfigError, bad_value, check_choice, check_length, check_number
+from scoregeo._utils.errors import (
+    ConfigError,
+    bad_value,
+    check_choice,
+    check_function,
+    check_length,
+    check_number,
+)
 from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.picture_size import Size, check_frames
 from scoregeo.inversion.base import AbstractInversion
@@ -169,8 +176,7 @@ class GeodesicPipeline:
             raise bad_value("closed", closed, "True or False")
         if not (inversion is None or isinstance(inversion, AbstractInversion)):
             raise bad_value("inversion", inversion, "None, or an inversion")
-        if not (callback_on_step_end is None or callable(callback_on_step_end)):
-            raise bad_value("callback_on_step_end", callback_on_step_end, "a function")
+        check_function("callback_on_step_end", callback_on_step_end)
         if not (generator is None or isinstance(generator, torch.Generator)):
             raise bad_value("generator", generator, "a torch.Generator")
         keys = keyframes(image_a, image_b, prompt_a, prompt_b, via)

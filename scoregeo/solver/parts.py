@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.errors import ConfigError, DataError, check_function
 from scoregeo._utils.memory import in_gib, limit_bytes, limit_gib
 from scoregeo._utils.tensors import check_tensor
 from scoregeo.metric.base import AbstractMetric, check_metric
@@ -37,6 +37,7 @@ def within_memory(solve: Solve) -> Solve:
         on_step: Callable[[Step], None] | None = None,
     ) -> Solution:
         check_metric(metric)
+        check_function("on_step", on_step)
         self.check(metric)
         _check_start(self, start)
         start = start.detach()

@@ -174,3 +174,7 @@ def test_starts_in_python() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             solve(**wrong)
+    several = SeveralInitializer(starts={"mine": PerturbedInitializer()})
+    metric = scoregeo.SteinMetric(scoregeo.ScoreField(score, 0.1), 100.0)
+    with pytest.raises(ConfigError, match="on_step = 5 is not allowed.* function"):
+        solve_from_several(GaussNewton(17), metric, across_ends(), several, on_step=5)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric, autograd_gradient
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
+from scoregeo.metric.given import VECTORS
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
@@ -235,5 +236,28 @@ def test_the_name_of_a_quadrature_is_refused(make: Make, rule: object) -> None:
 def test_what_is_no_path_is_refused(make: Make) -> None:
     metric = make(mixture())
     for path in (wavy(5)[0], wavy(5)[:, :1]):
-        with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
-            metric.energy(path, Quadrature())
+        for operation in (metric.energy, metric.length, metric.measure, metric.gradient):
+            with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
+                operation(path, Quadrature())
+
+
+def refuse_other_vectors(metric: AbstractMetric) -> None:
+    """Every operation at points refuses vectors of another shape than theirs, and what is none."""
+    x, v = draw(2)
+    wrong = ((x, v[:3]), (x, v[:, :2]), (x, v[:1]), (x[0], v[0]), (x, v.tolist()), (None, v))
+    pairwise = ("inner", "christoffel", "sectional_curvature")
+    for name in VECTORS:
+        operation = getattr(metric, name, None)
+        for points, vector in wrong if operation and VECTORS[name] else ():
+            arguments = (points, v, vector) if name in pairwise else (points, vector)
+            with pytest.raises(DataError, match=r"(x|u|v|momentum) (has shape|is a)"):
+                operation(*arguments)
+    with pytest.raises(DataError, match=r"u has shape \[3, 4\], the points x \[6, 4\]"):
+        metric.norm(x, v=v[:3])
+    if hasattr(metric, "log_volume"):
+        with pytest.raises(DataError, match=r"x has shape \[4\]; points"):
+            metric.log_volume(x[0])
+
+
+def test_vectors_of_another_shape_than_their_points_are_refused(make: Make) -> None:
+    refuse_other_vectors(make(mixture()))

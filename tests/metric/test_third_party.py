@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.evaluation.metric_length import describe
 from scoregeo.geometry.distances import distance
 from scoregeo.geometry.exponential_map import exponential
@@ -37,6 +37,7 @@ from scoregeo.solver.georce import Georce
 from scoregeo.solver.lbfgs import LBFGS
 from tests.fields import MixtureScore, mixture, wavy
 from tests.initializer.cases import across_ends, given, open_ring
+from tests.metric.test_base import refuse_other_vectors
 
 
 class TwoScores(AbstractMetric):
@@ -244,3 +245,9 @@ def test_its_settings_are_in_the_cache_s_key_and_its_parameters_in_tables() -> N
     assert len(keys) == 3
     assert describe("mine", TwoScores(field, 0.25)) == "mine (weight 0.25)"
     assert torch.equal(TwoScores(field).unit(points), torch.ones(2, dtype=torch.float64))
+
+
+def test_its_operations_refuse_what_those_of_others_do() -> None:
+    refuse_other_vectors(TwoScores(ScoreField(mixture(), 0.5)))
+    with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
+        TwoScores(ScoreField(mixture(), 0.5)).measure(wavy(5)[0], Quadrature())

@@ -180,6 +180,8 @@ def test_what_is_no_start_is_refused_by_every_solver(solver: AbstractSolver) -> 
     for metric in (None, case()[0].field):
         with pytest.raises(ConfigError, match="metric = .* must be a metric"):
             solver.solve(metric, path)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="on_step = 5 is not allowed.* function"):
+        solver.solve(case()[0], path, 5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
