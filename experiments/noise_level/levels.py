@@ -18,6 +18,7 @@ from scoregeo.evaluation.manifold import distance_to_path, relative_length_error
 from scoregeo.path.interpolation import linear
 from scoregeo.run.build import check_nodes
 from scoregeo.run.instantiate import make
+from scoregeo.run.own_runner import reads
 from scoregeo.score.base import AUTO, AUTO_RIDGE, AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.noise_level import POINTS, choose_noise_level, data_scale
@@ -75,6 +76,7 @@ class Cell:
     evaluations: float
 
 
+@reads("dataset", "score", "metric", "solver", "seed", "device")
 def run(
     path: Path,
     config: Mapping[str, Any],

@@ -21,6 +21,7 @@ from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.build import build
 from scoregeo.run.instantiate import make, option_name
+from scoregeo.run.own_runner import reads
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.certificate import REFINEMENT
@@ -94,6 +95,7 @@ class Cell:
         return numbers_of(self.energy)
 
 
+@reads("dataset", "score", "metric", "solver", "seed", "device", "memory_gib")
 def run(
     path: Path,
     config: Mapping[str, Any],

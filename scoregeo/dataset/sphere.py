@@ -68,6 +68,12 @@ class Sphere(AbstractDataset):
         self.min_angle = float(min_angle)
         self.max_angle = float(max_angle)
         self._endpoints = None if endpoints is None else self._check_endpoints(endpoints)
+        if self._endpoints is not None and len(self._endpoints) != num_pairs:
+            log.warning(
+                "dataset.endpoints has %d pairs: dataset.num_pairs, min_angle and max_angle are of"
+                " drawn pairs and have no effect",
+                len(self._endpoints),
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:

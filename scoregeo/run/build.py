@@ -1,11 +1,9 @@
 """From a composed configuration to built objects."""
 
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +12,6 @@ from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.memory import set_memory_limit
 from scoregeo._utils.names import check_name
-from scoregeo._utils.targets import resolve
 from scoregeo.dataset.picture_size import check_frames
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
@@ -23,7 +20,15 @@ from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.groups import GROUPS, MAPPINGS, check_root
-from scoregeo.run.instantiate import Config, check_keys, level_keys, make, make_score, option_name
+from scoregeo.run.instantiate import (
+    PASSED,
+    Config,
+    check_keys,
+    level_keys,
+    make,
+    make_score,
+    option_name,
+)
 from scoregeo.run.settings import settings_of
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
@@ -34,14 +39,6 @@ from scoregeo.solver.parts import check_memory
 from scoregeo.tracker.base import AbstractTracker
 from scoregeo.tracker.guarded import GuardedTracker
 from scoregeo.tracker.jsonl import JsonlTracker
-
-# What this module passes to an option's target, on top of its YAML.
-PASSED = {
-    "dataset": ("painter",),
-    "score": ("dataset", "seed"),
-    "metric": ("field",),
-    "runner": ("path", "config"),
-}
 
 
 def build(config: Config) -> Experiment:
@@ -153,23 +150,6 @@ def build(config: Config) -> Experiment:
         metric_of=metric_of,
         text_model=text_model,
     )
-
-
-def own_runner(config: Config) -> Callable[[Path], None]:
-    """The function that takes the runner's place, to be called with the run's folder.
-
-    It is given the whole configuration where it has a parameter `config`. Raises ConfigError for
-    one that is no function."""
-    node = config["runner"]
-    if not isinstance(node, Mapping) or "_target_" not in node:
-        raise bad_value("runner", node, "null, or a function by its _target_")
-    check_keys("runner", node, PASSED["runner"])
-    if config["threads"]:
-        torch.set_num_threads(config["threads"])
-    settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = resolve(node["_target_"], "runner")
-    passed = {"config": config} if "config" in inspect.signature(function).parameters else {}
-    return partial(function, **passed, **settings)
 
 
 def trackers_of(config: Config) -> list[AbstractTracker]:

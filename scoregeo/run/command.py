@@ -72,10 +72,18 @@ def plain(config: "DictConfig", typed: Sequence[str] | None = None) -> dict[str,
 
 
 def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
-    """Log what `plain` leaves out of a configuration for what was typed."""
-    for place in drop_leftovers(_container(config), typed):
+    """Log what `plain` leaves out of a configuration for what was typed, and what was typed without
+    effect.
+    """
+    found = _container(config)
+    for place in drop_leftovers(found, typed):
         group = place.split(".")[0]
         log.info("%s is left out: the experiment sets it for another option of %s", place, group)
+    if found["runner"] is not None:
+        from scoregeo.run.own_runner import unread
+
+        for place in unread(found, typed):
+            log.warning("%s has no effect: the runner of %s does not read it", place, config.name)
 
 
 def _container(config: "DictConfig") -> dict[str, Any]:
@@ -112,8 +120,9 @@ def execute(
     """
     from scoregeo._utils.heap import keep_freed_memory
     from scoregeo.run.artifacts import complete_page
-    from scoregeo.run.build import build, own_runner
+    from scoregeo.run.build import build
     from scoregeo.run.inputs import inputs_of
+    from scoregeo.run.own_runner import own_runner
     from scoregeo.run.run_folder import RunFolder
     from scoregeo.run.runner import run
     from scoregeo.run.shards import folder_of, merge_shards, merges

@@ -18,6 +18,13 @@ from scoregeo.score.field import field_at
 
 Config = Mapping[str, Any]
 
+# What is passed to an option's target, on top of its YAML.
+PASSED = {
+    "dataset": ("painter",),
+    "score": ("dataset", "seed"),
+    "metric": ("field",),
+    "runner": ("path", "config"),
+}
 LEVEL = ("sigma", "timestep")  # keys that say at which noise level a score is taken
 
 

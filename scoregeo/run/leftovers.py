@@ -36,6 +36,12 @@ def drop_leftovers(config: dict[str, Any], typed: Sequence[str]) -> list[str]:
     return found
 
 
+def typed_places(typed: Sequence[str]) -> list[str]:
+    """The places of a configuration that overrides set, groups first."""
+    chosen, keys = _parsed(tuple(typed))
+    return [*chosen, *keys]
+
+
 def keys_of(group: str, option: str) -> frozenset[str]:
     """The settings in an option's file, and in those that it is made of."""
     return _files(group).get(option, frozenset())
@@ -49,8 +55,7 @@ def owners(group: str, key: str) -> list[str]:
 def _foreign(group: str, option: str, node: Mapping[str, Any]) -> list[str]:
     """A node's settings that are another option's, and not its own, `option`'s."""
     from scoregeo._utils.errors import ConfigError
-    from scoregeo.run.build import PASSED
-    from scoregeo.run.instantiate import level_keys, target_keys
+    from scoregeo.run.instantiate import PASSED, level_keys, target_keys
 
     own = [key for key in node if not key.startswith(KEPT)]
     if keys_of(group, option).issuperset(own):

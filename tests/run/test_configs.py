@@ -14,10 +14,10 @@ from hydra.utils import get_object
 from scoregeo._utils.configuration import config_dir, config_hash
 from scoregeo._utils.errors import ConfigError
 from scoregeo.evaluation.settings import EvaluationSettings
-from scoregeo.run.build import PASSED, check_nodes
+from scoregeo.run.build import check_nodes
 from scoregeo.run.command import compose
 from scoregeo.run.groups import GROUPS, MAPPINGS
-from scoregeo.run.instantiate import target_keys
+from scoregeo.run.instantiate import PASSED, target_keys
 from tests.commands import TINY
 
 OPTIONS = sorted(

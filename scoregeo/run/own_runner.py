@@ -1,0 +1,68 @@
+"""A function of one's own in the runner's place, and what of a configuration it reads."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo._utils.targets import resolve
+from scoregeo.run.groups import GROUPS, MAPPINGS
+from scoregeo.run.instantiate import PASSED, check_keys
+from scoregeo.run.leftovers import typed_places
+
+_READ_BY_PARTS = {*GROUPS, *MAPPINGS, "seed", "device", "memory_gib", "evaluation", "reach"}
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def reads(*keys: str) -> Callable[[Function], Function]:
+    """States which keys of the configuration a runner with a parameter `config` reads, so that a
+    user is told where an override has no effect. Unsaid, it reads all.
+    """
+
+    def mark(function: Function) -> Function:
+        setattr(function, "reads", keys)  # noqa: B010 - a function has no declared attributes
+        return function
+
+    return mark
+
+
+def own_runner(config: Mapping[str, Any]) -> Callable[[Path], None]:
+    """The function that takes the runner's place, to be called with the run's folder.
+
+    It is given the whole configuration where it has a parameter `config`. Raises ConfigError for
+    one that is no function.
+    """
+    node = config["runner"]
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise bad_value("runner", node, "null, or a function by its _target_")
+    check_keys("runner", node, PASSED["runner"])
+    if config["threads"]:
+        import torch
+
+        torch.set_num_threads(config["threads"])
+    settings = {key: value for key, value in node.items() if not key.startswith("_")}
+    function = resolve(node["_target_"], "runner")
+    passed = {"config": config} if _takes_config(function) else {}
+    return partial(function, **passed, **settings)
+
+
+def unread(config: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
+    """The places that overrides `typed` set and a runner of one's own does not read."""
+    node = config["runner"]
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        return []
+    try:
+        function = resolve(node["_target_"], "runner")
+    except ConfigError:
+        return []  # said where the runner is called
+    if _takes_config(function) and not hasattr(function, "reads"):
+        return []
+    ignored = _READ_BY_PARTS.difference(getattr(function, "reads", ()))
+    return [place for place in typed_places(typed) if place.split(".")[0] in ignored]
+
+
+def _takes_config(function: Callable[..., object]) -> bool:
+    return "config" in inspect.signature(function).parameters

@@ -1,0 +1,93 @@
+"""A runner of one's own: what it is given, and that an override it does not read is said."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoregeo.run.command import compose
+from scoregeo.run.own_runner import own_runner, unread
+from tests.commands import command
+
+MODULE = """
+import json
+from scoregeo.run.own_runner import reads
+
+def alone(path, size=1):
+    (path / "found.json").write_text(json.dumps({"size": size}))
+
+@reads("dataset", "seed")
+def some(path, config):
+    (path / "found.json").write_text(json.dumps({"seed": config["seed"]}))
+
+def everything(path, config):
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runner_of_mine.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "runner_of_mine", raising=False)
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    return compose(overrides)[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [
+        ("alone", ["metric", "solver.num_points", "seed"]),
+        ("some", ["metric", "solver.num_points"]),
+        ("everything", []),
+        ("nothing_of_that_name", []),  # said where it is called
+    ],
+)
+def test_overrides_that_it_does_not_read(function: str, wanted: list[str]) -> None:
+    typed = (
+        f"+runner._target_=runner_of_mine.{function}",
+        "metric=euclidean",
+        "solver.num_points=9",
+        "seed=5",
+        "threads=1",
+        "page.title=Mine",
+        "name=mine",
+    )
+    assert unread(composed(*typed), typed) == wanted
+
+
+@pytest.mark.parametrize(("function", "wanted"), [("alone", {"size": 3}), ("some", {"seed": 7})])
+def test_what_it_is_given(tmp_path: Path, function: str, wanted: dict[str, int]) -> None:
+    size = ("+runner.size=3",) if function == "alone" else ()
+    config = composed(f"+runner._target_=runner_of_mine.{function}", "seed=7", *size)
+    own_runner(config)(tmp_path)
+    assert json.loads((tmp_path / "found.json").read_text()) == wanted
+
+
+def test_the_command_warns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = "+runner._target_=runner_of_mine.alone"
+    assert command(own, "name=mine", "metric.lam=5", "threads=1") in (None, 0)
+    printed = capsys.readouterr()
+    said = "metric.lam has no effect: the runner of mine does not read it"
+    assert (printed.out + printed.err).count(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        (("experiment=properties", "solver=adam", "seed=3"), ["solver", "seed"]),
+        (("experiment=score_direction", "dataset.radius=2"), ["dataset.radius"]),
+        (("experiment=properties", "profile=full", "runner.size=smoke"), []),
+        (("study=starts", "case/starts=torus", "baseline=[nao]", "metric.lam=3"), ["baseline"]),
+        (("study=sigma_auto", "case/sigma_auto=torus", "reach=[1]", "seed=2"), ["reach"]),
+    ],
+)
+def test_of_the_shipped_ones(overrides: tuple[str, ...], wanted: list[str]) -> None:
+    assert unread(composed(*overrides), overrides) == wanted
