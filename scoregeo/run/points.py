@@ -52,7 +52,7 @@ def emptied(arguments: Sequence[str]) -> list[str]:
                 f"{one!r} is not of the form key=value: a key is words with points between, such as"
                 " metric.lam=10."
             )
-        if (config_dir() / key).is_dir() or re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key):
+        if is_group(key):
             _check_option(key, value)
         if re.fullmatch(r"\{\s*\}", value) and not key.startswith(("+", "~")):
             _refuse(
@@ -62,6 +62,13 @@ def emptied(arguments: Sequence[str]) -> list[str]:
     if "--resolve" in found and not {"--cfg", "-c"} & set(found):
         _refuse("--resolve goes with --cfg job, which shows the configuration.")
     return found
+
+
+def is_group(key: str) -> bool:
+    """Whether a key chooses an option of a group, as `solver`, `solver@rivals.adam`,
+    `case/starts`.
+    """
+    return (config_dir() / key).is_dir() or bool(re.fullmatch(r"[a-z_/]*[/@][\w/.]+", key))
 
 
 def _check_option(group: str, value: str) -> None:

@@ -119,6 +119,10 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["-m", "seed=0,-1"], ["seed = -1", "at least 0"]),
         (["-m", "seed=range(-1,2)"], ["seed = -1", "at least 0"]),
         (["-m", "evaluation.kid_subsets=2,0"], ["evaluation.kid_subsets = 0", "at least 1"]),
+        (["-m", "solver.num_points=8,1"], ["solver.num_points = 1", "at least 2"]),
+        (["-m", "solver.num_points=range(1,9)", "seed=0,1"], ["solver.num_points = 1"]),
+        (["-m", "metric.lam=1,0", "solver.num_points=8,9"], ["metric.lam = 0", "above 0"]),
+        (["-m", "initializer=graph", "initializer.neighbours=4,0"], ["neighbours = 0"]),
         (["-m", "device=cpu,gpu"], ["device = 'gpu'", "'cpu', 'cuda'"]),
         (["-m", "name=é,b,x/y"], ["name = 'x/y'"]),
         (["-m", "seed=1,2", "hydra.sweep.subdir=a"], ["hydra.sweep.subdir = 'a'", "share"]),
@@ -370,7 +374,7 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(
     line = [
         "-m",
         "experiment=sphere",
-        "metric.lam=-1,10",
+        "score.sigma=-1,0.1",
         "solver.num_points=8,16",
         *PLAIN,
         "dataset.num_pairs=2",
@@ -380,7 +384,7 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(
     ]
     said = command(*line, f"output={tmp_path}")
     assert isinstance(said, str) and said.startswith("scoregeo: 2 jobs failed:")
-    assert said.count("metric.lam = -1 is not allowed") == 2
+    assert said.count("score.sigma = -1 is not allowed") == 2
     (folder,) = tmp_path.glob("sphere/sweep_*")
     jobs = read_jobs(folder)
     assert [job.status for job in jobs] == [
@@ -388,7 +392,7 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(
         "failed",
         "done",
         "done",
-    ] and "metric.lam = -1" in jobs[0].reason
+    ] and "score.sigma = -1" in jobs[0].reason
     assert [job.run.exists() for job in jobs] == [False, False, True, True]
     assert [read_json(job.run / "manifest.json")["status"] for job in jobs[2:]] == ["done", "done"]
     assert {"summary.json", "table.md", "table.csv", "report.html"} <= {
@@ -396,8 +400,8 @@ def test_a_sweep_tells_of_its_failed_job_and_finishes_the_others(
     }
     assert {path.name for path in (folder / "figures").iterdir()} == {"sweep.png", "sweep.pdf"}
     table = (folder / "table.md").read_text(encoding="utf-8")
-    assert "## Without results" in table and "metric.lam = -1 is not allowed" in table
-    assert "| 10 | 16 | Geodesic (Stein, Gauss-Newton) |" in table
+    assert "## Without results" in table and "score.sigma = -1 is not allowed" in table
+    assert "| 0.1 | 16 | Geodesic (Stein, Gauss-Newton) |" in table
 
     held = FolderLock(folder)  # as another command does that runs the same sweep
     said = command(*line, f"output={tmp_path}")

@@ -118,20 +118,20 @@ def test_a_sweep_prints_a_line_a_job_and_solver(
     small = [*PLAIN, "dataset.num_pairs=1", "solver.num_points=5", f"output={tmp_path}"]
     rival = "+solver@rivals.gauss_newton_fine=gauss_newton_fine"
     fewer = ["rivals.gauss_newton_fine.num_points=5", "solver.max_iterations=1"]
-    said = command("-m", "metric.lam=1,-1,10", "baseline=[lerp]", rival, *fewer, *small)
+    said = command("-m", "score.sigma=0.1,-1,0.2", "baseline=[lerp]", rival, *fewer, *small)
     assert isinstance(said, str) and "1 job failed" in said
     printed = capsys.readouterr()
     lines = [re.split(r"  +", line) for line in printed.out.splitlines()]
-    first = next(i for i, line in enumerate(lines) if line[:3] == ["job", "metric.lam", "method"])
+    first = next(i for i, line in enumerate(lines) if line[:3] == ["job", "score.sigma", "method"])
     assert lines[first][-1] == "ended"
     own, other = "Geodesic (Stein, Gauss-Newton)", "Geodesic (Stein, gauss newton fine)"
     shown = lines[first + 1 : first + 6]
     assert [line[1:3] for line in shown] == [
         ["-1", "failed"],
-        ["1", own],
-        ["1", other],
-        ["10", own],
-        ["10", other],
+        ["0.1", own],
+        ["0.1", other],
+        ["0.2", own],
+        ["0.2", other],
     ]
     assert [line[-1] for line in shown if line[2] == own] == ["1 out_of_budget"] * 2
     warning = f"{own}: 2 of 2 paths (jobs 0, 2) did not converge: 2 out_of_budget."
