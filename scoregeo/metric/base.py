@@ -145,6 +145,12 @@ class AbstractMetric(ABC):
         """
         return torch.ones(len(x), dtype=torch.float64, device=x.device)
 
+    def scale(self, path: torch.Tensor) -> torch.Tensor:
+        """A weight in the unit of g, [pairs] float64, of paths [pairs, points, *shape]: energy over
+        scale is in data units squared. 1 and without cost by default, for a metric without unit.
+        """
+        return torch.ones(len(path), dtype=torch.float64, device=path.device)
+
     def norm(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`|v|_x = sqrt(<v, v>_x)`, [batch]."""
         return self.inner(x, v, v).clamp_min(0).sqrt()

@@ -59,6 +59,11 @@ class AbstractDiagonalMetric(AbstractMetric):
         flat = x.double().flatten(1)
         return (self.density(flat) + self.rho).reciprocal().expand_as(flat)
 
+    def scale(self, path: torch.Tensor) -> torch.Tensor:
+        """The mean weight of a coordinate at the path's ends."""
+        ends = path.detach()[:, [0, -1]]
+        return self.weight(ends.flatten(0, 1)).reshape(len(path), -1).mean(1)
+
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         return (self.weight(x) * (u * v).double().flatten(1)).sum(1)
 

@@ -76,6 +76,10 @@ class PullbackMetric(AbstractMetric):
         """`subnodes (num_points - 1) + 1`: the ends of all parts, whatever the rule."""
         return Quadrature("trapezoid", quadrature.subnodes).evaluations(num_points)
 
+    def scale(self, path: torch.Tensor) -> torch.Tensor:
+        """`sigma^-4`, the square of the score's slope across the data."""
+        return super().scale(path) / self._field.sigma**4
+
     def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """`eps u.v + (J u).(J v)`; one JVP a point (3 score evaluations) where u is v, two
         otherwise.

@@ -45,10 +45,11 @@ class Solution:
     `status`: one of `STATUSES` a pair; converged only where certificate and gradient bear it out
     (`solver.verdict`). `path` [pairs, points, *shape]. `energy`, `length` (in the metric) and
     `bound` (below every path's energy) are on the solver's own quadrature. `stationarity` is
-    `sqrt(g^T (n T)^-1 g / (2 E))`, g the energy's gradient in the inner points and T the
-    second-difference matrix: the gradient in the norm dual to the path's own energy, without unit,
-    independent of the number of points, 0 at a minimum. `score_evaluations` counts per pair; a
-    backward pass through the score counts as two more. `seconds` is for the whole batch.
+    `sqrt(g^T (n T)^-1 g / (2 w E))`, g the energy's gradient in the inner points, T the
+    second-difference matrix and w the metric's `scale`: the gradient in the norm dual to w times
+    the Euclidean energy, without unit, independent of the number of points, 0 at a minimum.
+    `score_evaluations` counts per pair; a backward pass through the score counts as two more.
+    `seconds` is for the whole batch.
 
     `certified_energy` is the path's energy on a finer quadrature (`solver.certificate`), which cost
     `certificate_evaluations`; where it is much above `energy` the path tunnels through a valley of

@@ -44,7 +44,8 @@ def conclude(
     if gradient is None:
         gradient = metric.gradient(path, rule)
     certificate = certify(metric, path, measured.energy, rule)
-    own, left = measured.energy.cpu(), stationarity(gradient.flatten(2), measured.energy).cpu()
+    own = measured.energy.cpu()
+    left = stationarity(gradient.flatten(2), measured.energy, metric.scale(path)).cpu()
     saddle, _, probed = saddles(metric, path, own, rule)
     spent = certificate.evaluations + probed
     said = list(zip(status, reason, strict=True))

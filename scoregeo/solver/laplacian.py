@@ -31,13 +31,16 @@ def smooth(gradient: torch.Tensor) -> torch.Tensor:
     return inner @ gradient
 
 
-def stationarity(gradient: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
-    """`sqrt(g^T (n T)^-1 g / (2 E))`, [pairs], for the gradient g [pairs, n - 1, D].
+def stationarity(
+    gradient: torch.Tensor, energy: torch.Tensor, scale: torch.Tensor | float = 1.0
+) -> torch.Tensor:
+    """`sqrt(g^T (n T)^-1 g / (2 w E))`, [pairs], for the gradient g [pairs, n - 1, D] and w, the
+    metric's `scale` [pairs].
 
-    Its relative size in the norm dual to the path's Euclidean energy.
+    Its relative size in the norm dual to w times the path's Euclidean energy; without unit.
     """
     n = gradient.shape[1] + 1
-    square = (gradient * smooth(gradient)).sum((1, 2)) / n
+    square = (gradient * smooth(gradient)).sum((1, 2)) / (n * scale)
     return (square.clamp_min(0) / (2 * energy).clamp_min(torch.finfo(torch.float64).tiny)).sqrt()
 
 

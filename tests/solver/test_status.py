@@ -11,6 +11,10 @@ from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
 from scoregeo.metric.base import autograd_gradient
+from scoregeo.metric.conformal import ConformalMetric
+from scoregeo.metric.land import LandMetric
+from scoregeo.metric.pullback import PullbackMetric
+from scoregeo.metric.rbf import RbfMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature
@@ -20,7 +24,8 @@ from scoregeo.score.field import ScoreField
 from scoregeo.score.sphere import SphereScore
 from scoregeo.score.torus import TorusScore
 from scoregeo.solver.adam import Adam
-from scoregeo.solver.base import CONVERGED, STALLED, UNRESOLVED, AbstractSolver
+from scoregeo.solver.base import CONVERGED, STALLED, UNRESOLVED, AbstractSolver, Solution
+from scoregeo.solver.conclude import conclude
 from scoregeo.solver.gauss_newton import GaussNewton
 from scoregeo.solver.georce import Georce
 from scoregeo.solver.laplacian import stationarity
@@ -163,3 +168,41 @@ def test_only_converged_is_taken_back() -> None:
     assert verified(STALLED, 1.0, 9.0, 2.0, True)[0] == STALLED
     said = verified(STALLED, 1.0, 9.0, 2.0, True)[1]
     assert "tunnels" in said and "solver.refinement=adaptive" in said
+
+
+@pytest.mark.parametrize("unit", [1e-3, 30.0])
+@pytest.mark.parametrize("metric", ["stein", "pullback", "conformal", "land", "rbf"])
+def test_neither_stationarity_nor_status_depends_on_the_data_s_unit(
+    metric: str, unit: float
+) -> None:
+    draws = torch.Generator().manual_seed(5)
+    centres = torch.randn(12, 2, generator=draws, dtype=torch.float64)
+    ends = torch.tensor([[[-1.0, -0.5], [1.0, 0.7]], [[0.0, 1.0], [0.5, -1.0]]]).double()
+    bow = torch.linspace(0, torch.pi, 17).sin().double()[None, :, None] * torch.tensor([0.3, -0.2])
+
+    def at(unit: float) -> Solution:
+        field = ScoreField(MixtureScore(unit * centres, 0.3 * unit), 0.3 * unit)
+        made = {
+            "stein": lambda: SteinMetric(field, 5 * unit**2),
+            "pullback": lambda: PullbackMetric(field),
+            "conformal": lambda: ConformalMetric(field, 0.3),
+            "land": lambda: LandMetric(unit * centres, rho=1e-2 * unit**2),
+            "rbf": lambda: RbfMetric(unit * centres, clusters=6),
+        }[metric]()
+        nothing = torch.zeros(2, dtype=torch.int64)
+        return conclude(
+            made,
+            unit * (linear(ends, 17) + bow),
+            Quadrature("trapezoid", 4),
+            status=[CONVERGED] * 2,
+            iterations=nothing,
+            score_evaluations=nothing,
+            reason=["", ""],
+            history=[],
+            began=0.0,
+        )
+
+    found, wanted = at(unit), at(1.0)
+    assert found.status == wanted.status
+    # The nearest-distance median and k-means are rounded in other units; else 1e-12 was seen.
+    torch.testing.assert_close(found.stationarity, wanted.stationarity, rtol=1e-6, atol=0)
