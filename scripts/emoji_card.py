@@ -20,8 +20,8 @@ from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder, to_poi
 from scoregeo.report.style import as_pictures, drawing, new_figure, save_figure
 from scoregeo.score.model_folder import MODELS
 from scoregeo.score.schedule import NoiseSchedule
-from scoregeo.training.autoencoder import decode, encode_all, moments, reconstruction_psnr
-from scoregeo.training.latent_diffusion import TextToLatent, latent_denoising_error
+from scoregeo.score.training.autoencoder import decode, encode_all, moments, reconstruction_psnr
+from scoregeo.score.training.latent_diffusion import TextToLatent, latent_denoising_error
 
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SEED = 0

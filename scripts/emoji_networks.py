@@ -8,7 +8,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.emoji_source import EmojiSource
-from scoregeo.training.tokenizer import train_clip_tokenizer
+from scoregeo.score.training.tokenizer import train_clip_tokenizer
 
 WIDTH = 128  # of the text encoder
 LENGTH = 32  # largest number of tokens of a prompt

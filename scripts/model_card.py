@@ -27,7 +27,7 @@ from scoregeo.score.diffusers_unet import load_unet_score
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.model_folder import MODELS
 from scoregeo.score.sampling import ddim_sample
-from scoregeo.training.quality import PLACES, denoising_error, probe_points, score_error
+from scoregeo.score.training.quality import PLACES, denoising_error, probe_points, score_error
 
 SIGMAS = (0.2, 0.5, 1.0, 2.0)
 SEED = 0

@@ -26,8 +26,8 @@ from scoregeo.dataset.identities import identities, pixels, rotation_sample
 from scoregeo.dataset.rotation import rotate
 from scoregeo.evaluation.digit_classifier import DigitClassifier
 from scoregeo.score.model_folder import MODELS
-from scoregeo.training.denoising import FiniteSampleLoss, RotatedDigitsLoss
-from scoregeo.training.loop import LOG, LossFunction, TrainingSettings, train
+from scoregeo.score.training.denoising import FiniteSampleLoss, RotatedDigitsLoss
+from scoregeo.score.training.loop import LOG, LossFunction, TrainingSettings, train
 
 ROTATIONS = 720
 IDENTITIES = 10

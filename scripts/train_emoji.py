@@ -30,15 +30,15 @@ from scoregeo._utils.files import load_tensors, read_json, save_tensors, write_j
 from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder
 from scoregeo.score.model_folder import MODELS
 from scoregeo.score.schedule import NoiseSchedule
-from scoregeo.training.autoencoder import (
+from scoregeo.score.training.autoencoder import (
     AutoencoderLoss,
     centre_latents,
     encode_all,
     reconstruction_psnr,
 )
-from scoregeo.training.latent_diffusion import LatentDiffusionLoss, TextToLatent
-from scoregeo.training.loop import LOG, TrainingSettings, train
-from scoregeo.training.pipeline_export import (
+from scoregeo.score.training.latent_diffusion import LatentDiffusionLoss, TextToLatent
+from scoregeo.score.training.loop import LOG, TrainingSettings, train
+from scoregeo.score.training.pipeline_export import (
     check_size,
     ddim_scheduler,
     export_pipeline,

@@ -19,8 +19,8 @@ from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.mlp_model import CARD, WEIGHTS, load_mlp
 from scoregeo.score.mlp_network import Network, initialise
 from scoregeo.score.model_folder import MODELS
-from scoregeo.training.loop import LossFunction, TrainingSettings, train
-from scoregeo.training.quality import score_error
+from scoregeo.score.training.loop import LossFunction, TrainingSettings, train
+from scoregeo.score.training.quality import score_error
 
 _HEAD = ["points", "sigma", "relative error", "cosine", "mean length", "exact"]
 _KEYS = ("place", "sigma", "relative_error", "cosine", "length", "exact_length")

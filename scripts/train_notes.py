@@ -13,7 +13,7 @@ from train_mlp import Recipe, read_arguments, write_model
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.notes import Notes
 from scoregeo.score.mlp_network import Network
-from scoregeo.training.denoising import posterior_mean
+from scoregeo.score.training.denoising import posterior_mean
 
 NAME = "notes_mlp"
 SIGMAS = (1.0, 5.0)

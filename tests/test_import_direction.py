@@ -12,7 +12,7 @@ LAYERS = (
     ("_utils",),
     ("path",),
     ("dataset",),
-    ("training", "score"),
+    ("score",),
     ("inversion",),
     ("metric",),
     ("solver",),
@@ -27,9 +27,6 @@ LAYERS = (
     ("__main__",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-# Where parts of one line may know each other, as long as no modules import in a circle: a score may
-# be trained on demand, and training needs the noise levels of a score.
-TOGETHER = (("training", "score"),)
 
 
 def imports() -> dict[str, set[str]]:
@@ -68,12 +65,7 @@ def test_imports_run_downward() -> None:
     for module, targets in imports().items():
         for target in targets:
             here, there = part(module), part(target)
-            if (
-                here is None
-                or there is None
-                or here == there
-                or any({here, there} <= set(parts) for parts in TOGETHER)
-            ):
+            if here is None or there is None or here == there:
                 continue
             if RANK[there] >= RANK[here]:
                 wrong.append(f"{module} imports {target}")

@@ -18,8 +18,8 @@ from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.problem.interpolation import InterpolationProblem
+from scoregeo.score.training.denoising import disturbed
 from scoregeo.solver.string_method import StringMethod
-from scoregeo.training.denoising import disturbed
 
 ANGLES = (10, 20)
 OFFSETS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)

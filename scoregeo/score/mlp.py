@@ -16,7 +16,7 @@ from scoregeo.score.base import RULES, AbstractScore
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.mlp_network import DenoisingLoss, Network, initialise
 from scoregeo.score.noise_level import POINTS, auto_field
-from scoregeo.training.loop import CHECKPOINT, TrainingSettings, train
+from scoregeo.score.training.loop import CHECKPOINT, TrainingSettings, train
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from scoregeo.score.condition import Fixed
 from scoregeo.score.stable_diffusion import StableDiffusionScore
-from scoregeo.training.denoising import ddpm_schedule
+from scoregeo.score.training.denoising import ddpm_schedule
 
 SHAPE = (2, 2, 2)
 SIGMA, SPREAD = 0.7, 0.4

@@ -21,8 +21,8 @@ from scoregeo.dataset.rotation import rotate
 from scoregeo.score.diffusers_unet import DiffusersUNetScore, load_unet_score
 from scoregeo.score.empirical import EmpiricalScore
 from scoregeo.score.model_folder import MODELS
-from scoregeo.training.denoising import ddpm_schedule
-from scoregeo.training.quality import (
+from scoregeo.score.training.denoising import ddpm_schedule
+from scoregeo.score.training.quality import (
     PLACES,
     ScoreAccuracy,
     denoising_error,

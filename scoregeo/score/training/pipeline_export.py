@@ -11,7 +11,7 @@ import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import write_json
-from scoregeo.training.tokenizer import save_clip_tokenizer
+from scoregeo.score.training.tokenizer import save_clip_tokenizer
 
 
 def export_pipeline(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from scoregeo.score.base import AbstractScore
-from scoregeo.training.denoising import disturbed
+from scoregeo.score.training.denoising import disturbed
 
 HALF_WAY = "half-way over 10 degrees"
 DISTURBED = "half-way, bent and shaded"

@@ -13,13 +13,13 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
 from scoregeo.score.schedule import NoiseSchedule
-from scoregeo.training.pipeline_export import (
+from scoregeo.score.training.pipeline_export import (
     check_size,
     ddim_scheduler,
     export_pipeline,
     load_weights,
 )
-from scoregeo.training.tokenizer import train_clip_tokenizer
+from scoregeo.score.training.tokenizer import train_clip_tokenizer
 
 
 def tiny_parts() -> dict[str, Any]:

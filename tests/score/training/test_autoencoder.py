@@ -14,7 +14,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.emoji_source import to_points
-from scoregeo.training.autoencoder import (
+from scoregeo.score.training.autoencoder import (
     AutoencoderLoss,
     centre_latents,
     colour_error,
@@ -27,7 +27,7 @@ from scoregeo.training.autoencoder import (
     reconstruction_psnr,
     shuffle_colours,
 )
-from scoregeo.training.loop import TrainingSettings, train
+from scoregeo.score.training.loop import TrainingSettings, train
 
 
 def rng(seed: int = 0) -> torch.Generator:

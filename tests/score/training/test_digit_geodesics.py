@@ -13,7 +13,7 @@ from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from tests.commands import small_model
 
 INNER = 15  # of 17 points
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
 @pytest.fixture

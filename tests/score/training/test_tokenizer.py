@@ -8,7 +8,7 @@ import pytest
 from transformers import CLIPTokenizer
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo.training.tokenizer import save_clip_tokenizer, train_clip_tokenizer
+from scoregeo.score.training.tokenizer import save_clip_tokenizer, train_clip_tokenizer
 
 TEXTS = [
     "red apple",

@@ -10,13 +10,13 @@ from diffusers import DDIMScheduler
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.score.schedule import NoiseSchedule
-from scoregeo.training.latent_diffusion import (
+from scoregeo.score.training.latent_diffusion import (
     LatentDiffusionLoss,
     clean_of_v,
     diffuse,
     latent_denoising_error,
 )
-from scoregeo.training.pipeline_export import ddim_scheduler
+from scoregeo.score.training.pipeline_export import ddim_scheduler
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -11,7 +11,7 @@ from torch import nn
 
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import load_tensors
-from scoregeo.training.denoising import (
+from scoregeo.score.training.denoising import (
     NEAR,
     FiniteSampleLoss,
     RotatedDigitsLoss,
@@ -21,7 +21,7 @@ from scoregeo.training.denoising import (
     posterior_mean,
     v_of_clean,
 )
-from scoregeo.training.loop import CHECKPOINT, LOG, TrainingSettings, moving_average, train
+from scoregeo.score.training.loop import CHECKPOINT, LOG, TrainingSettings, moving_average, train
 
 
 class Killed(Exception):
