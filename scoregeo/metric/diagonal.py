@@ -57,6 +57,11 @@ class AbstractDiagonalMetric(AbstractMetric):
     def weight(self, x: torch.Tensor) -> torch.Tensor:
         """The diagonal at `x` [batch, *shape], [batch, D] float64."""
         flat = x.double().flatten(1)
+        if flat.shape[1] != self.points.shape[1]:
+            raise DataError(
+                f"points have {flat.shape[1]} numbers, those of metric {self.name}"
+                f" {self.points.shape[1]}."
+            )
         return (self.density(flat) + self.rho).reciprocal().expand_as(flat)
 
     def scale(self, path: torch.Tensor) -> torch.Tensor:

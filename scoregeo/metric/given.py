@@ -37,11 +37,11 @@ def check_operations(metric: type) -> None:
 def _of_vectors(operation: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
     @wraps(operation)
     def checked(self: Any, x: torch.Tensor, *vectors: torch.Tensor, **named: torch.Tensor) -> Any:
-        check_tensor("x", x)
+        _check_numbers("x", x)
         if x.ndim < 2:
             raise DataError(f"x has shape {list(x.shape)}; points [batch, *shape] are needed.")
         for name, v in [*zip(names, vectors, strict=False), *named.items()]:
-            check_tensor(name, v)
+            _check_numbers(name, v)
             if v.shape != x.shape:
                 raise DataError(
                     f"{name} has shape {list(v.shape)}, the points x {list(x.shape)}: one vector a"
@@ -56,7 +56,7 @@ def _of_paths(operation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(operation)
     def checked(self: Any, path: torch.Tensor, quadrature: Quadrature) -> Any:
         check_rule(quadrature)
-        check_tensor("path", path)
+        _check_numbers("path", path)
         if path.ndim < 3 or path.shape[1] < 2:
             raise DataError(
                 f"path has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
@@ -64,3 +64,9 @@ def _of_paths(operation: Callable[..., Any]) -> Callable[..., Any]:
         return operation(self, path, quadrature)
 
     return checked
+
+
+def _check_numbers(name: str, value: torch.Tensor) -> None:
+    check_tensor(name, value)
+    if not value.is_floating_point():
+        raise DataError(f"{name} is of {value.dtype}: it must be of floating point.")

@@ -80,9 +80,11 @@ def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
         group = place.split(".")[0]
         log.info("%s is left out: the experiment sets it for another option of %s", place, group)
     if found["runner"] is not None:
+        from omegaconf import OmegaConf
+
         from scoregeo.run.own_runner import unread
 
-        for place in unread(found, typed):
+        for place in unread(OmegaConf.to_container(config.runner, resolve=False), typed):
             log.warning("%s has no effect: the runner of %s does not read it", place, config.name)
 
 

@@ -150,7 +150,7 @@ def target_keys(target: str, passed: tuple[str, ...] = (), where: str = "") -> l
     found = resolve(target, where)
     try:
         parameters = inspect.signature(found).parameters
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         key = f"{where}._target_" if where else "_target_"
         raise ConfigError(f"{key} = {target!r} has no signature: {error}.") from error
     return [name for name in parameters if name not in passed]

@@ -30,7 +30,7 @@ from scoregeo.run.leftovers import typed_overrides
 from scoregeo.run.points import expand
 from scoregeo.run.read_only import check_log
 from scoregeo.run.settings import check_place
-from scoregeo.run.sweep_checks import check_jobs, check_swept
+from scoregeo.run.sweep_checks import check_jobs, check_parts, check_swept
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -120,6 +120,8 @@ class Gather(Callback):
         try:
             check_jobs(config, jobs)
             check_swept(config)
+            if jobs and not self.pages:
+                check_parts(config, jobs)
         except ConfigError as error:
             _stop(str(error))
         try:

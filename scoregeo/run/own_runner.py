@@ -1,6 +1,6 @@
 """A function of one's own in the runner's place, and what of a configuration it reads."""
 
-import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from scoregeo._utils.errors import ConfigError, bad_value
 from scoregeo._utils.targets import resolve
 from scoregeo.run.groups import GROUPS, MAPPINGS
-from scoregeo.run.instantiate import PASSED, check_keys
+from scoregeo.run.instantiate import PASSED, check_keys, target_keys
 from scoregeo.run.leftovers import typed_places
 
 _READ_BY_PARTS = {*GROUPS, *MAPPINGS, "seed", "device", "memory_gib", "evaluation", "reach"}
@@ -44,25 +44,29 @@ def own_runner(config: Mapping[str, Any]) -> Callable[[Path], None]:
 
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
-    function = resolve(node["_target_"], "runner")
-    passed = {"config": config} if _takes_config(function) else {}
-    return partial(function, **passed, **settings)
+    function, takes_config = _function(node)
+    return partial(function, **({"config": config} if takes_config else {}), **settings)
 
 
-def unread(config: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
-    """The places that overrides `typed` set and a runner of one's own does not read."""
-    node = config["runner"]
+def unread(node: object, typed: Sequence[str]) -> list[str]:
+    """The places that overrides `typed` set and a runner of one's own does not read. `node`: the
+    runner's, its interpolations as they are: it reads what these name.
+    """
     if not isinstance(node, Mapping) or "_target_" not in node:
         return []
     try:
-        function = resolve(node["_target_"], "runner")
+        function, takes_config = _function(node)
     except ConfigError:
         return []  # said where the runner is called
-    if _takes_config(function) and not hasattr(function, "reads"):
+    if takes_config and not hasattr(function, "reads"):
         return []
-    ignored = _READ_BY_PARTS.difference(getattr(function, "reads", ()))
-    return [place for place in typed_places(typed) if place.split(".")[0] in ignored]
+    read = {str(key).split(".")[0] for key in getattr(function, "reads", ())}
+    read.update(re.findall(r"\$\{\s*(\w+)", str(node)))
+    places = typed_places(typed)
+    return [place for place in places if place.split(".")[0] in _READ_BY_PARTS - read]
 
 
-def _takes_config(function: Callable[..., object]) -> bool:
-    return "config" in inspect.signature(function).parameters
+def _function(node: Mapping[str, Any]) -> tuple[Callable[..., None], bool]:
+    """The runner's, and whether it is given the configuration."""
+    target = node["_target_"]
+    return resolve(target, "runner"), "config" in target_keys(target, (), "runner")

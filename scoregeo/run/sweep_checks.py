@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo.evaluation.settings import EvaluationSettings
-from scoregeo.run.points import empty_sweeps, ends_of_sweeps, is_group
+from scoregeo.run.points import empty_sweeps, ends_of_sweeps
 from scoregeo.run.settings import RunSettings, Settings, check_scalars
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SCALARS = {item.name for item in fields(RunSettings)} - {"evaluation"}
 # Groups whose options are made from their settings alone, with what stands for the rest.
 _PARTS: dict[str, dict[str, Any]] = {"solver": {}, "metric": {"field": None}, "initializer": {}}
+_MOST_COMPOSED = 16  # composing takes a fraction of a second
 _EVALUATION = {item.name for item in fields(EvaluationSettings)}
 
 
@@ -44,44 +45,60 @@ def check_jobs(config: "DictConfig", jobs: Sequence[Sequence[str]] | None) -> No
 
 
 def check_swept(config: "DictConfig") -> None:
-    """Raise ConfigError for a value that a run's scalar, or the only swept setting of a part that
-    needs no data, is swept over and may not have, such as a seed of -1 or a path of 1 point: else
-    only its job would say so, after those before it.
+    """Raise ConfigError for a value that a run's scalar is swept over and may not have, such as a
+    seed of -1: else only its job would say so, after those before it.
     """
     from scoregeo.run.command import plain
 
-    swept = ends_of_sweeps(config)
-    scalars = {key: values for key, values in swept.items() if _is_scalar(key)}
-    alike = not any(key == "profile" or is_group(key) for key in swept)  # the jobs' options
-    parts = {key: values for key, values in swept.items() if alike and _is_alone(key, swept)}
+    scalars = {key: values for key, values in ends_of_sweeps(config).items() if _is_scalar(key)}
     try:
-        found = plain(config) if scalars or parts else {}
+        found = plain(config) if scalars else {}
         given = [(key, _read(key, value)) for key, values in scalars.items() for value in values]
     except OmegaConfBaseException:
         return  # raised again, and explained, where the jobs are composed
     for key, value in given:
         root, _, inner = key.partition(".")
         check_scalars({**found, root: {**found[root], inner: value} if inner else value})
-    if parts and found["runner"] is None:
-        _check_parts(found, parts)
 
 
-def _is_alone(key: str, swept: Mapping[str, Any]) -> bool:
-    """Whether it is a setting of a part, and the part's only one that is swept."""
-    root, _, inner = key.partition(".")
-    others = (one for one in swept if one.partition(".")[0] == root)
-    return root in _PARTS and "." not in inner and list(others) == [key]
+def check_parts(config: "DictConfig", jobs: Sequence[Sequence[str]]) -> None:
+    """Raise ConfigError where a part that needs no data refuses a value that it is swept over, as a
+    path of 1 point. The jobs that have a value first are composed, at most `_MOST_COMPOSED`.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+
+    from scoregeo.run.command import plain
+
+    loader = GlobalHydra.instance().config_loader()
+    for job, groups in _first_of_values(jobs):
+        try:
+            found = plain(loader.load_sweep_config(config, list(job)))
+        except (HydraException, OmegaConfBaseException):
+            return  # raised again, and explained, where the jobs are composed
+        if found["runner"] is None:
+            _make_parts(found, groups)
 
 
-def _check_parts(found: Mapping[str, Any], parts: Mapping[str, Sequence[Any]]) -> None:
-    """Make each part with each of its values."""
+def _first_of_values(jobs: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], list[str]]]:
+    """The jobs that are the first with a value of a part's setting, and the parts."""
+    seen: set[str] = set()
+    found = []
+    for job in jobs:
+        own = [one for one in job if one.partition(".")[0] in _PARTS and one not in seen]
+        if own and len(jobs) > 1:
+            seen.update(own)
+            found.append((job, sorted({one.partition(".")[0] for one in own})))
+    return found[:_MOST_COMPOSED]
+
+
+def _make_parts(found: Mapping[str, Any], groups: Sequence[str]) -> None:
+    from scoregeo.run.groups import is_option
     from scoregeo.run.instantiate import make
 
-    for key, values in parts.items():
-        group, _, name = key.partition(".")
-        for value in values:
-            if "${" not in str(value) and isinstance(found.get(group), Mapping):
-                make(group, {**found[group], name: value}, **_PARTS[group])
+    for group in groups:
+        if is_option(found.get(group)):
+            make(group, found[group], **_PARTS[group])
 
 
 def _is_scalar(key: str) -> bool:

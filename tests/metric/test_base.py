@@ -239,18 +239,29 @@ def test_what_is_no_path_is_refused(make: Make) -> None:
         for operation in (metric.energy, metric.length, metric.measure, metric.gradient):
             with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
                 operation(path, Quadrature())
+            with pytest.raises(DataError, match=r"path is of torch.bool"):
+                operation(path > 0, Quadrature())
 
 
 def refuse_other_vectors(metric: AbstractMetric) -> None:
     """Every operation at points refuses vectors of another shape than theirs, and what is none."""
     x, v = draw(2)
-    wrong = ((x, v[:3]), (x, v[:, :2]), (x, v[:1]), (x[0], v[0]), (x, v.tolist()), (None, v))
+    wrong = (
+        (x, v[:3]),
+        (x, v[:, :2]),
+        (x, v[:1]),
+        (x[0], v[0]),
+        (x, v.tolist()),
+        (None, v),
+        (x, v.int()),
+        (x.int(), v),
+    )
     pairwise = ("inner", "christoffel", "sectional_curvature")
     for name in VECTORS:
         operation = getattr(metric, name, None)
         for points, vector in wrong if operation and VECTORS[name] else ():
             arguments = (points, v, vector) if name in pairwise else (points, vector)
-            with pytest.raises(DataError, match=r"(x|u|v|momentum) (has shape|is a)"):
+            with pytest.raises(DataError, match=r"(x|u|v|momentum) (has shape|is)"):
                 operation(*arguments)
     with pytest.raises(DataError, match=r"u has shape \[3, 4\], the points x \[6, 4\]"):
         metric.norm(x, v=v[:3])

@@ -190,5 +190,7 @@ def test_bad_points_and_solvers_are_refused() -> None:
         RbfMetric(POINTS, kappa=1e-300)
     with pytest.raises(DataError, match="copies of others"):
         LandMetric(torch.ones(4, 2))
+    with pytest.raises(DataError, match="points have 3 numbers, those of metric land 2"):
+        LandMetric(POINTS[:, :2]).measure(torch.zeros(1, 4, 3), Quadrature())
     with pytest.raises(ConfigError, match="'gauss_newton' does not serve metric = 'land'"):
         DataGeodesic(LandMetric, GaussNewton())

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from scoregeo import __version__
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.device import device_of
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import load_yaml, read_json
 from scoregeo._utils.jobs import read_jobs
 from scoregeo._utils.lock import FolderLock
 from scoregeo.run.config_flags import job_flags, typed_flags
@@ -365,6 +365,37 @@ def test_antipodal_ends_are_told_and_joined(
     log = next(tmp_path.rglob("scoregeo.log")).read_text(encoding="utf-8")
     assert "not unique" in log
     assert next(tmp_path.rglob("summary.json")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("sweep", "settings"),
+    [
+        # The value of the configuration before a job's, seed 0, would be refused.
+        ("solver.num_points=${seed} seed=8,9", {(8,), (9,)}),
+        ("metric=pullback solver=string_method metric.eps=0.5,1", {(0.5,), (1.0,)}),
+    ],
+)
+def test_a_sweep_is_checked_as_its_jobs_are_composed(
+    sweep: str, settings: set[tuple[float, ...]], tmp_path: Path
+) -> None:
+    small = [*PLAIN, "dataset.num_pairs=1", "baseline=[]", "rivals=null", f"output={tmp_path}"]
+    if "num_points" not in sweep:
+        small.append("solver.num_points=5")
+    assert command("-m", *sweep.split(), "solver.max_iterations=1", *small) in (None, 0)
+    runs = [load_yaml(path) for path in tmp_path.glob("custom/*/config.yaml")]
+    key = ("solver", "num_points") if "num_points" in sweep else ("metric", "eps")
+    assert {(run[key[0]][key[1]],) for run in runs} == settings
+
+
+def test_a_study_s_options_are_those_of_its_jobs(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "mine.yaml").write_text(
+        "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n"
+        "      metric: pullback\n      solver: string_method\n      metric.eps: 0.5,-1\n"
+    )
+    said = command("--config-dir", str(tmp_path), "study=mine", *PLAIN, f"output={tmp_path / 'o'}")
+    assert isinstance(said, str) and said.startswith("scoregeo: error: metric.eps = -1")
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.slow

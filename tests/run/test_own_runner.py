@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scoregeo._utils.errors import ConfigError
 from scoregeo.run.command import compose
 from scoregeo.run.own_runner import own_runner, unread
 from tests.commands import command
@@ -57,7 +58,24 @@ def test_overrides_that_it_does_not_read(function: str, wanted: list[str]) -> No
         "page.title=Mine",
         "name=mine",
     )
-    assert unread(composed(*typed), typed) == wanted
+    assert unread(composed(*typed)["runner"], typed) == wanted
+
+
+def test_it_reads_what_its_settings_name() -> None:
+    node = {
+        "_target_": "runner_of_mine.alone",
+        "size": "${seed}",
+        "more": ["${ dataset.num_pairs }", "${metric}"],
+    }
+    typed = ["seed=1", "dataset.num_pairs=2", "metric.lam=3", "solver=adam"]
+    assert unread(node, typed) == ["solver"]
+
+
+@pytest.mark.parametrize("target", ["torch.Tensor", "operator.itemgetter"])
+def test_what_has_no_signature_is_refused(target: str) -> None:
+    assert unread({"_target_": target}, ["seed=1"]) == []  # said where it is called
+    with pytest.raises(ConfigError, match=f"runner._target_ = '{target}' has no signature"):
+        own_runner(composed(f"+runner._target_={target}"))
 
 
 @pytest.mark.parametrize(("function", "wanted"), [("alone", {"size": 3}), ("some", {"seed": 7})])
@@ -90,4 +108,4 @@ def test_the_command_warns(
     ],
 )
 def test_of_the_shipped_ones(overrides: tuple[str, ...], wanted: list[str]) -> None:
-    assert unread(composed(*overrides), overrides) == wanted
+    assert unread(composed(*overrides)["runner"], overrides) == wanted
