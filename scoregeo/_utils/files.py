@@ -37,7 +37,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(handle.fileno())
         partial.replace(path)
     except OSError as error:
-        raise StorageError(str(path), error.strerror or str(error)) from error
+        raise StorageError(str(path), (error.strerror or str(error)).split("\n")[0]) from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -68,10 +68,11 @@ class Sphere(AbstractDataset):
         self.min_angle = float(min_angle)
         self.max_angle = float(max_angle)
         self._endpoints = None if endpoints is None else self._check_endpoints(endpoints)
-        if self._endpoints is not None and len(self._endpoints) != num_pairs:
+        typed = (num_pairs, min_angle, max_angle) != (8, 0.3, 2.4)  # the defaults
+        if self._endpoints is not None and typed:
             log.warning(
-                "dataset.endpoints has %d pairs: dataset.num_pairs, min_angle and max_angle are of"
-                " drawn pairs and have no effect",
+                "dataset.endpoints gives the pairs, %d of them: dataset.num_pairs, min_angle and"
+                " max_angle are of drawn pairs and have no effect",
                 len(self._endpoints),
             )
 

@@ -56,6 +56,9 @@ def load_digit_classifier(path: Path = WEIGHTS) -> DigitClassifier:
     """
     model = DigitClassifier()
     tensors = load_tensors(path)
+    for name, value in tensors.items():
+        if not value.is_floating_point():
+            raise DataError(f"{path} has {name} of {value.dtype}: floating point is expected.")
     try:
         model.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:

@@ -228,6 +228,10 @@ class AbstractClosedFormMetric(AbstractMetric):
         """
 
 
+check_operations(AbstractMetric)
+check_operations(AbstractClosedFormMetric)
+
+
 def check_metric(metric: object) -> None:
     """Raise ConfigError for what is no metric, as a score or its field."""
     check_kind("metric", metric, AbstractMetric, "a metric, as scoregeo.SteinMetric(field, lam)")

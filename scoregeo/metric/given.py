@@ -2,23 +2,29 @@
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import isfunction
 from typing import Any
 
 import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.tensors import check_tensor
-from scoregeo.path.quadrature import Quadrature, check_rule
+from scoregeo.path.quadrature import check_rule
 
 # The vectors that each operation at points `x` takes beside them
 VECTORS = {
     "inner": ("u", "v"),
+    "norm": ("v",),
     "apply": ("v",),
     "inverse": ("v",),
     "initial_velocity": ("momentum",),
-    "log_volume": (),
+    "accelerations": ("v", "carried"),
     "christoffel": ("u", "v"),
     "sectional_curvature": ("u", "v"),
+    "log_volume": (),
+    "log_density_ratio": (),
+    "unit": (),
+    "matrix": (),
 }
 OF_PATHS = ("measure", "gradient")
 
@@ -26,7 +32,7 @@ OF_PATHS = ("measure", "gradient")
 def check_operations(metric: type) -> None:
     """Let the operations that the class `metric` defines check their arguments."""
     for name, own in list(vars(metric).items()):
-        if getattr(own, "__isabstractmethod__", False):
+        if not isfunction(own) or getattr(own, "__isabstractmethod__", False):
             continue
         if name in VECTORS:
             setattr(metric, name, _of_vectors(own, VECTORS[name]))
@@ -35,33 +41,46 @@ def check_operations(metric: type) -> None:
 
 
 def _of_vectors(operation: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    known = ("x", *names)
+
     @wraps(operation)
-    def checked(self: Any, x: torch.Tensor, *vectors: torch.Tensor, **named: torch.Tensor) -> Any:
-        _check_numbers("x", x)
-        if x.ndim < 2:
-            raise DataError(f"x has shape {list(x.shape)}; points [batch, *shape] are needed.")
-        for name, v in [*zip(names, vectors, strict=False), *named.items()]:
-            _check_numbers(name, v)
-            if v.shape != x.shape:
-                raise DataError(
-                    f"{name} has shape {list(v.shape)}, the points x {list(x.shape)}: one vector a"
-                    " point is needed."
-                )
-        return operation(self, x, *vectors, **named)
+    def checked(self: Any, *arguments: torch.Tensor, **named: torch.Tensor) -> Any:
+        given = dict(zip(known, arguments, strict=False)) | {
+            name: value for name, value in named.items() if name in known
+        }
+        if "x" in given:
+            _check_vectors(given.pop("x"), given)
+        return operation(self, *arguments, **named)
 
     return checked
 
 
+def _check_vectors(x: torch.Tensor, vectors: dict[str, torch.Tensor]) -> None:
+    _check_numbers("x", x)
+    if x.ndim < 2:
+        raise DataError(f"x has shape {list(x.shape)}; points [batch, *shape] are needed.")
+    for name, v in vectors.items():
+        if v is None and name == "carried":
+            continue
+        _check_numbers(name, v)
+        if v.shape != x.shape:
+            raise DataError(
+                f"{name} has shape {list(v.shape)}, the points x {list(x.shape)}: one vector a"
+                " point is needed."
+            )
+
+
 def _of_paths(operation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(operation)
-    def checked(self: Any, path: torch.Tensor, quadrature: Quadrature) -> Any:
-        check_rule(quadrature)
+    def checked(self: Any, path: torch.Tensor, *arguments: Any, **named: Any) -> Any:
+        if arguments or "quadrature" in named:
+            check_rule(arguments[0] if arguments else named["quadrature"])
         _check_numbers("path", path)
         if path.ndim < 3 or path.shape[1] < 2:
             raise DataError(
                 f"path has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
             )
-        return operation(self, path, quadrature)
+        return operation(self, path, *arguments, **named)
 
     return checked
 

@@ -57,12 +57,8 @@ def write_gif(path: Path, frames: Any, frames_per_second: float, there_and_back:
     check_number("frames_per_second", frames_per_second, at_least=SLOWEST, at_most=FASTEST)
     pictures = _shown(frames, there_and_back)
     pause = 1000 / float(frames_per_second)
-    write_whole(
-        path,
-        lambda partial: imageio.imwrite(
-            partial, pictures, extension=".gif", duration=pause, loop=0
-        ),
-    )
+    made: bytes = imageio.imwrite("<bytes>", pictures, extension=".gif", duration=pause, loop=0)
+    write_whole(path, lambda partial: _write(partial, made))
     return path
 
 
@@ -80,7 +76,7 @@ def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back:
         "codec": "libx264",
         "quality": 9,
         "macro_block_size": 2,
-        "ffmpeg_log_level": "error",
+        "ffmpeg_log_level": "quiet",
     }
     write_whole(
         path,
@@ -101,6 +97,10 @@ def write_strip(path: Path, frames: Any) -> Path:
     strip = Image.fromarray(np.concatenate(list(as_pictures(frames, "strip")), axis=1))
     write_whole(path, lambda partial: strip.save(partial, format="PNG"))
     return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def _shown(frames: Any, there_and_back: bool) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,10 +150,16 @@ def save_figure(figure: "Figure", out: Path, formats: Sequence[str] = ("pdf", "p
     for kind in formats:
         check_choice("formats", kind, FORMATS)
         path = out.with_name(f"{out.name}.{kind}")  # names may hold dots, as in "lam=0.5"
-        write_whole(path, partial(figure.savefig, format=kind, metadata=METADATA[kind]))
+        drawn = BytesIO()  # what draws a PDF does not bear a full disk
+        figure.savefig(drawn, format=kind, metadata=METADATA[kind])
+        write_whole(path, partial(_write, drawn.getvalue()))
         figure.set_layout_engine("none")
         paths.append(path)
     return paths
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def _plain_text(figure: "Figure") -> None:

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scoregeo._utils.errors import ConfigError, bad_value
+from scoregeo._utils.errors import bad_value
 from scoregeo._utils.targets import resolve
 from scoregeo.run.groups import GROUPS, MAPPINGS
 from scoregeo.run.instantiate import PASSED, check_keys, target_keys
 from scoregeo.run.leftovers import typed_places
+from scoregeo.run.settings import Settings
 
 _READ_BY_PARTS = {*GROUPS, *MAPPINGS, "seed", "device", "memory_gib", "evaluation", "reach"}
 
@@ -19,8 +21,13 @@ Function = TypeVar("Function", bound=Callable[..., None])
 
 def reads(*keys: str) -> Callable[[Function], Function]:
     """States which keys of the configuration a runner with a parameter `config` reads, so that a
-    user is told where an override has no effect. Unsaid, it reads all.
+    user is told where an override has no effect. Unsaid, it reads all. Raises ConfigError for what
+    is no key.
     """
+    allowed = [item.name for item in fields(Settings)]
+    for key in keys:
+        if not isinstance(key, str) or key.split(".")[0] not in allowed:
+            raise bad_value("reads", key, f"one of {', '.join(allowed)}, or a key within it")
 
     def mark(function: Function) -> Function:
         setattr(function, "reads", keys)  # noqa: B010 - a function has no declared attributes
@@ -56,11 +63,11 @@ def unread(node: object, typed: Sequence[str]) -> list[str]:
         return []
     try:
         function, takes_config = _function(node)
-    except ConfigError:
+    except Exception:  # a module of one's own may raise anything
         return []  # said where the runner is called
     if takes_config and not hasattr(function, "reads"):
         return []
-    read = {str(key).split(".")[0] for key in getattr(function, "reads", ())}
+    read = {key.split(".")[0] for key in getattr(function, "reads", ())}
     read.update(re.findall(r"\$\{\s*(\w+)", str(node)))
     places = typed_places(typed)
     return [place for place in places if place.split(".")[0] in _READ_BY_PARTS - read]

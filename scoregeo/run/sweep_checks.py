@@ -93,12 +93,20 @@ def _first_of_values(jobs: Sequence[Sequence[str]]) -> list[tuple[Sequence[str],
 
 
 def _make_parts(found: Mapping[str, Any], groups: Sequence[str]) -> None:
+    from scoregeo.run.build import check_group
     from scoregeo.run.groups import is_option
     from scoregeo.run.instantiate import make
 
     for group in groups:
-        if is_option(found.get(group)):
+        if not is_option(found.get(group)):
+            continue
+        try:
+            check_group(group, found[group])
             make(group, found[group], **_PARTS[group])
+        except ConfigError:
+            raise
+        except Exception:  # a part of one's own: its job says what it raised
+            continue
 
 
 def _is_scalar(key: str) -> bool:

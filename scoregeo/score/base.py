@@ -22,6 +22,12 @@ RULES = (
 )  # by which a noise level may be chosen, where a score can (scoregeo.score.noise_level)
 
 
+_NO_GRADIENT = (
+    "a derivative needs a score that is differentiable by torch; this one gives values without a"
+    " gradient."
+)
+
+
 class AbstractScore(ABC):
     """The score `s(x, sigma) = grad_x log p_sigma(x)` of data blurred by Gaussian noise of standard
     deviation sigma.
@@ -82,11 +88,26 @@ class AbstractScore(ABC):
         the same shape.
 
         Forward-mode AD: never the matrix. Costs 3 score evaluations a point, the product counted as
-        two. Raises as `score`."""
+        two. Raises as `score`, and ScoreError where the product is 0 though the score changes along
+        `v`, as that of a score that detaches its points."""
         check_directions(x, v)
-        value, product = torch.func.jvp(lambda y: self.score(y, sigma), (x,), (v.to(x),))  # type: ignore[misc]  # no auxiliary output
+        # Forward mode writes into what it is given, which an expanded tensor does not allow
+        at, along = x.contiguous(), v.to(x).contiguous()
+        value, product = torch.func.jvp(lambda y: self.score(y, sigma), (at,), (along,))  # type: ignore[misc]  # no auxiliary output
         check_finite(product.detach(), x, sigma, "the score's Jacobian")
+        if not product.any() and v.any():
+            self._check_constant(x, v, value, sigma)
         return value, product
+
+    @torch.no_grad()
+    def _check_constant(
+        self, x: torch.Tensor, v: torch.Tensor, value: torch.Tensor, sigma: float
+    ) -> None:
+        """Raise ScoreError unless the score is the same a short way along `v`."""
+        step = 1e-2 * sigma / v.abs().amax()
+        moved = self.score((x + step * v).to(x), sigma)
+        if not torch.allclose(moved, value.detach(), rtol=1e-6, atol=1e-6 / sigma):
+            raise ScoreError(_NO_GRADIENT)
 
     def vjp(
         self, x: torch.Tensor, v: torch.Tensor, sigma: float
@@ -211,10 +232,7 @@ def check_dtype(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 def check_differentiable(value: torch.Tensor) -> None:
     """Raise ScoreError where no backward pass through a score's `value` is possible."""
     if not value.requires_grad:
-        raise ScoreError(
-            "a backward pass needs a score that is differentiable by torch; this one gives values"
-            " without a gradient."
-        )
+        raise ScoreError(_NO_GRADIENT)
 
 
 def has_tangent(x: torch.Tensor) -> bool:

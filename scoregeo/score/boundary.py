@@ -50,6 +50,11 @@ def check_result(value: torch.Tensor, x: torch.Tensor, sigma: float) -> None:
             f"the score at sigma {sigma:g} is {kind}: it must be a torch.Tensor of real"
             f" floating-point numbers, of shape {tuple(x.shape)}."
         )
+    if value.layout != torch.strided or value.is_meta:
+        raise ScoreError(
+            f"the score at sigma {sigma:g} has layout {value.layout} and is on {value.device}: it"
+            " must be dense, and have values."
+        )
     if value.shape != x.shape:
         raise ScoreError(
             f"the score at sigma {sigma:g} has shape {tuple(value.shape)} for points"

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import torch
 
 from scoregeo._utils.errors import ConfigError, check_kind
-from scoregeo.score.base import AbstractScore, check_noise_level
+from scoregeo.score.base import (
+    AbstractScore,
+    DetachedScore,
+    check_differentiable,
+    check_noise_level,
+)
 from scoregeo.score.boundary import check_shape
 
 
@@ -40,8 +45,17 @@ class ScoreField:
         return self.score.shape
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """The score at `x` [batch, *shape]; same shape."""
-        return self.score.score(x, self.sigma)
+        """The score at `x` [batch, *shape]; same shape. Raises ScoreError where a backward pass to
+        `x` would not reach it.
+        """
+        value = self.score.score(x, self.sigma)
+        if (
+            torch.is_grad_enabled()
+            and x.requires_grad
+            and not isinstance(self.score, DetachedScore)
+        ):
+            check_differentiable(value)
+        return value
 
     def jvp(self, x: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The score and `J v` at `x`, `v` [batch, *shape]; costs 3 evaluations a point."""

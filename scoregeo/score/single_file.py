@@ -18,6 +18,7 @@ from scoregeo.score.weights import as_module, load_tokenizer
 from scoregeo.score.weights_header import check_sizes
 
 Tensors = Mapping[str, torch.Tensor]
+_AVERAGED = "model_ema."  # a copy for training that is not read, with a count of its steps
 _NETWORK = "model.diffusion_model."  # what the denoiser's tensors' names begin with
 _PREFIXES = {"UNet2DConditionModel": _NETWORK, "AutoencoderKL": "first_stage_model."}
 
@@ -31,6 +32,12 @@ def config_of_file(path: Path, infer: bool = True) -> tuple[Tensors, str]:
     from diffusers.loaders import single_file_utils as single
 
     tensors, _ = read_tensors(path, "score.model")
+    for name, value in tensors.items():
+        counted = "position_ids" in name or name.startswith(_AVERAGED)
+        if not (value.is_floating_point() or counted):
+            raise DataError(
+                f"{path} has {name} of {value.dtype}: weights of floating point are expected."
+            )
     if not any(name.startswith(_NETWORK) for name in tensors):
         raise DataError(
             f"score.model = {str(path)!r} is no checkpoint of Stable Diffusion: none of its"

@@ -87,6 +87,7 @@ class Page:
 @pytest.fixture(params=[1280, 390])
 def opened(chromium: Any, served: Served, request: pytest.FixtureRequest) -> Iterator[Page]:
     page = chromium.new_page(viewport={"width": request.param, "height": 900})
+    page.set_default_timeout(SECONDS)
     found = Page(page)
     page.on("pageerror", lambda error: found.wrong.append(str(error)))
     page.on("console", lambda m: found.wrong.append(m.text) if m.type == "error" else None)

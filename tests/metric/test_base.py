@@ -263,7 +263,7 @@ def refuse_other_vectors(metric: AbstractMetric) -> None:
             arguments = (points, v, vector) if name in pairwise else (points, vector)
             with pytest.raises(DataError, match=r"(x|u|v|momentum) (has shape|is)"):
                 operation(*arguments)
-    with pytest.raises(DataError, match=r"u has shape \[3, 4\], the points x \[6, 4\]"):
+    with pytest.raises(DataError, match=r"v has shape \[3, 4\], the points x \[6, 4\]"):
         metric.norm(x, v=v[:3])
     if hasattr(metric, "log_volume"):
         with pytest.raises(DataError, match=r"x has shape \[4\]; points"):

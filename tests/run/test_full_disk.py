@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 
 from scoregeo._utils.errors import StorageError
 from scoregeo._utils.files import read_json, save_tensors, write_json
+from scoregeo.report.animation import write_gif
+from scoregeo.report.style import drawing, new_figure, save_figure
 from scoregeo.run.artifacts import write_png
 from scoregeo.run.command import compose, execute
 from tests.commands import PLAIN, command
@@ -90,7 +92,18 @@ def test_a_sweep_on_a_full_disk_ends_with_a_line(
     assert command(*given) is None
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {
+def _figure(path: Path) -> None:
+    with drawing():
+        figure = new_figure(2, 2)
+        figure.subplots().plot([0, 1])
+        save_figure(figure, path.with_suffix(""), (path.suffix[1:],))
+
+
+FRAMES = torch.zeros(3, 1, 8, 8)
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "a.pdf": _figure,
+    "a.svg": _figure,
+    "a.gif": lambda path: write_gif(path, FRAMES, 5, False),
     "a.json": lambda path: write_json(path, {"a": "b" * 100_000}),
     "a.png": lambda path: write_png(path, np.zeros((9, 9, 3), np.uint8)),
 }

@@ -9,7 +9,7 @@ import pytest
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.run.command import compose
-from scoregeo.run.own_runner import own_runner, unread
+from scoregeo.run.own_runner import own_runner, reads, unread
 from tests.commands import command
 
 MODULE = """
@@ -109,3 +109,10 @@ def test_the_command_warns(
 )
 def test_of_the_shipped_ones(overrides: tuple[str, ...], wanted: list[str]) -> None:
     assert unread(composed(*overrides)["runner"], overrides) == wanted
+
+
+def test_keys_that_are_none_are_refused() -> None:
+    for keys in (["dataset"], "nosuch", print):
+        with pytest.raises(ConfigError, match="reads = .*dataset, score"):
+            reads(keys)  # type: ignore[arg-type]
+    reads("dataset.num_pairs", "seed")

@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError, ScoreError
+from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.function import FunctionScore
 from scoregeo.score.sphere import SphereScore
+from scoregeo.solver.adam import Adam
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.devices import fake_device
 
@@ -85,6 +88,61 @@ def test_a_backward_pass_through_a_score_without_a_gradient_is_refused() -> None
     solver = GaussNewton(9, refinement="none", differentiate_score=True)
     with pytest.raises(ScoreError, match="differentiable by torch"):
         solver.solve(SteinMetric(field, 10.0), linear(ends, 9))
+
+
+def _detached(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    return -x.detach()
+
+
+@torch.no_grad()
+def _without_gradient(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    return -x
+
+
+@torch.inference_mode()
+def _inferred(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    return -x
+
+
+@pytest.mark.parametrize("function", [_detached, _without_gradient, _inferred])
+def test_no_derivative_of_a_score_without_a_gradient_is_taken_for_zero(function: Any) -> None:
+    field = ScoreField(FunctionScore(function, (2,)), 0.1)
+    x, v = torch.ones(3, 2).double(), torch.ones(3, 2).double()
+    pullback = PullbackMetric(field)
+    path = torch.linspace(0, 1, 5).double()[None, :, None].expand(1, 5, 2).clone()
+    derivatives: list[Any] = [
+        lambda: field.vjp(x, v),
+        lambda: SteinMetric(field, 10.0).christoffel(x, v, v),
+        lambda: pullback.gradient(path, Quadrature("trapezoid", 2)),
+        lambda: Adam(5, differentiate_score=True).solve(SteinMetric(field, 10.0), path),
+    ]
+    if function is _without_gradient:  # forward-mode derivatives do reach through it
+        torch.testing.assert_close(field.jvp(x, v)[1], -v)
+    else:
+        derivatives += [lambda: field.jvp(x, v), lambda: pullback.inner(x, v, v)]
+    for derivative in derivatives:
+        with pytest.raises(ScoreError, match="differentiable by torch"):
+            derivative()
+
+
+def test_expanded_points_have_derivatives() -> None:
+    x, v = torch.ones(1, 2).double().expand(4, 2), torch.eye(2).double()[:1].expand(4, 2)
+    metric = PullbackMetric(ScoreField(SphereScore(1, 2), 0.5))
+    assert torch.equal(metric.inner(x, v, v), metric.inner(x.clone(), v.clone(), v.clone()))
+
+
+def test_a_jacobian_that_is_zero_is_one() -> None:
+    constant = FunctionScore(lambda x, _: 0 * x + 3, (2,))
+    x = torch.ones(3, 2).double()
+    assert not constant.jvp(x, x, 0.1)[1].any()
+    one_way = FunctionScore(lambda x, _: -x * x.new_tensor([1.0, 0.0]), (2,))
+    assert not one_way.jvp(x, x * x.new_tensor([0.0, 1.0]), 0.1)[1].any()
+
+
+@pytest.mark.parametrize("wrong", [lambda x, _: x.to("meta"), lambda x, _: x.to_sparse()])
+def test_a_score_without_dense_values_is_refused(wrong: Any) -> None:
+    with pytest.raises(ScoreError, match="it must be dense, and have values"):
+        ScoreField(FunctionScore(wrong, (2,)), 0.1)(torch.ones(1, 2))
 
 
 class InPlace(AbstractScore):
