@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from scoregeo._utils.memory import DEFAULT_GIB, memory_limit
 from scoregeo.run.cli import main
 from scoregeo.run.command import compose, execute
 
@@ -219,7 +220,7 @@ def command(*arguments: str) -> str | int | None:
     """Call `scoregeo` with arguments, in this process; gives what it exits with
     (None: no trouble).
     """
-    with _kept_state():
+    with _kept_state(), memory_limit(DEFAULT_GIB):
         sys.argv = ["scoregeo", *arguments]
         try:
             main()

@@ -29,3 +29,10 @@ def check_tensor(name: str, value: object) -> None:
         raise DataError(f"{name} has layout {value.layout}: it must be a dense tensor.")
     if value.is_meta:
         raise DataError(f"{name} is on device meta: it must be a tensor that has values.")
+
+
+def check_floating(name: str, value: torch.Tensor) -> None:
+    """Raise DataError as `check_tensor`, and for a tensor that is not of floating point."""
+    check_tensor(name, value)
+    if not value.is_floating_point():
+        raise DataError(f"{name} is of {value.dtype}: it must be of floating point.")

@@ -2,7 +2,7 @@
 
 import torch
 
-from scoregeo._utils.tensors import check_tensor
+from scoregeo._utils.tensors import check_floating
 from scoregeo.geometry.support import of_arrays
 from scoregeo.score.divergence import divergence
 from scoregeo.score.field import ScoreField, check_field
@@ -33,5 +33,5 @@ def intrinsic_dimension(
         tensor([2.], dtype=torch.float64)
     """
     check_field(field)
-    check_tensor("x", x)
+    check_floating("x", x)
     return x.shape[1:].numel() + field.sigma**2 * divergence(field, x, probes, seed)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scoregeo._utils.errors import DataError
-from scoregeo._utils.tensors import check_tensor
+from scoregeo._utils.tensors import check_floating
 from scoregeo.path.quadrature import check_rule
 
 # The vectors that each operation at points `x` takes beside them
@@ -56,13 +56,13 @@ def _of_vectors(operation: Callable[..., Any], names: tuple[str, ...]) -> Callab
 
 
 def _check_vectors(x: torch.Tensor, vectors: dict[str, torch.Tensor]) -> None:
-    _check_numbers("x", x)
+    check_floating("x", x)
     if x.ndim < 2:
         raise DataError(f"x has shape {list(x.shape)}; points [batch, *shape] are needed.")
     for name, v in vectors.items():
         if v is None and name == "carried":
             continue
-        _check_numbers(name, v)
+        check_floating(name, v)
         if v.shape != x.shape:
             raise DataError(
                 f"{name} has shape {list(v.shape)}, the points x {list(x.shape)}: one vector a"
@@ -75,7 +75,7 @@ def _of_paths(operation: Callable[..., Any]) -> Callable[..., Any]:
     def checked(self: Any, path: torch.Tensor, *arguments: Any, **named: Any) -> Any:
         if arguments or "quadrature" in named:
             check_rule(arguments[0] if arguments else named["quadrature"])
-        _check_numbers("path", path)
+        check_floating("path", path)
         if path.ndim < 3 or path.shape[1] < 2:
             raise DataError(
                 f"path has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
@@ -83,9 +83,3 @@ def _of_paths(operation: Callable[..., Any]) -> Callable[..., Any]:
         return operation(self, path, *arguments, **named)
 
     return checked
-
-
-def _check_numbers(name: str, value: torch.Tensor) -> None:
-    check_tensor(name, value)
-    if not value.is_floating_point():
-        raise DataError(f"{name} is of {value.dtype}: it must be of floating point.")

@@ -5,14 +5,16 @@ length is Euclidean.
 import torch
 
 from scoregeo._utils.errors import DataError, check_number
+from scoregeo._utils.tensors import check_floating
 
 
 def segment_lengths(path: torch.Tensor) -> torch.Tensor:
     """`|x_{i+1} - x_i|` for a path [pairs, points, *shape]: [pairs, points - 1], float64, in data
     units.
 
-    Raises DataError where the tensor is not a path of at least two points.
+    Raises DataError where the tensor is not a path of at least two points of floating point.
     """
+    check_floating("path", path)
     if path.ndim < 3 or path.shape[1] < 2:
         raise DataError(
             f"A path has shape [pairs, points >= 2, *shape]; this one has {list(path.shape)}."

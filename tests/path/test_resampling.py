@@ -100,3 +100,11 @@ def test_equal_steps_of_a_given_length() -> None:
 def test_lengths_that_are_none_are_refused(lengths: list[list[float]]) -> None:
     with pytest.raises(DataError, match="segment lengths are finite"):
         resample_by(torch.rand(1, 4, 2), torch.tensor(lengths), 4)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.complex64])
+def test_a_path_of_other_numbers_is_refused(kind: torch.dtype) -> None:
+    path = torch.tensor([[[0], [1]]]).to(kind)
+    for function in (segment_lengths, arc_length, arc_parameter, lambda p: resample(p, 4)):
+        with pytest.raises(DataError, match=f"path is of {kind}"):
+            function(path)

@@ -387,6 +387,29 @@ def test_a_sweep_is_checked_as_its_jobs_are_composed(
     assert {(run[key[0]][key[1]],) for run in runs} == settings
 
 
+def test_a_part_of_one_s_own_that_raises_fails_its_job_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raising_part.py").write_text(
+        "from scoregeo.solver.georce import Georce\n\n"
+        "class Raises(Georce):\n"
+        "    def __init__(self, num_points, limit=1):\n"
+        "        if limit > 1:\n"
+        "            raise RuntimeError('of mine')\n"
+        "        super().__init__(num_points, max_iterations=1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    solver = ["solver=georce", "solver._target_=raising_part.Raises", "+solver.limit=1,2"]
+    keys = load_yaml(config_dir() / "solver" / "georce.yaml")
+    less = [f"~solver.{key}" for key in keys if key not in ("_target_", "num_points")]
+    small = ["dataset.num_pairs=1", "solver.num_points=5", "baseline=[]", "rivals=null", *PLAIN]
+    said = command("-m", *solver, *less, *small, f"output={tmp_path / 'o'}")
+    assert isinstance(said, str) and said.startswith("scoregeo: 1 job failed:")
+    assert "RuntimeError: of mine" in said
+    (folder,) = (tmp_path / "o" / "custom").glob("sweep_*")
+    assert [job.status for job in read_jobs(folder)] == ["done", "failed"]
+
+
 def test_a_study_s_options_are_those_of_its_jobs(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "mine.yaml").write_text(

@@ -238,6 +238,15 @@ def test_one_file(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DataError, match=r"one file is supported for Stable Diffusion.*Flux"):
         load_model(path, config=folders / "flux")
     tensors = load_tensors(path)
+    for key in (
+        "model.diffusion_model.middle_block.1.norm.weight",
+        "first_stage_model.decoder.conv_out.bias",
+        "cond_stage_model.transformer.text_model.final_layer_norm.bias",
+    ):
+        whole = tensors | {key: tensors[key].long(), "model_ema.num_updates": torch.tensor(3)}
+        save_tensors(tmp_path / "whole.safetensors", whole, {"format": "pt"})
+        with pytest.raises(DataError, match=f"{key} of torch.int64: weights of floating point"):
+            load_model(tmp_path / "whole.safetensors", config=folders / "sd1")
     for key, words in (
         ("model.diffusion_model.middle_block.1.norm.weight", "unet does not fit"),
         ("first_stage_model.decoder.conv_out.bias", "vae does not fit"),
