@@ -64,7 +64,7 @@ format: $(READY) ## Put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY) ## Build the documentation into site/ (works offline; about a minute)
+docs: $(READY) ## Build the documentation into site/ (works offline; several minutes)
 	$(BIN)/mkdocs build
 	@echo "site/index.html opens in a browser, without a server"
 

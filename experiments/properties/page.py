@@ -77,7 +77,8 @@ def run(path: Path, size: str = "full", models: Sequence[str] = LEARNED) -> None
         raise bad_value(
             "runner.models", list(models), f"two shipped models, such as {', '.join(LEARNED)}"
         )
-    command = "scoregeo experiment=properties" + " profile=full" * (size == "full")
+    sized = {"quick": "", "full": " profile=full"}.get(size, f" runner.size={size}")
+    command = "scoregeo experiment=properties" + sized
     page = properties_page(SIZES[size], command, log.info, models)
     write_page(page, path)
 

@@ -89,7 +89,8 @@ def run(path: Path, size: str = "full") -> None:
     page = Page(
         name="score_direction",
         title="Direction of the score on a sphere (Appendix C)",
-        command="scoregeo experiment=score_direction" + " profile=full" * (size == "full"),
+        command="scoregeo experiment=score_direction"
+        + {"quick": "", "full": " profile=full"}.get(size, f" runner.size={size}"),
         tables=tuple(table_of(caption, rows) for caption, rows in tables.items()),
         question="Is the score radial, and where it is not, is it the network's error?",
         seed=0,

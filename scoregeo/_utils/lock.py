@@ -53,6 +53,20 @@ class FolderLock:
         self._release()
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Whether a process that was killed held `folder`: its lock's file is there, and nobody holds
+    it.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, thread_local=False, fallback_to_soft=False).acquire(timeout=0):
+            return True
+    except (Timeout, OSError):
+        return False
+
+
 def _acquired(lock: FileLock, path: Path, wait: bool) -> bool:
     """Acquire the lock and write this process's name into its file; False where there are no
     locks.

@@ -207,6 +207,8 @@ def _field(
                 f" {score.sigma:g}: leave it out."
             )
         return score
+    if sigma is None:
+        raise bad_value("sigma", None, "the noise level of the score, a number above 0")
     if isinstance(score, AbstractScore):
         return field_at(score, sigma)
     if not callable(score) or isinstance(score, type):

@@ -216,7 +216,14 @@ def _check_metric(
     solvers: Mapping[str, AbstractSolver],
     extrapolations: Mapping[str, AbstractExtrapolation],
 ) -> None:
-    for solver in solvers.values():
-        solver.check(metric)
+    for number, (name, solver) in enumerate(solvers.items()):
+        try:
+            solver.check(metric)
+        except ConfigError as error:
+            if number == 0:
+                raise
+            raise ConfigError(
+                f"rivals.{name}: {error} rivals.{name}=null leaves it out."
+            ) from error
     for extrapolation in extrapolations.values():
         extrapolation.check(metric)

@@ -9,11 +9,13 @@ from typing import Any
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import DONE, FAILED, SWEEP, read_jobs, read_record, records
+from scoregeo._utils.lock import is_abandoned
 from scoregeo._utils.results import read_manifest
 from scoregeo._utils.streams import say
 from scoregeo._utils.words import aligned, count
 from scoregeo.evaluation.columns import TITLES, headlines, present
 from scoregeo.report.names import method_name
+from scoregeo.run.folder_state import RUNNING
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +137,8 @@ def ends_warnings(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def list_runs(output: Path) -> str:
     """A line for each run and each sweep below `output`, newest first.
 
-    A run: folder, status, seconds, headline or the reason of its failure. A sweep: folder, how many
+    A run: folder, status (interrupted where its process is gone), seconds, headline or the reason
+    of its failure. A sweep: folder, how many
     of its jobs are done and have failed, when the last of them ended, command.
     Raises DataError where `output` is not a folder.
     """
@@ -157,7 +160,10 @@ def _run_line(path: Path) -> str:
         return f"{path.parent}  damaged  {error}"
     seconds = float(manifest.get("seconds") or 0.0)
     shown = manifest.get("error") or _headline(path.parent)
-    return f"{path.parent}  {manifest.get('status')}  {seconds:.1f} s  {shown}"
+    status = manifest.get("status")
+    if status == RUNNING and is_abandoned(path.parent):
+        status, shown = "interrupted", "the same command goes on with it"
+    return f"{path.parent}  {status}  {seconds:.1f} s  {shown}"
 
 
 def _sweep_line(path: Path) -> tuple[float, str]:

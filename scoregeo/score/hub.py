@@ -61,6 +61,6 @@ def _cached(model: str) -> Path | None:
 
 
 _OFFLINE = (
-    "Without a hub take score=emoji_sd, the model that ships with the project, or a folder of your"
-    " own."
+    "Without a hub take score=emoji_sd (--model emoji_sd), the model that ships with the project,"
+    " or a folder of your own."
 )

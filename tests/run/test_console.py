@@ -9,6 +9,7 @@ import pytest
 from scoregeo import __version__
 from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
+from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.results import FORMAT
 from scoregeo.run.console import LATEST, ends_warnings, link_latest, list_runs, start_notes, table
 from scoregeo.run.not_converged import sweep_warnings, warnings_of
@@ -163,6 +164,18 @@ def test_list_names_what_is_not_a_folder_and_what_is_empty(tmp_path: Path) -> No
         {"format": FORMAT, "status": "failed", "seconds": 2, "error": "why"},
     )
     assert "failed  2.0 s  why" in list_runs(tmp_path)
+
+
+def test_a_run_whose_process_is_gone_is_listed_as_interrupted(tmp_path: Path) -> None:
+    run = tmp_path / "a" / "b"
+    run.mkdir(parents=True)
+    write_json(run / "manifest.json", {"format": FORMAT, "status": "running", "seconds": 2.0})
+    assert "running  2.0 s" in list_runs(tmp_path)  # where nothing can be locked
+    held = FolderLock(run)
+    assert "running  2.0 s" in list_runs(tmp_path)
+    held.release()
+    (run / ".lock").write_text("{}")  # as a killed process leaves it
+    assert "interrupted  2.0 s  the same command goes on" in list_runs(tmp_path)
 
 
 def test_sweeps_are_listed_with_their_jobs(tmp_path: Path) -> None:
