@@ -13,8 +13,20 @@ from typing import Any
 
 import pytest
 
+from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.command import report
-from tests.report.folders import METHODS, POINTS, results_folder, run_folder, sweep_folder
+from scoregeo.report.model import Table
+from scoregeo.report.render import write_page
+from scoregeo.report.table import Row
+from tests.report.folders import (
+    METHODS,
+    NAME,
+    POINTS,
+    a_page,
+    results_folder,
+    run_folder,
+    sweep_folder,
+)
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -108,6 +120,32 @@ def test_opens_cleanly(
     )
     brightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
     assert (brightness[0] < brightness[1]) == (scheme == "light")
+    page.close()
+
+
+def test_words_of_a_page_are_no_part_of_it(chromium: Any, tmp_path: Path) -> None:
+    """HTML in a title, a question, a command, a note, a method, a setting and a table's name."""
+    nasty = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>'
+    rows = (Row({"method": nasty}, {"energy": Estimate(1.0, detail=nasty)}),)
+    made = a_page(
+        title=nasty,
+        question=nasty,
+        command=nasty,
+        tables=(Table(rows, nasty),),
+        notes=(nasty,),
+        settings={nasty: nasty},
+        about=(nasty,),
+        measures=("energy",),
+        comparisons=(),
+        figures=(),
+    )
+    write_page(made, tmp_path / "results" / NAME)
+    page, told = visit(chromium, report(tmp_path / "results"))
+    open_all(page)
+    assert told == []
+    assert page.evaluate("window.hit") is None
+    assert page.locator("img[src=x]").count() == 0
+    assert page.inner_text("body").count("onerror") >= 6
     page.close()
 
 

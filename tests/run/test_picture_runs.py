@@ -126,6 +126,29 @@ def test_the_command_takes_odd_names_and_leaves_one_animation(
         assert gif.info["duration"] == 100
 
 
+def test_names_that_are_nearly_one_and_a_group_like_a_formula(
+    tmp_path: Path, places: dict[str, str]
+) -> None:
+    """A run of two pairs whose names differ in what no file's name may hold, figures drawn."""
+    few, group = tmp_path / "pairs.csv", "cost $5^{ to $6"
+    few.write_text("first,second,group\n")
+    for name in ("p 1.png", "p_1.png"):
+        (tmp_path / name).write_bytes(Path(places["FIRST"]).read_bytes())
+        with few.open("a") as file:
+            file.write(f"{tmp_path / name},{places['SECOND']},{group}\n")
+    listed = ["dataset.first=null", "dataset.second=null", f"dataset.list={few}"]
+    folder, reason = run_here(
+        [*tiny("morph", places), *listed, "evaluation.figures=true", "evaluation.saved_pairs=2"],
+        tmp_path / "out",
+    )
+    assert reason is None
+    frames = folder / "frames" / "stein_gauss_newton"
+    assert len([one for one in frames.iterdir() if (one / "strip.png").is_file()]) == 2
+    rows = read_json(folder / "summary.json")["rows"]
+    assert {row["n"] for row in rows if row["measure"] == "straightness"} == {2}
+    assert group in {row["group"] for row in rows}
+
+
 def test_pictures_take_the_size_of_their_model(tmp_path: Path, places: dict[str, str]) -> None:
     """A size that is left to the model is its own: 16 for the tiny one, 64 for the shipped one."""
     for score, side in ((f"score.{places['model=SD']}", 16), ("score=emoji_sd", 64)):

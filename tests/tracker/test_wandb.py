@@ -109,6 +109,8 @@ def test_a_key_is_found_in_every_place(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert not has_key()
     monkeypatch.setenv("WANDB_BASE_URL", "https://api.wandb.ai")
     assert has_key()
+    (tmp_path / "netrc").write_bytes(b"machine \xff")  # no text
+    assert not has_key()
     (tmp_path / "netrc").unlink()
     assert not has_key()
     fake.settings.api_key = "example"
