@@ -79,7 +79,7 @@ def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
     for place in drop_leftovers(found, typed):
         group = place.split(".")[0]
         log.info("%s is left out: the experiment sets it for another option of %s", place, group)
-    if found["runner"] is not None:
+    if isinstance(found["runner"], dict):
         from omegaconf import OmegaConf
 
         from scoregeo.run.own_runner import unread

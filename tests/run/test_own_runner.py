@@ -111,6 +111,13 @@ def test_of_the_shipped_ones(overrides: tuple[str, ...], wanted: list[str]) -> N
     assert unread(composed(*overrides)["runner"], overrides) == wanted
 
 
+def test_what_is_no_runner_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in ("3", "text", "[1]"):
+        said = command(f"runner={value}", "seed=1", "threads=1")
+        assert isinstance(said, str) and "runner = " in said and "_target_" in said
+
+
 def test_keys_that_are_none_are_refused() -> None:
     for keys in (["dataset"], "nosuch", print):
         with pytest.raises(ConfigError, match="reads = .*dataset, score"):
