@@ -67,12 +67,12 @@ def per_iteration(name: str, pairs: int) -> dict[str, float]:
     """What two more iterations count, by the iteration; none of them stops before."""
     solver = replace(SOLVERS[name], tolerance=1e-14, damping=50.0)
     found: list[FakeDevice] = []
-    for iterations in (1, 3):
+    for iterations in (1, 1, 3):  # the first fills what is kept a process
         with fake_device("cuda:1") as there:
             done = solved(replace(solver, max_iterations=iterations), pairs, "cuda:1")
         assert set(done.status) == {"out_of_budget"}, done.status
         found.append(there)
-    return {key: (found[1].counted[key] - found[0].counted[key]) / 2 for key in ("reads", "copies")}
+    return {key: (found[2].counted[key] - found[1].counted[key]) / 2 for key in ("reads", "copies")}
 
 
 @pytest.mark.parametrize("name", ["adaptive", "plain"])
