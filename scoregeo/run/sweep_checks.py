@@ -66,7 +66,6 @@ def check_parts(config: "DictConfig", jobs: Sequence[Sequence[str]]) -> None:
     path of 1 point. The jobs that have a value first are composed, at most `_MOST_COMPOSED`.
     """
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
 
     from scoregeo.run.command import plain
 
@@ -74,8 +73,8 @@ def check_parts(config: "DictConfig", jobs: Sequence[Sequence[str]]) -> None:
     for job, groups in _first_of_values(jobs):
         try:
             found = plain(loader.load_sweep_config(config, list(job)))
-        except (HydraException, OmegaConfBaseException):
-            return  # raised again, and explained, where the jobs are composed
+        except Exception:  # of Hydra, or of a module of one's own: the job says it again
+            return
         if found["runner"] is None:
             _make_parts(found, groups)
 
