@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import ConfigError
@@ -17,6 +18,7 @@ def resolve(target: str, where: str = "") -> Any:
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(
             f"{key} = {target!r} cannot be imported: {str(error).splitlines()[0]}"
+            f"{_places(error, target)}"
         ) from error
     module = getattr(found, "__module__", None)
     if not callable(found) or inspect.isbuiltin(found) or module in (None, "builtins"):
@@ -25,6 +27,16 @@ def resolve(target: str, where: str = "") -> Any:
             " a module, as scoregeo.solver.Adam."
         )
     return found
+
+
+def _places(error: Exception, target: str) -> str:
+    """Where a module that is not found is looked for."""
+    name = target.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or error.name != name:
+        return ""
+    said = f". Modules are found where they are installed and in the working folder, {Path.cwd()}"
+    own = "; this one is of scoregeo's repository: run the command in its root"
+    return said + (own if name == "experiments" else "")
 
 
 def option_of(target: str) -> str:

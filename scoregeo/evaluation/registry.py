@@ -135,6 +135,12 @@ def register(one: Measure) -> None:
     TITLES.update({name: column.title for name, column in one.columns.items()})
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a measure is the project's own."""
+    import_module(_BUILT_IN)
+    return any(name in one.columns and one.source.startswith(_BUILT_IN) for one in MEASURES)
+
+
 def load(modules: Sequence[str]) -> None:
     """Import the modules of `evaluation.extra`, which declare measures of one's own.
 

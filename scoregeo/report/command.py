@@ -1,7 +1,7 @@
-"""The command `scoregeo-report`: one self-contained page of a run, of several, of a multirun, or of
-a folder of results.
+"""The commands `scoregeo report` and `scoregeo-report`: one self-contained page of a run, of
+several, of a multirun, or of a folder of results.
 
-scoregeo-report FOLDER [--out FILE]
+scoregeo report FOLDER [--out FILE]
 """
 
 import argparse
@@ -30,10 +30,12 @@ _EXPECTED = (
 _REST = "Further pages"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the console script."""
+def main(arguments: Sequence[str] | None = None, name: str = "scoregeo-report") -> None:
+    """Entry point of the console script, and of `scoregeo report`, which is its `name` then."""
     parser = argparse.ArgumentParser(
-        prog="scoregeo-report", description=(__doc__ or "").splitlines()[0]
+        prog=name,
+        description="One self-contained page of a run, of several, of a multirun, or of a folder of"
+        " results.",
     )
     parser.add_argument("folder", type=path_argument, help="of a run, runs, a multirun or results")
     parser.add_argument(
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         say(str(report(given.folder, given.out)))
     except ScoregeoError as error:
-        sys.exit(f"scoregeo-report: error: {error}")
+        sys.exit(f"{name}: error: {error}")
 
 
 def report(folder: Path, out: Path | None = None) -> Path:

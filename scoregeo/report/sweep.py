@@ -204,10 +204,8 @@ def _parsed(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _swept(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys whose values differ between jobs; all of them for a single job."""
+    """Keys whose values differ between jobs."""
     keys = dict.fromkeys(key for given in overrides for key in given)
-    if len(overrides) == 1:
-        return list(keys)
     return [key for key in keys if len({repr(given.get(key)) for given in overrides}) > 1]
 
 

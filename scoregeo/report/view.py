@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scoregeo._utils.words import count
-from scoregeo.evaluation.columns import TITLES
+from scoregeo.evaluation.columns import TITLES, own
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.report.model import Page, Table
 from scoregeo.report.names import method_name
@@ -83,7 +83,7 @@ def _table_view(page: Page, table: Table) -> TableView:
     counts = {cell.n for row in rows for cell in _estimates(row, shown)}
     counted = len(counts) > 1
     room = max(MOST_COLUMNS - len(keys) - counted, 1)
-    first = _first(table.measures or page.measures, shown)[:room]
+    first = _first(page, table, shown)[:room]
     rest = [name for name in shown if name not in first]
     reasons = _Reasons()
 
@@ -102,13 +102,15 @@ def _table_view(page: Page, table: Table) -> TableView:
     return TableView(table.caption, main, further, tuple(notes))
 
 
-def _first(wanted: Sequence[str], shown: Sequence[str]) -> list[str]:
-    """The page's measures, then of pictures LPIPS, FID and KID, then costs; where a page names
-    none, its columns as they come.
+def _first(page: Page, table: Table, shown: Sequence[str]) -> list[str]:
+    """The measures of a module of one's own, the page's, then of pictures LPIPS, FID and KID, then
+    costs; where a page names none, its columns as they come.
     """
+    wanted = table.measures or page.measures
+    asked = [] if page.titles else [name for name in own(shown) if name not in wanted]
     if not wanted:
-        return list(shown)
-    order = dict.fromkeys((*wanted, *_PICTURES, *_COSTS))
+        return list(dict.fromkeys((*asked, *shown)))
+    order = dict.fromkeys((*asked, *wanted, *_PICTURES, *_COSTS))
     return [name for name in order if name in shown] or list(shown)
 
 

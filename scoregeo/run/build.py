@@ -15,7 +15,7 @@ from scoregeo._utils.names import check_name
 from scoregeo.dataset.picture_size import check_frames
 from scoregeo.dataset.prompts import Prompts
 from scoregeo.extrapolation.base import AbstractExtrapolation
-from scoregeo.initializer.several import Initializer, parts
+from scoregeo.initializer.several import Initializer, SeveralInitializer, parts
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.experiment import Experiment
@@ -124,9 +124,15 @@ def build(config: Config) -> Experiment:
             )
         settings = replace(settings, device="cpu")  # of points: Apple's GPU has no float64
     if text_model is None:
-        for one in (*parts("", initializer).values(), *baselines.values()):
-            if hasattr(one, "num_references"):
-                dataset.check_count("num_references", one.num_references)
+        methods = {f"baseline.{name}": one for name, one in baselines.items()}
+        several = isinstance(initializer, SeveralInitializer)
+        place = "initializer.starts." if several else ""
+        methods |= {
+            f"{place}{name}": one for name, one in parts("initializer", initializer).items()
+        }
+        for place, method in methods.items():
+            if hasattr(method, "num_references"):
+                dataset.check_count(f"{place}.num_references", method.num_references)
         move(field.score, settings.device)
         field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
     metric_of = partial(_metric_of, config["metric"])

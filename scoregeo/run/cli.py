@@ -222,7 +222,7 @@ def _morph(arguments: Sequence[str]) -> None:
 def _report(arguments: Sequence[str]) -> None:
     from scoregeo.report.command import main as report
 
-    report(arguments)
+    report(arguments, "scoregeo report")
 
 
 def _score(arguments: Sequence[str]) -> None:

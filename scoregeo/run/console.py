@@ -13,7 +13,7 @@ from scoregeo._utils.lock import is_abandoned
 from scoregeo._utils.results import read_manifest
 from scoregeo._utils.streams import say
 from scoregeo._utils.words import aligned, count
-from scoregeo.evaluation.columns import TITLES, headlines, present
+from scoregeo.evaluation.columns import TITLES, headlines, own, present
 from scoregeo.report.names import method_name
 from scoregeo.run.folder_state import RUNNING
 
@@ -24,7 +24,7 @@ LATEST = "latest"  # link in OUTPUT/NAME to the run that was started last
 _MOST = 5  # measures of the table, costs beside them
 _MOST_LINES = 40  # of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
-_WIDTH = 40  # of a column's title
+_WIDTH = 60  # of a column's title
 _POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
 
 
@@ -38,11 +38,13 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
 
     rows = [row for row in _rows(folder) if row["group"] == ALL]
     if not rows:
+        _show_page(folder)
         return
     poor = warnings_of(_lines(folder), str(folder / "results.jsonl"))
     for warning in [*poor, *ends_warnings(rows)]:
         log.warning(warning)
-    shown = list(dict.fromkeys([*present(rows, tuple(first)), *headlines(rows)]))[:_MOST]
+    wanted = [*own(present(rows)), *present(rows, tuple(first)), *headlines(rows)]
+    shown = list(dict.fromkeys(wanted))[:_MOST]
     shown = [name for name in shown if name not in _COSTS] + present(rows, _COSTS)
     say(table(rows, shown))
     for note in () if "start_evaluations" in shown else start_notes(rows):
@@ -54,6 +56,22 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
         if (folder / name).exists():
             say(f"{folder / name}")
     say(f"{folder / 'summary.json'}")
+
+
+def _show_page(folder: Path) -> None:
+    """Print the tables of the page that a runner of one's own has written, and where it is."""
+    from scoregeo.report.model import Page, is_page
+    from scoregeo.report.view import table_views
+
+    try:
+        views = table_views(Page.load(folder)) if is_page(folder) else []
+    except DataError:
+        return
+    for view in views:
+        lines = [[cell.text for cell in row] for row in view.main.rows]
+        say(f"{view.caption}\n{aligned(view.main.head, lines[:_MOST_LINES])}\n".lstrip())
+    if views:
+        say(f"{folder / 'table.md'}\n{folder / 'summary.json'}")
 
 
 def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:

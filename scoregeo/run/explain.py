@@ -16,7 +16,7 @@ from scoregeo._utils.errors import ScoregeoError
 from scoregeo._utils.files import load_yaml
 from scoregeo.run.explain_override import no_override, no_place, not_taken_away, several_values
 from scoregeo.run.explain_value import explain_value
-from scoregeo.run.groups import MAPPINGS
+from scoregeo.run.groups import GROUPS, MAPPINGS
 from scoregeo.run.launchers import not_installed
 from scoregeo.run.leftovers import owners
 
@@ -196,8 +196,10 @@ def _unknown_key(key: str, configs: Path) -> str:
     allowed = inside or sorted({known.split(".")[0] for known in keys})
     words = f"keys of {group} (by option): " if inside else "keys: "
     listed = sorted({known.removeprefix(f"{group}.") for known in allowed})
+    of_own = f" +{key} adds one that a _target_ of your own takes." if group in GROUPS else ""
     return (
         f"{key} is not a key of this configuration{_near(key, keys)}; {words}{', '.join(listed)}."
+        f"{of_own}"
     )
 
 

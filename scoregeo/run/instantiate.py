@@ -121,6 +121,8 @@ def check_keys(
         near = difflib.get_close_matches(str(key), known, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         takes = ", ".join(known) or "none"
+        if where == "score" and key in LEVEL:
+            hint += " (a class of your own takes it where it is one of scoregeo.AbstractScore)"
         raise ConfigError(
             f"{where}.{key} is not a setting of {where}={option_name(node)}{hint}; it takes"
             f" {takes}. Where an experiment's file has set it for another option,"

@@ -55,6 +55,7 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     counts = count(len(problem.pairs), "pair"), count(len(methods), "method")
     log.info("%s, %s, in %s", *counts, folder.path)
     if isinstance(problem, LatentProblem) and settings.evaluation.figures:
+        log.info("inverting the end points")
         show_ends(problem, folder.path)
     records: list[Record] = []
     earlier = Earlier(folder)
@@ -66,6 +67,8 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
         for name, method in methods.items():
             record = folder.load_method(name)
             if record is None:
+                if isinstance(problem, LatentProblem):  # its networks take minutes on a processor
+                    log.info("%s: solving, decoding and measuring", name)
                 outcome = _solve(experiment, name, method, problem.budget(name))
                 frames = earlier.frames(outcome)
                 frames = measures.frames(outcome) if frames is None else frames

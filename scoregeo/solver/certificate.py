@@ -18,7 +18,7 @@ RESOLVED = 1.05  # and up to which it may be called converged
 # What a user does about a rule that is too coarse
 ADVICE = (
     "take solver=gauss_newton with solver.refinement=adaptive (metric=stein), or raise"
-    " solver.num_points, or solver.subnodes where the solver has it"
+    " solver.num_points (--frames of scoregeo morph), or solver.subnodes where the solver has it"
 )
 
 

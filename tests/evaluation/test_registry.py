@@ -28,6 +28,7 @@ from scoregeo.evaluation.settings import EvaluationSettings
 from scoregeo.evaluation.statistics import Estimate, NotAvailable
 from scoregeo.metric.base import PathMeasure
 from scoregeo.report.comparison import read_summary
+from scoregeo.run.console import show_run
 from tests.commands import PLAIN, run_here
 
 ROOT = Path(__file__).parents[2]
@@ -187,7 +188,10 @@ def test_a_module_of_the_folder_is_found_by_itself(tmp_path: Path) -> None:
 
 
 def test_the_guides_example_in_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    registry: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     guide = (ROOT / "docs" / "howto" / "measure.md").read_text(encoding="utf-8")
     code, line = (
@@ -222,6 +226,12 @@ def test_the_guides_example_in_a_run(
     # Its note.
     notes = read_json(folder / "manifest.json")["notes"]
     assert [note for note in notes if note.startswith("The greatest turn is")]
+    # Shown first, on the page as by the command.
+    assert "| method | greatest turn (degrees) |" in (folder / "table.md").read_text()
+    show_run(folder, ["length"])
+    table = capsys.readouterr().out.splitlines()
+    (head,) = [line for line in table if line.startswith("method")]
+    assert head.split()[1] == "(degrees)"
 
 
 def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:

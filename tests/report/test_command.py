@@ -106,6 +106,8 @@ def test_what_is_no_folder_of_ours(tmp_path: Path, make: object, words: str) -> 
     make(tmp_path / "x")  # type: ignore[operator]
     with pytest.raises(SystemExit, match=f"{words}: the folder of a run .* is expected"):
         main([str(tmp_path / "x")])
+    with pytest.raises(SystemExit, match="scoregeo report: error: "):
+        main([str(tmp_path / "x")], "scoregeo report")
 
 
 def test_out_must_be_html(tmp_path: Path) -> None:

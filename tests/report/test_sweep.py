@@ -153,6 +153,12 @@ def test_a_job_with_a_runner_of_its_own_needs_no_summary(tmp_path: Path) -> None
         write_sweep(tmp_path / "multirun")
 
 
+def test_one_job_alone_has_no_swept_keys(tmp_path: Path) -> None:
+    job(tmp_path / "multirun" / "0", 1.0, 8)
+    keys, (found,) = read_sweep(tmp_path / "multirun")
+    assert keys == [] and found.rows
+
+
 def test_a_node_that_every_job_leaves_out_is_no_error(tmp_path: Path) -> None:
     folder = job(tmp_path / "multirun" / "0", 1.0, 8)
     with (folder / ".hydra" / "overrides.yaml").open("a") as handle:

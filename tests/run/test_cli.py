@@ -54,6 +54,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         # Told while the configuration is composed.
         (["metric.lamb=3"], ["metric.lamb", "'metric.lam'", "keys of metric"]),
         (["metrik=stein"], ["metrik", "'metric'"]),
+        (["score.radius=2"], ["score.radius is not a key", "+score.radius adds one"]),
         (
             ["metric=steinn"],
             ["metric = 'steinn'", "did you mean 'stein'", "conformal, euclidean, pullback, stein"],
@@ -246,7 +247,7 @@ def test_bad_input_is_one_clear_line(
         ),
         (
             ["baseline=[graph_euclidean]", f"baseline.graph_euclidean.num_references={10**12}"],
-            [f"num_references = {10**12}", "GiB", "at most"],
+            [f"baseline.graph_euclidean.num_references = {10**12}", "GiB", "at most"],
         ),
         (
             ["baseline=[pullback]", "baseline.pullback.metric._partial_=false"],

@@ -128,6 +128,7 @@ def test_the_hash_names_what_is_computed_only() -> None:
             ["scoregeo.solver.nowhere.Solver", "cannot be imported"],
         ),
         ("+colour=blue", ["colour", "dataset"]),
+        ("score._target_=random.Random", ["score.sigma", "scoregeo.AbstractScore"]),
     ],
 )
 def test_what_no_target_takes_is_refused(override: str, words: list[str]) -> None:

@@ -25,6 +25,13 @@ def some(path, config):
 
 def everything(path, config):
     pass
+
+def a_page(path):
+    from scoregeo.report.model import Page, table_of
+    from scoregeo.report.render import write_page
+    from scoregeo.report.table import Row
+    table = table_of("Areas", [Row({"surface": "disk"}, {"area": "3.14"})])
+    write_page(Page("mine", "Mine", "", (table,), titles={"area": "area (m^2)"}), path)
 """
 
 
@@ -123,3 +130,35 @@ def test_keys_that_are_none_are_refused() -> None:
         with pytest.raises(ConfigError, match="reads = .*dataset, score"):
             reads(keys)  # type: ignore[arg-type]
     reads("dataset.num_pairs", "seed")
+
+
+def test_the_tables_of_its_page_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command("+runner._target_=runner_of_mine.a_page", "threads=1") is None
+    shown = capsys.readouterr().out.splitlines()
+    first = shown.index("Areas") + 1
+    assert [line.split() for line in shown[first : first + 2]] == [
+        ["surface", "area", "(m^2)"],
+        ["disk", "3.14"],
+    ]
+    assert any(line.endswith("table.md") for line in shown)
+
+
+def test_one_of_the_repository_is_said_to_be_found_in_its_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for target, told in (("experiments_x.run", False), ("experiments.properties.run", True)):
+        name = target.partition(".")[0]
+        missing = ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        def resolve(target: str, missing: Exception = missing) -> None:
+            raise missing
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pkgutil.resolve_name", resolve)
+            said = command(f"+runner._target_={target}", "threads=1")
+        assert isinstance(said, str) and f"the working folder, {tmp_path}" in said
+        assert ("run the command in its root" in said) is told
