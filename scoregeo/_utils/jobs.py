@@ -89,9 +89,10 @@ def _whole(jobs: Sequence[RecordedJob]) -> RecordedJob:
     )
     overrides = tuple(one for one in first.overrides if not one.startswith("shard="))
     status = FAILED if lost else DONE
-    if not lost and len(jobs) < int(first.choice("shards") or 0):
-        status, asked = PARTIAL, ", ".join(str(job.choice("shard")) for job in jobs)
-        reason = f"only of shard {asked} of {first.choice('shards')}: run the others as well"
+    asked = dict.fromkeys(str(job.choice("shard")) for job in jobs)
+    if not lost and len(asked) < int(first.choice("shards") or 0):
+        status, listed = PARTIAL, ", ".join(asked)
+        reason = f"only of shard {listed} of {first.choice('shards')}: run the others as well"
     return replace(first, overrides=overrides, status=status, reason=reason)
 
 

@@ -5,7 +5,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from scoregeo._utils.errors import ConfigError
+from scoregeo._utils.errors import ConfigError, bad_value
 
 
 def resolve(target: str, where: str = "") -> Any:
@@ -13,6 +13,8 @@ def resolve(target: str, where: str = "") -> Any:
     it, where that cannot be imported, or is no class and no function of Python's.
     """
     key = f"{where}._target_" if where else "_target_"
+    if not isinstance(target, str):
+        raise bad_value(key, target, "the dotted name of a class or a function")
     try:
         found = pkgutil.resolve_name(target)
     except (ImportError, AttributeError, ValueError, TypeError) as error:

@@ -13,7 +13,7 @@ from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.solver.base import BUDGET, CONVERGED
 
 RTOL, ATOL = 1e-8, 1e-10
-MAX_EVALUATIONS = 200_000
+MAX_EVALUATIONS = 20_000
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class GeodesicFlow:
     was computed; `energy_drift`, the largest `|E(t) - E(0)| / E(0)` of `E = <x', x'>_x / 2` over
     these times, which an exact geodesic keeps at 0; `score_evaluations`, a JVP counted as two.
     `status`: converged (the whole time), out_of_budget, or failed (the score was bad at `reached`,
-    or no step was short enough). `reason`: in words, the budget among them, why the whole time was
-    not; "" where it was. `seconds` is for the batch.
+    or no step was short enough). `reason`: in words, the budget or the score's own message among
+    them, why the whole time was not; "" where it was. `seconds` is for the batch.
     """
 
     path: torch.Tensor
@@ -119,7 +119,8 @@ def geodesic_flow(
     moving = v.flatten(1).ne(0).any(1).nonzero()[:, 0].cpu()
     result = start.cpu()[:, None].repeat(1, points, 1, 1)
     batch = len(x)
-    status, evaluations = [CONVERGED] * batch, torch.zeros(batch, dtype=torch.int64)
+    status, why = [CONVERGED] * batch, [""] * batch
+    evaluations = torch.zeros(batch, dtype=torch.int64)
     reached, drift = torch.ones(batch, dtype=torch.float64), torch.zeros(batch, dtype=torch.float64)
     if len(moving):
         per_call = metric.cost.christoffel
@@ -136,7 +137,7 @@ def geodesic_flow(
         reached[moving] = found.reached
         evaluations[moving] = per_call * found.calls
         for element, row in enumerate(moving.tolist()):
-            status[row] = found.status[element]
+            status[row], why[row] = found.status[element], found.why[element]
     path, velocity, *rest = (
         part.reshape(batch, points, *x.shape[1:]).to(x) for part in result.unbind(2)
     )
@@ -146,13 +147,13 @@ def geodesic_flow(
         evaluations[moving] += metric.cost.product * known.sum(1)
     seconds = time.perf_counter() - began
     reason = tuple(
-        _reason(*one, max_evaluations) for one in zip(status, reached.tolist(), strict=True)
+        _reason(*one, max_evaluations) for one in zip(status, reached.tolist(), why, strict=True)
     )
     flow = GeodesicFlow(path, velocity, tuple(status), reached, drift, evaluations, seconds, reason)
     return flow, rest[0] if rest else None
 
 
-def _reason(status: str, reached: float, max_evaluations: int) -> str:
+def _reason(status: str, reached: float, why: str, max_evaluations: int) -> str:
     """Why a flow ended before its time."""
     if status == CONVERGED:
         return ""
@@ -161,7 +162,8 @@ def _reason(status: str, reached: float, max_evaluations: int) -> str:
             f"the budget of max_evaluations = {max_evaluations:,} was spent at {reached:.3g} of the"
             " time: raise it, or take a shorter velocity"
         )
-    return f"the score was bad, or no step short enough, at {reached:.3g} of the time"
+    said = why.rstrip(".") or "the score was not finite, or no step short enough"
+    return f"at {reached:.3g} of the time: {said}"
 
 
 def tolerances(x: torch.Tensor, rtol: float, atol: float) -> tuple[float, float]:

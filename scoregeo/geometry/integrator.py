@@ -25,12 +25,14 @@ class Trajectory:
 
     `states` [batch, points, size] float64, CPU, NaN at times beyond `reached`. `status`: converged,
     out_of_budget or failed. `reached` [batch] float64: the time up to which the element was
-    integrated. `calls` [batch] int64: of the derivative."""
+    integrated. `calls` [batch] int64: of the derivative. `why`: what an element's last ScoreError
+    said; "" where there was none."""
 
     states: torch.Tensor
     status: tuple[str, ...]
     reached: torch.Tensor
     calls: torch.Tensor
+    why: tuple[str, ...]
 
 
 def integrate(
@@ -59,7 +61,7 @@ def integrate(
     waiting = [every] if len(start) else []
     while waiting:
         waiting.extend(run.advance(waiting.pop()))
-    return Trajectory(run.states, tuple(run.status), run.reached, run.calls)
+    return Trajectory(run.states, tuple(run.status), run.reached, run.calls, tuple(run.why))
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class _Run:
         self.times = np.linspace(0.0, 1.0, points)
         self.states = torch.full((batch, points, size), torch.nan, dtype=torch.float64)
         self.states[:, 0] = start.detach().cpu().double()
-        self.status = [CONVERGED] * batch
+        self.status, self.why = [CONVERGED] * batch, [""] * batch
         self.reached = torch.zeros(batch, dtype=torch.float64)
         self.calls = torch.zeros(batch, dtype=torch.int64)
 
@@ -206,17 +208,23 @@ class _Run:
         self.calls[rows] += 1
         try:
             value = self.derivative(rows, time, state)
-        except ScoreError:
+        except ScoreError as error:
             value = torch.full_like(state, torch.nan)
+            self._note(rows, error)
             if len(rows) > 1:
                 self.calls[rows] += 1
                 for row in range(len(rows)):
                     one = slice(row, row + 1)
                     try:
                         value[one] = self.derivative(rows[one], time, state[one])
-                    except ScoreError:
-                        continue
+                    except ScoreError as error:
+                        self._note(rows[one], error)
         finite = value.isfinite().all(1)
         if not finite.all():
             raise _BadRows(~finite)
         return value
+
+    def _note(self, rows: torch.Tensor, error: ScoreError) -> None:
+        """Keep what was said of one element alone; of several it is asked one by one."""
+        if len(rows) == 1:
+            self.why[int(rows)] = str(error)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isfunction
+from inspect import getattr_static, isfunction
 from typing import Any
+from weakref import WeakSet
 
 import torch
 
@@ -27,17 +28,21 @@ VECTORS = {
     "matrix": (),
 }
 OF_PATHS = ("measure", "gradient")
+_checking: WeakSet[Callable[..., Any]] = WeakSet()  # operations that check their arguments
 
 
 def check_operations(metric: type) -> None:
-    """Let the operations that the class `metric` defines check their arguments."""
-    for name, own in list(vars(metric).items()):
-        if not isfunction(own) or getattr(own, "__isabstractmethod__", False):
+    """Let the operations that the class `metric` defines, or has of a base that is no metric, check
+    their arguments.
+    """
+    for name in (*VECTORS, *OF_PATHS):
+        own = getattr_static(metric, name, None)
+        abstract = getattr(own, "__isabstractmethod__", False)
+        if not isfunction(own) or abstract or own in _checking:
             continue
-        if name in VECTORS:
-            setattr(metric, name, _of_vectors(own, VECTORS[name]))
-        elif name in OF_PATHS:
-            setattr(metric, name, _of_paths(own))
+        checked = _of_vectors(own, VECTORS[name]) if name in VECTORS else _of_paths(own)
+        _checking.add(checked)
+        setattr(metric, name, checked)
 
 
 def _of_vectors(operation: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:

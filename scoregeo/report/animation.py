@@ -3,12 +3,13 @@ frames in a row.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoregeo._utils.errors import bad_value, check_number
+from scoregeo._utils.errors import StorageError, bad_value, check_number
 from scoregeo._utils.files import is_folder, make_folder, path_of, write_whole
 from scoregeo.report.style import as_pictures
 
@@ -64,27 +65,38 @@ def write_gif(path: Path, frames: Any, frames_per_second: float, there_and_back:
 
 def write_mp4(path: Path, frames: Any, frames_per_second: float, there_and_back: bool) -> Path:
     """The MP4 of `animation`; gives its path. Raises ConfigError for one without `.mp4`."""
-    import imageio.v3 as imageio
-
     path = _place(path, ".mp4")
     check_number("frames_per_second", frames_per_second, at_least=SLOWEST, at_most=_FASTEST_FILM)
     pictures = _shown(frames, there_and_back)
     height, width = pictures.shape[1:3]
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    made = _film(even, float(frames_per_second))
+    write_whole(path, lambda partial: _write(partial, made))
+    return path
+
+
+def _film(pictures: NDArray[np.uint8], frames_per_second: float) -> bytes:
+    """The MP4 of RGB `pictures` [frames, height, width, 3] with even sides. The encoder, a process
+    of its own, does not say why it could not write: it is given a place in the system's temporary
+    folder.
+    """
+    import imageio.v3 as imageio
+
     settings: dict[str, Any] = {
-        "fps": float(frames_per_second),
+        "fps": frames_per_second,
         "codec": "libx264",
         "quality": 9,
         "macro_block_size": 2,
         "ffmpeg_log_level": "quiet",
     }
-    write_whole(
-        path,
-        lambda partial: imageio.imwrite(
-            partial, even, plugin="FFMPEG", extension=".mp4", **settings
-        ),
-    )
-    return path
+    with TemporaryDirectory() as folder:
+        film = Path(folder) / "film.mp4"
+        try:
+            imageio.imwrite(film, pictures, plugin="FFMPEG", extension=".mp4", **settings)
+            return film.read_bytes()
+        except OSError as error:
+            reason = f"the encoder ended: {error}; is the temporary folder full?"
+            raise StorageError(str(film), reason) from error
 
 
 def write_strip(path: Path, frames: Any) -> Path:

@@ -1,5 +1,6 @@
 """A function of one's own in the runner's place, and what of a configuration it reads."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -52,6 +53,14 @@ def own_runner(config: Mapping[str, Any]) -> Callable[[Path], None]:
         torch.set_num_threads(config["threads"])
     settings = {key: value for key, value in node.items() if not key.startswith("_")}
     function, takes_config = _function(node)
+    deferred = (
+        inspect.iscoroutinefunction(function),
+        inspect.isgeneratorfunction(function),
+        inspect.isasyncgenfunction(function),
+    )
+    if any(deferred):
+        allowed = "a plain function: what is async, or yields, does nothing when it is called"
+        raise bad_value("runner._target_", node["_target_"], allowed)
     return partial(function, **({"config": config} if takes_config else {}), **settings)
 
 

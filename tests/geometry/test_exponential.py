@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from scoregeo._utils.errors import ScoreError
 from scoregeo.geometry.exponential_map import exponential
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.euclidean import EuclideanMetric
@@ -126,6 +127,9 @@ def test_a_bad_score_at_the_start_reaches_nothing() -> None:
     metric = SteinMetric(ScoreField(WalledScore(1.0), SIGMA), LAM)
     flow = exponential(metric, torch.full((1, 3), 2.0, dtype=torch.float64), draw(1, 3))
     assert flow.status == (FAILED,) and flow.reached.item() == 0 and flow.end.isnan().all()
+    with pytest.raises(ScoreError) as said:
+        metric.norm(torch.full((1, 3), 2.0, dtype=torch.float64), draw(1, 3))
+    assert str(said.value).rstrip(".") in flow.reason[0]
 
 
 def test_a_budget_leaves_the_part_it_paid_for() -> None:

@@ -251,3 +251,21 @@ def test_its_operations_refuse_what_those_of_others_do() -> None:
     refuse_other_vectors(TwoScores(ScoreField(mixture(), 0.5)))
     with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
         TwoScores(ScoreField(mixture(), 0.5)).measure(wavy(5)[0], Quadrature())
+
+
+class Inherited:
+    """Operations that a metric may have of a class that is none."""
+
+    def inner(self, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return (u * v).flatten(1).sum(1)
+
+
+class Mixed(Inherited, TwoScores):
+    pass
+
+
+def test_so_do_those_of_a_base_that_is_no_metric() -> None:
+    refuse_other_vectors(Mixed(ScoreField(mixture(), 0.5)))
+    assert "inner" not in vars(TwoScores(ScoreField(mixture(), 0.5)))
+    x = torch.zeros(2, 3)
+    Inherited().inner(x, x, x[:1])  # which is as it was

@@ -128,6 +128,7 @@ def test_the_hash_names_what_is_computed_only() -> None:
             ["scoregeo.solver.nowhere.Solver", "cannot be imported"],
         ),
         ("+colour=blue", ["colour", "dataset"]),
+        ("score._target_=5", ["score._target_ = 5", "dotted name"]),
         ("score._target_=random.Random", ["score.sigma", "scoregeo.AbstractScore"]),
     ],
 )

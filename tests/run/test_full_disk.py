@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from scoregeo._utils.errors import StorageError
 from scoregeo._utils.files import read_json, save_tensors, write_json
-from scoregeo.report.animation import write_gif
+from scoregeo.report.animation import write_gif, write_mp4
 from scoregeo.report.style import drawing, new_figure, save_figure
 from scoregeo.run.artifacts import write_png
 from scoregeo.run.command import compose, execute
@@ -103,6 +103,7 @@ FRAMES = torch.zeros(3, 1, 8, 8)
 WRITERS: dict[str, Callable[[Path], object]] = {
     "a.pdf": _figure,
     "a.svg": _figure,
+    "a.mp4": lambda path: write_mp4(path, torch.rand(9, 3, 256, 256) * 2 - 1, 12, False),
     "a.gif": lambda path: write_gif(path, FRAMES, 5, False),
     "a.json": lambda path: write_json(path, {"a": "b" * 100_000}),
     "a.png": lambda path: write_png(path, np.zeros((9, 9, 3), np.uint8)),

@@ -26,6 +26,12 @@ def some(path, config):
 def everything(path, config):
     pass
 
+async def later(path):
+    pass
+
+def piecewise(path):
+    yield path
+
 def a_page(path):
     from scoregeo.report.model import Page, table_of
     from scoregeo.report.render import write_page
@@ -123,6 +129,10 @@ def test_what_is_no_runner_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     for value in ("3", "text", "[1]"):
         said = command(f"runner={value}", "seed=1", "threads=1")
         assert isinstance(said, str) and "runner = " in said and "_target_" in said
+    for name in ("later", "piecewise"):  # which would do nothing, and be said to be done
+        said = command(f"+runner._target_=runner_of_mine.{name}", "threads=1")
+        assert isinstance(said, str) and "must be a plain function" in said
+    assert not list(tmp_path.glob("outputs/*"))
 
 
 def test_keys_that_are_none_are_refused() -> None:

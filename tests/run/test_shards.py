@@ -4,7 +4,7 @@ input is told in one line.
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from scoregeo._utils.part import Part, part_of
 from scoregeo._utils.seed import generator, normal, uniform
 from scoregeo.run.command import compose, execute
 from scoregeo.run.shards import merge_shards, shard_folder
-from tests.commands import DIGITS, GRAPH, PLAIN, TINY, run_here, small_model
+from tests.commands import DIGITS, GRAPH, PLAIN, TINY, command, run_here, small_model
 from tests.tables import same_paths, tables
 
 SPHERE = (
@@ -252,6 +252,24 @@ def test_numbers_of_shards_that_cannot_be(words: list[str], told: str, tmp_path:
     folder, reason = run_here([*SPHERE, *words], tmp_path)
     assert reason is not None and told in reason and "\n" not in reason
     assert not (folder / "manifest.json").exists()
+
+
+def test_a_sweep_over_one_shard_twice_says_that_others_are_missing(tmp_path: Path) -> None:
+    assert command("-m", *SPHERE, "shards=2", "shard=0,0", f"output={tmp_path}") is None
+    (page,) = tmp_path.glob("sphere/sweep_*/table.md")
+    assert "only of shard 0 of 2: run the others as well" in page.read_text()
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"\xff{")])
+def test_a_lost_summary_of_a_merged_run_is_made_again(
+    harm: Callable[[Path], object], once_merged: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / once_merged.parent.name / once_merged.name
+    shutil.copytree(once_merged, folder)
+    before = (folder / "summary.json").read_bytes()
+    harm(folder / "summary.json")
+    assert run_here([*SPHERE, "shards=2"], tmp_path) == (folder, None)
+    assert (folder / "summary.json").read_bytes() == before
 
 
 def test_a_runner_of_its_own_is_not_divided(tmp_path: Path) -> None:
