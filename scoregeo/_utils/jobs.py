@@ -14,6 +14,7 @@ from scoregeo._utils.files import Absent, load_yaml, read_json
 log = logging.getLogger(__name__)
 
 SWEEP, JOB = "sweep.json", "job.json"
+COMMON = "common"  # in a multirun's folder, until all jobs are done: what they share
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
 PARTIAL = "partial"  # of the shards of one run: all that were asked for are done, others were not
 _NOT_STARTED = "it did not start; the same command starts it"

@@ -42,7 +42,20 @@ def decode_latents(
     their fractions `u` [points] of the way. All in one batch; costs `inversion.decode_evaluations`
     score evaluations a point.
     """
-    conditions = [model.at(*one).embeddings for one in zip(prompts, u, strict=True)]
-    field = model.field(PerPoint(torch.cat(conditions)))
-    clean = inversion.decode(torch.cat(list(latents)), field)
+    clean = clean_latents(model, inversion, torch.cat(list(latents)), prompts, u)
     return list(model.decode(clean).split([len(one) for one in latents]))
+
+
+@torch.no_grad()
+def clean_latents(
+    model: TextModel,
+    inversion: AbstractInversion,
+    points: torch.Tensor,
+    prompts: Sequence[tuple[str, str]],
+    u: Sequence[torch.Tensor],
+) -> torch.Tensor:
+    """The clean latents of `decode_latents`, before the autoencoder: those of the noisy `points`
+    [sum of the lengths of `u`, *shape], path after path. It makes all of the evaluations.
+    """
+    conditions = [model.at(*one).embeddings for one in zip(prompts, u, strict=True)]
+    return inversion.decode(points, model.field(PerPoint(torch.cat(conditions))))

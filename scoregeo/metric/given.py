@@ -27,7 +27,7 @@ VECTORS = {
     "unit": (),
     "matrix": (),
 }
-OF_PATHS = ("measure", "gradient")
+OF_PATHS = ("measure", "gradient", "energy", "length")
 _checking: WeakSet[Callable[..., Any]] = WeakSet()  # operations that check their arguments
 
 
@@ -62,7 +62,7 @@ def _of_vectors(operation: Callable[..., Any], names: tuple[str, ...]) -> Callab
 
 def _check_vectors(x: torch.Tensor, vectors: dict[str, torch.Tensor]) -> None:
     check_floating("x", x)
-    if x.ndim < 2:
+    if x.ndim < 2 or 0 in x.shape[1:]:
         raise DataError(f"x has shape {list(x.shape)}; points [batch, *shape] are needed.")
     for name, v in vectors.items():
         if v is None and name == "carried":
@@ -81,7 +81,7 @@ def _of_paths(operation: Callable[..., Any]) -> Callable[..., Any]:
         if arguments or "quadrature" in named:
             check_rule(arguments[0] if arguments else named["quadrature"])
         check_floating("path", path)
-        if path.ndim < 3 or path.shape[1] < 2:
+        if path.ndim < 3 or path.shape[1] < 2 or 0 in path.shape[2:]:
             raise DataError(
                 f"path has shape {list(path.shape)}; paths [pairs, points >= 2, *shape] are needed."
             )

@@ -30,6 +30,7 @@ from scoregeo.run.instantiate import (
     option_name,
 )
 from scoregeo.run.settings import settings_of
+from scoregeo.run.sweep_work import SweepWork
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.memo import MemoizedScore, ScoreMemory
@@ -41,8 +42,9 @@ from scoregeo.tracker.guarded import GuardedTracker
 from scoregeo.tracker.jsonl import JsonlTracker
 
 
-def build(config: Config) -> Experiment:
-    """The experiment of a resolved configuration, as plain dicts.
+def build(config: Config, work: SweepWork | None = None) -> Experiment:
+    """The experiment of a resolved configuration, as plain dicts. `work`: what it shares with other
+    jobs of a sweep.
 
     Cheap parts come first: every setting is checked before a model is loaded.
     Raises ConfigError, naming the key, for settings that cannot be used.
@@ -155,6 +157,7 @@ def build(config: Config) -> Experiment:
         trackers=trackers,
         metric_of=metric_of,
         text_model=text_model,
+        work=work or SweepWork(),
     )
 
 

@@ -21,6 +21,7 @@ from scoregeo import __version__
 from scoregeo._utils.arguments import path_argument
 from scoregeo._utils.configuration import config_dir
 from scoregeo._utils.errors import ScoregeoError, StorageError
+from scoregeo._utils.jobs import COMMON
 from scoregeo._utils.streams import say, tolerant_streams
 from scoregeo.run.command import execute, log_leftovers, plain, register
 from scoregeo.run.config_flags import job_flags, overrides_first, typed_flags
@@ -171,7 +172,8 @@ def job(config: "DictConfig", after: Callable[[Path], None] | None = None) -> fl
         show_run(path, list(config.page.measures))
         return 0.0
     record = JobRecord.begin(settings, path, in_parent)
-    reason = execute(plain(config, typed), path, command, Path(settings.sweep.dir).name)
+    sweep = Path(settings.sweep.dir)
+    reason = execute(plain(config, typed), path, command, sweep.name, sweep / COMMON)
     record.end(reason)
     return 0.0 if reason is None else math.nan
 

@@ -109,14 +109,19 @@ def _container(config: "DictConfig") -> dict[str, Any]:
 
 
 def execute(
-    config: Mapping[str, Any], path: Path, command: Sequence[str], group: str | None = None
+    config: Mapping[str, Any],
+    path: Path,
+    command: Sequence[str],
+    group: str | None = None,
+    common: Path | None = None,
 ) -> str | None:
     """Run one resolved configuration in the folder `path`; what is done already is left as it is.
     Gives the reason of a failure.
 
     With `shard=k` it is that shard's pairs, in a folder within `path`; with `shards=N` alone it
     merges the shards that lie there. `group`: the name of the multirun it is a job of; such a job
-    waits where another one works in the same folder. The reason is also in the folder's manifest,
+    waits where another one works in the same folder. `common`: the folder of what it shares with
+    the multirun's other jobs. The reason is also in the folder's manifest,
     the traceback in its error.txt. Settings and files that are refused before any method has
     finished leave no folder.
     """
@@ -128,6 +133,7 @@ def execute(
     from scoregeo.run.run_folder import RunFolder
     from scoregeo.run.runner import run
     from scoregeo.run.shards import folder_of, merge_shards, merges
+    from scoregeo.run.sweep_work import sweep_work
 
     try:
         check_place(config)
@@ -136,12 +142,13 @@ def execute(
             merge_shards(config, path, command, group)
             log.info("done: %s", path)
             return None
+        inputs = inputs_of(config)
         folder = RunFolder(
             where,
             config,
             bool(config["overwrite"]),
             command,
-            inputs_of(config),
+            inputs,
             wait=group is not None,
         )
     except ScoregeoError as error:
@@ -161,7 +168,7 @@ def execute(
             own_runner(config)(where)
             folder.finish()
         else:
-            experiment = build(config)
+            experiment = build(config, sweep_work(common, config, inputs))
             trackers = experiment.trackers
             run(experiment, folder, group)
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from scoregeo.initializer.several import Initializer
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.run.settings import RunSettings
+from scoregeo.run.sweep_work import SweepWork
 from scoregeo.score.base import CountingScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.text_to_image import TextModel
@@ -29,7 +30,8 @@ class Experiment:
 
     Where there is a `text_model`, the pairs are pictures and each is interpolated in its latent
     space, in a field of its own, that of its prompts; `metric_of` makes the same metric of it, and
-    `field`, `metric` are those of the empty prompt.
+    `field`, `metric` are those of the empty prompt. `work`: what the run has in common with the
+    other jobs of its sweep.
     """
 
     settings: RunSettings
@@ -45,6 +47,7 @@ class Experiment:
     trackers: Sequence[AbstractTracker] = ()
     metric_of: Callable[[ScoreField], AbstractMetric] | None = None
     text_model: TextModel | None = None
+    work: SweepWork = default(default_factory=SweepWork)
 
     @property
     def num_points(self) -> int:

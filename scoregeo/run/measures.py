@@ -167,7 +167,10 @@ class Measures:
             self._references = len(unseen)
             # The references are the same for all shards: the first keeps their features.
             if experiment.settings.shard in (None, 0):
-                self.reference = networks.features.features(unseen)
+                network, key = networks.features, (settings.network, str(networks.records), unseen)
+                self.reference = experiment.work.tensor(
+                    "features", lambda: network.features(unseen), *key
+                )
         return networks
 
     def _fit_subsets(self, references: int) -> None:

@@ -8,6 +8,7 @@ or none.
 """
 
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
-from scoregeo._utils.jobs import DONE, PARTIAL, SWEEP, read_jobs, records, wholes
+from scoregeo._utils.jobs import COMMON, DONE, PARTIAL, SWEEP, read_jobs, records, wholes
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.words import count
 from scoregeo.run.config_flags import typed_flags
@@ -215,6 +216,8 @@ class Sweep:
             show_sweep(self.folder)
         if self.latest:
             link_latest(self.folder)
+        if not failures and all(job.status == DONE for job in read_jobs(self.folder)):
+            shutil.rmtree(self.folder / COMMON, ignore_errors=True)
         if failures:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in failures.items())
             sys.exit(f"scoregeo: {count(len(failures), 'job')} failed:{reasons}")

@@ -235,7 +235,7 @@ def test_the_name_of_a_quadrature_is_refused(make: Make, rule: object) -> None:
 
 def test_what_is_no_path_is_refused(make: Make) -> None:
     metric = make(mixture())
-    for path in (wavy(5)[0], wavy(5)[:, :1]):
+    for path in (wavy(5)[0], wavy(5)[:, :1], wavy(5)[..., :0]):
         for operation in (metric.energy, metric.length, metric.measure, metric.gradient):
             with pytest.raises(DataError, match=r"path has shape .*points >= 2"):
                 operation(path, Quadrature())
@@ -251,6 +251,7 @@ def refuse_other_vectors(metric: AbstractMetric) -> None:
         (x, v[:, :2]),
         (x, v[:1]),
         (x[0], v[0]),
+        (x[:, :0], v[:, :0]),
         (x, v.tolist()),
         (None, v),
         (x, v.int()),

@@ -61,9 +61,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         monkeypatch.setattr(place, name, call)
 
     counted(latent, "invert_pictures", "inverted", lambda model, how, pictures, *_: len(pictures))
-    counted(
-        latent_pictures, "decode_latents", "decoded", lambda m, how, paths, *_: sum(map(len, paths))
-    )
+    counted(latent_pictures, "clean_latents", "decoded", lambda m, how, points, *_: len(points))
     counted(Nao, "path", "baseline", lambda self, ends, *_: len(ends.clean))
     counted(GaussNewton, "solve", "solved", lambda self, metric, start, *_: len(start))
     yield found

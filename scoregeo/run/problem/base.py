@@ -142,6 +142,11 @@ class AbstractProblem(ABC):
 
     def decode(self, path: torch.Tensor) -> torch.Tensor:
         """Noisy paths [pairs, points, *shape] to clean frames, same shape."""
-        return self.experiment.inversion.decode(path.flatten(0, 1), self.experiment.field).reshape(
-            path.shape
-        )
+        inversion, points = self.experiment.inversion, path.flatten(0, 1)
+
+        def decode() -> torch.Tensor:
+            return inversion.decode(points, self.experiment.field)
+
+        if not inversion.decode_evaluations:
+            return decode().reshape(path.shape)
+        return self.experiment.work.tensor("decoded", decode, points).reshape(path.shape)

@@ -133,6 +133,15 @@ class InterpolationProblem(AbstractProblem):
         return closed_form(self.true_path.to(self.clean), noisy=False, seconds=0.0)
 
     def _baseline(self, name: str, baseline: AbstractBaseline, _: OnStep | None) -> Outcome:
+        def compute() -> Outcome:
+            return self._baseline_path(name, baseline)
+
+        points = self.experiment.num_points
+        key = (name, points, str(self.part), self.clean, self.lifted)
+        found = self.experiment.work.outcome(compute, *key)
+        return found.at(self.clean.device)
+
+    def _baseline_path(self, name: str, baseline: AbstractBaseline) -> Outcome:
         experiment = self.experiment
         ends = Ends(self.clean, self.lifted, experiment.field, self._clean_references)
         began = time.perf_counter()
@@ -206,6 +215,13 @@ class InterpolationProblem(AbstractProblem):
         return self._lift(points[:, None], "reference noise")[:, 0]
 
     def _lift(self, points: torch.Tensor, purpose: str, part: Part | None = None) -> torch.Tensor:
-        source = generator(self.experiment.settings.seed, purpose, part)
-        with torch.no_grad():
-            return self.experiment.inversion.lift(points, self.experiment.field, source)
+        experiment = self.experiment
+
+        @torch.no_grad()
+        def lift() -> torch.Tensor:
+            source = generator(experiment.settings.seed, purpose, part)
+            return experiment.inversion.lift(points, experiment.field, source)
+
+        if not experiment.inversion.lift_evaluations:
+            return lift()
+        return experiment.work.tensor("lifted", lift, purpose, str(part), points)

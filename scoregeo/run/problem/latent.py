@@ -187,11 +187,17 @@ class LatentProblem(AbstractProblem):
         experiment = self.experiment
         images = self.pairs.ends[group.start : group.stop].to(experiment.settings.device)
         prompts = [prompt for index in group for prompt in self.prompts[index]]
-        source = generator(experiment.settings.seed, "noise")
-        found = invert_pictures(
-            self.model, experiment.inversion, images.flatten(0, 1), prompts, source
+        flat = images.flatten(0, 1)
+
+        def invert() -> dict[str, torch.Tensor]:
+            source = generator(experiment.settings.seed, "noise")
+            clean, noisy = invert_pictures(self.model, experiment.inversion, flat, prompts, source)
+            return {"clean": clean, "lifted": noisy}
+
+        found = experiment.work.tensors("inverted", invert, prompts, flat)
+        clean, lifted = (
+            found[name].to(images.device).unflatten(0, (-1, 2)) for name in ("clean", "lifted")
         )
-        clean, lifted = (latents.unflatten(0, (-1, 2)) for latents in found)
         ends = zip(group, clean, lifted, strict=True)
         return [self._part(index, one, other[None]) for index, one, other in ends]
 
@@ -212,6 +218,7 @@ class LatentProblem(AbstractProblem):
             field=field,
             metric=self.metric_of(field),
             text_model=None,
+            work=experiment.work.within(prompts),
         )
         return InterpolationProblem(own, lifted=lifted)
 

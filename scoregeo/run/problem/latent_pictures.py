@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from scoregeo.inversion.latent import decode_latents
+from scoregeo.inversion.latent import clean_latents
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.kept_outcome import KeptPairs
 from scoregeo.score.text_to_image import TextModel
@@ -82,13 +82,14 @@ class LatentPictures:
         """
         if not latents:
             return {}
-        pictures = decode_latents(
-            self.model,
-            self.experiment.inversion,
-            list(latents.values()),
-            [self.prompts[index] for index in latents],
-            [u[index] for index in latents],
-        )
+        points = torch.cat(list(latents.values()))
+        prompts, at = [self.prompts[index] for index in latents], [u[index] for index in latents]
+
+        def clean() -> torch.Tensor:
+            return clean_latents(self.model, self.experiment.inversion, points, prompts, at)
+
+        found = self.experiment.work.tensor("decoded", clean, prompts, *at, points)
+        pictures = self.model.decode(found).split([len(one) for one in latents.values()])
         return dict(zip(latents, pictures, strict=True))
 
     def _shares(self, index: int, points: torch.Tensor) -> bool:

@@ -1,0 +1,102 @@
+"""What the jobs of a sweep have in common, such as inverted ends in a sweep over lambda: the first
+job that needs it computes it, and the others read it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from scoregeo import __version__
+from scoregeo._utils.cache import content_hash
+from scoregeo._utils.errors import DataError, StorageError
+from scoregeo._utils.files import save_tensors
+from scoregeo._utils.lock import FolderLock
+from scoregeo.run.kept_outcome import load_aligned, load_outcome, save_outcome
+from scoregeo.run.problem.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+_FILE = "found.safetensors"
+_KEYS = ("dataset", "score", "inversion", "baseline", "seed", "device", "threads")
+
+Found = TypeVar("Found")
+
+
+class SweepWork:
+    """Ends at a noise level, decoded points, paths of baselines and features of references, in
+    files of `folder` named by the content of all that they follow from: the `identity`, and a key.
+
+    Of jobs that need the same at one time, one computes it and the others wait. What is read is to
+    the last bit what was computed. Without a folder, as in a run by itself, nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None = None, *identity: Any) -> None:
+        self.folder, self.identity = folder, identity
+
+    def within(self, *identity: Any) -> "SweepWork":
+        """Of what follows from further things, too, as a pair's prompts."""
+        return SweepWork(self.folder, *self.identity, *identity)
+
+    def tensors(
+        self, kind: str, compute: Callable[[], Mapping[str, torch.Tensor]], *key: Any
+    ) -> Mapping[str, torch.Tensor]:
+        """What `compute` gives, by name, or gave for an equal key; then on the CPU."""
+        return self._first(kind, key, load_aligned, compute, save_tensors)
+
+    def tensor(self, kind: str, compute: Callable[[], torch.Tensor], *key: Any) -> torch.Tensor:
+        """As `tensors`, for one, on the device of the last tensor of the key."""
+        found = self.tensors(kind, lambda: {kind: compute()}, *key)[kind]
+        return found.to([one for one in key if isinstance(one, torch.Tensor)][-1].device)
+
+    def outcome(self, compute: Callable[[], Outcome], *key: Any) -> Outcome:
+        """As `tensors`, for a baseline's paths; those that cost no evaluation are not kept."""
+
+        def save(path: Path, found: Outcome) -> None:
+            if found.score_evaluations.any():
+                save_outcome(path, found, {})
+
+        return self._first("baseline", key, lambda path: load_outcome(path)[0], compute, save)
+
+    def _first(
+        self,
+        kind: str,
+        key: tuple[Any, ...],
+        load: Callable[[Path], Found],
+        compute: Callable[[], Found],
+        save: Callable[[Path, Any], None],
+    ) -> Found:
+        if self.folder is None:
+            return compute()
+        place = self.folder / kind / content_hash(*self.identity, *key)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(place, wait=True)
+        except (OSError, DataError) as error:
+            log.warning("%s cannot be used (%s): nothing is shared with other jobs", place, error)
+            return compute()
+        try:
+            with suppress(DataError):
+                found = load(place / _FILE)
+                log.debug("%s: taken from another job of the sweep", kind)
+                return found
+            found = compute()
+            try:
+                save(place / _FILE, found)
+            except StorageError as error:  # the job goes on, and says so of what it must write
+                log.warning("%s; it is not shared with other jobs", error)
+            return found
+        finally:
+            lock.release()
+
+
+def sweep_work(
+    folder: Path | None, config: Mapping[str, Any], inputs: Mapping[str, str]
+) -> SweepWork:
+    """Of a job with this resolved configuration and these files. What a sweep changes of data,
+    score, inversion, baselines or seed is not shared.
+    """
+    return SweepWork(folder, __version__, {key: config[key] for key in _KEYS}, dict(inputs))
