@@ -15,7 +15,7 @@ import pytest
 
 from scoregeo._utils.files import load_tensors, read_json
 from scoregeo.run.command import compose, execute
-from tests.commands import PLAIN
+from tests.commands import PLAIN, run_here
 from tests.tables import same_paths, tables
 
 pytestmark = [
@@ -158,3 +158,24 @@ def test_a_kill_leaves_nothing_half_written_and_the_run_goes_on(tmp_path: Path) 
     assert execute(shorter, folder, overrides) is None
     assert read_json(folder / "manifest.json")["status"] == "done"
     assert {name: (folder / "methods" / name).stat().st_mtime_ns for name in kept} == kept
+
+
+def test_a_second_command_leaves_a_folder_at_work_alone(tmp_path: Path) -> None:
+    marker = tmp_path / "go"
+    waiting = (*RUN[:-2], "rivals=null", "+rivals.waits._target_=tests.broken.WaitsFor")
+    waiting += ("+rivals.waits.num_points=16", f"+rivals.waits.marker={marker}")
+    waiting += ("dataset.num_pairs=2", "solver.num_points=8")
+    process = begin(waiting, tmp_path / "runs", tmp_path / "cache")
+    _, folder = compose([*waiting, f"output={tmp_path / 'runs'}"])
+    deadline = time.monotonic() + 120  # seconds; the first waits for the imports
+    while not (folder / "methods" / "stein_gauss_newton.json").is_file():
+        assert process.is_alive() and time.monotonic() < deadline
+        time.sleep(0.05)
+    for more in ([], ["overwrite=true"]):
+        _, reason = run_here([*waiting, *more], tmp_path / "runs")
+        assert reason is not None and f"in use by process {process.pid}" in reason
+    marker.touch()
+    process.join(60)
+    assert process.exitcode == 0
+    alone, reason = run_here(waiting, tmp_path / "alone")
+    assert reason is None and tables(folder) == tables(alone) and same_paths(folder, alone)
