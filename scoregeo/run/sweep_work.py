@@ -21,7 +21,7 @@ from scoregeo.run.problem.outcome import Outcome
 log = logging.getLogger(__name__)
 
 _FILE = "found.safetensors"
-_KEYS = ("dataset", "score", "inversion", "baseline", "seed", "device", "threads")
+_KEYS = ("dataset", "score", "inversion", "baseline", "seed", "device", "threads", "memory_gib")
 
 Found = TypeVar("Found")
 
