@@ -158,10 +158,11 @@ def _reason(status: str, reached: float, why: str, max_evaluations: int) -> str:
     if status == CONVERGED:
         return ""
     if status == BUDGET:
-        return (
-            f"the budget of max_evaluations = {max_evaluations:,} was spent at {reached:.3g} of the"
-            " time: raise it, or take a shorter velocity"
-        )
+        budget = f"the budget of max_evaluations = {max_evaluations:,}"
+        said = f"{budget} was spent at {reached:.3g} of the time"
+        if why:
+            said = f"given up at {reached:.3g} of the time: {budget} is too small, for {why}"
+        return f"{said}: raise it, or take a shorter velocity"
     said = why.rstrip(".") or "the score was not finite, or no step short enough"
     return f"at {reached:.3g} of the time: {said}"
 

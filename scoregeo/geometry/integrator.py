@@ -16,6 +16,9 @@ from scoregeo.solver.base import BUDGET, CONVERGED, FAILED
 Derivative = Callable[[torch.Tensor, float, torch.Tensor], torch.Tensor]
 
 _CALLS_A_STEP = 15  # twelve stages of the step and three of its dense output
+# Calls after which an element is given up whose budget, at its pace, would end below this share of
+# the time
+_PACED, _HOPELESS = 1000, 0.01
 _SMALLEST_STEP = 1e-3  # share of the time at which a step that still meets a bad score is given up
 
 
@@ -26,7 +29,7 @@ class Trajectory:
     `states` [batch, points, size] float64, CPU, NaN at times beyond `reached`. `status`: converged,
     out_of_budget or failed. `reached` [batch] float64: the time up to which the element was
     integrated. `calls` [batch] int64: of the derivative. `why`: what an element's last ScoreError
-    said; "" where there was none."""
+    said, or that it was given up for its pace; "" otherwise."""
 
     states: torch.Tensor
     status: tuple[str, ...]
@@ -53,8 +56,9 @@ def integrate(
     them by itself. An element whose derivative is bad (ScoreError, or not finite) is taken out and
     continues alone from its last accepted state, in ever shorter steps; once these are below a
     thousandth of the time it has failed and keeps what was reached. `max_calls` bounds the
-    derivative's calls an element. `stops`: end a step at each of the `points` times, where the
-    derivative is not smooth.
+    derivative's calls an element; one that after a thousand of them is so slow that all would bring
+    it to less than a hundredth of the time is out of budget then. `stops`: end a step at each of
+    the `points` times, where the derivative is not smooth.
     """
     run = _Run(derivative, start, points, rtol, atol, max_calls, stops)
     every = _Group(torch.arange(len(start)), 0.0, start.detach().cpu().double(), None, 1.0)
@@ -140,7 +144,13 @@ class _Run:
                 max_step=group.longest,
             )
             while stepper.status == "running":
-                if int(self.calls[rows].max()) + _CALLS_A_STEP > self.max_calls:
+                calls = int(self.calls[rows].max())
+                if calls + _CALLS_A_STEP > self.max_calls:
+                    return self._stop(rows, BUDGET), here
+                share = here.time * self.max_calls / max(calls, 1)
+                if calls >= _PACED and share < _HOPELESS:
+                    for row in rows.tolist():
+                        self.why[row] = f"at its pace it would end at {share:.2g} of the time"
                     return self._stop(rows, BUDGET), here
                 if stepper.step() is not None:  # a message: no step is short enough
                     raise _BadRows(torch.ones(len(rows), dtype=torch.bool))

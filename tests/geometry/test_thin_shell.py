@@ -70,6 +70,9 @@ def test_a_velocity_without_end_names_the_budget_that_ended_it() -> None:
     assert float(flow.reached) < 1
     assert "max_evaluations = 2,000 was spent at" in flow.reason[0]
     assert exponential(METRIC, X, 0.1 * Y).reason == ("",)
+    hopeless = exponential(METRIC, X, 1e9 * (X + Y))
+    assert hopeless.status == ("out_of_budget",) and int(hopeless.score_evaluations) < 4000
+    assert "given up at" in hopeless.reason[0] and "at its pace" in hopeless.reason[0]
 
 
 def test_the_logarithm_is_right_to_a_ten_thousandth() -> None:
