@@ -9,6 +9,7 @@ playwright's node unpacks it. It needs nothing of the system but glibc. Elsewher
 playwright downloads.
 """
 
+import argparse
 import hashlib
 import os
 import platform
@@ -147,4 +148,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0]).parse_args()
     sys.exit(main())

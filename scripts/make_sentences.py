@@ -7,6 +7,7 @@ with what was measured of them.
 
 import torch
 
+from scoregeo._utils.arguments import no_arguments
 from scoregeo._utils.cache import content_hash
 from scoregeo._utils.files import save_tensors, sha256, write_json, write_text
 from scoregeo.dataset.sentence_encoder import DIGESTS, PACKAGE, embed
@@ -86,4 +87,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments(__doc__)
     main()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from scoregeo._utils.arguments import no_arguments
 from scoregeo._utils.flat_picture import flat_picture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,4 +56,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments(__doc__)
     main()

@@ -13,6 +13,7 @@ minutes on one core.
 
 import torch
 
+from scoregeo._utils.arguments import no_arguments
 from scoregeo._utils.seed import generator
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.run.build import build
@@ -66,4 +67,5 @@ def norm(points: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
+    no_arguments(__doc__)
     main()

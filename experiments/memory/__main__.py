@@ -107,6 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # what a process of its own does
     given = parser.parse_args(arguments)
     if given.one:
+        if given.one[0] not in WORK or not given.one[1].isdigit():
+            parser.error(
+                f"argument --one: {' '.join(given.one)}: {' or '.join(WORK)}, and a number"
+            )
         print(*WORK[given.one[0]](given.frames, given.pixels // 8, int(given.one[1])))
         return
     rows = []

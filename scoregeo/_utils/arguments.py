@@ -8,6 +8,12 @@ from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo._utils.files import is_folder, path_of
 
 
+def no_arguments(description: str | None) -> None:
+    """Refuse the arguments of a command that takes none; `--help` prints what it does."""
+    kind = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(description=description, formatter_class=kind).parse_args()
+
+
 def path_argument(text: str) -> Path:
     """The path that an argument names."""
     if not text.strip():
