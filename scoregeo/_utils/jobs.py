@@ -4,17 +4,20 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import Absent, load_yaml, read_json
+from scoregeo._utils.lock import NAME as LOCK
 
 log = logging.getLogger(__name__)
 
 SWEEP, JOB = "sweep.json", "job.json"
-COMMON = "common"  # in a multirun's folder, until all jobs are done: what they share
+# In a multirun's folder, until all jobs are done: what they share, COMMON/KIND/KEY/FOUND
+COMMON, FOUND = ".common", "found.safetensors"
 RUNNING, DONE, FAILED, MISSING = "running", "done", "failed", "missing"
 PARTIAL = "partial"  # of the shards of one run: all that were asked for are done, others were not
 _NOT_STARTED = "it did not start; the same command starts it"
@@ -63,6 +66,17 @@ def records(folder: Path) -> list[Path]:
     its overrides, which may hold slashes.
     """
     return sorted(folder.rglob(JOB))
+
+
+def clear_common(folder: Path) -> None:
+    """Remove what the jobs of a multirun have shared, and nothing else."""
+    places = list((folder / COMMON).glob("*/*"))
+    for place in places:
+        for path in (place / FOUND, place / LOCK, *place.glob(".found.*.partial*")):
+            path.unlink(missing_ok=True)
+    for place in (*places, *(folder / COMMON).glob("*"), folder / COMMON):
+        with suppress(OSError):  # it holds something else, or is not there
+            place.rmdir()
 
 
 def wholes(jobs: Sequence[RecordedJob]) -> list[RecordedJob]:

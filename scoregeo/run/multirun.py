@@ -8,7 +8,6 @@ or none.
 """
 
 import logging
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ConfigError, DataError, bad_value
 from scoregeo._utils.files import load_yaml, write_json
-from scoregeo._utils.jobs import COMMON, DONE, PARTIAL, SWEEP, read_jobs, records, wholes
+from scoregeo._utils.jobs import DONE, PARTIAL, SWEEP, clear_common, read_jobs, records, wholes
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.words import count
 from scoregeo.run.config_flags import typed_flags
@@ -139,6 +138,8 @@ class Gather(Callback):
             folder.mkdir(parents=True, exist_ok=True)
             # Until the process ends: another would forget how these jobs ended.
             Gather.lock = FolderLock(folder)
+            if config.overwrite:
+                clear_common(folder)
             Gather.sweep.begin(jobs, typed_overrides(config.hydra.overrides.task))
         except DataError as error:
             _stop(
@@ -217,7 +218,7 @@ class Sweep:
         if self.latest:
             link_latest(self.folder)
         if not failures and all(job.status == DONE for job in read_jobs(self.folder)):
-            shutil.rmtree(self.folder / COMMON, ignore_errors=True)
+            clear_common(self.folder)
         if failures:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in failures.items())
             sys.exit(f"scoregeo: {count(len(failures), 'job')} failed:{reasons}")

@@ -14,13 +14,13 @@ from scoregeo import __version__
 from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError, StorageError
 from scoregeo._utils.files import save_tensors
+from scoregeo._utils.jobs import FOUND
 from scoregeo._utils.lock import FolderLock
 from scoregeo.run.kept_outcome import load_aligned, load_outcome, save_outcome
 from scoregeo.run.problem.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
-_FILE = "found.safetensors"
 _KEYS = ("dataset", "score", "inversion", "baseline", "seed", "device", "threads", "memory_gib")
 
 Found = TypeVar("Found")
@@ -80,12 +80,12 @@ class SweepWork:
             return compute()
         try:
             with suppress(DataError):
-                found = load(place / _FILE)
+                found = load(place / FOUND)
                 log.debug("%s: taken from another job of the sweep", kind)
                 return found
             found = compute()
             try:
-                save(place / _FILE, found)
+                save(place / FOUND, found)
             except StorageError as error:  # the job goes on, and says so of what it must write
                 log.warning("%s; it is not shared with other jobs", error)
             return found
@@ -96,7 +96,10 @@ class SweepWork:
 def sweep_work(
     folder: Path | None, config: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> SweepWork:
-    """Of a job with this resolved configuration and these files. What a sweep changes of data,
-    score, inversion, baselines or seed is not shared.
+    """Of a job with this resolved configuration and these files. Jobs that differ in data, score,
+    inversion, baselines or seed share nothing; nor do those with `score.chunk=null`, whose batches,
+    and with them last digits, follow from all that the process has computed before.
     """
+    if "chunk" in config["score"] and config["score"]["chunk"] is None:
+        folder = None
     return SweepWork(folder, __version__, {key: config[key] for key in _KEYS}, dict(inputs))

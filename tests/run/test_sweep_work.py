@@ -10,14 +10,18 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from scoregeo._utils.errors import StorageError
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import load_tensors, load_yaml, read_json
 from scoregeo._utils.jobs import COMMON
+from scoregeo.baseline.base import AbstractBaseline, BaselinePath, Ends
+from scoregeo.run.command import compose
 from scoregeo.run.problem.outcome import Outcome
-from scoregeo.run.sweep_work import SweepWork
-from tests.commands import command, small_model
+from scoregeo.run.sweep_work import SweepWork, sweep_work
+from scoregeo.solver.gauss_newton import GaussNewton
+from tests.commands import PLAIN, TINY, command, small_model
 from tests.run.test_picture_runs import places, tiny  # noqa: F401  a fixture
 from tests.tables import tables
 
+SMALL = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8", "rivals=null")
 X = torch.arange(6.0).view(2, 3) / 7
 
 
@@ -147,8 +151,6 @@ def runs(output: Path, name: str) -> dict[float, Path]:
 
 
 def _lam(run: Path) -> float:
-    from scoregeo._utils.files import load_yaml
-
     return float(load_yaml(run / "config.yaml")["metric"]["lam"])
 
 
@@ -197,10 +199,67 @@ def test_a_failed_sweep_keeps_what_its_jobs_share(
     assert not list(tmp_path.rglob(COMMON))
 
 
+def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+    given = ["experiment=sphere", *SMALL, "-m", "metric.lam=1,10", f"output={tmp_path / 'runs'}"]
+    sweep = tmp_path / "sweep"
+    for name in (f"{COMMON}/notes.txt", f"{COMMON}/mine/deep/notes.txt", "common/notes.txt"):
+        (sweep / name).parent.mkdir(parents=True, exist_ok=True)
+        (sweep / name).write_text("precious")
+    assert command(*given, f"hydra.sweep.dir={sweep}") is None
+    assert len(list(sweep.rglob("notes.txt"))) == 3
+
+
+def test_overwrite_forgets_what_an_interrupted_sweep_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["experiment=sphere", *SMALL, "-m", "metric.lam=1,10", f"output={tmp_path}"]
+    given += ["+baseline.own._target_=tests.run.test_sweep_work.Bent"]
+    with monkeypatch.context() as patch:
+        patch.setattr(GaussNewton, "solve", lambda *args: 1 / 0)
+        assert "2 jobs failed" in str(command(*given))
+    assert len(list(tmp_path.rglob(f"{COMMON}/baseline/*/*.safetensors"))) == 1
+    monkeypatch.setattr(Bent, "height", 0.25)  # as code that nobody's digest covers
+    assert command(*given, "overwrite=true") is None
+    for run in runs(tmp_path, "sphere").values():
+        path = load_tensors(run / "paths" / "own.safetensors")["points"]
+        assert float(path[0, 4].norm()) == pytest.approx(0.25)
+
+
+class Bent(AbstractBaseline):
+    """A path to which evaluations are charged; all its inner points are at `height`."""
+
+    space, needs_noise, height = "data", False, 0.5
+
+    def path(self, ends: Ends, num_points: int, generator: torch.Generator) -> BaselinePath:
+        found = torch.zeros(len(ends.clean), num_points, 3, dtype=torch.float64)
+        found[..., 0] = self.height
+        found[:, [0, -1]] = ends.clean
+        one = torch.ones(len(found), dtype=torch.int64)
+        return BaselinePath(found, ("converged",) * len(found), one, one)
+
+
+def test_references_of_a_start_are_counted_by_every_job(tmp_path: Path) -> None:
+    """Their evaluations are part of what a start costs."""
+    given = ["experiment=rotated_mnist_empirical", *TINY["rotated_mnist_empirical"], "rivals=null"]
+    given += ["evaluation.figures=false", "baseline=[lerp_noise]", "inversion=ddim"]
+    given += ["inversion.steps=3"]
+    for lam in (1, 10):
+        assert command(*given, f"metric.lam={lam}", f"output={tmp_path / 'alone'}") is None
+    assert command("-m", *given, "metric.lam=1,10", f"output={tmp_path / 'sweep'}") is None
+    alone, swept = (runs(tmp_path / kind, "rotated_mnist_empirical") for kind in ("alone", "sweep"))
+    for lam in (1, 10):
+        assert tables(alone[lam]) == tables(swept[lam])
+
+
+def test_batches_by_memory_share_nothing(tmp_path: Path) -> None:
+    config, _ = compose(["experiment=morph", "dataset.first=a", "dataset.second=b"])
+    assert sweep_work(tmp_path, config, {}).folder == tmp_path
+    config["score"]["chunk"] = None
+    assert sweep_work(tmp_path, config, {}).folder is None
+
+
 def test_digits_by_a_network(tmp_path: Path) -> None:
     """A score that is no text-to-image model's: frames are shared as well."""
-    from tests.commands import TINY
-
     model = f"score.model={small_model(tmp_path / 'model')}"
     given = [model if one.startswith("score.model=") else one for one in TINY["rotated_mnist"]]
     given += ["experiment=rotated_mnist", "rivals=null", "evaluation.figures=false"]

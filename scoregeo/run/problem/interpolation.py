@@ -222,6 +222,7 @@ class InterpolationProblem(AbstractProblem):
             source = generator(experiment.settings.seed, purpose, part)
             return experiment.inversion.lift(points, experiment.field, source)
 
-        if not experiment.inversion.lift_evaluations:
+        # What is spent on references is counted where they are lifted (`StartMaker`).
+        if not experiment.inversion.lift_evaluations or purpose != "noise":
             return lift()
         return experiment.work.tensor("lifted", lift, purpose, str(part), points)
