@@ -43,10 +43,10 @@ def present(rows: Iterable[Mapping[str, Any]], wanted: Sequence[str] | None = No
 
 
 def own(names: Iterable[str]) -> list[str]:
-    """The measures of modules of one's own among `names`: tables show them first, since a user has
+    """Those of `names` that modules of one's own declare: tables show them first, since a user has
     asked for each.
     """
-    return [name for name in names if not is_built_in(name)]
+    return [name for name in names if name in COLUMNS and not is_built_in(name)]
 
 
 def iterated(rows: Iterable[Mapping[str, Any]]) -> list[str]:

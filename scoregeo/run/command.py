@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
 from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
-from scoregeo.run.leftovers import drop_leftovers, typed_overrides
+from scoregeo.run.leftovers import drop_leftovers, inherited, typed_overrides
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.settings import Settings, check_place
 
@@ -79,6 +79,8 @@ def log_leftovers(config: "DictConfig", typed: Sequence[str]) -> None:
     for place in drop_leftovers(found, typed):
         group = place.split(".")[0]
         log.info("%s is left out: the experiment sets it for another option of %s", place, group)
+    for setting in inherited(found, typed):
+        log.info("%s comes from the option whose _target_ is replaced", setting)
     if isinstance(found["runner"], dict):
         from omegaconf import OmegaConf
 

@@ -43,8 +43,9 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     poor = warnings_of(_lines(folder), str(folder / "results.jsonl"))
     for warning in [*poor, *ends_warnings(rows)]:
         log.warning(warning)
-    wanted = [*own(present(rows)), *present(rows, tuple(first)), *headlines(rows)]
-    shown = list(dict.fromkeys(wanted))[:_MOST]
+    mine = own(present(rows))
+    wanted = [*mine, *present(rows, tuple(first)), *headlines(rows)]
+    shown = list(dict.fromkeys(wanted))[: _MOST + len(mine)]
     shown = [name for name in shown if name not in _COSTS] + present(rows, _COSTS)
     say(table(rows, shown))
     for note in () if "start_evaluations" in shown else start_notes(rows):
@@ -134,9 +135,11 @@ def show_sweep(folder: Path) -> None:
     say(aligned(head, lines[:_MOST_LINES]))
     if len(lines) > _MOST_LINES:
         say(f"and {count(len(lines) - _MOST_LINES, 'line')} more")
-    for name in ("table.md", "report.html"):
-        if (folder / name).exists():
-            say(f"{folder / name}")
+    alone = [job.folder for job in jobs if len(jobs) == 1 and job.failure is None]  # as of shards
+    for place in (folder, *alone):
+        for name in ("table.md", "report.html"):
+            if (place / name).exists():
+                say(f"{place / name}")
 
 
 def ends_warnings(rows: Iterable[Mapping[str, Any]]) -> list[str]:

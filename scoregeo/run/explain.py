@@ -196,10 +196,10 @@ def _unknown_key(key: str, configs: Path) -> str:
     allowed = inside or sorted({known.split(".")[0] for known in keys})
     words = f"keys of {group} (by option): " if inside else "keys: "
     listed = sorted({known.removeprefix(f"{group}.") for known in allowed})
-    of_own = f" +{key} adds one that a _target_ of your own takes." if group in GROUPS else ""
+    of_own = f"; +{key} adds it for a _target_ of your own" if group in GROUPS else ""
     return (
-        f"{key} is not a key of this configuration{_near(key, keys)}; {words}{', '.join(listed)}."
-        f"{of_own}"
+        f"{key} is not a key of this configuration{_near(key, keys)}{of_own}; {words}"
+        f"{', '.join(listed)}."
     )
 
 

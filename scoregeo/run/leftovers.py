@@ -36,6 +36,20 @@ def drop_leftovers(config: dict[str, Any], typed: Sequence[str]) -> list[str]:
     return found
 
 
+def inherited(config: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
+    """The settings, "score.sigma = 0.05", that a `_target_` of one's own has from the file of the
+    option whose target it replaces, for nobody typed them.
+    """
+    _, keys = _parsed(tuple(typed))
+    places = [key.removesuffix("._target_") for key in keys if key.endswith("._target_")]
+    return [
+        f"{place}.{key} = {value!r}"
+        for place in places
+        for key, value in _at(config, place).items()
+        if not key.startswith(KEPT) and f"{place}.{key}" not in keys
+    ]
+
+
 def typed_places(typed: Sequence[str]) -> list[str]:
     """The places of a configuration that overrides set, groups first."""
     chosen, keys = _parsed(tuple(typed))

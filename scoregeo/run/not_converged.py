@@ -12,7 +12,7 @@ from scoregeo.solver.certificate import ADVICE
 
 Lines = Sequence[Mapping[str, Any]]  # of results.jsonl
 
-_TUNNEL = "their energy on a finer quadrature is larger than on the solver's own"
+_TUNNEL = "energy on a finer quadrature is larger than on the solver's own"
 _SPENT = f"Where it is {BUDGET}, more iterations or evaluations may help."
 
 
@@ -71,9 +71,9 @@ def _sentence(found: Lines, total: int, jobs: Sequence[str]) -> str:
     tunnels = sum(map(_tunnels, found))
     if tunnels:
         which = "" if open_ else f" of {count(total, 'path')}{where}"
-        verb = "tunnels" if tunnels == 1 else "tunnel"
+        verb, whose = ("tunnels", "its") if tunnels == 1 else ("tunnel", "their")
         many = f"{tunnels}{which}" if which else count(tunnels, "path")
-        said.append(f"{many} {verb}: {_TUNNEL}.")
+        said.append(f"{many} {verb}: {whose} {_TUNNEL}.")
     if tunnels or UNRESOLVED in states:
         said.append(f"{ADVICE[0].upper()}{ADVICE[1:]}.")
     if BUDGET in states:

@@ -68,8 +68,11 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
             record = folder.load_method(name)
             if record is None:
                 if isinstance(problem, LatentProblem):  # its networks take minutes on a processor
-                    log.info("%s: solving, decoding and measuring", name)
+                    log.info("%s: solving", name)
                 outcome = _solve(experiment, name, method, problem.budget(name))
+                if isinstance(problem, LatentProblem):
+                    points = count(len(outcome.path) * outcome.path.shape[1], "point")
+                    log.info("%s: decoding and measuring %s", name, points)
                 frames = earlier.frames(outcome)
                 frames = measures.frames(outcome) if frames is None else frames
                 part = _measured(problem, measures, name, outcome, frames)

@@ -17,7 +17,7 @@ LEAP = 1.2
 RESOLVED = 1.05  # and up to which it may be called converged
 # What a user does about a rule that is too coarse
 ADVICE = (
-    "take solver=gauss_newton with solver.refinement=adaptive (metric=stein), or raise"
+    "take solver.refinement=adaptive (of solver=gauss_newton, with metric=stein), or raise"
     " solver.num_points (--frames of scoregeo morph), or solver.subnodes where the solver has it"
 )
 

@@ -68,14 +68,14 @@ lpips_sum | PPL: sum of LPIPS between neighbours | lower
 lpips_deviation | standard deviation of LPIPS between neighbours | lower
 lpips_greatest | greatest LPIPS between neighbours | lower
 lpips_nearer_end | LPIPS to the nearer end |
-lpips_ends | LPIPS of the ends | lower
+lpips_ends | LPIPS of the decoded ends | lower
 feature | feature distance | lower
 feature_sum | sum of feature distances between neighbours | lower
 feature_deviation | standard deviation of feature distances between neighbours | lower
 feature_greatest | greatest feature distance between neighbours | lower
 feature_nearer_end | feature distance to the nearer end |
-feature_ends | feature distance of the ends | lower
-psnr_ends | PSNR of the ends (dB) | higher
+feature_ends | feature distance of the decoded ends | lower
+psnr_ends | PSNR of the decoded ends (dB) | higher
 end_error | greatest distance of an end | lower
 straightness | straightness |
 speed_variation | variation of speed | lower

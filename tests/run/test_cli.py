@@ -54,7 +54,7 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         # Told while the configuration is composed.
         (["metric.lamb=3"], ["metric.lamb", "'metric.lam'", "keys of metric"]),
         (["metrik=stein"], ["metrik", "'metric'"]),
-        (["score.radius=2"], ["score.radius is not a key", "+score.radius adds one"]),
+        (["score.radius=2"], ["score.radius is not a key", "+score.radius adds it"]),
         (
             ["metric=steinn"],
             ["metric = 'steinn'", "did you mean 'stein'", "conformal, euclidean, pullback, stein"],

@@ -13,7 +13,7 @@ from scoregeo._utils.files import load_yaml
 from scoregeo.run.build import check_group, check_nodes
 from scoregeo.run.command import compose
 from scoregeo.run.groups import GROUPS, is_option
-from scoregeo.run.leftovers import drop_leftovers
+from scoregeo.run.leftovers import drop_leftovers, inherited
 from tests.commands import command
 from tests.run.test_configs import EXPERIMENTS
 
@@ -133,3 +133,12 @@ def test_both_spellings_are_one_run() -> None:
     assert compose(lines[0])[1] == compose([*lines[0], *lines[1]])[1]
     said = command(*lines[0], "seed=-1")
     assert isinstance(said, str) and "seed = -1" in said
+
+
+def test_what_a_target_of_ones_own_inherits_is_told() -> None:
+    own = ["score._target_=tests.broken.broken_score", "+score.kind=nan"]
+    config, _ = compose(own)
+    assert inherited(config, own) == ["score.sigma = 0.05"]
+    typed = [*own, "score.sigma=0.1"]
+    assert inherited(compose(typed)[0], typed) == []
+    assert inherited(compose(["metric=euclidean"])[0], ["metric=euclidean"]) == []

@@ -80,7 +80,7 @@ def _distance_note(
         "lpips_deviation": Column("standard deviation of LPIPS between neighbours", LOWER),
         "lpips_greatest": Column("greatest LPIPS between neighbours", LOWER),
         "lpips_nearer_end": Column("LPIPS to the nearer end"),  # 0 for a path that is only its ends
-        "lpips_ends": Column("LPIPS of the ends", LOWER),
+        "lpips_ends": Column("LPIPS of the decoded ends", LOWER),
     },
     needs=("is_image",),
     note=lambda context: _distance_note("LPIPS", context.networks.lpips, context, PDV),
@@ -99,7 +99,7 @@ def lpips(batch: "PathBatch") -> "Values":
         ),
         "feature_greatest": Column("greatest feature distance between neighbours", LOWER),
         "feature_nearer_end": Column("feature distance to the nearer end"),
-        "feature_ends": Column("feature distance of the ends", LOWER),
+        "feature_ends": Column("feature distance of the decoded ends", LOWER),
     },
     needs=("is_image",),
     note=lambda context: _distance_note(
@@ -111,7 +111,9 @@ def feature(batch: "PathBatch") -> "Values":
     return _perceptual("feature", batch.networks.feature_distance, batch)
 
 
-@measure({"psnr_ends": Column("PSNR of the ends (dB)", HIGHER)}, needs=("is_image", "frames"))
+@measure(
+    {"psnr_ends": Column("PSNR of the decoded ends (dB)", HIGHER)}, needs=("is_image", "frames")
+)
 def psnr_ends(batch: "PathBatch") -> "Values":
     """PSNR of a path's ends to the given pictures, where the truth between them is not known."""
     from scoregeo.evaluation.picture_path import end_psnr
