@@ -51,7 +51,8 @@ _NOTES = (
     (
         "Descent: `|x - b|^2 / 2` made less from a towards b, both on the manifold, along `g^-1`"
         " of its gradient, in steps of {step:g}; `none` is plain gradient descent. Exact"
-        " scores, sigma as under dimension."
+        " scores, sigma as under dimension. S^2 in R^D is one problem whatever D: score and steps"
+        " stay in its three coordinates."
     ),
 )
 
