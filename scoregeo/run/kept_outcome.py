@@ -16,7 +16,7 @@ from scoregeo.solver.base import Step
 
 log = logging.getLogger(__name__)
 
-_SAID = "said"
+_SAID, _DIGEST = "said", "digest"
 _COUNTS = ("iterations", "score_evaluations", "start_evaluations")
 
 
@@ -42,14 +42,14 @@ def save_outcome(path: Path, outcome: Outcome, more: Mapping[str, Any]) -> None:
     if outcome.history:
         tensors["energies"] = torch.stack([step.energy for step in outcome.history])
         tensors["spent"] = torch.stack([step.score_evaluations for step in outcome.history])
-    save_tensors(path, {name: value.clone() for name, value in tensors.items()})  # none shared
+    save_checked(path, {name: value.clone() for name, value in tensors.items()})  # none shared
 
 
 def load_outcome(path: Path) -> tuple[Outcome, dict[str, Any]]:
     """What `save_outcome` wrote, on the CPU, and the values beside it. Raises DataError where the
     file is missing, damaged or of another version.
     """
-    tensors = load_aligned(path)
+    tensors = load_checked(path)
     try:
         said = json.loads(bytes(tensors[_SAID].tolist()))
         series = (said["steps"], tensors.get("energies", ()), tensors.get("spent", ()))
@@ -80,6 +80,27 @@ def load_aligned(path: Path) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in load_tensors(path).items()}
 
 
+def save_checked(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """`save_tensors`, with a digest of the content, which `load_checked` compares."""
+    digest = torch.frombuffer(bytearray(_digest(tensors).encode()), dtype=torch.uint8)
+    save_tensors(path, {**tensors, _DIGEST: digest})
+
+
+def load_checked(path: Path) -> dict[str, torch.Tensor]:
+    """What `save_checked` wrote, as `load_aligned` gives it. Raises DataError also where its content
+    is not what was written, as after a fault of the disk.
+    """
+    tensors = load_aligned(path)
+    digest = tensors.pop(_DIGEST, torch.empty(0, dtype=torch.uint8))
+    if bytes(digest.tolist()).decode(errors="replace") != _digest(tensors):
+        raise DataError(f"{path} is damaged: its content is not what was written.")
+    return tensors
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    return content_hash(*(part for item in sorted(tensors.items()) for part in item))
+
+
 class KeptPairs:
     """The finished pairs of a run's unfinished methods, and the pictures of decoded paths, in a
     folder of their own: a run that is killed in the middle of a method resumes with the next pair.
@@ -103,12 +124,12 @@ class KeptPairs:
     def pictures(self, *key: Any) -> torch.Tensor | None:
         """The pictures that `keep_pictures` was given with an equal key, or None."""
         try:
-            return load_aligned(self._pictures(key))["pictures"]
+            return load_checked(self._pictures(key))["pictures"]
         except (DataError, KeyError):
             return None
 
     def keep_pictures(self, pictures: torch.Tensor, *key: Any) -> None:
-        save_tensors(self._pictures(key), {"pictures": pictures})
+        save_checked(self._pictures(key), {"pictures": pictures})
 
     def clear(self) -> None:
         """Remove the folder: its method is finished."""

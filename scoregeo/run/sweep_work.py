@@ -13,10 +13,9 @@ import torch
 from scoregeo import __version__
 from scoregeo._utils.cache import content_hash
 from scoregeo._utils.errors import DataError, StorageError
-from scoregeo._utils.files import save_tensors
 from scoregeo._utils.jobs import FOUND
 from scoregeo._utils.lock import FolderLock
-from scoregeo.run.kept_outcome import load_aligned, load_outcome, save_outcome
+from scoregeo.run.kept_outcome import load_checked, load_outcome, save_checked, save_outcome
 from scoregeo.run.problem.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class SweepWork:
         self, kind: str, compute: Callable[[], Mapping[str, torch.Tensor]], *key: Any
     ) -> Mapping[str, torch.Tensor]:
         """What `compute` gives, by name, or gave for an equal key; then on the CPU."""
-        return self._first(kind, key, load_aligned, compute, save_tensors)
+        return self._first(kind, key, load_checked, compute, save_checked)
 
     def tensor(self, kind: str, compute: Callable[[], torch.Tensor], *key: Any) -> torch.Tensor:
         """As `tensors`, for one, on the device of the last tensor of the key."""

@@ -69,9 +69,14 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     compute, work = Counted(), SweepWork(tmp_path)
     work.tensor("decoded", compute, X)
     (file,) = tmp_path.rglob("*.safetensors")
-    file.write_bytes(b"half")
-    assert torch.equal(work.tensor("decoded", compute, X), X.sin()) and compute.calls == 2
-    assert torch.equal(work.tensor("decoded", compute, X), X.sin()) and compute.calls == 2
+    whole = file.read_bytes()
+    at = whole.index(X.sin().numpy().tobytes())  # a bit of a number: header and length are right
+    flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    for calls, damaged in enumerate((b"half", flipped), start=2):
+        file.write_bytes(damaged)
+        for _ in range(2):
+            assert torch.equal(work.tensor("decoded", compute, X), X.sin())
+            assert compute.calls == calls
 
 
 def test_what_cannot_be_kept_is_given_all_the_same(
@@ -80,7 +85,7 @@ def test_what_cannot_be_kept_is_given_all_the_same(
     def full(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         raise StorageError(str(path), "No space left on device")
 
-    monkeypatch.setattr("scoregeo.run.sweep_work.save_tensors", full)
+    monkeypatch.setattr("scoregeo.run.sweep_work.save_checked", full)
     compute, work = Counted(), SweepWork(tmp_path)
     for _ in range(2):
         assert torch.equal(work.tensor("decoded", compute, X), X.sin())
