@@ -87,8 +87,8 @@ def save_checked(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def load_checked(path: Path) -> dict[str, torch.Tensor]:
-    """What `save_checked` wrote, as `load_aligned` gives it. Raises DataError also where that is not
-    what the file holds, as after a fault of the disk.
+    """What `save_checked` wrote, as `load_aligned` gives it. Raises DataError also where the file
+    holds something else by now, as after a fault of the disk.
     """
     tensors = load_aligned(path)
     digest = tensors.pop(_DIGEST, torch.empty(0, dtype=torch.uint8))
