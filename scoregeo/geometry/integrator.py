@@ -146,12 +146,11 @@ class _Run:
             while stepper.status == "running":
                 calls = int(self.calls[rows].max())
                 if calls + _CALLS_A_STEP > self.max_calls:
-                    return self._stop(rows, BUDGET), here
+                    return self._stop(rows, BUDGET, ""), here
                 share = here.time * self.max_calls / max(calls, 1)
                 if calls >= _PACED and share < _HOPELESS:
-                    for row in rows.tolist():
-                        self.why[row] = f"at its pace it would end at {share:.2g} of the time"
-                    return self._stop(rows, BUDGET), here
+                    why = f"at its pace it would end at {share:.2g} of the time"
+                    return self._stop(rows, BUDGET, why), here
                 if stepper.step() is not None:  # a message: no step is short enough
                     raise _BadRows(torch.ones(len(rows), dtype=torch.bool))
                 self._record(rows, stepper, shape)
@@ -195,9 +194,12 @@ class _Run:
             )
         return left
 
-    def _stop(self, rows: torch.Tensor, status: str) -> list[_Group]:
+    def _stop(self, rows: torch.Tensor, status: str, why: str | None = None) -> list[_Group]:
+        """These rows end here; `why` (None: their last ScoreError) is the reason."""
         for row in rows.tolist():
             self.status[row] = status
+            if why is not None:
+                self.why[row] = why
         return []
 
     def _record(self, rows: torch.Tensor, stepper: "DOP853", shape: torch.Size) -> None:  # type: ignore[name-defined]  # noqa: F821
