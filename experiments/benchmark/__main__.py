@@ -42,11 +42,13 @@ NOTES = (
     (
         "Part 1, 2: all solvers start from the straight line. Energies are on the trapezoid rule"
         f" with {SUBNODES} sub-nodes a segment ({DIGIT_SUBNODES} on digits), for every solver, so"
-        " that tunnelling counts; what this costs to measure is not counted. The best is the least"
-        " that any of them came to, pair by pair, in part 1 with an exact score also a minimum on a"
-        " quarter of the sub-nodes, found from the best of their paths. Adam runs on the trapezoid"
-        " energy at the path's own points at each learning rate, and the best rate is shown;"
-        " adam_midpoint is the paper's energy at that rate. spline_lbfgs: a natural cubic spline of"
+        " that tunnelling counts; what this costs to measure is not counted. A path is measured"
+        " after each of its first 50 moves, and then after every fiftieth part of their number, so"
+        " counts are at most 2 % too high. The best is the least that any of the solvers came to,"
+        " pair by pair, in part 1 with an exact score also a minimum on a quarter of the sub-nodes,"
+        " found from the best of their paths. Adam runs on the trapezoid energy at the path's own"
+        " points at each learning rate, and the best rate is shown; adam_midpoint is the paper's"
+        " energy at that rate. spline_lbfgs: a natural cubic spline of"
         f" {SEGMENTS} segments in place of points, by SciPy's L-BFGS-B, measured at"
         f" {FINENESS} of its points for each of the path's segments."
     ),

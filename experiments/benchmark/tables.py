@@ -14,7 +14,6 @@ NOT_EVERY = "not every pair came within 1 % of the best energy"
 TITLES = {
     "arrived": "pairs within 1 %",
     "evaluations": "evaluations a point to 1 %",
-    "clock": "seconds to 1 %, all pairs",
     "worst": "evaluations a point to 1 %, worst pair",
     "fewer": "times adaptive Gauss-Newton's evaluations",
     "ratio": "least energy / best",
@@ -22,7 +21,6 @@ TITLES = {
     "final_worst": "energy at the end / best, worst pair",
     "own": "evaluations a point to 1 % of its own minimum",
     "spent": "evaluations a point, spent",
-    "total": "seconds, spent",
 }
 
 
@@ -57,11 +55,8 @@ def growth_tables(results: Results) -> dict[str, list[Row]]:
             }
             rows.append(Row({column: value, "solver": solver + _cut(run)}, cells))
         default = found["default"]
-        cells = {
-            "spent": mean([count / found["points"] for count in default["evaluations"]]),
-            "total": Estimate(default["seconds"], n=len(default["evaluations"])),
-        }
-        rows.append(Row({column: value, "solver": "gauss_newton, default stop"}, cells))
+        spent = mean([count / found["points"] for count in default["evaluations"]])
+        rows.append(Row({column: value, "solver": "gauss_newton, default stop"}, {"spent": spent}))
     return tables
 
 
@@ -76,9 +71,6 @@ def race_cells(found: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Ce
         if own is not None and theirs is not None
     ]
     everyone = len(arrived) == pairs
-    seconds: Cell = NotAvailable(NOT_EVERY)
-    if everyone:
-        seconds = Estimate(max(run["seconds"]), n=pairs)
     cells: dict[str, Cell] = {
         "arrived": Estimate(len(arrived), n=pairs),
         "evaluations": mean([count / points for count in arrived])
@@ -88,13 +80,11 @@ def race_cells(found: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Ce
         if both
         else NotAvailable("no pair at which both came within 1 % of the best energy"),
         "worst": Estimate(max(arrived) / points, n=pairs) if everyone else NotAvailable(NOT_EVERY),
-        "clock": seconds,
         "ratio": mean(run["ratio"]),
         "final": mean(run["final"]),
         "final_worst": Estimate(max(run["final"]), n=pairs),
         "own": mean([count / points for count in run["own_evaluations"] if count is not None]),
         "spent": mean([count / points for count in run["spent"]]),
-        "total": Estimate(run["total_seconds"], n=pairs),
     }
     return cells
 

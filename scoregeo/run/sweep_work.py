@@ -5,6 +5,7 @@ job that needs it computes it, and the others read it.
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from scoregeo._utils.jobs import FOUND
 from scoregeo._utils.lock import FolderLock
 from scoregeo.run.kept_outcome import load_checked, load_outcome, save_checked, save_outcome
 from scoregeo.run.problem.outcome import Outcome
+from scoregeo.score.base import AbstractScore, has_tangent
+from scoregeo.score.field import ScoreField
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,9 @@ Found = TypeVar("Found")
 
 
 class SweepWork:
-    """Ends at a noise level, decoded points, paths of baselines and features of references, in
-    files of `folder` named by the content of all that they follow from: the `identity`, and a key.
+    """Ends at a noise level, decoded points, paths of baselines, a network's scores where paths are
+    measured and features of references, in files of `folder` named by the content of all that they
+    follow from: the `identity`, and a key.
 
     Of jobs that need the same at one time, one computes it and the others wait. What is read is to
     the last bit what was computed. Without a folder, as in a run by itself, nothing is kept.
@@ -60,6 +64,14 @@ class SweepWork:
 
         return self._first("baseline", key, lambda path: load_outcome(path)[0], compute, save)
 
+    def field(self, field: ScoreField) -> ScoreField:
+        """`field`, whose values at equal batches are shared if they are a network's: those of other
+        scores cost less than a file.
+        """
+        if self.folder is None or not field.score.learned:
+            return field
+        return replace(field, score=_SharedScore(field.score, self))
+
     def _first(
         self,
         kind: str,
@@ -90,6 +102,29 @@ class SweepWork:
             return found
         finally:
             lock.release()
+
+
+class _SharedScore(AbstractScore):
+    """A network's score, shared with the other jobs; what has derivatives is evaluated."""
+
+    def __init__(self, inner: AbstractScore, work: SweepWork) -> None:
+        self.inner, self.learned, self._work = inner, inner.learned, work
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.inner.shape
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        return self.inner.sigma_range
+
+    def sigma_of_timestep(self, timestep: float) -> float:
+        return self.inner.sigma_of_timestep(timestep)
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        if has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad):
+            return self.inner._score(x, sigma)
+        return self._work.tensor("scores", lambda: self.inner._score(x, sigma), sigma, x)
 
 
 def sweep_work(

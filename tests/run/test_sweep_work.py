@@ -284,8 +284,9 @@ def test_digits_by_a_network(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SweepWork, "tensors", noted)
         assert command("-m", *given, "metric.lam=1,10", f"output={tmp_path / 'sweep'}") is None
-    # Frames of the ends and of the straight line once, of the geodesic by each job.
-    assert sorted(kinds) == ["decoded"] * 4 + ["features"]
+    # Frames of the ends and of the straight line once, of the geodesic by each job; so the scores
+    # where the two pairs' lines and geodesics are measured.
+    assert sorted(kinds) == ["decoded"] * 4 + ["features"] + ["scores"] * 6
     alone, swept = (runs(tmp_path / kind, "rotated_mnist") for kind in ("alone", "sweep"))
     for lam in (1, 10):
         assert tables(alone[lam]) == tables(swept[lam])

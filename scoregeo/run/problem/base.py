@@ -122,7 +122,7 @@ class AbstractProblem(ABC):
 
         In the run's metric, or in the one that `metric_of` makes of the field.
         """
-        metric = self.experiment.metric if metric_of is None else metric_of(self.experiment.field)
+        metric = self._own_metric if metric_of is None else metric_of(self._field)
         parts = [metric.measure(one, rule) for one in path.split(1)]
         return PathMeasure(
             *(
@@ -133,7 +133,19 @@ class AbstractProblem(ABC):
 
     def scores(self, points: torch.Tensor) -> torch.Tensor:
         """The score of each row's field at its `points` [pairs, points, *shape]; same shape."""
-        return self.experiment.field(points.flatten(0, 1)).reshape(points.shape)
+        return self._field(points.flatten(0, 1)).reshape(points.shape)
+
+    @cached_property
+    def _field(self) -> ScoreField:
+        """The run's field, where paths are measured: shared with the other jobs of a sweep."""
+        return self.experiment.work.field(self.experiment.field)
+
+    @cached_property
+    def _own_metric(self) -> AbstractMetric:
+        experiment = self.experiment
+        if experiment.metric_of is None or self._field is experiment.field:
+            return experiment.metric
+        return experiment.metric_of(self._field)
 
     @cached_property
     def true_path(self) -> torch.Tensor | None:

@@ -218,7 +218,7 @@ class LatentProblem(AbstractProblem):
             field=field,
             metric=self.metric_of(field),
             text_model=None,
-            work=experiment.work.within(prompts),
+            work=experiment.work.within(prompts, lifted),  # which the prompts are mixed along
         )
         return InterpolationProblem(own, lifted=lifted)
 

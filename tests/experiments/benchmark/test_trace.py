@@ -52,6 +52,26 @@ def test_the_last_step_is_the_solution(case: Problem, solver: AbstractSolver) ->
     assert (run.seconds.diff() > 0).all() and (run.evaluations.diff(dim=0) >= 0).all()
 
 
+def test_an_energy_is_reached_at_most_a_fiftieth_of_the_moves_late(
+    case: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solver = Adam(17, 300, tolerance=0.0)
+    some = trace(solver, case, LAM)
+    monkeypatch.setattr("experiments.benchmark.trace._EVERY", 300)
+    every = trace(solver, case, LAM)
+    assert torch.equal(some.energy[-1], every.energy[-1])
+    moves = (every.energy.diff(dim=0) != 0).cumsum(0)
+    assert int(moves.max()) > 200 and not torch.equal(some.energy, every.energy)
+    for share in (0.5, 0.9, 0.99):
+        target = every.energy[0] + share * (every.energy[-1] - every.energy[0])
+        for pair, (late, first) in enumerate(
+            zip(some.reached(target), every.reached(target), strict=True)
+        ):
+            assert late is not None and first is not None
+            before, after = (int(moves[step - 1, pair]) for step in (first, late))
+            assert before <= after <= 1.02 * before + 1
+
+
 def test_first_arrival_is_found_by_hand(case: Problem) -> None:
     run = trace(LBFGS(17), case, LAM)
     best = run.energy.min(0).values
