@@ -49,6 +49,7 @@ def build(config: Config, work: SweepWork | None = None) -> Experiment:
     Cheap parts come first: every setting is checked before a model is loaded.
     Raises ConfigError, naming the key, for settings that cannot be used.
     """
+    work = work or SweepWork()
     settings = settings_of(config)
     settings = replace(settings, device=device_of(settings.device))
     set_memory_limit(settings.memory_gib)
@@ -137,6 +138,7 @@ def build(config: Config, work: SweepWork | None = None) -> Experiment:
                 dataset.check_count(f"{place}.num_references", method.num_references)
         move(field.score, settings.device)
         field = replace(field, score=CountingScore(MemoizedScore(field.score, ScoreMemory())))
+        field = work.field(field)
     metric_of = partial(_metric_of, config["metric"])
     metric = metric_of(field)
     check_name("the metric's name", metric.name)
@@ -157,7 +159,7 @@ def build(config: Config, work: SweepWork | None = None) -> Experiment:
         trackers=trackers,
         metric_of=metric_of,
         text_model=text_model,
-        work=work or SweepWork(),
+        work=work,
     )
 
 

@@ -3,8 +3,8 @@ job that needs it computes it, and the others read it.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from scoregeo._utils.jobs import FOUND
 from scoregeo._utils.lock import FolderLock
 from scoregeo.run.kept_outcome import load_checked, load_outcome, save_checked, save_outcome
 from scoregeo.run.problem.outcome import Outcome
-from scoregeo.score.base import AbstractScore, has_tangent
+from scoregeo.score.base import AbstractScore, CountingScore, has_tangent
 from scoregeo.score.field import ScoreField
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _KEYS = ("dataset", "score", "inversion", "baseline", "seed", "device", "threads", "memory_gib")
 
 Found = TypeVar("Found")
+_WARNED: set[Path | None] = set()
 
 
 class SweepWork:
@@ -65,12 +66,13 @@ class SweepWork:
         return self._first("baseline", key, lambda path: load_outcome(path)[0], compute, save)
 
     def field(self, field: ScoreField) -> ScoreField:
-        """`field`, whose values at equal batches are shared if they are a network's: those of other
-        scores cost less than a file.
+        """`field`, whose evaluations are counted, with the score shared while `sharing(field)`, if
+        it is a network's: those of other scores cost less than a file.
         """
-        if self.folder is None or not field.score.learned:
+        counting = field.score
+        if self.folder is None or not isinstance(counting, CountingScore) or not counting.learned:
             return field
-        return replace(field, score=_SharedScore(field.score, self))
+        return replace(field, score=CountingScore(_SharedScore(counting.inner, self)))
 
     def _first(
         self,
@@ -87,7 +89,7 @@ class SweepWork:
             place.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(place, wait=True)
         except (OSError, DataError) as error:
-            log.warning("%s cannot be used (%s): nothing is shared with other jobs", place, error)
+            self._warn("%s cannot be used (%s): nothing is shared with other jobs", place, error)
             return compute()
         try:
             with suppress(DataError):
@@ -98,17 +100,26 @@ class SweepWork:
             try:
                 save(place / FOUND, found)
             except StorageError as error:  # the job goes on, and says so of what it must write
-                log.warning("%s; it is not shared with other jobs", error)
+                self._warn("%s; it is not shared with other jobs", error)
             return found
         finally:
             lock.release()
 
+    def _warn(self, message: str, *words: object) -> None:
+        """Once a folder: the next files will fare alike."""
+        if self.folder not in _WARNED:
+            _WARNED.add(self.folder)
+            log.warning(message, *words)
+
 
 class _SharedScore(AbstractScore):
-    """A network's score, shared with the other jobs; what has derivatives is evaluated."""
+    """A score that is shared with the other jobs while `active`; what has derivatives is
+    evaluated.
+    """
 
     def __init__(self, inner: AbstractScore, work: SweepWork) -> None:
         self.inner, self.learned, self._work = inner, inner.learned, work
+        self.active = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -122,9 +133,25 @@ class _SharedScore(AbstractScore):
         return self.inner.sigma_of_timestep(timestep)
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        if has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad):
+        if not self.active or has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad):
             return self.inner._score(x, sigma)
-        return self._work.tensor("scores", lambda: self.inner._score(x, sigma), sigma, x)
+        return self._work.tensor("scores", lambda: self.inner.score(x, sigma), sigma, x)
+
+
+@contextmanager
+def sharing(field: ScoreField) -> Iterator[None]:
+    """Share the values of a `SweepWork.field` meanwhile: where paths are measured, which are partly
+    those of other jobs. Solvers' own batches are never.
+    """
+    inner = field.score.inner if isinstance(field.score, CountingScore) else None
+    if not isinstance(inner, _SharedScore):
+        yield
+        return
+    inner.active = True
+    try:
+        yield
+    finally:
+        inner.active = False
 
 
 def sweep_work(

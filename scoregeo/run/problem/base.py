@@ -12,6 +12,7 @@ from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.run.experiment import Experiment
 from scoregeo.run.problem.outcome import Outcome
+from scoregeo.run.sweep_work import sharing
 from scoregeo.score.field import ScoreField
 from scoregeo.solver.base import Step
 
@@ -122,8 +123,10 @@ class AbstractProblem(ABC):
 
         In the run's metric, or in the one that `metric_of` makes of the field.
         """
-        metric = self._own_metric if metric_of is None else metric_of(self._field)
-        parts = [metric.measure(one, rule) for one in path.split(1)]
+        experiment = self.experiment
+        metric = experiment.metric if metric_of is None else metric_of(experiment.field)
+        with sharing(experiment.field):
+            parts = [metric.measure(one, rule) for one in path.split(1)]
         return PathMeasure(
             *(
                 torch.cat(values)
@@ -133,19 +136,8 @@ class AbstractProblem(ABC):
 
     def scores(self, points: torch.Tensor) -> torch.Tensor:
         """The score of each row's field at its `points` [pairs, points, *shape]; same shape."""
-        return self._field(points.flatten(0, 1)).reshape(points.shape)
-
-    @cached_property
-    def _field(self) -> ScoreField:
-        """The run's field, where paths are measured: shared with the other jobs of a sweep."""
-        return self.experiment.work.field(self.experiment.field)
-
-    @cached_property
-    def _own_metric(self) -> AbstractMetric:
-        experiment = self.experiment
-        if experiment.metric_of is None or self._field is experiment.field:
-            return experiment.metric
-        return experiment.metric_of(self._field)
+        with sharing(self.experiment.field):
+            return self.experiment.field(points.flatten(0, 1)).reshape(points.shape)
 
     @cached_property
     def true_path(self) -> torch.Tensor | None:

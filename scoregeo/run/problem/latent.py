@@ -204,7 +204,9 @@ class LatentProblem(AbstractProblem):
     def _part(self, index: int, clean: torch.Tensor, lifted: torch.Tensor) -> InterpolationProblem:
         """The problem of a pair with the ends `clean` [2, *shape] and `lifted` [1, 2, *shape]."""
         experiment, prompts = self.experiment, self.prompts[index]
-        field = self.model.field(self.model.along(prompts, lifted[0, 0], lifted[0, 1]))
+        # The prompts are mixed along the chord of the ends.
+        work = experiment.work.within(prompts, lifted)
+        field = work.field(self.model.field(self.model.along(prompts, lifted[0, 0], lifted[0, 1])))
         pair = Pairs(
             clean[:1].cpu(),
             clean[1:].cpu(),
@@ -218,7 +220,7 @@ class LatentProblem(AbstractProblem):
             field=field,
             metric=self.metric_of(field),
             text_model=None,
-            work=experiment.work.within(prompts, lifted),  # which the prompts are mixed along
+            work=work,
         )
         return InterpolationProblem(own, lifted=lifted)
 
