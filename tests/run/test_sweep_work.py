@@ -9,13 +9,16 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from scoregeo._utils.errors import StorageError
+from scoregeo._utils.errors import ScoreError, StorageError
 from scoregeo._utils.files import load_tensors, load_yaml, read_json
 from scoregeo._utils.jobs import COMMON
 from scoregeo.baseline.base import AbstractBaseline, BaselinePath, Ends
 from scoregeo.run.command import compose
 from scoregeo.run.problem.outcome import Outcome
-from scoregeo.run.sweep_work import SweepWork, sweep_work
+from scoregeo.run.sweep_work import SweepWork, sharing, sweep_work
+from scoregeo.score.base import AbstractScore, CountingScore
+from scoregeo.score.field import ScoreField
+from scoregeo.score.sphere import SphereScore
 from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import PLAIN, TINY, command, small_model
 from tests.run.test_picture_runs import places, tiny  # noqa: F401  a fixture
@@ -132,6 +135,53 @@ def test_paths_that_cost_nothing_are_not_kept(tmp_path: Path) -> None:
         assert torch.equal(found.path, X) and found.status == ("converged",) * 2
         assert int(found.score_evaluations[0]) == evaluations and found.seconds == 1.5
     assert made == [0, 0, 7]
+
+
+class Learned(AbstractScore):
+    """`f(x)`, and how often it was asked for."""
+
+    shape, learned = (3,), True
+
+    def __init__(self, f: Callable[[torch.Tensor], Any]) -> None:
+        self.f, self.calls = f, 0
+
+    def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        self.calls += 1
+        return self.f(x)  # type: ignore[no-any-return]
+
+
+def shared_field(folder: Path, score: AbstractScore) -> ScoreField:
+    return SweepWork(folder, "score").field(ScoreField(CountingScore(score), 0.5))
+
+
+def test_a_network_s_scores_are_shared_where_paths_are_measured(tmp_path: Path) -> None:
+    score = Learned(torch.sin)
+    for computed in (1, 0):  # by the first job and by the second
+        field, score.calls = shared_field(tmp_path, score), 0
+        for _ in range(3):
+            field(X)  # a solver's own
+        with sharing(field):
+            assert torch.equal(field(X), X.sin())
+        assert score.calls == 3 + computed
+        assert isinstance(field.score, CountingScore)
+        assert field.score.count == 4 * len(X)  # whether it was evaluated or read
+        with sharing(field):
+            for _, product in (field.jvp(X, torch.ones_like(X)), field.vjp(X, torch.ones_like(X))):
+                torch.testing.assert_close(product, X.cos())
+        assert score.calls == 5 + computed
+    exact = ScoreField(CountingScore(SphereScore(dimension=2, ambient=3)), 0.5)
+    assert SweepWork(tmp_path).field(exact) is exact
+
+
+def test_a_shared_score_is_checked_as_one_by_itself(tmp_path: Path) -> None:
+    for job in range(2):
+        field = shared_field(tmp_path / "half", Learned(lambda x: x.bfloat16()))
+        with sharing(field):
+            assert torch.equal(field(X), X.bfloat16().float()), job
+    for wrong in (lambda x: None, lambda x: x * 1j, lambda x: x[:1], lambda x: x * torch.nan):
+        field = shared_field(tmp_path / "wrong", Learned(wrong))
+        with sharing(field), pytest.raises(ScoreError):
+            field(X)
 
 
 @pytest.fixture
