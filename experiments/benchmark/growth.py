@@ -24,7 +24,7 @@ class GrowthSettings:
     lam: float = 1000.0
     pairs: int = 4
     max_iterations: int = 100
-    limit: float = 120.0
+    limit: float = 20.0
     sweeps: tuple[tuple[str, tuple[float, ...]], ...] = (
         ("points", (8, 16, 32, 64, 128, 256, 512)),
         ("dimension", (3, 50, 784, 4096, 16384)),

@@ -69,10 +69,13 @@ def test_pairs_do_not_touch_each_other() -> None:
         assert alone.score_evaluations[0] == together.score_evaluations[pair]
 
 
-def test_steps_end_with_the_solution() -> None:
-    ends, _ = arcs(3, 0.5, 2.0)
+@pytest.mark.parametrize(("points", "sigma", "lam"), [(33, 0.1, 100.0), (8, 0.05, 1000.0)])
+def test_steps_end_with_the_solution(points: int, sigma: float, lam: float) -> None:
+    """Also of pairs that are done before others."""
+    ends, _ = arcs(4, 0.5, 2.4)
     seen: list[Step] = []
-    found = adaptive(33).solve(SteinMetric(shell_field(0.1), 100.0), linear(ends, 33), seen.append)
+    metric = SteinMetric(shell_field(sigma), lam)
+    found = adaptive(points).solve(metric, linear(ends, points), seen.append)
     assert torch.equal(seen[-1].score_evaluations, found.score_evaluations)
     assert seen[-1].path is not None and torch.equal(seen[-1].path, found.path)
     torch.testing.assert_close(seen[-1].energy, found.energy)

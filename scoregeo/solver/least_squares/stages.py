@@ -58,7 +58,7 @@ class Stages:
         self.evaluations = torch.zeros(len(start), dtype=torch.int64)
         self.history: list[Step] = []
         self.energy = torch.full((len(start),), torch.nan, dtype=torch.float64)
-        self.path = start
+        self.path, self.shown = start, start.clone()
 
     def run(self) -> None:
         """Solve on every grid, then refine the quadrature."""
@@ -143,15 +143,13 @@ class Stages:
         return GradientFieldEvaluation(self.least_squares, self.rule)
 
     def _now(self, pairs: torch.Tensor, path: torch.Tensor | None) -> torch.Tensor | None:
-        """All pairs' paths, those of `pairs` being `path`; one of another grid is interpolated."""
+        """All pairs' latest paths, those of `pairs` being `path`; one of another grid is
+        interpolated.
+        """
         if path is None:
             return None
-        path = refine(path, self.path.shape[1])
-        if len(pairs) == len(self.path):
-            return path.clone()
-        everyone = self.path.clone()
-        everyone[pairs] = path
-        return everyone
+        self.shown[pairs] = refine(path, self.shown.shape[1])
+        return self.shown.clone()
 
     def solution(self) -> Solution:
         """Each pair measured on the quadrature it ended on, and certified on one finer than the
