@@ -105,7 +105,8 @@ def exact_solvers(settings: RaceSettings) -> dict[str, AbstractSolver]:
     if settings.learned:
         found["gauss_newton_exact"] = replace(plain, differentiate_score=True)
     found["lbfgs"] = LBFGS(settings.points, tolerance=1e-6, max_iterations=settings.max_iterations)
-    found[SPLINE] = SplineLBFGS(settings.points, max_iterations=settings.max_iterations)
+    if not settings.learned:  # by a network's exact gradient it takes ten minutes
+        found[SPLINE] = SplineLBFGS(settings.points, max_iterations=settings.max_iterations)
     found["georce"] = Georce(
         settings.points, tolerance=1e-6, max_iterations=settings.max_iterations
     )
