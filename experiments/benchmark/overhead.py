@@ -17,7 +17,7 @@ from scoregeo._utils.errors import DataError
 from scoregeo._utils.seed import generator
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
-from scoregeo.score.base import AbstractScore
+from scoregeo.score.base import AbstractScore, AbstractWrappedScore
 from scoregeo.score.diffusers_unet import DiffusersUNetScore
 from scoregeo.score.field import ScoreField
 from scoregeo.score.schedule import NoiseSchedule
@@ -39,16 +39,12 @@ class OverheadSettings:
     sigma: float = 0.5
 
 
-class TimedScore(AbstractScore):
+class TimedScore(AbstractWrappedScore):
     """A score that keeps the seconds spent inside it."""
 
     def __init__(self, inner: AbstractScore) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.seconds = 0.0
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.inner.shape
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         began = time.perf_counter()

@@ -30,7 +30,7 @@ from experiments.benchmark.tries import (
     scipy_initial,
 )
 from scoregeo._utils.errors import DataError
-from scoregeo.score.base import AbstractScore, CountingScore
+from scoregeo.score.base import AbstractScore, AbstractWrappedScore, CountingScore
 from scoregeo.solver.lbfgs import LBFGS
 
 
@@ -53,15 +53,12 @@ class _TimeIsUp(Exception):
     """The method's seconds are spent."""
 
 
-class _LimitedScore(AbstractScore):
+class _LimitedScore(AbstractWrappedScore):
     """A score that ends whatever asks it after a moment of `time.perf_counter`."""
 
     def __init__(self, inner: AbstractScore, until: float) -> None:
-        self.inner, self.until = inner, until
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.inner.shape
+        super().__init__(inner)
+        self.until = until
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         if time.perf_counter() > self.until:

@@ -25,10 +25,10 @@ class RaceSettings:
     """One problem of part 1.
 
     Adam runs at each of `rates` on the trapezoid energy, and at the best of them once more on the
-    paper's midpoints where `midpoint` says so. `limit`: seconds that one run may take; none of
-    the suite's comes near it, so that counts do not follow from the machine.
-    `learned`: the score is a network, no gradient field: Gauss-Newton runs once more with the
-    energy's exact gradient, by a backward pass through the score as L-BFGS.
+    paper's midpoints where `midpoint` says so. `limit`: seconds that one run may take; none of the
+    suite's comes near it, so that counts do not follow from the machine. `learned`: the score is a
+    network, no gradient field: Gauss-Newton runs once more with the energy's exact gradient, by a
+    backward pass through the score as L-BFGS.
     """
 
     name: str

@@ -45,8 +45,8 @@ class Trace:
         return [int(column.nonzero()[0]) if column.any() else None for column in below.T]
 
     def summary(self, best: torch.Tensor, share: float) -> dict[str, object]:
-        """What is stored; for each pair, evaluations to come within `share` of `best`
-        and of its own minimum.
+        """What is stored; for each pair, evaluations to come within `share` of `best` and of its
+        own minimum.
         """
         steps = self.reached((1 + share) * best)
         own = self.reached((1 + share) * self.own.min(0).values, own=True)

@@ -18,7 +18,7 @@ from scoregeo._utils.jobs import FOUND
 from scoregeo._utils.lock import FolderLock
 from scoregeo.run.kept_outcome import load_checked, load_outcome, save_checked, save_outcome
 from scoregeo.run.problem.outcome import Outcome
-from scoregeo.score.base import AbstractScore, CountingScore, has_tangent
+from scoregeo.score.base import AbstractScore, AbstractWrappedScore, CountingScore, has_tangent
 from scoregeo.score.field import ScoreField
 
 log = logging.getLogger(__name__)
@@ -112,25 +112,14 @@ class SweepWork:
             log.warning(message, *words)
 
 
-class _SharedScore(AbstractScore):
+class _SharedScore(AbstractWrappedScore):
     """A score that is shared with the other jobs while `active`; what has derivatives is
     evaluated.
     """
 
     def __init__(self, inner: AbstractScore, work: SweepWork) -> None:
-        self.inner, self.learned, self._work = inner, inner.learned, work
-        self.active = False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.inner.shape
-
-    @property
-    def sigma_range(self) -> tuple[float, float]:
-        return self.inner.sigma_range
-
-    def sigma_of_timestep(self, timestep: float) -> float:
-        return self.inner.sigma_of_timestep(timestep)
+        super().__init__(inner)
+        self._work, self.active = work, False
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         if not self.active or has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad):

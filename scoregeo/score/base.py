@@ -165,16 +165,11 @@ def check_noise_level(sigma: Any, key: str = "score.sigma") -> float:
     return float(sigma)
 
 
-class CountingScore(AbstractScore):
-    """A score that counts its evaluations: `count` grows by the batch of every call; a JVP or a
-    backward pass adds twice that.
-
-    A backward pass is counted when it runs, so a graph that is built and never used costs what its
-    forward pass costs."""
+class AbstractWrappedScore(AbstractScore):
+    """A score made of another one, `inner`: at the same points, noise levels and timesteps."""
 
     def __init__(self, inner: AbstractScore) -> None:
         self.inner, self.learned = inner, inner.learned
-        self.count = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -183,6 +178,21 @@ class CountingScore(AbstractScore):
     @property
     def sigma_range(self) -> tuple[float, float]:
         return self.inner.sigma_range
+
+    def sigma_of_timestep(self, timestep: float) -> float:
+        return self.inner.sigma_of_timestep(timestep)
+
+
+class CountingScore(AbstractWrappedScore):
+    """A score that counts its evaluations: `count` grows by the batch of every call; a JVP or a
+    backward pass adds twice that.
+
+    A backward pass is counted when it runs, so a graph that is built and never used costs what its
+    forward pass costs."""
+
+    def __init__(self, inner: AbstractScore) -> None:
+        super().__init__(inner)
+        self.count = 0
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         forward_mode = has_tangent(x)
@@ -195,25 +205,11 @@ class CountingScore(AbstractScore):
     def _count_backward(self, batch: int) -> None:
         self.count += 2 * batch
 
-    def sigma_of_timestep(self, timestep: float) -> float:
-        return self.inner.sigma_of_timestep(timestep)
 
-
-class DetachedScore(AbstractScore):
+class DetachedScore(AbstractWrappedScore):
     """A score treated as a constant: no gradient flows through it, as where `differentiate_score`
     is false.
     """
-
-    def __init__(self, inner: AbstractScore) -> None:
-        self.inner, self.learned = inner, inner.learned
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.inner.shape
-
-    @property
-    def sigma_range(self) -> tuple[float, float]:
-        return self.inner.sigma_range
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         with torch.no_grad():

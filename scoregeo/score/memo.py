@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scoregeo.score.base import AbstractScore, has_tangent
+from scoregeo.score.base import AbstractScore, AbstractWrappedScore, has_tangent
 
 _LEAST = 32  # points of a batch below which an evaluation is not worth keeping
 _PROBES = 16  # numbers of a batch by which it is looked up, before it is compared whole
@@ -51,7 +51,7 @@ class ScoreMemory:
             self._kept.popitem(last=False)
 
 
-class MemoizedScore(AbstractScore):
+class MemoizedScore(AbstractWrappedScore):
     """Remembers the score at the latest batches of 32 points or more.
 
     A path is measured on one set of nodes several times: by the solver's certificate, in the run's
@@ -63,19 +63,9 @@ class MemoizedScore(AbstractScore):
 
     def __init__(self, inner: AbstractScore, memory: ScoreMemory) -> None:
         """`memory` may be shared by scores of one model."""
-        self.inner, self.memory, self.learned = inner, memory, inner.learned
+        super().__init__(inner)
+        self.memory = memory
         self._name = object()  # tells this score from others in the memory
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.inner.shape
-
-    @property
-    def sigma_range(self) -> tuple[float, float]:
-        return self.inner.sigma_range
-
-    def sigma_of_timestep(self, timestep: float) -> float:
-        return self.inner.sigma_of_timestep(timestep)
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         differentiated = has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)

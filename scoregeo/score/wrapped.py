@@ -6,13 +6,13 @@ import torch
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.dataset.base import AbstractDataset
-from scoregeo.score.base import AbstractScore
+from scoregeo.score.base import AbstractScore, AbstractWrappedScore
 from scoregeo.score.diffusers_unet import unet_score
 from scoregeo.score.empirical import empirical_score
 from scoregeo.score.field import ScoreField, field_at
 
 
-class SmoothedScore(AbstractScore):
+class SmoothedScore(AbstractWrappedScore):
     """`mean_k s(x + noise sigma z_k, sigma)`: a score averaged over `draws` fixed draws of noise,
     half of them the negatives of the others.
 
@@ -42,21 +42,11 @@ class SmoothedScore(AbstractScore):
                 f"score.draws = {draws} is not allowed: it must be even, for half of the draws are"
                 " the negatives of the others."
             )
-        self.inner, self.noise, self.learned = score, noise, score.learned
+        super().__init__(score)
+        self.noise = noise
         rng = torch.Generator().manual_seed(seed)
         half = torch.randn(draws // 2, *score.shape, generator=rng, dtype=torch.float64)
         self.draws = torch.cat([half, -half])
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.inner.shape
-
-    @property
-    def sigma_range(self) -> tuple[float, float]:
-        return self.inner.sigma_range
-
-    def sigma_of_timestep(self, timestep: float) -> float:
-        return self.inner.sigma_of_timestep(timestep)
 
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         moved = self.noise * sigma * self.draws.to(x)

@@ -1,6 +1,8 @@
 """Scores made of other scores, against closed forms."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +10,12 @@ import torch
 from scoregeo._utils.errors import ConfigError
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
+from scoregeo.run.sweep_work import SweepWork
+from scoregeo.score.base import AbstractScore, CountingScore, DetachedScore
 from scoregeo.score.diffusers_unet import unet_score
+from scoregeo.score.field import ScoreField
 from scoregeo.score.function import FunctionScore
+from scoregeo.score.memo import MemoizedScore, ScoreMemory
 from scoregeo.score.sphere import SphereScore
 from scoregeo.score.torus import TorusScore
 from scoregeo.score.wrapped import (
@@ -18,6 +24,14 @@ from scoregeo.score.wrapped import (
     combined_unet_score,
     smoothed_unet_score,
 )
+from tests.score.mixture_unet import mixture
+
+
+def shared(score: AbstractScore) -> AbstractScore:
+    """`score` as the jobs of a sweep share it."""
+    field = SweepWork(Path("unused")).field(ScoreField(CountingScore(score), 1.0))
+    assert isinstance(field.score, CountingScore)
+    return field.score.inner
 
 
 def cubic() -> FunctionScore:
@@ -80,3 +94,25 @@ def test_a_field_says_what_an_evaluation_costs() -> None:
     plain, inner = field.score.score(x, 1.0), unet_score(digits, 0, 1.0, model="digits_unet_ten")
     moved = x + 0.1 * field.score.draws.to(x)  # type: ignore[attr-defined]
     assert torch.allclose(plain[0], inner(moved).mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        CountingScore,
+        DetachedScore,
+        SmoothedScore,
+        lambda score: MemoizedScore(score, ScoreMemory()),
+        shared,
+    ],
+    ids=["counting", "detached", "smoothed", "memoized", "shared"],
+)
+def test_a_wrapped_score_has_the_range_and_timesteps_of_its_own(
+    wrapped: Callable[[AbstractScore], AbstractScore],
+) -> None:
+    score = mixture()
+    around = wrapped(score)
+    assert around is not score
+    assert (around.shape, around.sigma_range) == (score.shape, score.sigma_range)
+    assert around.learned and score.learned
+    assert around.sigma_of_timestep(200) == score.sigma_of_timestep(200)
