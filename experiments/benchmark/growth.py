@@ -8,7 +8,6 @@ from typing import Any
 from experiments.benchmark.problem import sphere
 from experiments.benchmark.race import SPLINE, RaceSettings, exact_solvers, least, outcome
 from experiments.benchmark.trace import trace
-from scoregeo.solver.gauss_newton import GaussNewton
 
 QUANTITIES = ("points", "dimension", "lam", "pairs")
 
@@ -34,9 +33,7 @@ class GrowthSettings:
 
 
 def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> dict[str, Any]:
-    """One value of one sweep; as `race.race` without Adam, spline and reference. `default`: what
-    Gauss-Newton with its default settings ended with.
-    """
+    """One value of one sweep; as `race.race` without Adam, spline and reference."""
     here = replace(settings, **{quantity: value if quantity == "lam" else int(value)})  # type: ignore[arg-type]
     case = sphere(here.dimension, here.pairs, here.points, seed)
     solvers = exact_solvers(
@@ -44,12 +41,4 @@ def growth(settings: GrowthSettings, quantity: str, value: float, seed: int) -> 
     )
     del solvers[SPLINE]
     traces = {name: trace(solver, case, here.lam, here.limit) for name, solver in solvers.items()}
-    default = GaussNewton(here.points, refinement="none").solve(case.metric(here.lam), case.start)
-    return outcome(case, traces, least(list(traces.values()))) | {
-        "default": {
-            "evaluations": default.score_evaluations.tolist(),
-            "iterations": default.iterations.tolist(),
-            "status": list(default.status),
-            "tunnelled": default.tunnelled.tolist(),
-        }
-    }
+    return outcome(case, traces, least(list(traces.values())))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scoregeo.metric.stein import SteinMetric
 
 Array = NDArray[np.float64]
+MAX_NODES = 20_000  # of a collocation mesh: the time ends a method before this does
 
 
 def geodesic_equation(metric: SteinMetric) -> Callable[[float | Array, Array], Array]:
@@ -34,7 +35,6 @@ def scipy_bvp(
     ends: torch.Tensor,
     tolerance: float,
     start: Array | None = None,
-    max_nodes: int = 2000,
 ) -> tuple[Callable[[Array], Array] | None, str]:
     """scipy's `solve_bvp` on the geodesic equation: positions as a function of times, None where it
     gave up, and its message.
@@ -53,7 +53,7 @@ def scipy_bvp(
         return np.concatenate([first[: len(a)] - a, last[: len(a)] - b])
 
     found = solve_bvp(
-        geodesic_equation(metric), boundary, times, start, tol=tolerance, max_nodes=max_nodes
+        geodesic_equation(metric), boundary, times, start, tol=tolerance, max_nodes=MAX_NODES
     )
     if not found.success:
         return None, str(found.message)

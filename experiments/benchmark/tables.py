@@ -39,9 +39,7 @@ def race_tables(results: Results) -> dict[str, list[Row]]:
 
 
 def growth_tables(results: Results) -> dict[str, list[Row]]:
-    """Part 2, a table for each quantity; a row for each value and solver, and one for
-    Gauss-Newton's default settings.
-    """
+    """Part 2, a table for each quantity; a row for each value and solver."""
     tables: dict[str, list[Row]] = {}
     for unit, found in results.items():
         quantity, _, value = unit.partition("-")
@@ -54,9 +52,6 @@ def growth_tables(results: Results) -> dict[str, list[Row]]:
                 if key not in ("own", "fewer")
             }
             rows.append(Row({column: value, "solver": solver + _cut(run)}, cells))
-        default = found["default"]
-        spent = mean([count / found["points"] for count in default["evaluations"]])
-        rows.append(Row({column: value, "solver": "gauss_newton, default stop"}, {"spent": spent}))
     return tables
 
 
