@@ -65,7 +65,7 @@ def test_growth_rows_and_figure(tmp_path: Path) -> None:
     found = {f"points-{n}": growth(settings, "points", n, 0) for n in (5, 9)}
     assert [unit["points"] for unit in found.values()] == [5, 9]
     (rows,) = growth_tables(found).values()
-    assert [row.labels["points"] for row in rows] == ["5"] * 5 + ["9"] * 5
+    assert [row.labels["points"] for row in rows] == ["5"] * 4 + ["9"] * 4
     assert [path.name for path in growth_figures(found, tmp_path)] == ["growth-points.png"]
 
 
