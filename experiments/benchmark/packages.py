@@ -69,7 +69,7 @@ class _LimitedScore(AbstractWrappedScore):
 @default_dtype_kept()
 def library(settings: LibrarySettings, seed: int) -> dict[str, Any]:
     """`{"boundary": {method: tries}, "initial": {method: tries}}`; a try: setting, error,
-    evaluations, seconds, reason.
+    evaluations, reason.
 
     Boundary-value methods start from the straight line; initial-value ones are given the
     reference's velocity.
@@ -135,14 +135,12 @@ def _tries(
     truth, until = reference(TIMES), time.perf_counter() + settings.limit
     for words, solve in tries:
         score = CountingScore(_LimitedScore(case.score, until))
-        began = time.perf_counter()
         try:
             curve, reason = solve(case.metric(settings.lam, score))
         except _TimeIsUp:
             curve, reason = None, f"not done when its {settings.limit:g} s were spent"
         except Exception as error:  # other libraries raise what they like; the row says it
             curve, reason = None, f"{type(error).__name__}: {error}"
-        seconds, evaluations = time.perf_counter() - began, score.count
         distance = (
             math.inf if curve is None else float(np.linalg.norm(curve(TIMES) - truth, axis=1).max())
         )
@@ -150,8 +148,7 @@ def _tries(
             {
                 "setting": words,
                 "error": distance,
-                "evaluations": evaluations,
-                "seconds": seconds,
+                "evaluations": score.count,
                 "reason": reason,
             }
         )

@@ -123,11 +123,10 @@ def _library_row(
         )
         return Row(
             {**labels, "setting": ""},
-            dict.fromkeys(("evaluations of the score", "seconds", "error"), reason),
+            dict.fromkeys(("evaluations of the score", "error"), reason),
         )
     cells: dict[str, Cell] = {
         "evaluations of the score": Estimate(met["evaluations"]),
-        "seconds": Estimate(met["seconds"]),
         "error": Estimate(met["error"]),
     }
     return Row({**labels, "setting": met["setting"]}, cells)
