@@ -54,6 +54,11 @@ NOTES = (
         f" {FINENESS} of its points for each of the path's segments."
     ),
     (
+        "Evaluations to 1 % are means of the pairs that came there: 6 to 8 pairs say that 6 of 8"
+        " did. In part 2, and on digits, the best is the least of that table's solvers, so that one"
+        " of them is always within 1 %."
+    ),
+    (
         "Each solver minimises a rule of its own, coarser than that one: that it stays above the"
         " best can be its rule's doing. The column for its own minimum, on its own rule, says when"
         " it was done by its own measure."

@@ -11,7 +11,9 @@ from scoregeo.report.curves import Line, energy_curves, sweep_lines
 
 
 def race_figures(results: Results, folder: Path) -> list[Path]:
-    """Energy over the best of all against evaluations, a figure for each problem and lam."""
+    """Least energy so far over the best of all against evaluations, a figure for each problem and
+    lam.
+    """
     written = []
     for unit, found in results.items():
         best = np.asarray(found["best"])
@@ -19,9 +21,12 @@ def race_figures(results: Results, folder: Path) -> list[Path]:
         for solver, run in found["solvers"].items():
             energy = np.asarray(run["curve"]["energy"], dtype=np.float64) / best
             curves[solver] = (run["curve"]["evaluations"], np.minimum.accumulate(energy))
-        label = "energy / best of all"
         written += energy_curves(
-            folder / f"race-{unit}", curves, title=unit, ylabel=label, formats=("png",)
+            folder / f"race-{unit}",
+            curves,
+            title=unit.replace("-lam", ", lam "),
+            ylabel="least energy so far / best of all",
+            formats=("png",),
         )
     return written
 
@@ -38,7 +43,7 @@ def growth_figures(results: Results, folder: Path) -> list[Path]:
     written = []
     for quantity, lines in panels.items():
         drawn = {solver: Line(x, y) for solver, (x, y) in lines.items()}
-        label = "evaluations a point to 1 %"
+        label = "evaluations a point to 1 %, median"
         written += sweep_lines(
             folder / f"growth-{quantity}",
             {"": drawn},

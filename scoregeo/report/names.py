@@ -16,6 +16,7 @@ SOLVERS = {
     "adam_differentiated": "Adam, network differentiated",
     "adam_midpoint": "Adam, midpoint rule",
     "lbfgs": "L-BFGS",
+    "spline_lbfgs": "Cubic spline, L-BFGS",
     "string_method": "string method",
     "georce": "GEORCE",
 }

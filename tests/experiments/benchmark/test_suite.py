@@ -46,8 +46,7 @@ def test_race_rows_and_figure(tmp_path: Path) -> None:
         and [row.labels["lam"] for row in rows] == ["30"] * 7
     )
     for row in rows:
-        name = row.labels["solver"].split(",")[0].split(" ")[0]
-        run = found["solvers"][name]
+        run = found["solvers"][row.labels["solver"]]
         arrived = [count / 17 for count in run["evaluations"] if count is not None]
         cell = row.cells["evaluations"]
         if arrived:
