@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from experiments.benchmark.refinement import family as benchmark_family
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
@@ -65,9 +66,28 @@ def mixtures(lam: float) -> tuple[SteinMetric, torch.Tensor]:
     ][:8]
 
 
+def sphere_r50(lam: float) -> tuple[SteinMetric, torch.Tensor]:
+    field, ends = benchmark_family("sphere_r50")
+    return SteinMetric(field, lam), ends
+
+
+def ellipsoid(lam: float) -> tuple[SteinMetric, torch.Tensor]:
+    """Four pairs: its score takes long. All sixteen pass."""
+    field, ends = benchmark_family("ellipsoid")
+    return SteinMetric(field, lam), ends[:4]
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
-    ("family", "lam"), [(sphere, 1.0), (sphere, 1000.0), (torus, 100.0), (mixtures, 100.0)]
+    ("family", "lam"),
+    [
+        (sphere, 1.0),
+        (sphere, 1000.0),
+        (torus, 100.0),
+        (sphere_r50, 1000.0),
+        (ellipsoid, 100.0),
+        (mixtures, 100.0),
+    ],
 )
 def test_converged_is_borne_out_by_a_finer_rule_and_the_exact_gradient(
     solver: str, family: Callable[[float], tuple[SteinMetric, torch.Tensor]], lam: float
@@ -106,17 +126,25 @@ def test_converged_is_borne_out_on_digits(solver: str) -> None:
         assert CONVERGED in found.status
 
 
-def test_converged_is_borne_out_with_a_learned_score() -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", ["subnodes", *SOLVERS])
+def test_converged_is_borne_out_with_a_learned_score(solver: str) -> None:
     """The shipped U-Net; its Jacobian is asked by autograd."""
     digits = RotatedMNIST("all", (10.0, 20.0), 1, source="embedded")
     start = digits.true_path(digits.pairs(0), 6)[:1]
     score = load_unet_score("digits_unet_all")
     metric = SteinMetric(ScoreField(score, score.sigma_of_timestep(200)), 1.0)
-    found = GaussNewton(6, refinement="none", subnodes=4).solve(metric, start)
+    if solver == "subnodes":
+        found = GaussNewton(6, refinement="none", subnodes=4).solve(metric, start)
+        assert found.status[0] == CONVERGED
+    else:
+        found = SOLVERS[solver](6).solve(metric, start)
     gradient = autograd_gradient(metric, found.path, Quadrature("trapezoid", 8))
-    assert found.status == (CONVERGED,)
-    assert float(stationarity(gradient.flatten(2), found.energy)) <= 1
-    assert float(found.certified_energy) <= 1.05 * float(found.energy)
+    left = stationarity(gradient.flatten(2), found.energy)
+    for pair, status in enumerate(found.status):
+        if status == CONVERGED:
+            assert float(left[pair]) <= 1
+            assert float(found.certified_energy[pair]) <= 1.05 * float(found.energy[pair])
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
