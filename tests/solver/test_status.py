@@ -85,7 +85,7 @@ def ellipsoid(lam: float) -> tuple[SteinMetric, torch.Tensor]:
         (sphere, 1000.0),
         (torus, 100.0),
         (sphere_r50, 1000.0),
-        (ellipsoid, 100.0),
+        pytest.param(ellipsoid, 100.0, marks=pytest.mark.slow),
         (mixtures, 100.0),
     ],
 )
