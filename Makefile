@@ -107,7 +107,7 @@ app: $(READY) ## Morph two pictures or prompts in the browser (this machine alon
 browser: $(READY) ## Fetch the Chromium of the report's tests, where make setup could not
 	$(BIN)/python scripts/browser.py
 
-bench: $(READY) ## Compare the solvers: results/bench_solver/ (under an hour; resumes)
+bench: $(READY) ## Compare the solvers: results/bench_solver/ (an hour and a half of a core; resumes)
 	$(BIN)/python -m experiments.benchmark --output $(RESULTS) --store $(OUTPUTS)/bench
 
 sweep-lambda: $(READY) ## Sweep the weight of the score, metric.lam, on the sphere
