@@ -15,7 +15,7 @@
 #
 # `scoregeo morph A B` encodes two pictures, inverts them to a noise level, interpolates by a
 # geodesic in latent space and decodes the frames. This tutorial uses the small emoji model that the
-# repository ships (`--model emoji_sd`), so that it runs in seconds and without network; leave
+# repository ships (`--model emoji_sd`), so that it runs in a minute and without network; leave
 # `--model` out to use Stable Diffusion.
 #
 # ## Two pictures
@@ -77,7 +77,9 @@ display(Image((run / "animation.gif").read_bytes(), format="gif", width=192))
 # ## From Python
 #
 # `scoregeo.GeodesicPipeline` does the same in the manner of a diffusers pipeline. Here a loop
-# through three pictures, the last of which the model makes: the dog redrawn as a heart.
+# through three pictures, the last of which the model makes: the dog redrawn as a heart. Printed are
+# each part's status (`unresolved` is usual between few frames, see `docs/howto/pictures.md`), how
+# well each given picture comes back (PSNR; nan for the one that the model made), and the cost.
 
 # %%
 pipe = GeodesicPipeline.from_pretrained("emoji_sd")

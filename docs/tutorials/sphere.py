@@ -108,7 +108,8 @@ print(f"curvature in the tangent plane at x: {curvature:.2f}")
 # The logarithm is the velocity with which a geodesic leaves one point to be at another after unit
 # time; the exponential map follows that velocity; parallel transport carries a vector along and
 # keeps its length. The logarithm's `residual` is how far from the other point its geodesic ends:
-# where that is not small, the status says so.
+# where that is not small, the status says so. `stalled` means here that no step makes the residual
+# smaller.
 
 # %%
 log = scoregeo.logarithm(metric, x, y, solver)

@@ -24,6 +24,7 @@ from scoregeo.report.style import (
 )
 
 _GAP = 0.05  # between the pictures of a strip, of their width
+_CELL = 0.62  # inches, of a picture in a strip
 
 
 def surface_paths(
@@ -118,13 +119,15 @@ def frame_strips(
                 round(fraction * (len(frames) - 1))
             ]
     with drawing():
-        cell = 0.62
         names = [method_name(name) for name in order]
-        label = 0.15 + 0.075 * max(map(len, names))
-        figure = new_figure(
-            label + cell * columns, 0.35 + 0.25 * bool(title) + cell * height / width * len(order)
-        )
-        axes = figure.add_subplot(anchor="E")  # what is left over is the names'
+        label, top, edge = 0.15 + 0.075 * max(map(len, names)), 0.22 + 0.2 * bool(title), 0.05
+        wide, high = _CELL * columns, _CELL * height / width * len(order)  # inches
+        whole = (label + wide + edge, top + high + edge)
+        figure = new_figure(*whole)
+        # A constrained layout cuts names off where frames are few: it measures before the aspect.
+        figure.set_layout_engine("none")
+        box = (label / whole[0], edge / whole[1], wide / whole[0], high / whole[1])
+        axes = figure.add_axes(box, anchor="SE")
         axes.imshow(sheet, interpolation="nearest", aspect="equal")
         axes.set_xticks(
             np.arange(columns) * (width + gap) + width / 2 - 0.5,
@@ -136,7 +139,7 @@ def frame_strips(
         axes.grid(False)
         axes.spines[:].set_visible(False)
         if title:
-            figure.suptitle(title, fontsize=10)
+            figure.suptitle(title, fontsize=10, y=1 - 0.03 / whole[1], va="top")
         return save_figure(figure, out, formats)
 
 

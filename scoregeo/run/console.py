@@ -53,7 +53,14 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     manifest = read_json(folder / "manifest.json")
     pairs = count(manifest["pairs"], "pair")
     say(f"\n{pairs} in {float(manifest['seconds']):.1f} s, decoding included")
-    for name in ("animation.gif", "table.md", "report.html", "strip.png", "figures"):
+    for name in (
+        "animation.gif",
+        "animation.mp4",
+        "strip.png",
+        "table.md",
+        "report.html",
+        "figures",
+    ):
         if (folder / name).exists():
             say(f"{folder / name}")
     say(f"{folder / 'summary.json'}")

@@ -126,7 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scoregeo morph", description=_HELP)
     add = parser.add_argument
     add("arguments", nargs="*", metavar="A B [key=value ...]", help="two pictures, and settings")
-    add("--model", help="emoji_sd (shipped), a folder in diffusers' layout, or a hub id")
+    add(
+        "--model",
+        help="emoji_sd (shipped), a folder in diffusers' layout, a .safetensors file, or a hub id",
+    )
     add("--prompt-a", metavar="TEXT", help="what A shows")
     add("--prompt-b", metavar="TEXT", help="what B shows; the same as A where it is left out")
     add("--negative-prompt", metavar="TEXT", help="plays a part with --guidance above 1")

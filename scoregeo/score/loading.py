@@ -177,8 +177,13 @@ def family_of(folder: Path, families: Sequence[Family] = FAMILIES) -> Family:
     name = pipeline_settings(folder).get("_class_name")
     if name is None and not (folder / "unet").is_dir():
         raise DataError(f"{folder} has no model_index.json that says what pipeline it holds.")
-    # Folders without an index are older than all families but the first.
-    return families[0] if name is None else _named(str(name), str(folder), families)
+    if name is not None:
+        return _named(str(name), str(folder), families)
+    settings = folder / "unet" / "config.json"
+    kind = read_settings(settings).get("_class_name") if settings.is_file() else None
+    alone = [one for one in families if [part.kind for part in one.parts.values()] == [kind]]
+    # Other folders without an index are older than all families but the first.
+    return alone[0] if alone and not (folder / "vae").is_dir() else families[0]
 
 
 def _named(name: str, where: str, families: Sequence[Family]) -> Family:

@@ -75,8 +75,8 @@ class PixelCodec:
         """Images [batch, channels, H, W] in [-1, 1] as they are."""
         if images.ndim != 4 or images.shape[1] != self.channels:
             raise DataError(
-                f"pictures must have shape [batch, {self.channels}, height, width], they have"
-                f" {tuple(images.shape)}."
+                f"pictures must have shape [batch, {self.channels}, height, width], the network's"
+                f" channels; they have {tuple(images.shape)}."
             )
         self.latent_shape(*images.shape[2:])
         if not bool((images.abs() <= 1 + 1e-3).all()):  # NaN is refused as well

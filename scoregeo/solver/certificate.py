@@ -17,8 +17,10 @@ LEAP = 1.2
 RESOLVED = 1.05  # and up to which it may be called converged
 # What a user does about a rule that is too coarse
 ADVICE = (
-    "take solver.refinement=adaptive (of solver=gauss_newton, with metric=stein), or raise"
-    " solver.num_points (--frames of scoregeo morph), or solver.subnodes where the solver has it"
+    "raise solver.num_points (of a morph --frames or num_frames), or solver.subnodes where the"
+    " solver has it; with an exact score take solver.refinement=adaptive (of solver=gauss_newton,"
+    " with metric=stein), which with a learned one can cost hundreds of evaluations a point and"
+    " give worse pictures"
 )
 
 

@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from scoregeo.score.condition import AlongChord, Fixed
 from scoregeo.score.flux import image_ids, pack_latents, unpack_latents
 from scoregeo.score.guided import AbstractGuidedScore
 from scoregeo.score.latent_model import AbstractLatentModel
-from scoregeo.score.loading import from_pipe
+from scoregeo.score.loading import from_pipe, load_model
 from scoregeo.score.prompt import packed, unpacked
 from scoregeo.score.sd3 import SD3Score
 from scoregeo.score.sd_model import generate
@@ -235,6 +236,19 @@ def test_classes_by_name_and_number() -> None:
     for prompt in ("1000", "a red cat"):
         with pytest.raises(ConfigError, match="the model takes a class's name"):
             prompts.check(prompt)
+
+
+def test_a_network_and_a_scheduler_without_an_index(tmp_path: Path) -> None:
+    pipe = tiny_pipeline("ddpm")
+    pipe.save_pretrained(tmp_path)
+    latent = noise(1, 3, side("ddpm"), side("ddpm"))
+    wanted = load_model(tmp_path).score("").score(latent, 0.7)
+    (tmp_path / "model_index.json").unlink()
+    found = load_model(tmp_path).score("").score(latent, 0.7)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    torch.testing.assert_close(
+        found, from_pipe(pipe).score("").score(latent, 0.7), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_bad_settings() -> None:
