@@ -182,8 +182,10 @@ def family_of(folder: Path, families: Sequence[Family] = FAMILIES) -> Family:
     settings = folder / "unet" / "config.json"
     kind = read_settings(settings).get("_class_name") if settings.is_file() else None
     alone = [one for one in families if [part.kind for part in one.parts.values()] == [kind]]
+    if alone and not any((folder / codec).is_dir() for codec in ("vae", "vqvae")):
+        return alone[0]
     # Other folders without an index are older than all families but the first.
-    return alone[0] if alone and not (folder / "vae").is_dir() else families[0]
+    return families[0]
 
 
 def _named(name: str, where: str, families: Sequence[Family]) -> Family:

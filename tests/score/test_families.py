@@ -249,6 +249,9 @@ def test_a_network_and_a_scheduler_without_an_index(tmp_path: Path) -> None:
     torch.testing.assert_close(
         found, from_pipe(pipe).score("").score(latent, 0.7), rtol=1e-6, atol=1e-6
     )
+    (tmp_path / "vqvae").mkdir()  # of latents: another kind of pipeline
+    with pytest.raises(DataError, match="has no vae/"):
+        load_model(tmp_path)
 
 
 def test_bad_settings() -> None:
