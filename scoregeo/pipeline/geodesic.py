@@ -145,8 +145,8 @@ class GeodesicPipeline:
                 on, in the shape of the first picture.
             metric: "stein" (weight of the score `lam`, above 0), "conformal", "pullback",
                 "euclidean", or a function of the score field, such as `scoregeo.PullbackMetric`.
-            solver: any; its `num_points` becomes `num_frames`. None: Gauss-Newton, L-BFGS for
-                metrics that it does not serve.
+            solver: any; its `num_points` becomes `num_frames`. None: Gauss-Newton on one rule
+                (`refinement="none"`), L-BFGS for metrics that it does not serve.
             initializer: the solver's start: a name, such as "lerp" or "slerp", or any initializer.
             inversion: None: DDIM in `num_inference_steps` steps that decoding undoes.
             sigma, timestep: the noise level, by one of the two; None: timestep 400.

@@ -57,7 +57,8 @@ def solver_for(
     if not isinstance(metric, AbstractMetric):
         raise bad_value("metric", type(metric).__name__, "a function that returns a metric")
     if solver is None:
-        solver = GaussNewton(num_frames)
+        # Not refined: of a learned score that costs several times as much, for no better pictures.
+        solver = GaussNewton(num_frames, refinement="none")
         try:
             solver.check(metric)
         except ConfigError:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
 from PIL import Image
 
 from scoregeo import (
@@ -258,6 +259,14 @@ def test_the_default_solver_is_the_first_that_serves(metric: Any, kind: type) ->
     field = ScoreField(SphereScore(2, 3), 0.1)
     solver = solver_for(None, metric(field), 5)
     assert type(solver) is kind and solver.num_points == 5
+
+
+def test_the_command_line_has_the_same_solver_for_many_frames() -> None:
+    config, _ = compose(
+        ["experiment=morph", "dataset.first=a", "dataset.second=b", "solver.num_points=65"]
+    )
+    metric = SteinMetric(ScoreField(SphereScore(2, 3), 0.1), 10.0)
+    assert instantiate(config["solver"]) == solver_for(None, metric, 65)
 
 
 def test_what_is_not_given_is_made_by_the_model(
