@@ -25,6 +25,7 @@ _MOST = 5  # measures of the table, costs beside them
 _MOST_LINES = 40  # of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
 _WIDTH = 60  # of a column's title
+_OUTPUTS = ("animation.gif", "animation.mp4", "strip.png", "table.md", "report.html", "figures")
 _POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
 
 
@@ -53,14 +54,7 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     manifest = read_json(folder / "manifest.json")
     pairs = count(manifest["pairs"], "pair")
     say(f"\n{pairs} in {float(manifest['seconds']):.1f} s, decoding included")
-    for name in (
-        "animation.gif",
-        "animation.mp4",
-        "strip.png",
-        "table.md",
-        "report.html",
-        "figures",
-    ):
+    for name in _OUTPUTS:
         if (folder / name).exists():
             say(f"{folder / name}")
     say(f"{folder / 'summary.json'}")
