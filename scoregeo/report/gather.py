@@ -145,12 +145,15 @@ def _value(job: RecordedJob, key: str) -> str:
 
 
 def _command(jobs: Sequence[RecordedJob], swept: Sequence[str]) -> str:
-    """The command that remakes a page: what its jobs have in common, less what a study's own file
-    says.
+    """The command that remakes a page: what its jobs have in common and the sweeps that were typed,
+    less what a study's own file says.
     """
     left = [one for one in jobs[0].overrides if one.partition("=")[0] not in (*_NOT_SHOWN, *swept)]
-    flags = read_record(jobs[0].folder.parent / SWEEP).get("flags") or []
-    return " ".join(["scoregeo", *flags, *left])
+    record = read_record(jobs[0].folder.parent / SWEEP)
+    typed = [key for key in swept if f" {key}=" in str(record.get("command", ""))]
+    values = {key: dict.fromkeys(_value(job, key) for job in jobs) for key in typed}
+    sweeps = [f"{key}={','.join(found)}" for key, found in values.items()]
+    return " ".join(["scoregeo", *(record.get("flags") or []), *left, *sweeps])
 
 
 def _seconds(run: Path) -> float:

@@ -242,6 +242,7 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
         page.startswith("# How much weight\n") and "| metric.lam | method | length error |" in page
     )
     assert f"scoregeo --config-dir {tmp_path / 'mine'} study=weights" in page
+    assert "metric.lam=" not in page.partition("```bash")[2]  # the study's file says it
     manifests = list(tmp_path.glob("sphere/*/manifest.json"))
     assert manifests and all(
         f"--config-dir {tmp_path / 'mine'}" in read_json(path)["command"] for path in manifests

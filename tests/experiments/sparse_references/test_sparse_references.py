@@ -98,6 +98,8 @@ def test_a_tiny_study_writes_its_page(tmp_path: Path) -> None:
         text.startswith("# Where the metric adds something")
         and "What is held out. one digit" in text
     )
+    typed = f"{given[1]} {given[2]}\n"  # the sweeps that the command asked for, at its end
+    assert typed in text and "scoregeo study=sparse_references" in text
     assert (folder / "figures" / "sparse_references.png").stat().st_size > 5000
     tables = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["tables"]
     assert [table["caption"].partition(",")[0] for table in tables][:2] == [
