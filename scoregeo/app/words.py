@@ -31,7 +31,7 @@ _NAMES = {
     "lam": "weight of the score",
 }
 _CALLED = re.compile(r"\b(" + "|".join(map(re.escape, _NAMES)) + r")\b")
-_ADVICE = re.compile(r"[;,] (take solver|raise solver).*", re.DOTALL)
+_ADVICE = re.compile(r"[;,] (take|raise) solver.*", re.DOTALL)
 _WAY = re.compile(
     r"^image_a to image_b: \w+; "
 )  # there is no other, and the verdict has its status
