@@ -72,7 +72,18 @@ class Page:
         self.page.locator("input[type=file]").nth(number).set_input_files(path)
 
     def set(self, label: str, value: int) -> None:
-        self.page.get_by_label(f"number input for {label}", exact=True).fill(str(value))
+        """Fill a field of the open settings, until it is kept: Gradio gives the fields of a section
+        their first values once more, some frames after it is opened."""
+        fields = [
+            self.page.get_by_label(f"{kind} for {label}", exact=True)
+            for kind in ("number input", "range slider")
+        ]
+        for _ in range(20):
+            fields[0].fill(str(value))
+            self.page.wait_for_timeout(200)
+            if all(field.input_value() == str(value) for field in fields):
+                return
+        raise AssertionError(f"{label}: {value} is not kept")
 
     def width(self, place: str) -> int:
         """Pixels of the picture there, once it is loaded."""
@@ -109,13 +120,13 @@ def opened(chromium: Any, served: Served, request: pytest.FixtureRequest) -> Ite
 
 def test_two_pictures_become_a_morph(opened: Page, pictures: tuple[str, str]) -> None:
     page = opened.page
+    page.get_by_role("button", name="Settings").click()
     shown = page.get_by_role("button", name="Remove Image")
     for number, path in enumerate(pictures):
         opened.give(number, path)
         shown.nth(number).wait_for(timeout=SECONDS)
     page.get_by_label("Prompt A").fill("<b>cat")
     page.get_by_label("Prompt B").fill("dog")
-    page.get_by_role("button", name="Settings").click()
     opened.set("Frames", 5)
     opened.set("Steps of inversion and decoding", 2)
     page.locator("#run").click()
@@ -163,12 +174,12 @@ def test_hostile_pictures_and_prompts_are_said_as_text(opened: Page, tmp_path: P
 
 def test_an_example_is_taken_and_a_morph_stopped(opened: Page) -> None:
     page = opened.page
+    page.get_by_role("button", name="Settings").click()
     page.get_by_text("dog face").click()
     page.get_by_role("button", name="Remove Image").nth(1).wait_for(timeout=SECONDS)
     assert page.get_by_label("Prompt A").input_value() == "cat face"
     page.get_by_label("Prompt A").fill("cat")
     page.get_by_label("Prompt B").fill("dog")
-    page.get_by_role("button", name="Settings").click()
     opened.set("Frames", 129)
     opened.set("Steps of inversion and decoding", 100)
     page.locator("#run").click()
