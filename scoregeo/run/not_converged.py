@@ -7,13 +7,14 @@ from typing import Any
 from scoregeo._utils.words import count
 from scoregeo.report.names import method_name
 from scoregeo.report.run import CLOSED_FORM
-from scoregeo.solver.base import BUDGET, CONVERGED, UNRESOLVED
+from scoregeo.solver.base import BUDGET, CONVERGED, STALLED, UNRESOLVED
 from scoregeo.solver.certificate import ADVICE
 
 Lines = Sequence[Mapping[str, Any]]  # of results.jsonl
 
 _TUNNEL = "energy on a finer quadrature is larger than on the solver's own"
 _SPENT = f"Where it is {BUDGET}, more iterations or evaluations may help."
+_STUCK = f"Where it is {STALLED}, another solver or initializer may end at a lower energy."
 
 
 def ended(lines: Lines) -> str:
@@ -78,4 +79,6 @@ def _sentence(found: Lines, total: int, jobs: Sequence[str]) -> str:
         said.append(f"{ADVICE[0].upper()}{ADVICE[1:]}.")
     if BUDGET in states:
         said.append(_SPENT)
+    if STALLED in states:
+        said.append(_STUCK)
     return " ".join(said)

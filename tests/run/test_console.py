@@ -58,7 +58,7 @@ def test_warns_of_ends_that_do_not_come_back() -> None:
         ("unresolved", 1.0, "1 path tunnels: its energy|solver.refinement=adaptive"),
         ("unresolved", 0.0, "solver.refinement=adaptive"),
         ("out_of_budget", 0.0, "more iterations or evaluations"),
-        ("stalled", 0.0, "1 stalled"),
+        ("stalled", 0.0, "1 stalled|another solver or initializer"),
         ("failed", None, "1 failed"),
         ("converged (geodesic stalled)", None, "(geodesic stalled)"),
     ],
