@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ SMALLEST = 8  # pixels a side: below this there is no picture to morph
 _FINER = 2  # times the size asked for, to which photographs of many megapixels are reduced
 _SHOWN = 5  # names of files in a message
 _NO_PICTURES = ("prompts.txt",)  # what belongs beside pictures
+# 0.05 is one number, the parts of 1.2.3 are three
+_NUMBER = re.compile(r"((?<![0-9.])[0-9]+\.[0-9]+(?!\.?[0-9])|[0-9]+)")
 
 
 def read_picture(path: str | Path, size: int | tuple[int, int]) -> torch.Tensor:
@@ -136,7 +139,7 @@ def folders_below(folder: Path) -> list[Path]:
     return [folder, *(deeper for one in inner for deeper in folders_below(one))]
 
 
-def natural(name: str) -> tuple[list[str | int], str]:
-    """A key that sorts names by the numbers in them: frame_2 before frame_10."""
-    parts = re.split(r"([0-9]+)", name)
-    return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name
+def natural(name: str) -> tuple[list[str | Fraction], str]:
+    """A key that sorts names by the numbers in them: frame_2 before frame_10, 0.05 before 0.1."""
+    parts = _NUMBER.split(name)
+    return [Fraction(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name

@@ -16,7 +16,7 @@ from scoregeo.evaluation.registry import (
 )
 
 __all__ = ["COLUMNS", "HIGHER", "LOWER", "NEARER_ZERO", "TITLES"]
-__all__ += ["direction", "headlines", "iterated", "own", "present"]
+__all__ += ["counts_points", "direction", "headlines", "iterated", "own", "present"]
 
 _HEADLINES = ("length_error", "psnr", "metric_length", "evaluations_per_point", "energy")
 _MOST_HEADLINES = 3
@@ -27,6 +27,11 @@ def direction(measure: str) -> str | None:
     that are not known.
     """
     return COLUMNS[measure].direction if measure in COLUMNS else None
+
+
+def counts_points(measure: str) -> bool:
+    """Whether a measure depends on the number of points of a path."""
+    return measure in COLUMNS and COLUMNS[measure].counts_points
 
 
 def present(rows: Iterable[Mapping[str, Any]], wanted: Sequence[str] | None = None) -> list[str]:

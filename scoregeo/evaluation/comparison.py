@@ -15,6 +15,7 @@ from scoregeo.evaluation.registry import HIGHER, LOWER, NEARER_ZERO
 from scoregeo.evaluation.statistics import jackknife_error, mean_error, t_interval, t_test
 
 LEVEL = 0.05
+MOST_PAIRS = 0.75  # share of pairs that a baseline must have a value for to be the best one
 FEWEST_PAIRS = 6  # 2 / 2^6 is the first floor of p (`t_test`) below 0.05
 # Measures are computed in float64 (epsilon 2.2e-16), as sums of up to some 10^6 terms: the order of
 # summation changes a result by at most 10^6 epsilon of its size, and terms of size one that cancel
@@ -25,7 +26,8 @@ _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 _ZERO = 1e-6
 RULE = (
     "Bold: better than the best baseline (of the methods without a metric of ours, the one whose"
-    " mean is best on these pairs) and, for a geodesic, than the solver's start as well; or the"
+    " mean is best on the pairs that all of them have a value for; one that has a value for fewer"
+    f" than {MOST_PAIRS:.0%} as many pairs as another is not it) and, for a geodesic, than the solver's start as well; or the"
     " best baseline itself where it is better than every method with a metric, unless another"
     " baseline equals it or its value is 0 by construction (both up to rounding). Better means that"
     " the two-sided p of a paired t test, Holm-corrected for all comparisons of one table and"
@@ -36,7 +38,8 @@ RULE = (
     f" {FEWEST_PAIRS} pairs nothing can be bold. Nor can a value that is its reference's to the"
     " digits shown. A start that equals a"
     " baseline (LERP's, say) is not compared again; the truth and columns without a better"
-    " direction are not compared."
+    " direction are not compared, nor are methods with other numbers of points by measures that"
+    " depend on it."
 )
 
 
@@ -66,6 +69,9 @@ class Comparison:
     better: bool | None
 
 
+NOT_COMPARED = Difference(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
+
+
 def paired_difference(
     values: torch.Tensor, reference: torch.Tensor, *, level: float = 0.95
 ) -> Difference:
@@ -78,15 +84,22 @@ def paired_difference(
     left, and no interval and no p of one.
     """
     values, reference = values.double(), reference.double()
-    both = values - reference
-    size = torch.maximum(values.abs(), reference.abs())
-    d = both.where(both.abs() > _ABSOLUTE + _RELATIVE * size, 0.0)[both.isfinite()]
+    d = _apart(values, reference)
+    d = d[d.isfinite()]
     n = len(d)
     if n == 0:
-        return Difference(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
+        return NOT_COMPARED
     mean, error = float(d.mean()), mean_error(d)
     low, high = t_interval(mean, error, n, level=level)
     return Difference(mean, low, high, t_test(mean, error, n), rank_biserial(d), n)
+
+
+def _apart(values: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """`values - reference`, 0 where they are equal up to rounding; not finite where one is not."""
+    found = values - reference
+    size = torch.maximum(values.abs(), reference.abs())
+    same = found.isfinite() & (found.abs() <= _ABSOLUTE + _RELATIVE * size)
+    return found.where(~same, 0.0)
 
 
 def rank_biserial(differences: torch.Tensor) -> float:
@@ -113,7 +126,8 @@ def jackknife_difference(
     level: float = 0.95,
 ) -> Difference:
     """Difference of two numbers that belong to all pairs together, FID, KID or recall, from their
-    values with each pair left out, [pairs].
+    values with each pair left out, [pairs]. `value` and `reference` must be computed as these are:
+    KID of all frames, not of random subsets, whose noise the jackknife does not see.
 
     The k-th entry of both leaves out the same pair, so what the methods share cancels. Interval and
     p: Student's t with `pairs - 1` degrees of freedom and the jackknife's error, as of
@@ -124,10 +138,9 @@ def jackknife_difference(
     cases; methods 0.25 deviations apart on 10 pairs in 0.73, 0.58, 0.15. There the deviation of
     bootstrap resamples would find 0.60 and 0.28 of FID's and KID's, and 0.12 of equal recalls.
     """
-    found = value - reference
-    if abs(found) <= _ABSOLUTE + _RELATIVE * max(abs(value), abs(reference)):
-        found = 0.0
-    n, error = len(without), jackknife_error(without.double() - without_reference.double())
+    whole = torch.tensor([value, reference], dtype=torch.float64)
+    found = float(_apart(whole[:1], whole[1:]))
+    n, error = len(without), jackknife_error(_apart(without.double(), without_reference.double()))
     low, high = t_interval(found, error, n, level=level)
     return Difference(found, low, high, t_test(found, error, n), math.nan, n)
 
@@ -149,15 +162,17 @@ def compare(
     direction: str,
     difference: Callable[[str, str], Difference],
     start: str | None = None,
+    eligible: Sequence[str] | None = None,
 ) -> list[Comparison]:
     """Every method against the best baseline, and every geodesic against its start, by one
     measure; then that baseline against the best of the rest, where it wins.
 
-    `goodness`: each compared method's value over the same pairs; `baselines`: those of them without
-    a metric of ours, any others left out; `start`: the path that the geodesics' solver began with,
-    of this metric but of no solver; `direction`: as in `Column` (for `NEARER_ZERO` the caller gives
-    absolute values); `difference(method, reference)`. A start that equals a baseline up to rounding
-    is left out: a straight line is compared once. All tests are one family of Holm's correction.
+    `goodness`: each compared method's value; `baselines`: those of them without a metric of ours,
+    any others left out; `start`: the path that the geodesics' solver began with, of this metric but
+    of no solver; `eligible`: the baselines of which the best is taken, with values over the same
+    pairs; all by default; `direction`: as in `Column` (for `NEARER_ZERO` the caller gives absolute
+    values); `difference(method, reference)`. A start that equals a baseline up to rounding is left
+    out: a straight line is compared once. All tests are one family of Holm's correction.
 
     Where every method with a metric is worse than the best baseline, the last entry is that
     baseline's: the mirror image of the one of the best of them, and `better`. It is no test of its
@@ -174,7 +189,8 @@ def compare(
         del known[start]
     solved = [name for name in known if name not in baselines and name != start]
     pairs: list[tuple[str, str]] = []
-    reference = max(candidates, key=lambda name: known[name], default=None)
+    best = [name for name in candidates if eligible is None or name in eligible]
+    reference = max(best, key=lambda name: known[name], default=None)
     if reference is not None:
         pairs += [(name, reference) for name in known if name != reference]
     if start in known:
@@ -219,8 +235,9 @@ def compare_each(
 def _equalled(
     method: str, others: Sequence[str], difference: Callable[[str, str], Difference]
 ) -> bool:
-    """Whether another method's values are the same up to rounding."""
-    return any(difference(method, name).mean == 0 for name in others if name != method)
+    """Whether another method's values are the same up to rounding, all of them."""
+    found = (difference(method, name) for name in others if name != method)
+    return any(d.mean == 0 and (d.n == 1 or d.low == d.high == 0) for d in found)
 
 
 def _tested(

@@ -81,6 +81,7 @@ class SetComparison:
             cells=_merged(part.cells for part in parts),
             rows=_merged(part.rows for part in parts),
             jackknife=_merged(part.jackknife for part in parts),
+            whole=_merged(part.whole for part in parts),
         )
 
 

@@ -40,9 +40,10 @@ class FrameSequence:
     sizes: frozenset[tuple[int, int]]
 
 
-def find_sequences(folder: Path) -> list[FrameSequence]:
+def find_sequences(folder: Path, reference: Path | None = None) -> list[FrameSequence]:
     """Each folder of pictures at or below `folder` is the frames of a path, in the natural order of
-    their names (frame_2 before frame_10).
+    their names (frame_2 before frame_10, 0.05 before 0.1); but for the pictures of `reference`,
+    where that lies below it.
 
     Files with a picture's ending other than .gif are frames; hidden files and this project's strips
     and animations beside them are passed over, others named in a warning. Raises DataError where
@@ -51,6 +52,9 @@ def find_sequences(folder: Path) -> list[FrameSequence]:
     """
     _check_folder(folder, "the folder of frames")
     found, folders = [], folders_below(folder)
+    if reference is not None and reference.resolve() != folder.resolve():
+        references = reference.resolve()
+        folders = [one for one in folders if not one.resolve().is_relative_to(references)]
     name_skipped(folders, folder, _NOT_FRAMES)
     for one in folders:
         frames = tuple(path for path in pictures_in(one) if _is_frame(path))
@@ -73,9 +77,11 @@ def find_sequences(folder: Path) -> list[FrameSequence]:
 
 
 def find_references(folder: Path) -> list[Path]:
-    """Pictures at any depth. Raises DataError for fewer than two, and for what is no picture."""
+    """Pictures at any depth, but for strips and animations as in `find_sequences`. Raises DataError
+    for fewer than two, and for what is no picture.
+    """
     _check_folder(folder, "--reference, a folder of pictures,")
-    found = [path for path in pictures_below(folder) if path.suffix.lower() in SUFFIXES]
+    found = [path for path in pictures_below(folder) if _is_frame(path)]
     if len(found) < 2:
         raise DataError(
             f"{folder} holds {count(len(found), 'picture')}: a reference set of fewer than two"

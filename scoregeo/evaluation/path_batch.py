@@ -72,6 +72,11 @@ class Context:
         """Whether a path's second end is the method's own, as where a geodesic is continued."""
         return not self.end_given
 
+    @property
+    def frames_compared(self) -> str:
+        """The frames that are compared with the truth, for notes."""
+        return "inner frames and the last" if self.end_free else "inner frames"
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -80,7 +85,8 @@ class Costs:
 
     `score_evaluations`: for making the path; `start_evaluations`: for the path it started from;
     `other_evaluations`: to bring the ends to the noise level and decode the path, the same for
-    every pair. `iterations`: None where methods do not iterate.
+    every pair. `iterations`: None where methods do not iterate. `pairs`: how many they are, of
+    which each may have several paths.
     """
 
     iterations: torch.Tensor | None
@@ -88,6 +94,7 @@ class Costs:
     start_evaluations: torch.Tensor
     other_evaluations: int
     seconds: float
+    pairs: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,10 +29,12 @@ class Column:
     None where neither is.
 
     Only measures with a direction are compared between methods. Costs have none: a formula's is
-    nothing, which says nothing."""
+    nothing, which says nothing. `counts_points`: the value depends on the number of points of a
+    path, so that methods with other numbers are not compared by it."""
 
     title: str
     direction: str | None = None
+    counts_points: bool = False
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,14 @@ class SetMeasures:
     """Measures of all of a method's frames together.
 
     `cells` by name; `rows`, those with one value a row; `jackknife`, the cells' values with
-    each pair left out, [pairs] each, in the same order for every method.
+    each pair left out, [pairs] each, in the same order for every method; `whole`, their values of
+    all pairs computed in that way, where these are not the cells' own.
     """
 
     cells: Mapping[str, Estimate | NotAvailable] = field(default_factory=dict)
     rows: Mapping[str, torch.Tensor | NotAvailable] = field(default_factory=dict)
     jackknife: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    whole: Mapping[str, float] = field(default_factory=dict)
 
 
 def frame_features(
@@ -108,6 +110,7 @@ def distribution_measures(sets: FrameSets) -> SetMeasures:
         },
         rows={"precision": few if precision is None else precision},
         jackknife=result.jackknife,
+        whole=result.whole,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from scoregeo.evaluation.columns import TITLES
 from scoregeo.evaluation.comparison import RULE
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.dots import case_dots
@@ -45,11 +46,12 @@ class Study:
 
 
 def study_page(study: Study, folder: Path) -> Page | None:
-    """A row for each case and method, and its measures drawn against the cases into
-    `folder`/figures; None where no case is done.
+    """A row for each case and method, the comparisons of its measures over all pairs of a case, and
+    its measures drawn against the cases into `folder`/figures; None where no case is done.
     """
     rows: list[Row] = []
     notes: list[str] = []
+    compared: list[Mapping[str, Any]] = []
     seed, seconds, settings = None, 0.0, dict[str, Any]()
     for value, path in study.done.items():
         run = read_run(path)
@@ -60,8 +62,14 @@ def study_page(study: Study, folder: Path) -> Page | None:
         entries = [entry for entry in run.entries if entry["group"] == "all"]
         found = rows_from_summary(entries, {study.key: value}, comparisons=run.comparisons)
         rows += [_without_group(row) for row in found]
-        shown = (*run.manifest["notes"], *([RULE] if run.comparisons else []))
-        notes += [note for note in shown if note not in notes]
+        compared += [
+            {**entry, "group": f"{study.key} = {value}"}
+            for entry in run.comparisons
+            if entry["group"] == "all" and entry["measure"] in study.page.measures
+        ]
+        weights = weights_line(run.manifest.get("weights") or [])
+        shown = (*run.manifest["notes"], *([RULE] if run.comparisons else []), weights)
+        notes += [note for note in shown if note and note not in notes]
         notes += [f"{study.key} = {value}: {line}" for line in run.endings()]
     if not rows:
         return None
@@ -74,6 +82,7 @@ def study_page(study: Study, folder: Path) -> Page | None:
         seed=seed,
         settings=settings | {"all runs": duration(seconds)},
         measures=tuple(study.page.measures),
+        comparisons=tuple(compared),
         notes=tuple(notes),
         figures=(Picture(f"{_FIGURE}.png", describe(_FIGURE)),),
         failures=study.failures,

@@ -90,14 +90,14 @@ def format_estimate(estimate: Estimate) -> str:
     where there is no interval.
     """
     mean, low, high = estimate.mean, estimate.low, estimate.high
-    form = _form(estimate)
+    form = f"z{_form(estimate)}"  # no -0.00
     shown = f"{mean:{form}}"
     return f"{shown} [{low:{form}}, {high:{form}}]" if _has_interval(estimate) else shown
 
 
 def same_as_shown(first: Estimate, second: Estimate) -> bool:
     """Whether two values are the same to the digits that tables show, of the coarser one."""
-    forms = _form(first), _form(second)
+    forms = f"z{_form(first)}", f"z{_form(second)}"
     return any(f"{first.mean:{form}}" == f"{second.mean:{form}}" for form in forms)
 
 

@@ -145,6 +145,7 @@ class Measures:
             start_evaluations=outcome.start_evaluations,
             other_evaluations=other,
             seconds=outcome.seconds,
+            pairs=len(set(self.problem.units)),
         )
 
     def _load(self) -> Networks:

@@ -113,11 +113,13 @@ def whole_record(parts: Sequence[Record], comparison: SetComparison) -> Record:
         "role": first["role"],
         "decoded": first["decoded"],
         "pairs": lines,
+        "points": tensors[POINTS].shape[1],
         "not_available": missing,
         "distribution": [
             summary_entry(name, ALL, key, cell) for key, cell in together.cells.items()
         ],
         "jackknife": {key: values.tolist() for key, values in together.jackknife.items()},
+        "whole": dict(together.whole),
         "history": _merged_histories([part["history"] for part in parts], order),
         "tensors": {key: tensors[key] for key in (POINTS, FRAMES) if key in tensors},
     }

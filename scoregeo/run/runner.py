@@ -52,7 +52,7 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
     measures = Measures(experiment, problem)
     comparison = SetComparison(measures.reference, settings.evaluation, settings.seed)
     methods = problem.methods()
-    counts = count(len(problem.pairs), "pair"), count(len(methods), "method")
+    counts = count(len(set(problem.units)), "pair"), count(len(methods), "method")
     log.info("%s, %s, in %s", *counts, folder.path)
     if isinstance(problem, LatentProblem) and settings.evaluation.figures:
         log.info("inverting the end points")
@@ -93,7 +93,7 @@ def run(experiment: Experiment, folder: RunFolder, group: str | None = None) -> 
         pictured = _pictured(problem, {}, None)
     facts = {
         "methods": list(methods),
-        "pairs": len(problem.pairs),
+        "pairs": len(set(problem.units)),
         "weights": measures.weights,
         "notes": measures.notes(),
     }

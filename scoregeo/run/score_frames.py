@@ -49,12 +49,10 @@ def score(given: argparse.Namespace) -> str:
             raise ConfigError(f"{flag} goes with --reference, the pictures of FID and KID.")
     if given.output is not None:
         make_folder("--output", given.output)
-    sequences = find_sequences(given.folder)
+    sequences = find_sequences(given.folder, given.reference)
     references = [] if given.reference is None else find_references(given.reference)
-    if given.inner and references and min(len(one.frames) for one in sequences) < 4:
-        raise DataError(
-            "--inner leaves fewer than two frames of a sequence of three: FID needs two."
-        )
+    if given.inner and references:
+        _check_inner(sequences, given.by, given.folder)
     networks = _networks(given)
     scored = _Scored(
         sequences=sequences,
@@ -195,17 +193,31 @@ def _features(
         return own, picture_features(network, references, bar.update)
 
 
-def _rows(scored: _Scored, by: str, folder: Path) -> list[dict[str, Any]]:
-    """The table's rows by name, and one of all sequences where there are several."""
+def _check_inner(sequences: "Sequence[FrameSequence]", by: str, folder: Path) -> None:
+    """Raise, before long work, where a row would have a single frame to compare."""
+    for name, which in _sequences_of(sequences, by, folder).items():
+        if sum(len(sequences[i].frames) - 2 for i in which) < 2:
+            raise DataError(f"--inner leaves one frame of {name}: FID needs two.")
+
+
+def _sequences_of(
+    sequences: "Sequence[FrameSequence]", by: str, folder: Path
+) -> dict[str, list[int]]:
+    """The sequences of each of the table's rows, by the row's name."""
     from scoregeo.evaluation.folder_scores import rows_of
 
     # Beside others the folder itself is ".": one below it may have its name.
-    own = "." if len(scored.sequences) > 1 else folder.resolve().name
-    names = [one.name or own for one in scored.sequences]
-    rows = [{"name": name, **_row(scored, which)} for name, which in rows_of(names, by).items()]
+    own = "." if len(sequences) > 1 else folder.resolve().name
+    return rows_of([one.name or own for one in sequences], by)
+
+
+def _rows(scored: _Scored, by: str, folder: Path) -> list[dict[str, Any]]:
+    """The table's rows by name, and one of all sequences where there are several."""
+    found = _sequences_of(scored.sequences, by, folder)
+    rows = [{"name": name, **_row(scored, which)} for name, which in found.items()]
     if len(rows) > 1:
         whole = "all" if all(row["name"] != "all" for row in rows) else "(all)"
-        rows.append({"name": whole, **_row(scored, range(len(names)))})
+        rows.append({"name": whole, **_row(scored, range(len(scored.sequences)))})
     return rows
 
 

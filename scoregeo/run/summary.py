@@ -3,13 +3,16 @@ best baseline, and geodesics against their start.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
-from scoregeo.evaluation.columns import TITLES, direction
+from scoregeo.evaluation.columns import TITLES, counts_points, direction
 from scoregeo.evaluation.comparison import (
+    MOST_PAIRS,
+    NOT_COMPARED,
     Difference,
     compare,
     compare_each,
@@ -57,10 +60,10 @@ def compare_methods(records: Sequence[Record]) -> list[dict[str, Any]]:
     baselines = [record["method"] for record in known if record["role"] == BASELINE]
     start = _start(known)
     return [
-        comparison_entry(group, measure, one)
+        comparison_entry(group, by.measure, one)
         for group in (_groups(known[0]) if known else [])
-        for measure, way, means, between in _measured(known, group)
-        for one in compare(means, baselines, way, between, start)
+        for by in _measured(known, group)
+        for one in compare(by.means, baselines, by.direction, by.between, start, by.eligible)
         if one.difference.n > 1
     ]
 
@@ -73,28 +76,45 @@ def compare_pairwise(records: Sequence[Record]) -> list[dict[str, Any]]:
     ours = [record["method"] for record in known if record["role"] == OURS]
     start = _start(known)
     return [
-        comparison_entry(ALL, measure, one)
-        for measure, way, means, between in (_measured(known, ALL) if ours else ())
-        for one in compare_each(ours, means, way, between, start)
+        comparison_entry(ALL, by.measure, one)
+        for by in (_measured(known, ALL) if ours else ())
+        for one in compare_each(ours, by.means, by.direction, by.between, start)
         if one.difference.n > 1
     ]
 
 
-def _measured(
-    records: Sequence[Record], group: str
-) -> Iterator[tuple[str, str, dict[str, float], Callable[[str, str], Difference]]]:
-    """Every measure of a group that has a better direction: its name, the direction, each method's
-    value, and the function that compares two methods by it.
+@dataclass(frozen=True)
+class _Measured:
+    """A measure that has a better direction, in a group: each method's value, the baselines of
+    which the best is taken, and the function that compares two methods.
     """
+
+    measure: str
+    direction: str
+    means: Mapping[str, float]
+    eligible: Sequence[str]
+    between: Callable[[str, str], Difference]
+
+
+def _measured(records: Sequence[Record], group: str) -> Iterator[_Measured]:
+    """Every measure of a group that has a better direction."""
+    baselines = [record["method"] for record in records if record["role"] == BASELINE]
     for measure in TITLES:
         way = direction(measure)
         if way is None:
             continue
         found = dict(_values(records, group, measure, absolute=way == NEARER_ZERO))
+        between: Callable[[str, str], Difference] = partial(_between, found)
         if found:
-            yield measure, way, _common_means(found), partial(_between, found)
+            means, eligible = _means(found, baselines)
         elif group == ALL:
-            yield measure, way, *_of_sets(records, measure)
+            (means, between), eligible = _of_sets(records, measure), baselines
+        else:
+            continue
+        if counts_points(measure):
+            points = {record["method"]: record.get("points") for record in records}
+            between = partial(_of_equal_points, points, between)
+        yield _Measured(measure, way, means, eligible, between)
 
 
 def _start(records: Sequence[Record]) -> str | None:
@@ -107,17 +127,18 @@ def _groups(record: Record) -> list[str]:
     return [ALL] + [group for group in groups if len(groups) > 1 and group != ALL]
 
 
-def _by_unit(record: Record, group: str, measure: str) -> torch.Tensor:
-    """One value for each pair of a group, [units]: the mean over its rows, NaN where one of them
-    is.
+def _by_unit(
+    record: Record, group: str, measure: str, *, absolute: bool = False
+) -> torch.Tensor:
+    """One value for each pair of a group, [units]: the mean over its rows, of their absolute values
+    where `absolute`; NaN where one of them is.
     """
     values: dict[str, list[float]] = {}
     for line in record["pairs"]:
         if group in (ALL, line["group"]):
             value = line["measures"][measure]
-            values.setdefault(line["unit"], []).append(
-                float("nan") if value is None else float(value)
-            )
+            number = float("nan") if value is None else float(value)
+            values.setdefault(line["unit"], []).append(abs(number) if absolute else number)
     return torch.tensor([sum(found) / len(found) for found in values.values()], dtype=torch.float64)
 
 
@@ -127,32 +148,49 @@ def _values(
     """Each method's values, [units], of those that have the measure and a finite value of it."""
     for record in records:
         if measure in record["pairs"][0]["measures"]:
-            values = _by_unit(record, group, measure)
+            values = _by_unit(record, group, measure, absolute=absolute)
             if bool(values.isfinite().any()):
-                yield record["method"], values.abs() if absolute else values
+                yield record["method"], values
 
 
-def _common_means(values: Mapping[str, torch.Tensor]) -> dict[str, float]:
-    """Means over the pairs of which every method has a finite value; NaN, which excludes all, where
-    there is none.
+def _means(
+    values: Mapping[str, torch.Tensor], baselines: Sequence[str]
+) -> tuple[dict[str, float], list[str]]:
+    """Each method's mean over its finite values, [units] each, and the baselines of which the best
+    is taken: theirs are over the pairs for which all of these have a value, where there are such.
     """
-    common = torch.stack([found.isfinite() for found in values.values()]).all(0)
-    return {method: float(found[common].mean()) for method, found in values.items()}
+    finite = {method: found.isfinite() for method, found in values.items()}
+    known = [name for name in baselines if name in finite]
+    most = max((int(finite[name].sum()) for name in known), default=0)
+    eligible = [name for name in known if int(finite[name].sum()) >= MOST_PAIRS * most]
+    common = torch.stack([finite[name] for name in eligible]).all(0) if eligible else None
+    if common is not None and bool(common.any()):
+        finite |= dict.fromkeys(eligible, common)
+    return {name: float(found[finite[name]].mean()) for name, found in values.items()}, eligible
 
 
 def _between(values: Mapping[str, torch.Tensor], method: str, reference: str) -> Difference:
     return paired_difference(values[method], values[reference])
 
 
+def _of_equal_points(
+    points: Mapping[str, int | None],
+    between: Callable[[str, str], Difference],
+    method: str,
+    reference: str,
+) -> Difference:
+    return between(method, reference) if points[method] == points[reference] else NOT_COMPARED
+
+
 def _of_sets(
     records: Sequence[Record], measure: str
 ) -> tuple[dict[str, float], Callable[[str, str], Difference]]:
-    """Values of a measure of all frames together, and the function that compares two methods by
-    them.
+    """Values of a measure of all frames together, computed as those without each pair, and the
+    function that compares two methods by them.
     """
     cells = {
         record["method"]: (
-            entry["mean"],
+            record.get("whole", {}).get(measure, entry["mean"]),
             torch.tensor(record["jackknife"][measure], dtype=torch.float64),
         )
         for record in records

@@ -185,6 +185,28 @@ def test_a_baseline_that_is_best_by_rounding_is_not_marked() -> None:
     assert of(lerp=slow, ours=constant) == {("ours", "lerp"): True}
 
 
+def test_equal_means_are_not_equal_values() -> None:
+    """A start whose mean is a baseline's by chance is compared; so is a baseline that wins."""
+    lerp = torch.tensor([0, 0.25, 0.5, 0.25, 0, 0.5, 0.25, 0.25, 0, 0.5], dtype=torch.float64)
+    start = torch.tensor([0.5, 0, 0, 0.5, 0.5, 0, 0, 0.25, 0.5, 0.25], dtype=torch.float64)
+    values = {"lerp": lerp, "start": start, "ours": lerp + 0.125}
+    assert lerp.mean() == start.mean()
+
+    def of(values: dict[str, torch.Tensor]) -> dict[tuple[str, str], bool | None]:
+        found = compare(
+            {name: float(value.mean()) for name, value in values.items()},
+            ["lerp", "slerp"],
+            HIGHER,
+            lambda method, reference: paired_difference(values[method], values[reference]),
+            "start",
+        )
+        return {(one.method, one.reference): one.better for one in found}
+
+    assert of(values) == {("start", "lerp"): None, ("ours", "lerp"): True, ("ours", "start"): None}
+    values = {"lerp": lerp + 9, "slerp": start + 9, "ours": lerp + draws(10, seed=3) / 9}
+    assert of(values)[("lerp", "ours")] is True
+
+
 def test_lower_is_better_where_said() -> None:
     def between(method: str, reference: str) -> Difference:
         return Difference(-1.0, -1.5, -0.5, 0.001, -1.0, 9)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo.evaluation.comparison import jackknife_difference
 from scoregeo.evaluation.distribution import (
     check_frame_counts,
     compare_features,
@@ -180,6 +181,39 @@ def test_interval_surrounds_the_value() -> None:
     assert result.kid.mean == pytest.approx(
         polynomial_mmd(features.flatten(0, 1), reference), abs=result.kid_spread
     )
+
+
+@pytest.mark.parametrize("subset_size, subsets", [(10, 10), (5, 2)])
+def test_kid_s_random_subsets_raise_no_false_alarm(subset_size: int, subsets: int) -> None:
+    """Two methods of one distribution, of whose frames the subsets see a few."""
+    reference, alarms, covered, trials = cloud(200, 8, seed=1), 0, 0, 40
+    every = torch.ones(1, 10, dtype=torch.float64)
+    for trial in range(trials):
+        # each pair has a mean of its own, which both methods share
+        pairs = cloud(10, 1, 8, seed=1000 + trial)
+        frames = [pairs + cloud(10, 10, 8, seed=10 * trial + k) for k in (2, 3)]
+        one, other = (
+            compare_features(
+                each, reference, "given", subset_size=subset_size, subsets=subsets, seed=trial
+            )
+            for each in frames
+        )
+        found = jackknife_difference(
+            one.whole["kid"], other.whole["kid"], one.jackknife["kid"], other.jackknife["kid"]
+        )
+        alarms += found.p < 0.05
+        difference = [float(weighted_kid(each, reference, every)) for each in frames]
+        assert found.mean == pytest.approx(difference[0] - difference[1], rel=1e-9)
+        # of the frames at hand, whose KID the subsets estimate
+        covered += one.kid.low <= polynomial_mmd(frames[0].flatten(0, 1), reference) <= one.kid.high
+    # 5 % and 95 %, with two binomial deviations of 40 trials
+    assert alarms / trials <= 0.05 + 0.07 and covered / trials >= 0.95 - 0.07
+
+
+def test_one_subset_has_no_interval() -> None:
+    features, reference = cloud(12, 10, 8), cloud(300, 8, seed=1)
+    result = compare_features(features, reference, "given", subset_size=50, subsets=1)
+    assert math.isnan(result.kid.low) and math.isfinite(result.fid.low)
 
 
 def test_one_pair_has_no_interval() -> None:

@@ -203,6 +203,26 @@ def test_which_files_are_frames(tmp_path: Path) -> None:
     assert find_sequences(folder)[0].name == ""
 
 
+def test_frames_are_in_the_order_of_the_numbers_in_their_names(tmp_path: Path) -> None:
+    ordered = ["0.0", "0.05", "0.1", "0.15", "0.2", "1.0", "2", "10", "take_1.2.3", "take_1.10.1"]
+    for name in sorted(ordered):
+        Image.fromarray(noise(16, 16)).save(tmp_path / f"{name}.png")
+    (sequence,) = find_sequences(tmp_path)
+    assert [path.name for path in sequence.frames] == [f"{name}.png" for name in ordered]
+
+
+def test_references_are_no_frames_and_strips_no_references(tmp_path: Path) -> None:
+    cross_fade(tmp_path / "lerp" / "a", 3)
+    reference = cross_fade(tmp_path / "reference", 4)
+    (reference / "more").mkdir()
+    for place in (reference, reference / "more"):
+        Image.fromarray(noise(16, 48)).save(place / "strip.png")
+    assert [one.name for one in find_sequences(tmp_path, reference)] == ["lerp/a"]
+    assert [one.name for one in find_sequences(tmp_path)] == ["lerp/a", "reference"]
+    assert [one.name for one in find_sequences(reference, reference)] == [""]
+    assert len(find_references(reference)) == 4
+
+
 def test_rows() -> None:
     names = ["lerp/a", "lerp/b", "stein/a"]
     assert rows_of(names, "sequence") == {"lerp/a": [0], "lerp/b": [1], "stein/a": [2]}

@@ -37,6 +37,7 @@ ROWS = [
         (Estimate(2.3456789, n=1), "2.346"),
         (Estimate(3.0, 3.0, 3.0, 4), "3"),
         (Estimate(-0.02, -0.035, -0.004, 4), "-0.020 [-0.035, -0.004]"),
+        (Estimate(-0.001, -0.5, 0.5, 4), "0.00 [-0.50, 0.50]"),
     ],
 )
 def test_format(estimate: Estimate, text: str) -> None:
@@ -68,6 +69,7 @@ def test_marks_follow_the_comparisons() -> None:
         (Estimate(0.97832, 0.978, 0.9786, 9), Estimate(0.9776, 0.91, 1.04, 9), False),
         (Estimate(4e-15, 3e-15, 5e-15, 9), Estimate(4e-15, 2e-15, 6e-15, 9), False),
         (Estimate(0.0, n=9), Estimate(0.3, n=9), True),
+        (Estimate(-0.001, -0.5, 0.5, 9), Estimate(0.001, -0.5, 0.5, 9), False),
     ],
 )
 def test_nothing_is_marked_for_a_difference_that_is_not_shown(

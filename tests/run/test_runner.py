@@ -68,7 +68,7 @@ def test_extrapolation_runs_end_to_end(experiment: str, tmp_path: Path, model: P
     assert reason is None
     manifest = read_json(folder / "manifest.json")
     digits = "digits" in experiment
-    assert manifest["pairs"] == 4  # two pairs, two reaches
+    assert manifest["pairs"] == 2  # of two reaches each
     assert manifest["methods"] == [
         "truth",
         "stein_exponential",

@@ -91,6 +91,19 @@ def test_inner_frames_only(tmp_path: Path, stand_in: None) -> None:
     assert (row["name"], row["frames"], row["compared"]) == ("own", 5, 3)
 
 
+def test_inner_frames_are_counted_by_row(tmp_path: Path, stand_in: None) -> None:
+    frames(tmp_path / "own" / "lerp" / "a", 3), frames(tmp_path / "own" / "lerp" / "b", 3)
+    frames(tmp_path / "own" / "reference", 6)
+    out, reference = tmp_path / "out", str(tmp_path / "own" / "reference")
+    arguments = ("--reference", reference, "--output", str(out), "--size", "64", "--inner")
+    own = str(tmp_path / "own")
+    said = command("score", own, *arguments)
+    assert isinstance(said, str) and "--inner leaves one frame of lerp/a" in said
+    assert command("score", own, *arguments, "--by", "first") is None
+    (row,) = json.loads((out / "score.json").read_text())["rows"]
+    assert (row["name"], row["compared"], row["references"]) == ("lerp", 2, 6)
+
+
 def test_sizes_that_differ_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames(tmp_path / "own" / "a", size=16), frames(tmp_path / "own" / "b", size=24)
     assert command("score", str(tmp_path / "own"), "--size", "64") is None
@@ -145,7 +158,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         ([str(own), "--output", str(tmp_path / "file")], "--output"),
         ([str(own), "--output", str(tmp_path / "file" / "below")], "--output"),
         ([str(tmp_path / "cut")], "1.tif cannot be read as a picture"),
-        ([str(tmp_path / "three"), "--reference", str(own), "--inner"], "--inner leaves fewer"),
+        ([str(tmp_path / "three"), "--reference", str(own), "--inner"], "--inner leaves one frame of three:"),
         ([str(own), "--inner"], "--inner goes with --reference"),
         ([str(own), "--features", "inception"], "--features goes with --reference"),
     ):

@@ -223,6 +223,38 @@ def test_the_best_baseline_is_the_best_on_common_pairs() -> None:
     assert {entry["reference"] for entry in compare_methods(records)} == {"slerp"}
 
 
+def test_a_baseline_with_few_values_is_not_the_best() -> None:
+    """It has a value for one pair, where lerp happens to be good."""
+    nan = [math.nan] * (PAIRS - 1)
+    values = {
+        "lerp": [9.0, *around(1, 1)[1:]],
+        "graph": around(8, 2),
+        "slerp": [2.0, *nan],
+        "ours": around(6, 3),
+    }
+    records = [
+        record(name, "ours" if name == "ours" else "baseline", {"psnr": found})
+        for name, found in values.items()
+    ]
+    entries = compare_methods(records)
+    assert {entry["reference"] for entry in entries if entry["method"] != "graph"} == {"graph"}
+    assert not any(entry["better"] for entry in entries if entry["method"] == "ours")
+    assert ("graph", True) in {(entry["method"], entry["better"]) for entry in entries}
+
+
+def test_errors_of_opposite_sign_do_not_cancel() -> None:
+    """Two reaches a pair, whose errors are +0.5 and -0.5 for lerp, 0.02 for the geodesic."""
+    jitter = noise(1, 0.001)
+    lerp = [0.5 + x for x in jitter] + [-0.5 + x for x in noise(2, 0.001)]
+    ours = [0.02 + x for x in jitter + jitter]
+    records = [
+        record("lerp", "baseline", {"length_error": lerp}),
+        record("ours", "ours", {"length_error": ours}),
+    ]
+    (entry,) = compare_methods(records)
+    assert entry["better"] is True and entry["difference"] == pytest.approx(-0.48, abs=0.01)
+
+
 def test_numbers_of_all_frames_are_compared_by_their_jackknife() -> None:
     draws = torch.randn(PAIRS, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 10
     records = []
@@ -242,6 +274,31 @@ def test_numbers_of_all_frames_are_compared_by_their_jackknife() -> None:
         PAIRS,
     )
     assert -130 < entry["low"] < -120 < entry["high"] < -110 and math.isnan(entry["effect"])
+
+
+def test_numbers_of_points_that_differ_are_not_compared_by_what_depends_on_them() -> None:
+    records = []
+    for method, points in (("lerp", 9), ("ours", 9), ("fine", 33)):
+        role = "baseline" if method == "lerp" else "ours"
+        values = {"psnr": around(30 if role == "ours" else 15, points)}
+        values["lpips_sum"] = around(1 if role == "ours" else 2, points + 1)
+        one = record(method, role, values)
+        one["distribution"] = [
+            summary_entry(method, "all", name, Estimate(100.0 / points, n=PAIRS))
+            for name in ("fid", "kid")
+        ]
+        draws = [100.0 / points + x for x in noise(points, 0.01)]
+        one["jackknife"] = {"fid": draws, "kid": draws}
+        records.append(one | {"points": points})
+    for compared in (compare_methods(records), compare_pairwise(records)):
+        found = {(entry["measure"], entry["method"]) for entry in compared}
+        assert {name for name, method in found if method == "ours"} == {
+            "psnr",
+            "lpips_sum",
+            "fid",
+            "kid",
+        }
+        assert {name for name, method in found if method == "fine"} == {"psnr", "kid"}
 
 
 def test_nothing_to_compare() -> None:

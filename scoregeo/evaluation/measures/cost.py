@@ -55,7 +55,7 @@ def metrics_evaluations(batch: "PathBatch") -> "Values":
 def seconds(batch: "PathBatch") -> "Values":
     """Of the batch, divided by its pairs."""
     assert batch.costs is not None
-    return {"seconds": _each(batch, batch.costs.seconds / max(1, len(batch.path)))}
+    return {"seconds": _each(batch, batch.costs.seconds / max(1, batch.costs.pairs))}
 
 
 def _each(batch: "PathBatch", value: float) -> "torch.Tensor":

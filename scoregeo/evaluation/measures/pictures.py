@@ -32,7 +32,9 @@ TWO_TRUTHS = (
     note=lambda context: TWO_TRUTHS if context.two_truths else None,
 )
 def likeness(batch: "PathBatch") -> "Values":
-    """PSNR and SSIM of inner frames to the true ones; of the last frame, where it is not given."""
+    """PSNR and SSIM to the true frames, mean over inner ones and the last where it is not given;
+    then of that alone as well.
+    """
     from scoregeo.evaluation.image import inner_frame_psnr, inner_frame_ssim, psnr, ssim
     from scoregeo.evaluation.statistics import NOT_DECODED
 
@@ -65,7 +67,7 @@ def _distance_note(
         return None
     points = context.num_points
     frames = f"{points[0]}" if len(points) == 1 else f"{points[0]} to {points[-1]}"
-    to = "to the truth, mean of inner frames; " if context.truth_known else ""
+    to = f"to the truth, mean of {context.frames_compared}; " if context.truth_known else ""
     return (
         f"{title}: {distance.description}; {to}sum and standard deviation over the distances"
         f" between neighbours of {frames} frames, not scaled: both depend on the number of frames."
@@ -76,9 +78,9 @@ def _distance_note(
 @measure(
     {
         "lpips": Column("LPIPS", LOWER),
-        "lpips_sum": Column("PPL: sum of LPIPS between neighbours", LOWER),
-        "lpips_deviation": Column("standard deviation of LPIPS between neighbours", LOWER),
-        "lpips_greatest": Column("greatest LPIPS between neighbours", LOWER),
+        "lpips_sum": Column("PPL: sum of LPIPS between neighbours", LOWER, True),
+        "lpips_deviation": Column("standard deviation of LPIPS between neighbours", LOWER, True),
+        "lpips_greatest": Column("greatest LPIPS between neighbours", LOWER, True),
         "lpips_nearer_end": Column("LPIPS to the nearer end"),  # 0 for a path that is only its ends
         "lpips_ends": Column("LPIPS of the decoded ends", LOWER),
     },
@@ -93,11 +95,11 @@ def lpips(batch: "PathBatch") -> "Values":
 @measure(
     {
         "feature": Column("feature distance", LOWER),
-        "feature_sum": Column("sum of feature distances between neighbours", LOWER),
+        "feature_sum": Column("sum of feature distances between neighbours", LOWER, True),
         "feature_deviation": Column(
-            "standard deviation of feature distances between neighbours", LOWER
+            "standard deviation of feature distances between neighbours", LOWER, True
         ),
-        "feature_greatest": Column("greatest feature distance between neighbours", LOWER),
+        "feature_greatest": Column("greatest feature distance between neighbours", LOWER, True),
         "feature_nearer_end": Column("feature distance to the nearer end"),
         "feature_ends": Column("feature distance of the decoded ends", LOWER),
     },

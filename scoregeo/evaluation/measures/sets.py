@@ -35,10 +35,10 @@ def _note(context: "Context") -> str | None:
 
 @set_measure(
     {
-        "fid": Column("FID", LOWER),
+        "fid": Column("FID", LOWER, True),
         "kid": Column("KID", LOWER),
         "precision": Column("precision", HIGHER),
-        "recall": Column("recall", HIGHER),
+        "recall": Column("recall", HIGHER, True),
     },
     note=_note,
 )

@@ -32,7 +32,7 @@ def _note(context: "Context") -> str:
 @measure(
     {
         "straightness": Column("straightness"),  # a geodesic need not be straight
-        "speed_variation": Column("variation of speed", LOWER),
+        "speed_variation": Column("variation of speed", LOWER, True),
     },
     needs=("frames",),
     note=_note,

@@ -12,10 +12,10 @@ def _of_tones(context: "Context") -> str | None:
     if context.sound is None or context.sound.window is None:
         return None  # notes say what they are measured by (`spectrogram`)
     return (
-        "Pitch: by autocorrelation, of inner frames, between"
+        f"Pitch: by autocorrelation, of {context.frames_compared}, between"
         f" {context.sound.low:g} and {context.sound.high:g} Hz; in cents from that of the true"
         " frame, mean and greatest. Share of one tone: the largest share of a frame's energy in one"
-        " windowed tone; the least and the mean of inner frames. The mean of two tones far apart"
+        " windowed tone; the least and the mean of these frames. The mean of two tones far apart"
         " has 1/2."
     )
 
@@ -64,8 +64,8 @@ def tone(batch: "PathBatch") -> "Values":
     note=lambda context: (
         None
         if context.sound is None or context.sound.has_pitch
-        else "Delay: by circular cross-correlation of inner frames with the true frame; mean and"
-        " greatest size."
+        else f"Delay: by circular cross-correlation of {context.frames_compared} with the true"
+        " frame; mean and greatest size."
     ),
 )
 def delay(batch: "PathBatch") -> "Values":
