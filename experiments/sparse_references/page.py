@@ -13,7 +13,7 @@ from experiments.sparse_references.results import (
     by_case,
     read_done,
 )
-from scoregeo.evaluation.comparison import Difference
+from scoregeo.evaluation.difference import Difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.model import FIGURES, Page, Picture, Table, table_of

@@ -10,7 +10,7 @@ import yaml
 
 from scoregeo.dataset.reference_angles import angle_gap, reference_angles
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
-from scoregeo.evaluation.comparison import Difference, paired_difference
+from scoregeo.evaluation.difference import Difference, paired_difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
 from scoregeo.report.table import read_cell

@@ -59,3 +59,10 @@ def _rows(shape: tuple[int, ...], source: torch.Generator) -> tuple[int, int, in
         return shape[0], 0, shape[0]
     assert shape[0] == len(source.part), "one row a pair of the part"
     return source.part.total, source.part.first, len(source.part)
+
+
+def drawn_seed(source: torch.Generator | None) -> int:
+    """A seed that `source` draws; 0 without one."""
+    if source is None:
+        return 0
+    return int(torch.randint(2**31, (), generator=source, device=source.device))

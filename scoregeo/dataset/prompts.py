@@ -11,7 +11,7 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.picture_size import Size, check_frames, known, sides_of
 
 Painter = Callable[
-    [tuple[str, ...], int, int, float], torch.Tensor
+    [tuple[str, ...], int, int, float | None], torch.Tensor
 ]  # prompts, seed, steps, guidance -> images
 
 
@@ -26,8 +26,8 @@ class Prompts(AbstractDataset):
     Args:
         first, second: prompts. count: pairs. size: pixels a side, or height and width; null: the
             model's own.
-        steps: DDIM steps; each costs a score evaluation an image. guidance: of the prompt, at least
-            1.
+        steps: of the family's sampler; each costs a score evaluation an image. guidance: of the
+            prompt, at least 1; null: the default of diffusers' pipeline.
         painter: the model's, given by the run.
     """
 
@@ -36,7 +36,7 @@ class Prompts(AbstractDataset):
     count: int = 1
     size: Size = 512
     steps: int = 50
-    guidance: float = 7.5
+    guidance: float | None = None
     painter: Painter | None = None
 
     def __post_init__(self) -> None:
@@ -56,7 +56,8 @@ class Prompts(AbstractDataset):
         if sides is not None:
             check_frames("dataset.count", self.count, sides, ways=2, size="dataset.size")
         check_steps("dataset.steps", self.steps)
-        check_number("dataset.guidance", self.guidance, at_least=1)
+        if self.guidance is not None:
+            check_number("dataset.guidance", self.guidance, at_least=1)
 
     def painted_by(self, painter: Painter) -> "Prompts":
         """The same prompts with a model."""

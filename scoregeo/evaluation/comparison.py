@@ -8,51 +8,32 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from scoregeo._utils.errors import check_choice
+from scoregeo.evaluation.difference import Difference, holm
 from scoregeo.evaluation.registry import HIGHER, LOWER, NEARER_ZERO
-from scoregeo.evaluation.statistics import jackknife_error, mean_error, t_interval, t_test
 
 LEVEL = 0.05
 MOST_PAIRS = 0.75  # share of pairs that a baseline must have a value for to be the best one
 FEWEST_PAIRS = 6  # 2 / 2^6 is the first floor of p (`t_test`) below 0.05
-# Measures are computed in float64 (epsilon 2.2e-16), as sums of up to some 10^6 terms: the order of
-# summation changes a result by at most 10^6 epsilon of its size, and terms of size one that cancel
-# leave some 10^3 epsilon. Tables show four digits.
-_RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 # A quantity that is 0 by construction, such as a straight line's variation of speed, comes out as
 # the rounding of the points: some 1e-15 in float64, some 1e-7 in float32 (epsilon 1.2e-7).
 _ZERO = 1e-6
 RULE = (
     "Bold: better than the best baseline (of the methods without a metric of ours, the one whose"
-    " mean is best on the pairs that all of them have a value for; one that has a value for fewer"
-    f" than {MOST_PAIRS:.0%} as many pairs as another is not it) and, for a geodesic, than the solver's start as well; or the"
-    " best baseline itself where it is better than every method with a metric, unless another"
-    " baseline equals it or its value is 0 by construction (both up to rounding). Better means that"
-    " the two-sided p of a paired t test, Holm-corrected for all comparisons of one table and"
-    f" measure, is below {LEVEL}: of the mean difference, for FID, KID and recall of the difference"
-    " over its jackknife error over pairs. Uncorrected, p is below 0.05 where the 95 % t interval"
-    f" of the difference leaves out 0, from {FEWEST_PAIRS} pairs on. No p is below 2 / 2^pairs,"
-    " times the number of comparisons once corrected: with fewer than"
-    f" {FEWEST_PAIRS} pairs nothing can be bold. Nor can a value that is its reference's to the"
-    " digits shown. A start that equals a"
-    " baseline (LERP's, say) is not compared again; the truth and columns without a better"
-    " direction are not compared, nor are methods with other numbers of points by measures that"
-    " depend on it."
+    " mean is best on the pairs that all of them have a value for; one that has a value for"
+    f" fewer than {MOST_PAIRS:.0%} as many pairs as another is not it) and, for a geodesic, than"
+    " the solver's start as well; or the best baseline itself where it is better than every"
+    " method with a metric, unless another baseline equals it or its value is 0 by construction"
+    " (both up to rounding). Better means that the two-sided p of a paired t test,"
+    f" Holm-corrected for all comparisons of one table and measure, is below {LEVEL}: of the mean"
+    " difference, for FID, KID and recall of the difference over its jackknife error over pairs."
+    " Uncorrected, p is below 0.05 where the 95 % t interval of the difference leaves out 0,"
+    f" from {FEWEST_PAIRS} pairs on. No p is below 2 / 2^pairs, times the number of comparisons"
+    f" once corrected: with fewer than {FEWEST_PAIRS} pairs nothing can be bold. Nor can a value"
+    " that is its reference's to the digits shown. A start that equals a baseline (LERP's, say)"
+    " is not compared again; the truth and columns without a better direction are not compared,"
+    " nor are methods with other numbers of points by measures that depend on it."
 )
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Method less reference: the mean over `n` pairs, its interval, two-sided `p`, effect size."""
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    effect: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -67,93 +48,6 @@ class Comparison:
     difference: Difference
     p_corrected: float
     better: bool | None
-
-
-NOT_COMPARED = Difference(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
-
-
-def paired_difference(
-    values: torch.Tensor, reference: torch.Tensor, *, level: float = 0.95
-) -> Difference:
-    """`values - reference`, [pairs] each: mean, t interval, p of the paired t test, matched-pairs
-    rank-biserial correlation.
-
-    Interval and test are one: p < 0.05 exactly where the 95 % interval leaves out 0, from six pairs
-    on; with fewer no p is below 0.05 (`t_test`). Effect: `rank_biserial`. Differences up to
-    rounding count as none. Pairs where either value is not finite are left out; NaN where none is
-    left, and no interval and no p of one.
-    """
-    values, reference = values.double(), reference.double()
-    d = _apart(values, reference)
-    d = d[d.isfinite()]
-    n = len(d)
-    if n == 0:
-        return NOT_COMPARED
-    mean, error = float(d.mean()), mean_error(d)
-    low, high = t_interval(mean, error, n, level=level)
-    return Difference(mean, low, high, t_test(mean, error, n), rank_biserial(d), n)
-
-
-def _apart(values: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """`values - reference`, 0 where they are equal up to rounding; not finite where one is not."""
-    found = values - reference
-    size = torch.maximum(values.abs(), reference.abs())
-    same = found.isfinite() & (found.abs() <= _ABSOLUTE + _RELATIVE * size)
-    return found.where(~same, 0.0)
-
-
-def rank_biserial(differences: torch.Tensor) -> float:
-    """Matched-pairs rank-biserial correlation (Kerby 2014): `(W+ - W-) / (W+ + W-)`, in [-1, 1], 0
-    where no pair differs.
-
-    W+ and W- are the sums of the ranks of `|differences|` [pairs] above and below 0, zeros left
-    out.
-    """
-    from scipy.stats import rankdata
-
-    d = differences[differences != 0].double().numpy()
-    if len(d) == 0:
-        return 0.0
-    ranks = rankdata(abs(d))
-    return float(ranks[d > 0].sum() - ranks[d < 0].sum()) / float(ranks.sum())
-
-
-def jackknife_difference(
-    value: float,
-    reference: float,
-    without: torch.Tensor,
-    without_reference: torch.Tensor,
-    level: float = 0.95,
-) -> Difference:
-    """Difference of two numbers that belong to all pairs together, FID, KID or recall, from their
-    values with each pair left out, [pairs]. `value` and `reference` must be computed as these are:
-    KID of all frames, not of random subsets, whose noise the jackknife does not see.
-
-    The k-th entry of both leaves out the same pair, so what the methods share cancels. Interval and
-    p: Student's t with `pairs - 1` degrees of freedom and the jackknife's error, as of
-    `paired_difference`. No effect size: there is no value of one pair.
-
-    By simulation, 8 features and ten frames a pair, at p < 0.05: two methods of equal distribution
-    on 6 to 24 pairs differ in 0.015 to 0.022 (FID), 0.005 to 0.016 (KID), 0.01 to 0.06 (recall) of
-    cases; methods 0.25 deviations apart on 10 pairs in 0.73, 0.58, 0.15. There the deviation of
-    bootstrap resamples would find 0.60 and 0.28 of FID's and KID's, and 0.12 of equal recalls.
-    """
-    whole = torch.tensor([value, reference], dtype=torch.float64)
-    found = float(_apart(whole[:1], whole[1:]))
-    n, error = len(without), jackknife_error(_apart(without.double(), without_reference.double()))
-    low, high = t_interval(found, error, n, level=level)
-    return Difference(found, low, high, t_test(found, error, n), math.nan, n)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: `max over smaller p of min(1, (m - rank) p)`; NaN stays NaN."""
-    order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
-    corrected = [math.nan] * len(p_values)
-    least = 0.0
-    for rank, (p, i) in enumerate(order):
-        least = max(least, min(1.0, (len(order) - rank) * p))
-        corrected[i] = least
-    return corrected
 
 
 def compare(
@@ -189,8 +83,8 @@ def compare(
         del known[start]
     solved = [name for name in known if name not in baselines and name != start]
     pairs: list[tuple[str, str]] = []
-    best = [name for name in candidates if eligible is None or name in eligible]
-    reference = max(best, key=lambda name: known[name], default=None)
+    fit = [name for name in candidates if eligible is None or name in eligible]
+    reference = max(fit, key=lambda name: known[name], default=None)
     if reference is not None:
         pairs += [(name, reference) for name in known if name != reference]
     if start in known:

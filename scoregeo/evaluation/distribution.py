@@ -99,8 +99,9 @@ def compare_features(
     """Features [pairs, frames, d] against `reference` [count, d], with intervals over pairs.
 
     Student's t interval with the jackknife's error over pairs, cut to the measure's range; KID's
-    has the error of the mean over its random subsets as well. The reference stays fixed; so does FID's bias for few frames (the interval is of FID of so many),
-    and so do the radii of the balls that recall counts. One FID a pair: O(pairs d^3) arithmetic.
+    has the error of the mean over its random subsets as well. The reference stays fixed; so does
+    FID's bias for few frames (the interval is of FID of so many), and so do the radii of the balls
+    that recall counts. One FID a pair: O(pairs d^3) arithmetic.
     Coverage by simulation, 3 to 24 pairs of ten frames: of Gaussian features 0.94 to 0.99; of a
     classifier's features of real digits FID 0.94 to 0.97, KID 0.90 to 0.95, its cubic kernel making
     it skewed (1 to 2); recall 0.94 to 0.99. Logarithm or cube root of KID change that by 0.02.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation.feature_network import FeatureNetwork
 from scoregeo.evaluation.fid_kid import polynomial_mmd, weighted_fid
 from scoregeo.evaluation.frame_folder import SIDE, FrameSequence, equal_sizes, read_frame
@@ -119,3 +120,17 @@ def rows_of(names: Sequence[str], by: str) -> dict[str, list[int]]:
         row = {"sequence": name, "first": parts[0], "last": parts[-1]}[by]
         rows.setdefault(row, []).append(index)
     return rows
+
+
+def sequences_of(sequences: Sequence[FrameSequence], by: str, folder: Path) -> dict[str, list[int]]:
+    """Which of the sequences in `folder` each of the table's rows is of (`rows_of`)."""
+    # Beside others the folder itself is ".": one below it may have its name.
+    own = "." if len(sequences) > 1 else folder.resolve().name
+    return rows_of([one.name or own for one in sequences], by)
+
+
+def check_inner(sequences: Sequence[FrameSequence], by: str, folder: Path) -> None:
+    """Raise DataError where, without its sequences' ends, a row would have one frame."""
+    for name, which in sequences_of(sequences, by, folder).items():
+        if sum(len(sequences[i].frames) - 2 for i in which) < 2:
+            raise DataError(f"--inner leaves one frame of {name}: FID needs two.")

@@ -36,7 +36,8 @@ class DDIMInversion(AbstractInversion):
         self, ends: torch.Tensor, field: ScoreField, generator: torch.Generator
     ) -> torch.Tensor:
         if self.rounds:
-            levels = noise_levels(field.score, field.sigma, self.decode_evaluations).tolist()[::-1]
+            rising = noise_levels(field.score, field.sigma, self.decode_evaluations).tolist()
+            levels = list(dict.fromkeys(rising[::-1]))  # one where no lower one is to be had
             grid = SamplingGrid(high=tuple(levels), low=(*levels[1:], 0.0))
             return grid.invert(field.score, ends.flatten(0, 1), field.sigma, self.rounds).reshape(
                 ends.shape

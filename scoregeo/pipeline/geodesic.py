@@ -17,11 +17,18 @@ from scoregeo._utils.errors import (
     check_length,
     check_number,
 )
+from scoregeo._utils.seed import drawn_seed
 from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.picture_size import Size, check_frames
 from scoregeo.inversion.base import AbstractInversion
 from scoregeo.inversion.ddim import DDIMInversion
-from scoregeo.pipeline.keyframes import Picture, check_neighbours, keyframes, size_for
+from scoregeo.pipeline.keyframes import (
+    Picture,
+    check_neighbours,
+    check_painting,
+    keyframes,
+    size_for,
+)
 from scoregeo.pipeline.morph import Morph
 from scoregeo.pipeline.output import OUTPUT_TYPES, GeodesicOutput
 from scoregeo.pipeline.parts import Initializer, MetricOf, initializer_from, metric_from, solver_for
@@ -122,9 +129,9 @@ class GeodesicPipeline:
         timestep: float | None = None,
         num_inference_steps: int = 15,
         guidance_scale: float = 1.0,
-        negative_prompt: str = "",
+        negative_prompt: str | None = None,
         painting_steps: int = 50,
-        painting_guidance: float = 7.5,
+        painting_guidance: float | None = None,
         generator: torch.Generator | None = None,
         output_type: str = "pil",
         callback_on_step_end: Callback | None = None,
@@ -151,7 +158,8 @@ class GeodesicPipeline:
             inversion: None: DDIM in `num_inference_steps` steps that decoding undoes.
             sigma, timestep: the noise level, by one of the two; None: timestep 400.
             guidance_scale, negative_prompt: of the score, as in diffusers; 1: no guidance.
-            painting_steps, painting_guidance: of pictures that the model makes.
+            painting_steps, painting_guidance: of pictures that the model makes; None: the guidance
+                of diffusers' pipeline of its family.
             generator: of their noise, and of an inversion that draws; None: seed 0.
             output_type: "pil", "pt" or "np" (`GeodesicOutput.frames`).
             callback_on_step_end: called as (pipeline, step, sigma, values) with `values["stage"]`
@@ -169,8 +177,6 @@ class GeodesicPipeline:
         check_choice("output_type", output_type, OUTPUT_TYPES)
         check_steps("num_inference_steps", num_inference_steps)
         check_number("guidance_scale", guidance_scale, at_least=1)
-        check_steps("painting_steps", painting_steps)
-        check_number("painting_guidance", painting_guidance, at_least=1)
         check_length("lam", lam)
         if not isinstance(closed, bool):
             raise bad_value("closed", closed, "True or False")
@@ -183,8 +189,10 @@ class GeodesicPipeline:
         check_neighbours(keys, closed)
         for key in keys:
             self.model.prompts.check(key.prompt, key.prompt_name)
-        self.model.prompts.check(negative_prompt, "negative_prompt")
+        negative = "" if negative_prompt is None else negative_prompt
+        self.model.prompts.check(negative, "negative_prompt")
         sides = size_for(size, self.model, keys)
+        check_painting(self.model, keys, sides, painting_steps, painting_guidance)
         check_frames("num_frames", num_frames, sides, len(keys) - (not closed))
         model = self._model(sides, sigma, timestep, guidance_scale, negative_prompt)
         metric_of = metric_from(metric, lam)
@@ -207,7 +215,7 @@ class GeodesicPipeline:
             initializer=start,
             inversion=steps if inversion is None else inversion,
             painting=(painting_steps, painting_guidance),
-            seed=_seed(generator),
+            seed=drawn_seed(generator),
             report=report,
         )
         return morph.run(output_type)
@@ -218,7 +226,7 @@ class GeodesicPipeline:
         sigma: float | None,
         timestep: float | None,
         guidance: float,
-        negative_prompt: str,
+        negative_prompt: str | None,
     ) -> TextModel:
         if sigma is not None and timestep is not None:
             raise ConfigError(
@@ -239,10 +247,3 @@ class GeodesicPipeline:
             negative_prompt=negative_prompt,
             chunk=self.chunk,
         )
-
-
-def _seed(source: torch.Generator | None) -> int:
-    if source is None:
-        return 0
-    drawn = torch.randint(2**31, (), generator=source, device=source.device)
-    return int(drawn)

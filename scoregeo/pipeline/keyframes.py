@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from scoregeo._utils.errors import ConfigError, DataError, bad_value
+from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_number
 from scoregeo._utils.flat_picture import flattened
+from scoregeo._utils.steps import check_steps
 from scoregeo.dataset.picture import SMALLEST, flat_picture
 from scoregeo.dataset.picture_size import Size, sides_of
 from scoregeo.report.style import as_pictures
@@ -164,3 +165,24 @@ def _picture(value: Any, name: str) -> "Image":
             " are needed."
         )
     return flattened(value, name, _ENOUGH)
+
+
+def check_painting(
+    model: AbstractLatentModel,
+    keys: Sequence[Keyframe],
+    size: tuple[int, int],
+    steps: int,
+    guidance: float | None,
+) -> None:
+    """Raise ConfigError, naming the argument, for steps or guidance with which the pictures that
+    are missing cannot be made.
+    """
+    check_steps("painting_steps", steps)
+    if guidance is not None:
+        check_number("painting_guidance", guidance, at_least=1)
+    given = [key.picture is not None for key in keys]
+    if not all(given) and (any(given) or steps > 1):  # a flow takes one step from pure noise
+        try:
+            model.grid(steps, size)
+        except ConfigError as error:
+            raise ConfigError(f"painting_steps = {steps!r} is not allowed: {error}") from error

@@ -18,7 +18,7 @@ from scoregeo.pipeline.keyframes import Keyframe
 from scoregeo.pipeline.output import GeodesicOutput, as_output
 from scoregeo.pipeline.parts import Initializer, MetricOf, solve_between
 from scoregeo.score.base import CountingScore
-from scoregeo.score.text_to_image import INVERSION_ROUNDS, TextModel
+from scoregeo.score.text_to_image import TextModel
 from scoregeo.solver.base import CONVERGED, AbstractSolver, Solution, Step
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Morph:
     solver: AbstractSolver
     initializer: Initializer
     inversion: AbstractInversion
-    painting: tuple[int, float]
+    painting: tuple[int, float | None]
     seed: int
     report: Report
 
@@ -140,7 +140,7 @@ class Morph:
                 picture = given[source][None].to(self.model.device)
                 of, to = (self._prompts[source],), (prompt,)
                 found.append(self.model.redraw(picture, of, to, steps, guidance)[0])
-                spent += steps * (INVERSION_ROUNDS + 1)
+                spent += self.model.redraw_evaluations(self.size, steps)
             else:
                 found.append(self.model.paint((prompt,), self.seed, steps, guidance)[0])
                 spent += steps

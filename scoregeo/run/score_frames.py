@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from scoregeo import __version__
 from scoregeo._utils.arguments import path_argument
-from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, check_number
+from scoregeo._utils.errors import ConfigError, ScoregeoError, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
 from scoregeo._utils.streams import say
 from scoregeo.run.score_table import csv_text, notes_of, printed
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def score(given: argparse.Namespace) -> str:
     """Score what the command line asks for, write `--output`, and give the text to print."""
+    from scoregeo.evaluation.folder_scores import check_inner
     from scoregeo.evaluation.frame_folder import find_references, find_sequences
 
     check_number("--size", given.size, at_least=_LEAST_SIDE, at_most=_GREATEST_SIDE, integer=True)
@@ -52,7 +53,7 @@ def score(given: argparse.Namespace) -> str:
     sequences = find_sequences(given.folder, given.reference)
     references = [] if given.reference is None else find_references(given.reference)
     if given.inner and references:
-        _check_inner(sequences, given.by, given.folder)
+        check_inner(sequences, given.by, given.folder)
     networks = _networks(given)
     scored = _Scored(
         sequences=sequences,
@@ -193,27 +194,11 @@ def _features(
         return own, picture_features(network, references, bar.update)
 
 
-def _check_inner(sequences: "Sequence[FrameSequence]", by: str, folder: Path) -> None:
-    """Raise, before long work, where a row would have a single frame to compare."""
-    for name, which in _sequences_of(sequences, by, folder).items():
-        if sum(len(sequences[i].frames) - 2 for i in which) < 2:
-            raise DataError(f"--inner leaves one frame of {name}: FID needs two.")
-
-
-def _sequences_of(
-    sequences: "Sequence[FrameSequence]", by: str, folder: Path
-) -> dict[str, list[int]]:
-    """The sequences of each of the table's rows, by the row's name."""
-    from scoregeo.evaluation.folder_scores import rows_of
-
-    # Beside others the folder itself is ".": one below it may have its name.
-    own = "." if len(sequences) > 1 else folder.resolve().name
-    return rows_of([one.name or own for one in sequences], by)
-
-
 def _rows(scored: _Scored, by: str, folder: Path) -> list[dict[str, Any]]:
     """The table's rows by name, and one of all sequences where there are several."""
-    found = _sequences_of(scored.sequences, by, folder)
+    from scoregeo.evaluation.folder_scores import sequences_of
+
+    found = sequences_of(scored.sequences, by, folder)
     rows = [{"name": name, **_row(scored, which)} for name, which in found.items()]
     if len(rows) > 1:
         whole = "all" if all(row["name"] != "all" for row in rows) else "(all)"

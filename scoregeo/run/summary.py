@@ -10,12 +10,10 @@ from typing import Any
 import torch
 
 from scoregeo.evaluation.columns import TITLES, counts_points, direction
-from scoregeo.evaluation.comparison import (
-    MOST_PAIRS,
+from scoregeo.evaluation.comparison import MOST_PAIRS, compare, compare_each
+from scoregeo.evaluation.difference import (
     NOT_COMPARED,
     Difference,
-    compare,
-    compare_each,
     jackknife_difference,
     paired_difference,
 )
@@ -127,9 +125,7 @@ def _groups(record: Record) -> list[str]:
     return [ALL] + [group for group in groups if len(groups) > 1 and group != ALL]
 
 
-def _by_unit(
-    record: Record, group: str, measure: str, *, absolute: bool = False
-) -> torch.Tensor:
+def _by_unit(record: Record, group: str, measure: str, *, absolute: bool = False) -> torch.Tensor:
     """One value for each pair of a group, [units]: the mean over its rows, of their absolute values
     where `absolute`; NaN where one of them is.
     """

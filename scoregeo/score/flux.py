@@ -130,6 +130,10 @@ class Flux(AbstractFlowModel):
         return SIDE * self.codec.factor, SIDE * self.codec.factor
 
     @property
+    def painting_guidance(self) -> float:
+        return 3.5 if self.transformer.config["guidance_embeds"] else 1.0
+
+    @property
     def patch(self) -> int:
         return 2
 

@@ -63,6 +63,13 @@ class AbstractLatentModel(ABC):
     def image_size(self) -> tuple[int, int]:
         """Height and width, in pixels, of the pictures the network was trained on."""
 
+    @property
+    def painting_guidance(self) -> float:
+        """Of the pictures it makes where none is given: the default of diffusers' pipeline of this
+        family, 7.5 of Stable Diffusion's.
+        """
+        return 7.5
+
     @abstractmethod
     def score(
         self,

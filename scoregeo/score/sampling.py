@@ -16,15 +16,15 @@ _RHO = 7.0  # Karras et al. 2022, eq. 5
 
 def noise_levels(score: AbstractScore, sigma: float, steps: int) -> torch.Tensor:
     """`steps` noise levels rising from the lowest to `sigma`, evenly spaced in `sigma^(1/7)`;
-    float64 [steps].
+    float64 [steps]. All are `sigma` where the score is defined for no lower level.
     """
     check_steps("steps", steps)
-    low = min(max(score.sigma_range[0], LOWEST_SIGMA), sigma)
+    least = score.sigma_range[0]
+    low = min(max(least, LOWEST_SIGMA if sigma > LOWEST_SIGMA else sigma / 2), sigma)
     grid = (
         torch.linspace(low ** (1 / _RHO), sigma ** (1 / _RHO), steps, dtype=torch.float64) ** _RHO
     )
-    grid[-1] = sigma
-    return grid
+    return torch.cat([grid[:-1].clamp_max(sigma), grid.new_tensor([sigma])])
 
 
 @torch.no_grad()

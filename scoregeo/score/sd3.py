@@ -112,6 +112,10 @@ class SD3(AbstractFlowModel):
         return height * self.codec.factor, width * self.codec.factor
 
     @property
+    def painting_guidance(self) -> float:
+        return 7.0
+
+    @property
     def patch(self) -> int:
         return int(self.transformer.config["patch_size"])
 

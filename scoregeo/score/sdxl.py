@@ -102,6 +102,10 @@ class SDXL(AbstractDDIMModel):
         height, width = unet_side(self.unet)
         return height * self.codec.factor, width * self.codec.factor
 
+    @property
+    def painting_guidance(self) -> float:
+        return 5.0
+
     def score(
         self,
         prompt: str | AbstractCondition,

@@ -99,28 +99,21 @@ class TextModel:
         return self.model.codec.decode(latents)
 
     def paint(
-        self, prompts: tuple[str, ...], seed: int, steps: int, guidance: float
+        self, prompts: tuple[str, ...], seed: int, steps: int, guidance: float | None = None
     ) -> torch.Tensor:
         """Pictures [count, 3, H, W] of `prompts`, the i-th from the i-th noise of `seed`; `steps`
-        score evaluations a picture.
+        score evaluations a picture. `guidance`: None: the family's own.
 
         On the CPU. Raises ConfigError for a prompt that is too long, for too many steps and for
         guidance below 1.
         """
+        guidance = self.model.painting_guidance if guidance is None else guidance
         check_number("dataset.guidance", guidance, at_least=1)
         source = generator(seed, "painted")
         noise = torch.randn(len(prompts), *self.shape, generator=source).to(self.device)
         condition = PerPoint(torch.stack([self.prompts.encode(prompt) for prompt in prompts]))
-        return (
-            generate(
-                self.model,
-                self.score.given(condition, guidance),
-                noise,
-                steps,
-            )
-            .float()
-            .cpu()
-        )
+        score = self.score.given(condition, guidance)
+        return generate(self.model, score, noise, steps).float().cpu()
 
     def redraw(
         self,
@@ -128,21 +121,26 @@ class TextModel:
         prompts: tuple[str, ...],
         others: tuple[str, ...],
         steps: int,
-        guidance: float,
+        guidance: float | None = None,
     ) -> torch.Tensor:
         """`pictures` [count, 3, H, W], that `prompts` describe, as `others` describe them: inverted
         to the sampler's first noise level, and sampled again.
 
         What `paint` makes of `others` from the pictures' own noise instead of a random one. On the
-        CPU; costs `steps (INVERSION_ROUNDS + 1)` score evaluations a picture. Raises as `paint`.
+        CPU; costs `redraw_evaluations` score evaluations a picture. Raises as `paint`.
         """
+        guidance = self.model.painting_guidance if guidance is None else guidance
         check_number("guidance", guidance, at_least=1)
-        grid = self.model.grid(steps)
+        grid = self.model.grid(steps, (pictures.shape[-2], pictures.shape[-1]))
         own = self.score.given(self.of_ends(prompts), 1.0)
         other = self.score.given(self.of_ends(others), guidance)
         high = grid.high[0]
         noisy = grid.invert(own, self.encode(pictures), high, INVERSION_ROUNDS)
         return self.decode(grid.decode(other, noisy, high)).float().cpu()
+
+    def redraw_evaluations(self, size: tuple[int, int], steps: int) -> int:
+        """Score evaluations that `redraw` takes for a picture of `size` pixels (height, width)."""
+        return len(self.model.grid(steps, size).high) * (INVERSION_ROUNDS + 1)
 
     def to(self, device: str) -> "TextModel":
         """The same model, its networks moved to `device`, or offloaded."""

@@ -11,10 +11,9 @@ import torch
 from scipy.stats import ttest_rel, wilcoxon
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo.evaluation.comparison import (
-    Comparison,
+from scoregeo.evaluation.comparison import Comparison, compare
+from scoregeo.evaluation.difference import (
     Difference,
-    compare,
     holm,
     jackknife_difference,
     paired_difference,

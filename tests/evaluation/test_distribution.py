@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.evaluation.comparison import jackknife_difference
+from scoregeo.evaluation.difference import jackknife_difference
 from scoregeo.evaluation.distribution import (
     check_frame_counts,
     compare_features,

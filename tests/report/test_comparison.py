@@ -8,7 +8,8 @@ import pytest
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import finite_or_null
 from scoregeo._utils.results import FORMAT
-from scoregeo.evaluation.comparison import Comparison, Difference
+from scoregeo.evaluation.comparison import Comparison
+from scoregeo.evaluation.difference import Difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.comparison import (
     COMPARISON_KEYS,

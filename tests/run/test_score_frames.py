@@ -158,7 +158,10 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         ([str(own), "--output", str(tmp_path / "file")], "--output"),
         ([str(own), "--output", str(tmp_path / "file" / "below")], "--output"),
         ([str(tmp_path / "cut")], "1.tif cannot be read as a picture"),
-        ([str(tmp_path / "three"), "--reference", str(own), "--inner"], "--inner leaves one frame of three:"),
+        (
+            [str(tmp_path / "three"), "--reference", str(own), "--inner"],
+            "--inner leaves one frame of three:",
+        ),
         ([str(own), "--inner"], "--inner goes with --reference"),
         ([str(own), "--features", "inception"], "--features goes with --reference"),
     ):
