@@ -166,7 +166,7 @@ def from_pipe(
     family.check_configs(where, configs)
     for name, config in configs.items():
         if part_dtype(loaded[name].dtype, family.parts[name], config) != loaded[name].dtype:
-            loaded[name] = deepcopy(loaded[name]).float()
+            loaded[name] = _copied(loaded[name]).float()
     noise = {"_class_name": type(scheduler).__name__} | dict(scheduler.config)
     settings = dict(pipe.config) | {"labels": getattr(pipe, "labels", None)}
     return family.build(Parts(loaded, noise, settings, where, prediction, vae_chunk))
@@ -200,6 +200,15 @@ def _is(value: Any, part: Part) -> bool:
     """Whether a part is of its class or of one derived from it; a tokenizer may be the fast one."""
     names = {cls.__name__.removesuffix("Fast") for cls in type(value).__mro__}
     return part.kind in names
+
+
+def _copied(network: Any) -> Any:
+    """A copy of a network. Where diffusers offloads it, the copy has a hook of accelerate of its
+    own, which sends back the same network as the original's: that one is not copied.
+    """
+    hook = getattr(network, "_hf_hook", None)
+    before = [getattr(one, "prev_module_hook", None) for one in getattr(hook, "hooks", (hook,))]
+    return deepcopy(network, {id(one): one for one in before if one is not None})
 
 
 def _settings(network: Any) -> dict[str, Any]:
