@@ -214,5 +214,9 @@ def _copied(network: Any) -> Any:
 def _settings(network: Any) -> dict[str, Any]:
     """A network's settings as its file has them, with the class's name."""
     config = network.config
-    values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    if hasattr(config, "to_dict"):
+        values = config.to_dict()
+    else:  # what diffusers changes after loading, as for an IP-Adapter, are attributes alone
+        changed = {key: value for key, value in vars(config).items() if not key.startswith("_")}
+        values = dict(config) | changed
     return {"_class_name": type(network).__name__} | values

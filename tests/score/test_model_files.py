@@ -137,6 +137,11 @@ def test_what_is_refused(folders: Path, tmp_path: Path) -> None:
         lambda f: settings(f / "text_encoder_2" / "config.json", projection_dim=12),
     )
     refused(
+        "sd1",
+        "unet takes a picture beside the text .encoder_hid_dim_type = 'image_proj'",
+        lambda f: settings(f / "unet" / "config.json", encoder_hid_dim_type="image_proj"),
+    )
+    refused(
         "sd3",
         "takes 32 channels, latents have 16",
         lambda f: settings(f / "transformer" / "config.json", in_channels=32),
