@@ -139,7 +139,8 @@ def from_pipe(
     see `load_model`.
 
     Raises DataError for a class of another family, with those that are supported, and for a part
-    that is missing or of another class.
+    that is missing, of another class or without its weights in memory
+    (`enable_sequential_cpu_offload`).
     """
     where = type(pipe).__name__
     family = _named(where, where, families)
@@ -155,6 +156,8 @@ def from_pipe(
             raise DataError(
                 f"{where}.{name} is a {type(loaded[name]).__name__}, not a {part.kind}."
             )
+        if not part.tokenizer and loaded[name] is not None:
+            _check_memory(f"{where}.{name}", loaded[name])
     configs = {
         name: _settings(loaded[name])
         for name, part in family.parts.items()
@@ -200,6 +203,18 @@ def _is(value: Any, part: Part) -> bool:
     """Whether a part is of its class or of one derived from it; a tokenizer may be the fast one."""
     names = {cls.__name__.removesuffix("Fast") for cls in type(value).__mro__}
     return part.kind in names
+
+
+def _check_memory(where: str, network: Any) -> None:
+    """Raise DataError for a network whose weights are in memory only while a layer computes: they
+    do not say where that is.
+    """
+    if any(weight.is_meta for weight in network.parameters()):
+        raise DataError(
+            f"{where} has weights on the device 'meta', as enable_sequential_cpu_offload leaves"
+            " them: they must be in memory. Call enable_model_cpu_offload() of the pipeline in its"
+            " place."
+        )
 
 
 def _copied(network: Any) -> Any:

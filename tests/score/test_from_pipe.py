@@ -10,7 +10,7 @@ import torch
 from scoregeo._utils.errors import DataError
 from scoregeo.score.loading import from_pipe
 from scoregeo.score.sd_model import generate
-from tests.score.tiny_pipelines import noise, sd, tiny_pipeline
+from tests.score.tiny_pipelines import noise, sd, side, tiny_pipeline
 from tests.score.tiny_sd import WIDTH, tiny_unet
 
 pytest.importorskip("transformers")
@@ -69,3 +69,18 @@ def test_a_network_that_projects_its_text_itself() -> None:
     words = re.escape(f"unet takes embeddings of width {WIDTH + 8}")
     with pytest.raises(DataError, match=words):
         from_pipe(pipe)
+
+
+@pytest.mark.parametrize("name", ["sd1", "ddpm"])
+def test_weights_that_are_not_in_memory_are_refused(name: str) -> None:
+    pytest.importorskip("accelerate")
+    pipe = copy.deepcopy(tiny_pipeline(name))
+    score = from_pipe(pipe).score("", size=side(name))
+    x = noise(1, *score.shape)
+    wanted = score.score(x, 1.0)
+    pipe.enable_sequential_cpu_offload(device="cpu")
+    with pytest.raises(DataError, match=r"\.(vae|unet) has.*enable_sequential_cpu_offload.*_model_"):
+        from_pipe(pipe)
+    pipe.enable_model_cpu_offload(device="cpu")  # as the error says
+    found = from_pipe(pipe).score("", size=side(name)).score(x, 1.0)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
