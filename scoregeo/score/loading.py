@@ -15,7 +15,7 @@ from scoregeo._utils.files import is_file, path_of
 from scoregeo.score import dit, flux, sd3, sd_model, sdxl, unconditional
 from scoregeo.score.family import Family, Part, Parts
 from scoregeo.score.find_folder import find_folder
-from scoregeo.score.folder import pipeline_settings, read_settings
+from scoregeo.score.folder import SCHEDULER, part_folder, pipeline_settings, read_settings
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.lora import LORA_FILE, add_lora
 from scoregeo.score.single_file import config_of_file, parts_of_file
@@ -99,7 +99,7 @@ def load_model(
         add_lora(path_of("score.lora", lora), loaded, lora_scale)
     if embeddings is not None:
         add_embeddings(path_of("score.embeddings", embeddings), loaded)
-    scheduler = read_settings(folder / "scheduler" / "scheduler_config.json")
+    scheduler = read_settings(part_folder(folder, "scheduler", None) / SCHEDULER)
     settings = pipeline_settings(folder)
     found = family.build(Parts(loaded, scheduler, settings, str(folder), prediction, vae_chunk))
     tune(found.network, compile, attention)
