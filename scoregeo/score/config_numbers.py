@@ -20,6 +20,13 @@ def check_numbers(where: str, config: Mapping[str, Any]) -> None:
         raise _bad(where, config, "scaling_factor", "a finite number above 0")
     if config.get("shift_factor") is not None and not _real(config["shift_factor"]):
         raise _bad(where, config, "shift_factor", "null or a finite number")
+    channels = config.get("latent_channels", 4)
+    for key, least in (("latents_mean", -math.inf), ("latents_std", 0.0)):
+        values = config.get(key)
+        listed = isinstance(values, (list, tuple)) and len(values) == channels
+        if values is not None and not (listed and all(_real(v) and v > least for v in values)):
+            above = " above 0" if key == "latents_std" else ""
+            raise _bad(where, config, key, f"null or {channels} finite numbers{above}")
     # An autoencoder's own size is not used
     if config.get("sample_size") is not None and "scaling_factor" not in config:
         sides_of_network(where, config)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoregeo._utils.errors import DataError
+from scoregeo._utils.errors import DataError, shown
 from scoregeo.score.config_numbers import check_numbers
 from scoregeo.score.latent_model import AbstractLatentModel
 
@@ -74,9 +74,12 @@ class Family:
     build: Callable[[Parts], AbstractLatentModel] = field(repr=False)
 
     def check_configs(self, where: str, configs: Configs) -> None:
-        """Raise DataError where a number in the parts' settings cannot be one, or as `check`."""
+        """Raise DataError where a number in the parts' settings cannot be one, where a network
+        takes a picture beside the text, or as `check`.
+        """
         for part, config in configs.items():
             check_numbers(f"{where}/{part}", config)
+            _check_projection(f"{where}/{part}", config)
         self.check(where, configs)
 
 
@@ -86,4 +89,15 @@ def refuse_prediction(parts: Parts, family: str) -> None:
         raise DataError(
             f"score.prediction = {parts.prediction!r} is not allowed with {family}: its network"
             " predicts the flow's velocity, and no file says otherwise."
+        )
+
+
+def _check_projection(where: str, config: Mapping[str, Any]) -> None:
+    """Raise DataError where a network projects more than text to what its attention takes."""
+    kind = config.get("encoder_hid_dim_type")
+    if kind not in (None, "text_proj"):
+        ip = " Call unload_ip_adapter() of the pipeline first." if kind == "ip_image_proj" else ""
+        raise DataError(
+            f"{where} takes a picture beside the text (encoder_hid_dim_type = {shown(kind)}), which"
+            f" is not supported: encoder_hid_dim_type must be null or 'text_proj'.{ip}"
         )

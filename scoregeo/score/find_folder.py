@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import DataError, shown
 from scoregeo.score.family import Family, Part
-from scoregeo.score.folder import VOCABULARY, chosen, files_of
+from scoregeo.score.folder import SCHEDULER, VOCABULARY, chosen, files_of
 from scoregeo.score.hub import snapshot
 from scoregeo.score.lora import LORA_FILE
 from scoregeo.score.model_folder import MODELS, model_folder
@@ -67,18 +67,21 @@ def _wanted(
     files: Sequence[str], parts: Mapping[str, Part], dtype: torch.dtype, weights: bool
 ) -> list[str]:
     """Of a repository's files those that make a pipeline: settings, vocabularies, and of each
-    part's weights one variant.
+    part's weights one variant. Where no network has a folder, it lies beside the index.
     """
-    found = {"model_index.json", LORA_FILE, "scheduler/scheduler_config.json"}
+    found = {"model_index.json", LORA_FILE, SCHEDULER, f"scheduler/{SCHEDULER}"}
+    networks = tuple(f"{name}/" for name, part in parts.items() if not part.tokenizer)
+    beside = not any(file.startswith(networks) for file in files)
     for name, part in parts.items():
-        here = [file.removeprefix(f"{name}/") for file in files if file.startswith(f"{name}/")]
+        inside = "" if beside and not (part.tokenizer or part.of_transformers) else f"{name}/"
+        here = [file.removeprefix(inside) for file in files if file.startswith(inside)]
         if part.tokenizer:
-            found |= {f"{name}/{file}" for file in here if _fits(file, VOCABULARY)}
+            found |= {f"{inside}{file}" for file in here if _fits(file, VOCABULARY)}
             continue
-        found.add(f"{name}/config.json")
+        found.add(f"{inside}config.json")
         variant = chosen(here, part.stem, dtype) if weights else None
         if variant is not None:
-            found |= {f"{name}/{file}" for file in files_of(here, part.stem, variant)}
+            found |= {f"{inside}{file}" for file in files_of(here, part.stem, variant)}
     return [file for file in files if file in found]
 
 

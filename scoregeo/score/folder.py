@@ -14,6 +14,7 @@ from scoregeo.score.family import Part
 _PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
 _VARIANTS = {torch.float16: "fp16", torch.bfloat16: "bf16"}
 VOCABULARY = ("*.json", "merges.txt", "spiece.model")  # of a tokenizer
+SCHEDULER = "scheduler_config.json"
 _FAST = "tokenizer.json"  # all of a vocabulary, for any kind
 
 
@@ -36,11 +37,23 @@ def left_out(part: Part, name: str, settings: Mapping[str, Any]) -> bool:
     return part.optional and settings.get(name) == [None, None]
 
 
-def check_part(folder: Path, name: str, part: Part | None, every: Iterable[str]) -> None:
-    """Raise DataError unless the part's folder is there, with weights in safetensors where it has
-    weights. `part`: None for the scheduler; `every`: all parts.
+def part_folder(folder: Path, name: str, part: Part | None) -> Path:
+    """Where a part lies: in the folder of its name or, in older repositories of one network, beside
+    `model_index.json`, where the settings of its class are. `part`: None for the scheduler.
     """
-    path = folder / name
+    path, beside = folder / name, folder / (SCHEDULER if part is None else "config.json")
+    if path.is_dir() or not beside.is_file():
+        return path
+    if part is None or read_settings(beside).get("_class_name") == part.kind:
+        return folder
+    return path
+
+
+def check_part(folder: Path, name: str, part: Part | None, every: Iterable[str]) -> None:
+    """Raise DataError unless the part's folder is there (`part_folder`), with weights in
+    safetensors where it has weights. `part`: None for the scheduler; `every`: all parts.
+    """
+    path = part_folder(folder, name, part)
     if not path.is_dir():
         without = (
             f" To do without it, set {name!r} to [null, null] in {folder}/model_index.json."

@@ -15,7 +15,8 @@ from scoregeo.score.offload import resident
 @dataclass(frozen=True, eq=False)
 class LatentCodec:
     """A diffusers `AutoencoderKL` with its scale: `z = scaling_factor (mode(q(z | image)) -
-    shift_factor)`.
+    shift_factor)`; where `standardized`, and its settings have both, `z = scaling_factor
+    (mode(q(z | image)) - latents_mean) / latents_std`, each channel by its own numbers.
 
     The posterior's mode, not a draw, so that a picture has one latent (Rombach et al. 2022, section
     3.1). At most `chunk` pictures at a time; None: as many as the memory limit holds. Frozen: no
@@ -24,6 +25,7 @@ class LatentCodec:
 
     vae: Any
     chunk: int | None = 4
+    standardized: bool = False
 
     def __post_init__(self) -> None:
         check_chunk(self.chunk)
@@ -76,7 +78,8 @@ class LatentCodec:
             latents = in_batches(
                 self.vae, len(images), self.chunk, work, kind=("encode", *images.shape[1:])
             )
-        return (latents - self._shift) * self._scale
+        shift, scale = self._shift_and_scale(latents)
+        return (latents - shift) * scale
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
@@ -88,7 +91,8 @@ class LatentCodec:
                 f"latents must have shape [batch, {self.latent_channels}, height, width], they have"
                 f" {tuple(latents.shape)}."
             )
-        scaled = latents / self._scale + self._shift
+        shift, scale = self._shift_and_scale(latents)
+        scaled = latents / scale + shift
 
         def work(part: slice, _: int) -> torch.Tensor:
             found: torch.Tensor = self.vae.decode(scaled[part].to(self._weight)).sample
@@ -108,10 +112,11 @@ class LatentCodec:
     def _weight(self) -> torch.Tensor:
         return next(self.vae.parameters())
 
-    @property
-    def _scale(self) -> float:
-        return float(self._config["scaling_factor"])
-
-    @property
-    def _shift(self) -> float:
-        return float(self._config.get("shift_factor") or 0.0)
+    def _shift_and_scale(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is taken from an encoded picture, and what it is then multiplied by."""
+        scale = like.new_tensor(float(self._config["scaling_factor"]))
+        mean, std = (self._config.get(f"latents_{key}") for key in ("mean", "std"))
+        if self.standardized and mean is not None and std is not None:
+            mean, std = (like.new_tensor(values)[:, None, None] for values in (mean, std))
+            return mean, scale / std
+        return like.new_tensor(float(self._config.get("shift_factor") or 0.0)), scale

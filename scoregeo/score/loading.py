@@ -15,7 +15,7 @@ from scoregeo._utils.files import is_file, path_of
 from scoregeo.score import dit, flux, sd3, sd_model, sdxl, unconditional
 from scoregeo.score.family import Family, Part, Parts
 from scoregeo.score.find_folder import find_folder
-from scoregeo.score.folder import pipeline_settings, read_settings
+from scoregeo.score.folder import SCHEDULER, part_folder, pipeline_settings, read_settings
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.lora import LORA_FILE, add_lora
 from scoregeo.score.single_file import config_of_file, parts_of_file
@@ -99,7 +99,7 @@ def load_model(
         add_lora(path_of("score.lora", lora), loaded, lora_scale)
     if embeddings is not None:
         add_embeddings(path_of("score.embeddings", embeddings), loaded)
-    scheduler = read_settings(folder / "scheduler" / "scheduler_config.json")
+    scheduler = read_settings(part_folder(folder, "scheduler", None) / SCHEDULER)
     settings = pipeline_settings(folder)
     found = family.build(Parts(loaded, scheduler, settings, str(folder), prediction, vae_chunk))
     tune(found.network, compile, attention)
@@ -139,7 +139,8 @@ def from_pipe(
     see `load_model`.
 
     Raises DataError for a class of another family, with those that are supported, and for a part
-    that is missing or of another class.
+    that is missing, of another class or without its weights in memory
+    (`enable_sequential_cpu_offload`).
     """
     where = type(pipe).__name__
     family = _named(where, where, families)
@@ -155,6 +156,8 @@ def from_pipe(
             raise DataError(
                 f"{where}.{name} is a {type(loaded[name]).__name__}, not a {part.kind}."
             )
+        if not part.tokenizer and loaded[name] is not None:
+            _check_memory(f"{where}.{name}", loaded[name])
     configs = {
         name: _settings(loaded[name])
         for name, part in family.parts.items()
@@ -166,7 +169,7 @@ def from_pipe(
     family.check_configs(where, configs)
     for name, config in configs.items():
         if part_dtype(loaded[name].dtype, family.parts[name], config) != loaded[name].dtype:
-            loaded[name] = deepcopy(loaded[name]).float()
+            loaded[name] = _copied(loaded[name]).float()
     noise = {"_class_name": type(scheduler).__name__} | dict(scheduler.config)
     settings = dict(pipe.config) | {"labels": getattr(pipe, "labels", None)}
     return family.build(Parts(loaded, noise, settings, where, prediction, vae_chunk))
@@ -202,8 +205,33 @@ def _is(value: Any, part: Part) -> bool:
     return part.kind in names
 
 
+def _check_memory(where: str, network: Any) -> None:
+    """Raise DataError for a network whose weights are in memory only while a layer computes: they
+    do not say where that is.
+    """
+    if any(weight.is_meta for weight in network.parameters()):
+        raise DataError(
+            f"{where} has weights on the device 'meta', as enable_sequential_cpu_offload leaves"
+            " them: they must be in memory. Call enable_model_cpu_offload() of the pipeline in its"
+            " place."
+        )
+
+
+def _copied(network: Any) -> Any:
+    """A copy of a network. Where diffusers offloads it, the copy has a hook of accelerate of its
+    own, which sends back the same network as the original's: that one is not copied.
+    """
+    hook = getattr(network, "_hf_hook", None)
+    before = [getattr(one, "prev_module_hook", None) for one in getattr(hook, "hooks", (hook,))]
+    return deepcopy(network, {id(one): one for one in before if one is not None})
+
+
 def _settings(network: Any) -> dict[str, Any]:
     """A network's settings as its file has them, with the class's name."""
     config = network.config
-    values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    if hasattr(config, "to_dict"):
+        values = config.to_dict()
+    else:  # what diffusers changes after loading, as for an IP-Adapter, are attributes alone
+        changed = {key: value for key, value in vars(config).items() if not key.startswith("_")}
+        values = dict(config) | changed
     return {"_class_name": type(network).__name__} | values

@@ -15,6 +15,8 @@ _READ = (
     ".txt",
     ".model",
 )  # by a loader; other kinds of weights beside these are not
+# Beside the sub-folders, of a network and its scheduler that have none
+_BESIDE = ("config.json", "scheduler_config.json", "diffusion_pytorch_model*")
 
 
 def model_folder(model: str | Path) -> Path | None:
@@ -27,11 +29,12 @@ def model_folder(model: str | Path) -> Path | None:
 
 def model_digest(folder: Path) -> str:
     """Sixteen hexadecimal digits of the weights, settings and vocabularies in a pipeline's
-    sub-folders, names and contents.
+    sub-folders, names and contents, and of a network's that has no sub-folder.
 
-    What lies beside them, such as a card, has no part in it. Reads every byte: seconds for weights
-    of some GB.
+    What else lies beside them, such as a card, has no part in it. Reads every byte: seconds for
+    weights of some GB.
     Raises DataError that names a file that cannot be read.
     """
-    files = [path for path in sorted(folder.glob("*/*")) if path.suffix in _READ]
+    paths = [path for pattern in ("*/*", *_BESIDE) for path in sorted(folder.glob(pattern))]
+    files = [path for path in paths if path.suffix in _READ]
     return content_hash([[path.relative_to(folder).as_posix(), sha256(path)] for path in files])

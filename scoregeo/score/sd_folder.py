@@ -38,7 +38,8 @@ def check_kind(folder: str, configs: Configs) -> None:
             f" {unet.get('out_channels')}, latents have {latents}: inpainting, depth and editing"
             " models take a picture as well and are not supported."
         )
-    widths = unet.get("cross_attention_dim")
+    projected = unet.get("encoder_hid_dim")  # to the width of attention, by the network itself
+    widths = unet.get("cross_attention_dim") if projected is None else projected
     if widths != text.get("hidden_size"):
         raise DataError(
             f"{folder}/unet takes embeddings of width {widths}, {folder}/text_encoder gives"

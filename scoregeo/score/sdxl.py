@@ -159,7 +159,7 @@ def _check(where: str, configs: Configs) -> None:
 def _build(parts: Parts) -> SDXL:
     return SDXL(
         parts["unet"],
-        LatentCodec(parts["vae"], parts.chunk),
+        LatentCodec(parts["vae"], parts.chunk, standardized=True),
         SDXLPrompts(
             TextEncoder(parts["tokenizer"], parts["text_encoder"]),
             TextEncoder(parts["tokenizer_2"], parts["text_encoder_2"]),

@@ -10,10 +10,12 @@ from scoregeo._utils.errors import DataError, bad_value
 from scoregeo.score.config_numbers import check_schedule
 from scoregeo.score.family import Family, Part
 from scoregeo.score.folder import (
+    SCHEDULER,
     check_part,
     check_vocabulary,
     chosen,
     left_out,
+    part_folder,
     pipeline_settings,
     read_settings,
 )
@@ -52,10 +54,10 @@ def load_parts(
     for name, part in there.items():
         check_part(folder, name, part, (*there, "scheduler"))
     check_part(folder, "scheduler", None, (*there, "scheduler"))
-    scheduler = folder / "scheduler"
-    check_schedule(str(scheduler), read_settings(scheduler / "scheduler_config.json"))
+    scheduler = part_folder(folder, "scheduler", None)
+    check_schedule(str(scheduler), read_settings(scheduler / SCHEDULER))
     configs = {
-        name: read_settings(folder / name / "config.json")
+        name: read_settings(part_folder(folder, name, part) / "config.json")
         for name, part in there.items()
         if not part.tokenizer
     }
@@ -100,12 +102,13 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
     import transformers
 
     kind = getattr(transformers if part.of_transformers else diffusers, part.kind)
-    files = [file.name for file in (folder / name).iterdir()]
-    check_header(folder / name, part.stem, chosen(files, part.stem, dtype) or "", kind)
+    path = part_folder(folder, name, part)
+    files = [file.name for file in path.iterdir()]
+    check_header(path, part.stem, chosen(files, part.stem, dtype) or "", kind)
     options = {} if part.of_transformers else {"low_cpu_mem_usage": False}
     try:
         network, loaded = kind.from_pretrained(
-            str(folder / name),
+            str(path),
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
@@ -114,9 +117,7 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
             **options,
         )
     except Exception as error:  # of many kinds; each means that the part cannot be used
-        raise DataError(
-            f"{folder}/{name} cannot be loaded with safetensors weights: {error}"
-        ) from error
+        raise DataError(f"{path} cannot be loaded with safetensors weights: {error}") from error
     # What is missing would be filled with random numbers and a warning. Positions were once saved
     # with the weights.
     wrong = {
@@ -126,7 +127,7 @@ def load_weights(folder: Path, name: str, part: Part, dtype: torch.dtype) -> tor
     }
     wrong = {what: names for what, names in wrong.items() if names}
     if wrong:
-        raise DataError(f"{folder}/{name}: the weights file does not fit the model: {wrong}.")
+        raise DataError(f"{path}: the weights file does not fit the model: {wrong}.")
     kinds = {p.dtype for p in network.parameters() if p.is_floating_point()}
     if not part.of_transformers and kinds - {dtype}:  # diffusers leaves some in float32
         network = as_module(network, dtype)

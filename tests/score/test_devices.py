@@ -262,6 +262,27 @@ def test_a_pipeline_that_diffusers_offloads() -> None:
         torch.testing.assert_close(call(model), call(exact), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["sdxl", "sd3"])
+def test_a_copied_autoencoder_sends_back_the_network_that_diffusers_offloads(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A float16 pipeline's autoencoder is copied to float32; no other network is."""
+    hooks = pytest.importorskip("accelerate.hooks")
+    pipe = copy.deepcopy(tiny_pipeline(name)).to(torch.float16)
+    picture = 0.5 * torch.tanh(noise(1, 3, 16, 16))
+    wanted = from_pipe(pipe).codec.encode(picture)
+    pipe.enable_model_cpu_offload(device="cpu")
+    model = from_pipe(pipe)
+    own, theirs = (vae._hf_hook for vae in (model.codec.networks[0], pipe.vae))
+    assert own is not theirs and own.prev_module_hook is theirs.prev_module_hook
+    assert own.prev_module_hook.model is model.network
+    sent: list[torch.nn.Module] = []
+    monkeypatch.setattr(hooks.UserCpuOffloadHook, "offload", lambda self: sent.append(self.model))
+    torch.nn.Module.to(model.network, "meta")  # elsewhere than in the processor's memory
+    torch.testing.assert_close(model.codec.encode(picture), wanted, rtol=0, atol=0)
+    assert sent and all(network is model.network for network in sent)
+
+
 # Compiling, attention
 
 

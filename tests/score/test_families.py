@@ -100,6 +100,39 @@ def test_inversion_and_decoding_give_the_picture_back(
     assert found[1] > 60 > found[0] or (name, guidance) in NO_WAY_BACK
 
 
+@pytest.mark.parametrize("name", ["sd1", "sdxl", "sd3", "flux", "dit"])
+@pytest.mark.parametrize("both", [True, False])
+def test_mean_and_deviation_of_latents_count_where_diffusers_counts_them(
+    name: str, both: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stable Diffusion XL alone, and where the settings have both."""
+    plain, pipe = from_pipe(tiny_pipeline(name)), copy.deepcopy(tiny_pipeline(name))
+    channels = pipe.vae.config.latent_channels
+    mean = torch.linspace(-1.0, 2.0, channels)
+    std = torch.linspace(0.5, 3.0, channels)
+    pipe.vae.register_to_config(
+        latents_mean=mean.tolist(), **({"latents_std": std.tolist()} if both else {})
+    )
+    monkeypatch.setattr("tests.score.tiny_pipelines.tiny_pipeline", lambda _: pipe)
+    model = from_pipe(pipe)
+    score = score_of(model, name, 1.0)
+    latents = noise(2, *score.shape)
+    theirs = diffusers_pictures(name, latents, *words(name), 1.0, STEPS)
+    torch.testing.assert_close(generate(model, score, latents, STEPS), theirs, rtol=0, atol=1e-5)
+    picture = 0.5 * torch.tanh(noise(2, 3, 16, 16))
+    z, usual = model.codec.encode(picture), plain.codec.encode(picture)
+    if name == "sdxl" and both:
+        scale = pipe.vae.config.scaling_factor
+        mode = usual / scale
+        by_hand = (mode - mean[:, None, None]) * scale / std[:, None, None]
+        torch.testing.assert_close(z, by_hand, rtol=1e-5, atol=1e-5)
+        assert (z - usual).abs().max() > 0.1
+    else:
+        torch.testing.assert_close(z, usual, rtol=0, atol=0)
+    again = model.codec.decode(z), plain.codec.decode(usual)  # what is encoded comes back
+    torch.testing.assert_close(*again, rtol=0, atol=1e-5)
+
+
 def test_one_step_and_steps_out_of_range() -> None:
     model = from_pipe(tiny_pipeline("sd3"))
     score = score_of(model, "sd3", 1.0)

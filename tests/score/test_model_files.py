@@ -16,10 +16,12 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import load_tensors, save_tensors
 from scoregeo.score import hub
+from scoregeo.score.find_folder import _wanted
 from scoregeo.score.folder import chosen, files_of, variants
 from scoregeo.score.latent_model import AbstractLatentModel
-from scoregeo.score.loading import from_pipe, load_model
+from scoregeo.score.loading import FAMILIES, from_pipe, load_model
 from scoregeo.score.lora import LORA_FILE
+from scoregeo.score.model_folder import model_digest
 from tests.score.tiny_pipelines import noise, tiny_pipeline
 from tests.score.tiny_sd import WIDTH, save_tiny_sd
 
@@ -79,6 +81,55 @@ def test_variants_in_a_folder(copied: Any, folders: Path) -> None:
     assert next(mixed.codec.networks[0].parameters()).dtype == torch.float32
 
 
+def beside_the_index(pipe: Any, folder: Path) -> None:
+    """A network and its scheduler as the hub's oldest repositories have them: no sub-folders."""
+    pipe.unet.save_pretrained(folder)
+    pipe.scheduler.save_pretrained(folder)
+    names = {
+        part: ["diffusers", type(getattr(pipe, part)).__name__] for part in ("unet", "scheduler")
+    }
+    index = {"_class_name": type(pipe).__name__, "_diffusers_version": "0.1.1"} | names
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
+def test_a_network_beside_the_index(tmp_path: Path, server: Any) -> None:
+    """As google/ddpm-cat-256 has it, and as diffusers loads it; from a folder and from a hub."""
+    from diffusers import DDPMPipeline
+
+    pipe, older, usual = tiny_pipeline("ddpm"), tmp_path / "older", tmp_path / "usual"
+    beside_the_index(pipe, older)
+    pipe.save_pretrained(usual)
+    wanted = values(load_model(usual))
+    torch.testing.assert_close(values(load_model(older)), wanted, rtol=0, atol=0)
+    theirs = from_pipe(DDPMPipeline.from_pretrained(older))
+    torch.testing.assert_close(values(theirs), wanted, rtol=0, atol=1e-6)
+    (older / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
+    server.root = older
+    torch.testing.assert_close(values(load_model("me/tiny")), wanted, rtol=0, atol=0)
+    assert "diffusion_pytorch_model.safetensors" in server.asked
+    assert "diffusion_pytorch_model.bin" not in server.asked
+    before = model_digest(older)
+    settings(older / "scheduler_config.json", beta_end=0.03)
+    assert model_digest(older) != before  # other weights or noise: another model
+    assert not torch.equal(values(load_model(older)), wanted)
+    (older / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(DataError, match="older has its weights only as a pickle"):
+        load_model(older)
+    settings(older / "config.json", _class_name="UNet1DModel")
+    with pytest.raises(DataError, match="older has no unet/"):
+        load_model(older)
+
+
+def test_weights_beside_the_index_are_left_where_networks_have_folders() -> None:
+    stem = "diffusion_pytorch_model.safetensors"
+    parts = {name: part for family in FAMILIES for name, part in family.parts.items()}
+    index = ["model_index.json", "scheduler/scheduler_config.json"]
+    needed = [*index, "unet/config.json", f"unet/{stem}"]
+    more = [stem, "model.safetensors", "config.json"]
+    assert _wanted([*needed, *more], parts, torch.float32, True) == needed
+    assert _wanted([*index, *more], parts, torch.float32, True) == [*index, stem, "config.json"]
+
+
 @pytest.mark.parametrize("variant", [None, "fp16"])
 def test_shards_in_a_folder(folders: Path, tmp_path: Path, variant: str | None) -> None:
     pipe = tiny_pipeline("sd3")
@@ -135,6 +186,11 @@ def test_what_is_refused(folders: Path, tmp_path: Path) -> None:
         "sdxl",
         "a refiner",
         lambda f: settings(f / "text_encoder_2" / "config.json", projection_dim=12),
+    )
+    refused(
+        "sd1",
+        "unet takes a picture beside the text .encoder_hid_dim_type = 'image_proj'",
+        lambda f: settings(f / "unet" / "config.json", encoder_hid_dim_type="image_proj"),
     )
     refused(
         "sd3",

@@ -72,6 +72,8 @@ SCHEDULES = (
 NUMBERS = (
     *(("vae", {"scaling_factor": value}) for value in (0, -1, NAN, "x", None, [1], True)),
     *(("vae", {"shift_factor": value}) for value in (NAN, "x", [1])),
+    *(("vae", {"latents_mean": value}) for value in (1.0, "mean", [0.1] * 3, [0.1, 0.2, 0.3, NAN])),
+    *(("vae", {"latents_std": value}) for value in ([1.0] * 5, [1, 1, 1, 0], [1, 1, 1, None])),
     *(("unet", {"sample_size": value}) for value in (0, -8, NAN, "x", [8], 10**9, 8.5)),
 )
 
