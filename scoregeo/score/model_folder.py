@@ -16,7 +16,7 @@ _READ = (
     ".model",
 )  # by a loader; other kinds of weights beside these are not
 # Beside the sub-folders, of a network and its scheduler that have none
-_BESIDE = ("config.json", "scheduler_config.json", "diffusion_pytorch_model*")
+_BESIDE = ("config.json", "scheduler_config.json", "diffusion_pytorch_model*", "model.safetensors")
 
 
 def model_folder(model: str | Path) -> Path | None:
@@ -29,7 +29,8 @@ def model_folder(model: str | Path) -> Path | None:
 
 def model_digest(folder: Path) -> str:
     """Sixteen hexadecimal digits of the weights, settings and vocabularies in a pipeline's
-    sub-folders, names and contents, and of a network's that has no sub-folder.
+    sub-folders, names and contents, and of a network's that has no sub-folder, such as
+    `clock_mlp`'s.
 
     What else lies beside them, such as a card, has no part in it. Reads every byte: seconds for
     weights of some GB.

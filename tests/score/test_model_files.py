@@ -21,7 +21,7 @@ from scoregeo.score.folder import chosen, files_of, variants
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import FAMILIES, from_pipe, load_model
 from scoregeo.score.lora import LORA_FILE
-from scoregeo.score.model_folder import model_digest
+from scoregeo.score.model_folder import MODELS, model_digest
 from tests.score.tiny_pipelines import noise, tiny_pipeline
 from tests.score.tiny_sd import WIDTH, save_tiny_sd
 
@@ -118,6 +118,17 @@ def test_a_network_beside_the_index(tmp_path: Path, server: Any) -> None:
     settings(older / "config.json", _class_name="UNet1DModel")
     with pytest.raises(DataError, match="older has no unet/"):
         load_model(older)
+
+
+def test_other_weights_without_a_folder_are_another_model(tmp_path: Path) -> None:
+    digests = {name: model_digest(MODELS / name) for name in ("clock_mlp", "notes_mlp")}
+    assert len(set(digests.values())) == 2
+    copy = shutil.copytree(MODELS / "clock_mlp", tmp_path / "copy")
+    assert model_digest(copy) == digests["clock_mlp"]
+    weights = bytearray((copy / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(weights)
+    assert model_digest(copy) != digests["clock_mlp"]
 
 
 def test_weights_beside_the_index_are_left_where_networks_have_folders() -> None:
