@@ -252,6 +252,10 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
     rows = list(csv.DictReader((folder / "table.csv").open(encoding="utf-8")))
     assert {row["metric.lam"] for row in rows} == {"1", "100"}
     assert not {row["method"] for row in rows} & {"stein_adam", "stein_gauss_newton_adaptive"}
+    compared = read_json(folder / "summary.json")["comparisons"]  # what is behind the bold cells
+    assert {entry["group"] for entry in compared} == {"metric.lam = 1", "metric.lam = 100"}
+    assert {entry["measure"] for entry in compared} == {"length_error"}
+    assert "**metric.lam = 100 (2 pairs)**" in page
 
 
 def test_a_page_that_cannot_be_written_fails_the_command(tmp_path: Path) -> None:
