@@ -22,11 +22,11 @@ TANGENT = 3  # the same for a forward-mode derivative
 @dataclass
 class _Known:
     """Of one network: `cost`, bytes that one input takes, by its kind; `most`, the largest batch
-    after memory ran out.
+    after memory ran out, by the derivative taken.
     """
 
     cost: dict[Hashable, int] = field(default_factory=dict)
-    most: int | None = None
+    most: dict[int, int] = field(default_factory=dict)
 
 
 _KNOWN: WeakKeyDictionary[torch.nn.Module, _Known] = WeakKeyDictionary()
@@ -52,8 +52,8 @@ def in_batches(
 
     The largest batch is `chunk`; where that is None, as many inputs as the memory limit
     (`memory_gib`, `scoregeo.memory_limit`) holds, by what the first one takes (`Allocated`), at
-    most 64. Where memory runs out, the batch is halved, for this network from then on, and the
-    work goes on; this is said in a warning.
+    most 64. Where memory runs out, the batch is halved, for this network and what takes as much
+    memory (values, or a derivative) from then on, and the work goes on; this is said in a warning.
 
     Args:
         work: of a slice of the points, and the largest batch for the network.
@@ -84,11 +84,13 @@ def in_batches(
             if largest == 1:
                 raise too_large(error) from error
         # Out of the handler, which would keep the failed batch's tensors.
-        known.most = max(1, min(largest, inputs * (part.stop - part.start)) // 2)
+        failed = min(largest, inputs * (part.stop - part.start))
+        known.most[derivative] = max(1, (failed + 1) // 2)  # up: of 3, 2 are tried before 1
         log.warning(
-            "the model ran out of memory at a batch of %d: %d from here on (score.chunk).",
-            largest,
-            known.most,
+            "the model ran out of memory at a batch of %d%s: %d from here on (score.chunk).",
+            failed,
+            " with a derivative" if derivative else "",
+            known.most[derivative],
         )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -98,4 +100,5 @@ def in_batches(
 def _largest(known: _Known, chunk: int | None, kind: Hashable, derivative: int) -> int:
     if chunk is None:
         chunk = max(1, min(MOST, limit_bytes() // (known.cost[kind] * max(1, derivative))))
-    return chunk if known.most is None else min(chunk, known.most)
+    # What does not fit does not either with what takes more.
+    return min([chunk, *(most for kept, most in known.most.items() if kept <= derivative)])

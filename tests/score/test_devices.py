@@ -177,6 +177,33 @@ def test_out_of_memory_halves_the_batch_for_good(caplog: pytest.LogCaptureFixtur
         batched(Convolutions(room=0), x, 16)
 
 
+def test_of_three_that_do_not_fit_two_are_tried() -> None:
+    network = Convolutions(room=2)
+    batched(network, noise(6, 4, 8, 8), 6)
+    assert network.given == [6, 3, 2, 2, 2]
+
+
+def test_a_graph_that_does_not_fit_leaves_the_batch_of_values(model: AbstractLatentModel) -> None:
+    score, x = model.score("cat", size=16), noise(6, *model.latent_shape(16))
+    wanted, product = score.vjp(x, x, 1.0)
+    given: list[int] = []
+
+    def only_two(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        given.append(len(inputs[0]))
+        if inputs[0].requires_grad and len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.network.register_forward_pre_hook(only_two)
+    found = score.vjp(x, x, 1.0)
+    torch.testing.assert_close(found, (wanted, product), rtol=1e-4, atol=1e-5)
+    assert given[:5] == [6, 3, 2, 2, 2]
+    given.clear()
+    torch.testing.assert_close(score.score(x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    assert given == [6]
+    score.vjp(x, x, 1.0)
+    assert max(given[1:]) == 2  # known
+
+
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_a_score_without_a_batch_is_the_score(model: AbstractLatentModel, guidance: float) -> None:
     exact = model.score("cat", "", guidance, 16)
