@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.base import AbstractScore, has_tangent
-from scoregeo.score.batch import GRAPH, TANGENT, check_chunk, in_batches
+from scoregeo.score.batch import GRAPH, TANGENT, check_chunk, halve, in_batches
 from scoregeo.score.condition import AbstractCondition
 from scoregeo.score.tuning import as_written
 
@@ -38,7 +38,7 @@ class AbstractGuidedScore(AbstractScore):
         chunk: largest batch the network is given, guidance's doubling included; None: as many as
             the memory limit holds (`scoregeo.score.batch.in_batches`). A backward pass
             keeps one chunk's activations at a time and computes them again when it gets there, one
-            network evaluation more.
+            network evaluation more; where memory runs out then, `vjp` starts again with half.
     """
 
     latent_shape: tuple[int, int, int]
@@ -137,6 +137,16 @@ class AbstractGuidedScore(AbstractScore):
             kind=tuple(x.shape[1:]),
             inputs=self.network_evaluations,
             derivative=TANGENT if tangent else GRAPH if recorded else 0,
+        )
+
+    def _halve(self, x: torch.Tensor, error: BaseException) -> None:
+        halve(
+            self.network,
+            len(x),
+            self.chunk,
+            error,
+            kind=tuple(x.shape[1:]),
+            inputs=self.network_evaluations,
         )
 
     def _chunk_score(

@@ -16,6 +16,7 @@ from scoregeo._utils.errors import ConfigError, ScoreError
 from scoregeo._utils.memory import GIB
 from scoregeo.score import batch
 from scoregeo.score.allocated import Allocated
+from scoregeo.score.base import CountingScore
 from scoregeo.score.batch import in_batches
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe
@@ -202,6 +203,56 @@ def test_a_graph_that_does_not_fit_leaves_the_batch_of_values(model: AbstractLat
     assert given == [6]
     score.vjp(x, x, 1.0)
     assert max(given[1:]) == 2  # known
+
+
+def in_a_backward_pass() -> bool:
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_memory_that_runs_out_in_a_backward_pass(
+    model: AbstractLatentModel, guidance: float
+) -> None:
+    score = CountingScore(model.score("cat", "", guidance, 16, chunk=4))
+    x, room, given = noise(6, *model.latent_shape(16)), 2, list[int]()
+    wanted, score.count = score.vjp(x, x, 1.0), 0
+
+    def limited(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        given.append(len(inputs[0]))
+        if in_a_backward_pass() and len(inputs[0]) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.network.register_forward_pre_hook(limited)
+    torch.testing.assert_close(score.vjp(x, x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    assert score.count == 18  # as where memory is enough
+    given.clear()
+    score.vjp(x, x, 1.0)
+    assert max(given) <= room  # known
+    room = 0
+    with pytest.raises(ScoreError, match=r"out of memory.*score\.chunk at 1"):
+        score.vjp(x, x, 1.0)
+
+
+@pytest.mark.parametrize("chunk", [8, None])
+def test_memory_that_runs_out_where_the_graph_is_held(
+    model: AbstractLatentModel, chunk: int | None
+) -> None:
+    score, x = model.score("cat", size=16, chunk=chunk), noise(6, *model.latent_shape(16))
+    score.score(x, 1.0)  # an evaluation's memory is known
+    wanted, given = score.vjp(x, x, 1.0), list[int]()
+
+    def limited(_: Any, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        given.append(len(inputs[0]))
+
+        def hook(gradient: torch.Tensor) -> None:
+            if len(gradient) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        output.sample.register_hook(hook)
+
+    model.network.register_forward_hook(limited)
+    torch.testing.assert_close(score.vjp(x, x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    assert given[0] == 6 and given[-1] == 2
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
