@@ -40,6 +40,20 @@ def as_written(network: torch.nn.Module) -> Iterator[None]:
         network._compiled_call_impl = compiled
 
 
+@contextmanager
+def kept_weights() -> Iterator[None]:
+    """Within it a module that changes its weights' type takes new weights in their place, so that a
+    graph keeps those it was recorded with: diffusers' layerwise casting changes them back after
+    each layer.
+    """
+    before = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        yield
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(before)
+
+
 def _set_attention(network: Any, name: str) -> None:
     from diffusers.models.attention_dispatch import AttentionBackendName
 
