@@ -15,7 +15,7 @@ from scoregeo.score.base import AbstractScore, has_tangent
 from scoregeo.score.batch import GRAPH, TANGENT, check_chunk, halve, in_batches
 from scoregeo.score.condition import AbstractCondition
 from scoregeo.score.network import fed
-from scoregeo.score.tuning import as_written, kept_weights
+from scoregeo.score.tuning import as_written, kept_weights, plain_attention
 
 
 class AbstractGuidedScore(AbstractScore):
@@ -192,5 +192,10 @@ def _for_derivatives(network: torch.nn.Module, taken: bool) -> Iterator[None]:
     if not taken:
         yield
         return
-    with sdpa_kernel(SDPBackend.MATH), as_written(network), kept_weights():
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        plain_attention(network),
+        as_written(network),
+        kept_weights(),
+    ):
         yield

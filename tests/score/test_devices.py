@@ -362,6 +362,34 @@ def test_a_compiled_network_gives_the_score_and_its_derivatives() -> None:
     assert len(calls) == count  # of the network as it is written
 
 
+def test_derivatives_are_taken_without_the_attention_backend() -> None:
+    pipe = copy.deepcopy(tiny_pipeline("flux"))
+    score = from_pipe(pipe).score("cat", size=16)
+    x = noise(2, *score.shape)
+    wanted = [getattr(score, product)(x, x, 1.0) for product in ("jvp", "vjp")]
+    tune(pipe.transformer, False, "_native_flash")
+
+    def named() -> list[Any]:
+        return [one._attention_backend for one in pipe.transformer.attn_processors.values()]
+
+    backends = named()
+    assert set(backends) == {"_native_flash"}
+    for product, expected in zip(("jvp", "vjp"), wanted, strict=True):
+        found = getattr(score, product)(x, x, 1.0)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        assert named() == backends  # for values, as it was set
+    hook = pipe.transformer.register_forward_pre_hook(_fails)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        score.jvp(x, x, 1.0)
+    hook.remove()
+    assert named() == backends
+    tune(pipe.transformer, False, "native")  # diffusers' default for other networks as well
+
+
+def _fails(*_: Any) -> None:
+    raise RuntimeError("shapes do not fit")
+
+
 def test_settings_of_compiling_and_attention() -> None:
     flux, unet = (copy.deepcopy(tiny_pipeline(name)) for name in ("flux", "sdxl"))
     score = from_pipe(flux).score("cat", size=16)
