@@ -8,7 +8,7 @@ from scoregeo._utils.memory import numbers_at_once
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.graph import quadrature_nodes
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.score.base import check_dtype
+from scoregeo.score.boundary import check_dtype
 
 _LEAST = 1e-12  # of a weight that csgraph keeps
 

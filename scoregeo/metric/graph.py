@@ -18,7 +18,7 @@ import torch
 
 from scoregeo.metric.path_measure import PathMeasure
 from scoregeo.path.quadrature import Quadrature
-from scoregeo.score.base import check_dtype
+from scoregeo.score.boundary import check_dtype
 from scoregeo.score.field import ScoreField
 
 

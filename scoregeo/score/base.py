@@ -14,13 +14,11 @@ from scoregeo.score.boundary import (
     check_result,
     untouched,
 )
+from scoregeo.score.memory import retried
 
 AUTO, AUTO_RIDGE = "auto", "auto_ridge"
-RULES = (
-    AUTO,
-    AUTO_RIDGE,
-)  # by which a noise level may be chosen, where a score can (scoregeo.score.noise_level)
-
+# By which a noise level may be chosen, where a score can (scoregeo.score.noise_level)
+RULES = (AUTO, AUTO_RIDGE)
 
 _NO_GRADIENT = (
     "a derivative needs a score that is differentiable by torch; this one gives values without a"
@@ -113,17 +111,27 @@ class AbstractScore(ABC):
         self, x: torch.Tensor, v: torch.Tensor, sigma: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The score and `J^T v`, by one backward pass: 3 score evaluations a point. For a true
-        gradient field `J^T = J`.
+        gradient field `J^T = J`. A network in batches halves them where memory runs out in it;
+        ScoreError where that does not help.
         """
         check_directions(x, v)
-        with torch.enable_grad():
-            point = x.detach().requires_grad_(True)
-            value = self.score(point, sigma)
-            check_differentiable(value)
-            # A score that does not depend on x has the Jacobian 0.
-            (product,) = torch.autograd.grad(value, point, v.to(x), materialize_grads=True)
+
+        def work() -> tuple[torch.Tensor, torch.Tensor]:
+            with torch.enable_grad():
+                point = x.detach().requires_grad_(True)
+                value = self.score(point, sigma)
+                check_differentiable(value)
+                # A score that does not depend on x has the Jacobian 0.
+                (product,) = torch.autograd.grad(value, point, v.to(x), materialize_grads=True)
+            return value.detach(), product
+
+        value, product = retried(work, lambda error: self._halve(x, error))
         check_finite(product, x, sigma, "the score's Jacobian")
-        return value.detach(), product
+        return value, product
+
+    def _halve(self, x: torch.Tensor, error: BaseException) -> None:
+        """Let backward passes at `x` take less memory, which ran out by `error`; else raise."""
+        raise error
 
     def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """Posterior mean `E[x0 | x] = x + sigma^2 s(x, sigma)` (Tweedie); one score evaluation a
@@ -182,6 +190,9 @@ class AbstractWrappedScore(AbstractScore):
     def sigma_of_timestep(self, timestep: float) -> float:
         return self.inner.sigma_of_timestep(timestep)
 
+    def _halve(self, x: torch.Tensor, error: BaseException) -> None:
+        self.inner._halve(x, error)
+
 
 class CountingScore(AbstractWrappedScore):
     """A score that counts its evaluations: `count` grows by the batch of every call; a JVP or a
@@ -202,6 +213,13 @@ class CountingScore(AbstractWrappedScore):
             value.register_hook(lambda _: self._count_backward(len(x)))
         return value
 
+    def vjp(
+        self, x: torch.Tensor, v: torch.Tensor, sigma: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        before, found = self.count, super().vjp(x, v, sigma)
+        self.count = before + 3 * len(x)  # however often memory ran out
+        return found
+
     def _count_backward(self, batch: int) -> None:
         self.count += 2 * batch
 
@@ -214,15 +232,6 @@ class DetachedScore(AbstractWrappedScore):
     def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         with torch.no_grad():
             return self.inner._score(x, sigma)
-
-
-def check_dtype(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """A score's `value` at points `x`, if both are of one dtype. Raises ScoreError otherwise."""
-    if value.dtype != x.dtype:
-        raise ScoreError(
-            f"the score is of {value.dtype} for points of {x.dtype}: both must be of one dtype."
-        )
-    return value
 
 
 def check_differentiable(value: torch.Tensor) -> None:

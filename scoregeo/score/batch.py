@@ -10,7 +10,7 @@ import torch
 from scoregeo._utils.errors import check_number
 from scoregeo._utils.memory import limit_bytes
 from scoregeo.score.allocated import Allocated
-from scoregeo.score.memory import is_out_of_memory, too_large
+from scoregeo.score.memory import free_cached, is_out_of_memory, too_large
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,11 @@ TANGENT = 3  # the same for a forward-mode derivative
 @dataclass
 class _Known:
     """Of one network: `cost`, bytes that one input takes, by its kind; `most`, the largest batch
-    after memory ran out.
+    after memory ran out, by the derivative taken.
     """
 
     cost: dict[Hashable, int] = field(default_factory=dict)
-    most: int | None = None
+    most: dict[int, int] = field(default_factory=dict)
 
 
 _KNOWN: WeakKeyDictionary[torch.nn.Module, _Known] = WeakKeyDictionary()
@@ -52,8 +52,8 @@ def in_batches(
 
     The largest batch is `chunk`; where that is None, as many inputs as the memory limit
     (`memory_gib`, `scoregeo.memory_limit`) holds, by what the first one takes (`Allocated`), at
-    most 64. Where memory runs out, the batch is halved, for this network from then on, and the
-    work goes on; this is said in a warning.
+    most 64. Where memory runs out, the batch is halved, for this network and what takes as much
+    memory (values, or a derivative) from then on, and the work goes on; this is said in a warning.
 
     Args:
         work: of a slice of the points, and the largest batch for the network.
@@ -67,7 +67,7 @@ def in_batches(
     done = 0
     while done < count or not found:  # of no points once, for the shape
         measured = chunk is not None or kind in known.cost
-        largest = _largest(known, chunk, kind, derivative) if measured else 1
+        largest = _largest(known, chunk, kind, derivative)
         part = slice(done, min(done + max(1, largest // inputs), count))
         try:
             if measured or derivative or not count:
@@ -81,21 +81,43 @@ def in_batches(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if largest == 1:
-                raise too_large(error) from error
-        # Out of the handler, which would keep the failed batch's tensors.
-        known.most = max(1, min(largest, inputs * (part.stop - part.start)) // 2)
-        log.warning(
-            "the model ran out of memory at a batch of %d: %d from here on (score.chunk).",
-            largest,
-            known.most,
-        )
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            _lower(known, min(largest, inputs * (part.stop - part.start)), derivative, error)
+        free_cached()
     return torch.cat(found)
+
+
+def halve(
+    network: torch.nn.Module,
+    count: int,
+    chunk: int | None,
+    error: BaseException,
+    *,
+    kind: Hashable,
+    inputs: int = 1,
+) -> None:
+    """Halve the batches of `network` with a graph from then on, after memory ran out, by `error`,
+    in a backward pass through `in_batches` of `count` points. Arguments and errors as there.
+    """
+    known = _KNOWN.setdefault(network, _Known())
+    _lower(known, min(_largest(known, chunk, kind, GRAPH), inputs * count), GRAPH, error)
+
+
+def _lower(known: _Known, failed: int, derivative: int, error: BaseException) -> None:
+    if failed <= 1:
+        raise too_large(error) from error
+    known.most[derivative] = (failed + 1) // 2  # rounded up: of 3, 2 are tried before 1
+    log.warning(
+        "the model ran out of memory at a batch of %d%s: %d from here on (score.chunk).",
+        failed,
+        " with a derivative" if derivative else "",
+        known.most[derivative],
+    )
 
 
 def _largest(known: _Known, chunk: int | None, kind: Hashable, derivative: int) -> int:
     if chunk is None:
-        chunk = max(1, min(MOST, limit_bytes() // (known.cost[kind] * max(1, derivative))))
-    return chunk if known.most is None else min(chunk, known.most)
+        cost = known.cost.get(kind)
+        room = 1 if cost is None else limit_bytes() // (cost * max(1, derivative))
+        chunk = max(1, min(MOST, room))
+    # What does not fit does not either with what takes more.
+    return min([chunk, *(most for kept, most in known.most.items() if kept <= derivative)])

@@ -77,6 +77,15 @@ def check_finite(value: torch.Tensor, x: torch.Tensor, sigma: float, what: str) 
         )
 
 
+def check_dtype(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """A score's `value` at points `x`, if both are of one dtype. Raises ScoreError otherwise."""
+    if value.dtype != x.dtype:
+        raise ScoreError(
+            f"the score is of {value.dtype} for points of {x.dtype}: both must be of one dtype."
+        )
+    return value
+
+
 def untouched(
     function: Callable[[torch.Tensor, float], torch.Tensor], x: torch.Tensor, sigma: float
 ) -> torch.Tensor:

@@ -13,7 +13,7 @@ from scoregeo.score.config_numbers import check_schedule, sides_of_network
 from scoregeo.score.field import ScoreField, field_at
 from scoregeo.score.folder import read_settings
 from scoregeo.score.model_folder import MODELS, model_folder
-from scoregeo.score.network import batches, frozen
+from scoregeo.score.network import batches, fed, frozen
 from scoregeo.score.prediction import check_prediction, score_of_output
 from scoregeo.score.schedule import NoiseSchedule
 from scoregeo.score.weights_header import check_header
@@ -66,9 +66,8 @@ class DiffusersUNetScore(AbstractScore):
         return torch.cat([self._chunk_score(part, sigma) for part in batches(x, self.chunk)])
 
     def _chunk_score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        weight = next(self.unet.parameters())
-        x_vp = x.to(weight) / (1 + sigma**2) ** 0.5
-        timestep = weight.new_full((len(x),), self.schedule.timestep_at(sigma))
+        x_vp = fed(x, self.unet) / (1 + sigma**2) ** 0.5
+        timestep = x_vp.new_full((len(x),), self.schedule.timestep_at(sigma))
         return score_of_output(self.unet(x_vp, timestep).sample.to(x), x, sigma, self.prediction)
 
 

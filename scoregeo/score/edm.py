@@ -10,7 +10,7 @@ from scoregeo._utils.errors import DataError, check_number
 from scoregeo.score.base import AbstractScore
 from scoregeo.score.config_numbers import sides_of_network
 from scoregeo.score.grid import SamplingGrid
-from scoregeo.score.network import batches, frozen
+from scoregeo.score.network import batches, fed, frozen
 
 Denoiser = Callable[[torch.Tensor, float], torch.Tensor]
 
@@ -67,9 +67,8 @@ def edm_score(network: Any, scheduler: Any, chunk: int = 512) -> DenoiserScore:
     frozen(network)
 
     def denoise(x: torch.Tensor, sigma: float) -> torch.Tensor:
-        weight = next(network.parameters())
         level = torch.tensor(sigma, dtype=torch.float32, device=x.device)
-        inputs = scheduler.precondition_inputs(x, level).to(weight)
+        inputs = fed(scheduler.precondition_inputs(x, level), network)
         noise = scheduler.precondition_noise(level).expand(len(x))
         return scheduler.precondition_outputs(x, network(inputs, noise).sample.to(x), level).to(x)
 

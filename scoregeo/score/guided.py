@@ -12,9 +12,10 @@ from torch.utils.checkpoint import checkpoint
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo.score.base import AbstractScore, has_tangent
-from scoregeo.score.batch import GRAPH, TANGENT, check_chunk, in_batches
+from scoregeo.score.batch import GRAPH, TANGENT, check_chunk, halve, in_batches
 from scoregeo.score.condition import AbstractCondition
-from scoregeo.score.tuning import as_written
+from scoregeo.score.network import fed
+from scoregeo.score.tuning import as_written, kept_weights, plain_attention
 
 
 class AbstractGuidedScore(AbstractScore):
@@ -38,7 +39,7 @@ class AbstractGuidedScore(AbstractScore):
         chunk: largest batch the network is given, guidance's doubling included; None: as many as
             the memory limit holds (`scoregeo.score.batch.in_batches`). A backward pass
             keeps one chunk's activations at a time and computes them again when it gets there, one
-            network evaluation more.
+            network evaluation more; where memory runs out then, `vjp` starts again with half.
     """
 
     latent_shape: tuple[int, int, int]
@@ -50,7 +51,7 @@ class AbstractGuidedScore(AbstractScore):
     @property
     @abstractmethod
     def network(self) -> torch.nn.Module:
-        """The network; its first weight gives the dtype that it is fed in."""
+        """The network; it is fed in the type it computes in (`computing_dtype`)."""
 
     @abstractmethod
     def _network(self, x: torch.Tensor, embedding: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -139,6 +140,16 @@ class AbstractGuidedScore(AbstractScore):
             derivative=TANGENT if tangent else GRAPH if recorded else 0,
         )
 
+    def _halve(self, x: torch.Tensor, error: BaseException) -> None:
+        halve(
+            self.network,
+            len(x),
+            self.chunk,
+            error,
+            kind=tuple(x.shape[1:]),
+            inputs=self.network_evaluations,
+        )
+
     def _chunk_score(
         self, x: torch.Tensor, embedding: torch.Tensor, sigma: float, largest: int
     ) -> torch.Tensor:
@@ -154,14 +165,13 @@ class AbstractGuidedScore(AbstractScore):
         largest: int,
     ) -> torch.Tensor:
         """The guided output; both halves of guidance in one batch unless `largest` is 1."""
-        weight = next(self.network.parameters())
-        inputs, embedding = inputs.to(weight), embedding.to(weight)
+        inputs, embedding = fed(inputs, self.network), fed(embedding, self.network)
         differentiated = has_tangent(x) or (torch.is_grad_enabled() and x.requires_grad)
         with _for_derivatives(self.network, differentiated):
             if not self.guided:
                 return self._network(inputs, embedding, sigma).to(x)
             assert self.negative is not None
-            negative = self.negative.to(weight).expand_as(embedding)
+            negative = fed(self.negative, self.network).expand_as(embedding)
             if largest > 1:
                 both = self._network(
                     torch.cat([inputs, inputs]), torch.cat([negative, embedding]), sigma
@@ -177,10 +187,15 @@ class AbstractGuidedScore(AbstractScore):
 @contextmanager
 def _for_derivatives(network: torch.nn.Module, taken: bool) -> Iterator[None]:
     """Where derivatives are taken, attention without fused kernels, which have none of forward
-    mode and no second one, and the network not compiled.
+    mode and no second one, the network not compiled, and its weights kept with the graph.
     """
     if not taken:
         yield
         return
-    with sdpa_kernel(SDPBackend.MATH), as_written(network):
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        plain_attention(network),
+        as_written(network),
+        kept_weights(),
+    ):
         yield

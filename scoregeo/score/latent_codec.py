@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import DataError
 from scoregeo.score.batch import check_chunk, in_batches
-from scoregeo.score.network import frozen
+from scoregeo.score.network import fed, frozen
 from scoregeo.score.offload import resident
 
 
@@ -71,7 +71,7 @@ class LatentCodec:
             raise DataError("pictures must have values in [-1, 1].")
 
         def work(part: slice, _: int) -> torch.Tensor:
-            found: torch.Tensor = self.vae.encode(images[part].to(self._weight)).latent_dist.mode()
+            found: torch.Tensor = self.vae.encode(fed(images[part], self.vae)).latent_dist.mode()
             return found.to(images)
 
         with resident(self.vae):
@@ -95,7 +95,7 @@ class LatentCodec:
         scaled = latents / scale + shift
 
         def work(part: slice, _: int) -> torch.Tensor:
-            found: torch.Tensor = self.vae.decode(scaled[part].to(self._weight)).sample
+            found: torch.Tensor = self.vae.decode(fed(scaled[part], self.vae)).sample
             return found.to(latents)
 
         with resident(self.vae):
@@ -107,10 +107,6 @@ class LatentCodec:
     @property
     def _config(self) -> Mapping[str, Any]:
         return self.vae.config
-
-    @property
-    def _weight(self) -> torch.Tensor:
-        return next(self.vae.parameters())
 
     def _shift_and_scale(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What is taken from an encoded picture, and what it is then multiplied by."""

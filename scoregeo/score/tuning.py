@@ -40,14 +40,47 @@ def as_written(network: torch.nn.Module) -> Iterator[None]:
         network._compiled_call_impl = compiled
 
 
+@contextmanager
+def kept_weights() -> Iterator[None]:
+    """Within it a module that changes its weights' type takes new weights in their place, so that a
+    graph keeps those it was recorded with: diffusers' layerwise casting changes them back after
+    each layer.
+    """
+    before = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        yield
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(before)
+
+
+@contextmanager
+def plain_attention(network: torch.nn.Module) -> Iterator[None]:
+    """Within it attention whose backend diffusers chooses by name is torch's without fused kernels:
+    a backend's own choice of kernel goes before torch's `sdpa_kernel`.
+    """
+    processors = [one for one in _processors(network) if hasattr(one, "_attention_backend")]
+    before = [one._attention_backend for one in processors]
+    try:
+        for one in processors:
+            one._attention_backend = "_native_math"
+        yield
+    finally:
+        for one, backend in zip(processors, before, strict=True):
+            one._attention_backend = backend
+
+
+def _processors(network: Any) -> list[Any]:
+    return list(getattr(network, "attn_processors", {}).values())
+
+
 def _set_attention(network: Any, name: str) -> None:
     from diffusers.models.attention_dispatch import AttentionBackendName
 
     known = [one.value for one in AttentionBackendName]
     if name not in known:
         raise bad_value("score.attention", name, "null or one of " + ", ".join(known))
-    processors = getattr(network, "attn_processors", {}).values()
-    if not any(hasattr(one, "_attention_backend") for one in processors):
+    if not any(hasattr(one, "_attention_backend") for one in _processors(network)):
         raise ConfigError(
             f"score.attention = {name!r} is not allowed: attention of {type(network).__name__} is"
             " not chosen by name in this version of diffusers; score.attention must be null."

@@ -62,7 +62,7 @@ def conclude(
             word, found = STALLED, SADDLE
         if word == CONVERGED and not exact:
             one = path[pair : pair + 1]
-            remaining, cost = exact_stationarity(metric, one, finer_than(rule))
+            remaining, cost, found = exact_stationarity(metric, one, finer_than(rule))
             spent[pair] += cost
             if remaining > STATIONARY:
                 word, found = STALLED, NO_GRADIENT.format(remaining)

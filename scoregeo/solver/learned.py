@@ -10,35 +10,44 @@ from scoregeo.metric.cost import BACKWARD
 from scoregeo.metric.graph import jacobian_rows, residuals_of
 from scoregeo.metric.least_squares import LeastSquares
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.score.memory import is_out_of_memory
 from scoregeo.solver.laplacian import stationarity
 
 _NODES = 32  # whose graph is held at a time
+_NO_MEMORY = "not tested for a score that is no gradient field: memory ran out in its Jacobian ({})"
 
 
 def exact_stationarity(
     metric: AbstractMetric, path: torch.Tensor, rule: Quadrature
-) -> tuple[float, int]:
+) -> tuple[float, int, str]:
     """The stationarity residual of one path [1, points, *shape] on `rule`, of nodes at the parts'
-    ends, by the energy's exact gradient, and the score evaluations that it took.
+    ends, by the energy's exact gradient, the score evaluations that it took, and a reason where
+    there was not memory enough, else "".
 
     Solvers that evaluate the score alone take it for a gradient field. A network's is none: what
     is left of the exact gradient where theirs vanishes is `lam n f (J^T - J) d`, J the score's
     Jacobian and f = s . d. 3 evaluations a node of each segment; NaN, at no cost, where the score
-    is not `learned` or the energy no sum of squares, and where the score cannot be differentiated.
+    is not `learned` or the energy no sum of squares, and where the score cannot be differentiated,
+    be it for want of memory: the path is found already.
     """
     energy = metric.least_squares
     if energy is None or not energy.field.score.learned or path.shape[1] == 2:
-        return float("nan"), 0
+        return float("nan"), 0, ""
     nodes, directions = _nodes(path, rule)
     try:
         found = [
             energy.field.vjp(x, d)
             for x, d in zip(nodes.split(_NODES), directions.split(_NODES), strict=True)
         ]
-    except ScoreError:
-        return float("nan"), 0
+    except (ScoreError, RuntimeError, MemoryError) as error:
+        # A network that says so in terms of its settings names what torch said as the cause
+        no_memory = is_out_of_memory(error) or is_out_of_memory(error.__cause__)
+        if not (no_memory or isinstance(error, ScoreError)):
+            raise
+        return float("nan"), 0, _NO_MEMORY.format(error) if no_memory else ""
     scores, products = (torch.cat(every).flatten(1) for every in zip(*found, strict=True))
-    return _stationarity(energy, path, rule, scores, products), (1 + BACKWARD) * len(nodes)
+    residual = _stationarity(energy, path, rule, scores, products)
+    return residual, (1 + BACKWARD) * len(nodes), ""
 
 
 def _nodes(path: torch.Tensor, rule: Quadrature) -> tuple[torch.Tensor, torch.Tensor]:

@@ -16,6 +16,7 @@ from scoregeo._utils.errors import ConfigError, ScoreError
 from scoregeo._utils.memory import GIB
 from scoregeo.score import batch
 from scoregeo.score.allocated import Allocated
+from scoregeo.score.base import CountingScore
 from scoregeo.score.batch import in_batches
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe
@@ -177,6 +178,83 @@ def test_out_of_memory_halves_the_batch_for_good(caplog: pytest.LogCaptureFixtur
         batched(Convolutions(room=0), x, 16)
 
 
+def test_of_three_that_do_not_fit_two_are_tried() -> None:
+    network = Convolutions(room=2)
+    batched(network, noise(6, 4, 8, 8), 6)
+    assert network.given == [6, 3, 2, 2, 2]
+
+
+def test_a_graph_that_does_not_fit_leaves_the_batch_of_values(model: AbstractLatentModel) -> None:
+    score, x = model.score("cat", size=16), noise(6, *model.latent_shape(16))
+    wanted, product = score.vjp(x, x, 1.0)
+    given: list[int] = []
+
+    def only_two(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        given.append(len(inputs[0]))
+        if inputs[0].requires_grad and len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.network.register_forward_pre_hook(only_two)
+    found = score.vjp(x, x, 1.0)
+    torch.testing.assert_close(found, (wanted, product), rtol=1e-4, atol=1e-5)
+    assert given[:5] == [6, 3, 2, 2, 2]
+    given.clear()
+    torch.testing.assert_close(score.score(x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    assert given == [6]
+    score.vjp(x, x, 1.0)
+    assert max(given[1:]) == 2  # known
+
+
+def in_a_backward_pass() -> bool:
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_memory_that_runs_out_in_a_backward_pass(
+    model: AbstractLatentModel, guidance: float
+) -> None:
+    score = CountingScore(model.score("cat", "", guidance, 16, chunk=4))
+    x, room, given = noise(6, *model.latent_shape(16)), 2, list[int]()
+    wanted, score.count = score.vjp(x, x, 1.0), 0
+
+    def limited(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        given.append(len(inputs[0]))
+        if in_a_backward_pass() and len(inputs[0]) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.network.register_forward_pre_hook(limited)
+    torch.testing.assert_close(score.vjp(x, x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    assert score.count == 18  # as where memory is enough
+    given.clear()
+    score.vjp(x, x, 1.0)
+    assert max(given) <= room  # known
+    room = 0
+    with pytest.raises(ScoreError, match=r"out of memory.*score\.chunk at 1"):
+        score.vjp(x, x, 1.0)
+
+
+@pytest.mark.parametrize("chunk", [8, None])
+def test_memory_that_runs_out_where_the_graph_is_held(
+    model: AbstractLatentModel, chunk: int | None
+) -> None:
+    score, x = model.score("cat", size=16, chunk=chunk), noise(6, *model.latent_shape(16))
+    score.score(x, 1.0)  # an evaluation's memory is known
+    wanted, given = score.vjp(x, x, 1.0), list[int]()
+
+    def limited(_: Any, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        given.append(len(inputs[0]))
+
+        def hook(gradient: torch.Tensor) -> None:
+            if len(gradient) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        output.sample.register_hook(hook)
+
+    model.network.register_forward_hook(limited)
+    torch.testing.assert_close(score.vjp(x, x, 1.0), wanted, rtol=1e-4, atol=1e-5)
+    assert given[0] == 6 and given[-1] == 2
+
+
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_a_score_without_a_batch_is_the_score(model: AbstractLatentModel, guidance: float) -> None:
     exact = model.score("cat", "", guidance, 16)
@@ -303,6 +381,34 @@ def test_a_compiled_network_gives_the_score_and_its_derivatives() -> None:
         found, wanted = (getattr(one, product)(x, x, 1.0)[1] for one in (score, exact))
         torch.testing.assert_close(found, wanted)
     assert len(calls) == count  # of the network as it is written
+
+
+def test_derivatives_are_taken_without_the_attention_backend() -> None:
+    pipe = copy.deepcopy(tiny_pipeline("flux"))
+    score = from_pipe(pipe).score("cat", size=16)
+    x = noise(2, *score.shape)
+    wanted = [getattr(score, product)(x, x, 1.0) for product in ("jvp", "vjp")]
+    tune(pipe.transformer, False, "_native_flash")
+
+    def named() -> list[Any]:
+        return [one._attention_backend for one in pipe.transformer.attn_processors.values()]
+
+    backends = named()
+    assert set(backends) == {"_native_flash"}
+    for product, expected in zip(("jvp", "vjp"), wanted, strict=True):
+        found = getattr(score, product)(x, x, 1.0)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        assert named() == backends  # for values, as it was set
+    hook = pipe.transformer.register_forward_pre_hook(_fails)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        score.jvp(x, x, 1.0)
+    hook.remove()
+    assert named() == backends
+    tune(pipe.transformer, False, "native")  # diffusers' default for other networks as well
+
+
+def _fails(*_: Any) -> None:
+    raise RuntimeError("shapes do not fit")
 
 
 def test_settings_of_compiling_and_attention() -> None:

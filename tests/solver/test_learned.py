@@ -40,7 +40,7 @@ def test_it_is_the_discrete_energy_s_own() -> None:
     gradient = autograd_gradient(metric, path, RULE)
     expected = float(stationarity(gradient.flatten(2), metric.energy(path, RULE).detach()))
     counted = CountingScore(Turned(2.0))
-    found, spent = exact_stationarity(metric_of(counted), path, RULE)
+    found, spent, _ = exact_stationarity(metric_of(counted), path, RULE)
     assert found == pytest.approx(expected, rel=1e-9)
     assert spent == counted.count == 3 * 4 * 5
     field = stationarity(metric.gradient(path, RULE).flatten(2), metric.energy(path, RULE))
@@ -49,7 +49,7 @@ def test_it_is_the_discrete_energy_s_own() -> None:
 
 def test_an_exact_score_is_not_differentiated() -> None:
     counted = CountingScore(ShellScore())
-    found, spent = exact_stationarity(metric_of(counted), bent(), RULE)
+    found, spent, _ = exact_stationarity(metric_of(counted), bent(), RULE)
     assert found != found and spent == counted.count == 0
 
 
@@ -79,3 +79,28 @@ def test_a_score_without_a_gradient_keeps_its_status() -> None:
     metric, start = metric_of(Still(0.1)), linear(arcs(1, 0.5, 0.5)[0], 9)
     found = GaussNewton(9, refinement="none", subnodes=4).solve(metric, start)
     assert found.status == (CONVERGED,)
+
+
+@pytest.mark.parametrize("raised", [torch.OutOfMemoryError, MemoryError, ValueError])
+def test_a_path_is_kept_where_memory_runs_out_in_its_test(raised: type[Exception]) -> None:
+    class Large(Turned):
+        def _score(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            value = super()._score(x, sigma)
+            if value.requires_grad:
+                value.register_hook(self.fail)
+            return value
+
+        def fail(self, _: torch.Tensor) -> None:
+            raise raised("2 GiB wanted")
+
+    solver, start = GaussNewton(9, refinement="none", subnodes=4), linear(arcs(1, 0.5, 0.5)[0], 9)
+    if raised is ValueError:
+        with pytest.raises(ValueError, match="2 GiB"):
+            solver.solve(metric_of(Large(0.1)), start)
+        return
+    found = solver.solve(metric_of(Large(0.1)), start)
+    wanted = solver.solve(metric_of(Turned(0.1)), start)
+    assert found.status == wanted.status == (CONVERGED,)
+    torch.testing.assert_close(found.path, wanted.path)
+    assert "memory ran out" in found.reason[0] and "2 GiB wanted" in found.reason[0]
+    assert wanted.reason == ("",)

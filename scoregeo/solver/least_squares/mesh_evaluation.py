@@ -6,7 +6,7 @@ import torch
 
 from scoregeo._utils.errors import ScoreError
 from scoregeo.metric.least_squares import LeastSquares
-from scoregeo.score.base import check_dtype
+from scoregeo.score.boundary import check_dtype
 from scoregeo.solver.least_squares.evaluation import AbstractEvaluation, Trials, log
 from scoregeo.solver.least_squares.mesh import Mesh, total_evaluations
 from scoregeo.solver.least_squares.mesh_residuals import MeshResiduals, PathResiduals
