@@ -108,11 +108,13 @@ class LatentCodec:
     def _config(self) -> Mapping[str, Any]:
         return self.vae.config
 
-    def _shift_and_scale(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _shift_and_scale(
+        self, like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | tuple[float, float]:
         """What is taken from an encoded picture, and what it is then multiplied by."""
-        scale = like.new_tensor(float(self._config["scaling_factor"]))
+        scale = float(self._config["scaling_factor"])
         mean, std = (self._config.get(f"latents_{key}") for key in ("mean", "std"))
         if self.standardized and mean is not None and std is not None:
             mean, std = (like.new_tensor(values)[:, None, None] for values in (mean, std))
             return mean, scale / std
-        return like.new_tensor(float(self._config.get("shift_factor") or 0.0)), scale
+        return float(self._config.get("shift_factor") or 0.0), scale
