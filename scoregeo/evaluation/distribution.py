@@ -4,7 +4,8 @@ once.
 They compare two sets of images, so they belong to a method and a set of pairs, not to a pair (but
 for precision, a mean over images). Intervals come from leaving out each pair in turn, with all its
 frames. FID and KID are torchmetrics'. FID of few frames is biased upwards, the more so the more
-features, so frame counts go with it.
+features, so frame counts go with it; KID of few pairs, as their frames are not independent
+(`polynomial_mmd`).
 """
 
 import math

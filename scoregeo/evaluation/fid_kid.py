@@ -63,8 +63,11 @@ def frechet_distance(features: torch.Tensor, reference: torch.Tensor) -> float:
 
 
 def polynomial_mmd(features: torch.Tensor, reference: torch.Tensor) -> float:
-    """The unbiased squared maximum mean discrepancy of all images, kernel `(x.y / d + 1)^3`: KID
-    without subsets.
+    """The squared maximum mean discrepancy of all images, kernel `(x.y / d + 1)^3`, unbiased for
+    independent ones: KID without subsets (Gretton et al. 2012, lemma 6).
+
+    Of `f` frames each of `p` pairs it is too high by `(f - 1) / (p f - 1) (same - other)` on
+    average: the mean kernel of two frames of one pair less that of frames of two pairs.
     """
     n, m = len(features), len(reference)
     k_xx, k_yy, k_xy = (

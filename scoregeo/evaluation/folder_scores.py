@@ -53,8 +53,8 @@ class Smoothness:
 
 @dataclass(frozen=True)
 class Realism:
-    """Frames beside a reference set: FID, KID (unbiased, of all pictures, without subsets), and the
-    counts of both. `precision`, `recall`: None where a set has three pictures or fewer.
+    """Frames beside a reference set: FID, KID (`polynomial_mmd`: of all pictures, without subsets),
+    and the counts of both. `precision`, `recall`: None where a set has three pictures or fewer.
     """
 
     fid: float

@@ -93,7 +93,8 @@ def notes_of(
         notes.append(
             f"FID, KID: all {which} of a row against {count} references, by"
             f" {features.description}. FID of few pictures is biased upwards: only rows of equal"
-            f" counts compare. KID is the unbiased estimate of all pictures.{rank}"
+            " counts compare. KID, of all pictures, is unbiased for independent ones; frames of one"
+            f" sequence resemble each other, and few sequences raise it.{rank}"
         )
         if features.name != "inception":
             notes.append(

@@ -1,6 +1,7 @@
 """FID and KID against the closed form for Gaussians, torchmetrics and torch-fidelity."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -121,6 +122,28 @@ def test_kid_of_equal_distributions_is_about_zero() -> None:
     values = [polynomial_mmd(cloud(40, 8, seed=s), cloud(50, 8, seed=1000 + s)) for s in range(60)]
     # Unbiased: the mean of 60 draws lies within three of its standard errors.
     assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(60)
+
+
+def test_kid_of_few_pairs_is_too_high_by_what_frames_of_one_pair_share() -> None:
+    # Over all sets of two or three of five pairs the mean is exact, nothing is drawn.
+    pairs, frames = 5, 4
+    features = cloud(pairs, 1, 3) + 0.3 * cloud(pairs, frames, 3, seed=1)
+    reference = cloud(30, 3, seed=2)
+    kernel = ((features.flatten(0, 1) @ features.flatten(0, 1).T / 3 + 1) ** 3).view(
+        pairs, frames, pairs, frames
+    )
+    one = torch.stack([kernel[i, :, i] for i in range(pairs)])
+    same = (one.sum() - one.diagonal(dim1=1, dim2=2).sum()) / (pairs * frames * (frames - 1))
+    other = (kernel.sum() - one.sum()) / (pairs * (pairs - 1) * frames**2)
+    assert same > 1.2 * other
+    k_yy = (reference @ reference.T / 3 + 1) ** 3
+    within = (k_yy.sum() - k_yy.trace()) / (30 * 29)
+    cross = ((features.flatten(0, 1) @ reference.T / 3 + 1) ** 3).mean()
+    for p in (2, 3):
+        held = [list(chosen) for chosen in combinations(range(pairs), p)]
+        mean = np.mean([polynomial_mmd(features[k].flatten(0, 1), reference) for k in held])
+        bias = (frames - 1) / (p * frames - 1) * (same - other)
+        assert mean == pytest.approx(float(other + within - 2 * cross + bias), rel=1e-12)
 
 
 def test_holding_every_pair_once_gives_the_value_itself() -> None:
