@@ -235,16 +235,3 @@ check_operations(AbstractClosedFormMetric)
 def check_metric(metric: object) -> None:
     """Raise ConfigError for what is no metric, as a score or its field."""
     check_kind("metric", metric, AbstractMetric, "a metric, as scoregeo.SteinMetric(field, lam)")
-
-
-def autograd_gradient(
-    metric: AbstractMetric, path: torch.Tensor, quadrature: Quadrature
-) -> torch.Tensor:
-    """`AbstractMetric.gradient` by a backward pass through the energy: three times the evaluations
-    of `measure`.
-    """
-    with torch.enable_grad():
-        inner = path[:, 1:-1].detach().requires_grad_(True)
-        joined = torch.cat([path[:, :1].detach(), inner, path[:, -1:].detach()], 1)
-        (gradient,) = torch.autograd.grad(metric.energy(joined, quadrature).sum(), inner)
-    return gradient.double()

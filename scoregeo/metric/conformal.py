@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from scoregeo._utils.errors import ConfigError, check_length, check_number
-from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
+from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure
 from scoregeo.metric.cost import BACKWARD, Cost
 from scoregeo.metric.density_factor import DensityFactor, cumulative, mean_of_ends
 from scoregeo.metric.differences import path_differences
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.graph import log_density_differences, node_scores
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, ScalarInverse
 from scoregeo.path.quadrature import Quadrature
@@ -209,14 +210,13 @@ class ConformalMetric(AbstractClosedFormMetric):
     ) -> tuple[torch.Tensor, AbstractNodeInverse]:
         """`3 nodes` evaluations a node: the line integral, and a backward pass through it."""
         velocity = u.detach().double().flatten(2)
-        with torch.enable_grad():
-            points = x.detach().flatten(0, 1).requires_grad_(True)
-            unit = torch.full_like(points, points.shape[1:].numel() ** -0.5).detach()
-            weight = self.inner(points, unit, unit).double()  # g = w I, and the vector has length 1
-            (gradient,) = torch.autograd.grad(weight.sum(), points)
-        slope = gradient.double().reshape(velocity.shape)
-        inverse = ScalarInverse(weight.detach().view(velocity.shape[:2]))
-        return velocity.square().sum(2, keepdim=True) * slope, inverse
+        at = x.detach().flatten(0, 1)
+        unit = torch.full_like(at, at.shape[1:].numel() ** -0.5)  # of length 1: g(unit, unit) = w
+        weight, slope = self._field.derivative(
+            lambda y: self.inner(y, unit, unit), at, len(at) * self.nodes
+        )
+        slope = velocity.square().sum(2, keepdim=True) * slope.double().reshape(velocity.shape)
+        return slope, ScalarInverse(weight.double().view(velocity.shape[:2]))
 
     def initial_velocity(self, x: torch.Tensor, momentum: torch.Tensor) -> torch.Tensor:
         """The momentum itself: in a path's own unit the metric at its first point is I."""

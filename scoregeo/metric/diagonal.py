@@ -6,8 +6,9 @@ from typing import ClassVar
 import torch
 
 from scoregeo._utils.errors import DataError, bad_value, check_length
-from scoregeo.metric.base import AbstractMetric, PathMeasure, autograd_gradient
+from scoregeo.metric.base import AbstractMetric, PathMeasure
 from scoregeo.metric.cost import FREE, Cost
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.graph import by_segment, quadrature_nodes
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, DiagonalInverse
 from scoregeo.path.quadrature import Quadrature

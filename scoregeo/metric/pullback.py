@@ -147,9 +147,7 @@ class PullbackMetric(AbstractMetric):
         """Derivative, in all of its points, of what a piece adds to the energy of a path of n
         segments.
         """
-        with torch.enable_grad():
-            piece = piece.detach().requires_grad_(True)
-            # A piece's own energy has the factor of its own number of segments.
-            energy = self.energy(piece, quadrature).sum() * (n / (piece.shape[1] - 1))
-            (gradient,) = torch.autograd.grad(energy, piece)
-        return gradient.double()
+        count = len(piece) * self.evaluations(piece.shape[1], quadrature)
+        _, gradient = self._field.derivative(lambda y: self.energy(y, quadrature), piece, count)
+        # A piece's own energy has the factor of its own number of segments.
+        return gradient.double() * (n / (piece.shape[1] - 1))

@@ -3,9 +3,10 @@
 import torch
 
 from scoregeo._utils.errors import check_length
-from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure, autograd_gradient
+from scoregeo.metric.base import AbstractClosedFormMetric, PathMeasure
 from scoregeo.metric.cost import Cost
 from scoregeo.metric.differences import path_differences
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.graph import log_density_differences, residuals
 from scoregeo.metric.inverse_sum import AbstractNodeInverse, RankOneInverse
 from scoregeo.metric.least_squares import LeastSquares
@@ -172,12 +173,12 @@ class SteinMetric(AbstractClosedFormMetric):
     ) -> tuple[torch.Tensor, AbstractNodeInverse]:
         """One score evaluation and one backward pass a node, 3 evaluations."""
         velocity = u.detach().double().flatten(2)
-        with torch.enable_grad():
-            points = x.detach().flatten(0, 1).requires_grad_(True)
-            scores = self._field(points).double().reshape(velocity.shape)
-            speed = velocity.square().sum(2) + self.lam * (scores * velocity).sum(2).square()
-            (gradient,) = torch.autograd.grad(speed.sum(), points)
-        return gradient.double().reshape(velocity.shape), RankOneInverse(scores.detach(), self.lam)
+        scores, products = (
+            part.double().reshape(velocity.shape)
+            for part in self._field.vjp(x.detach().flatten(0, 1), u.detach().flatten(0, 1))
+        )
+        along = (scores * velocity).sum(2, keepdim=True)
+        return 2 * self.lam * along * products, RankOneInverse(scores, self.lam)
 
     def _stretch(self, s: torch.Tensor) -> torch.Tensor:
         """W, [batch]."""

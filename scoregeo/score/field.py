@@ -1,5 +1,6 @@
 """A score at one noise level: the vector field a metric is made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from scoregeo.score.base import (
     check_noise_level,
 )
 from scoregeo.score.boundary import check_shape
+from scoregeo.score.memory import retried
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,35 @@ class ScoreField:
         """The score and `J v` at `x`, `v` [batch, *shape]; costs 3 evaluations a point."""
         return self.score.jvp(x, v, self.sigma)
 
+    def derivative(
+        self, quantity: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`value_and_gradient` of a quantity made of the score at `count` points that follow from
+        `x` [..., *shape]. Where memory runs out it is done again in smaller batches, as
+        `AbstractScore.vjp`; the score's error where that does not help.
+        """
+        batch = x.new_empty(1).expand(count, *self.shape)
+        return retried(
+            lambda: value_and_gradient(quantity, x),
+            lambda error: self.score._halve(batch, error),
+        )
+
     def vjp(self, x: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The score and `J^T v` at `x`, `v` [batch, *shape]; costs 3 evaluations a point."""
         return self.score.vjp(x, v, self.sigma)
+
+
+def value_and_gradient(
+    quantity: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`quantity(x)`, detached, and the derivative of its sum in `x`, of x's shape and dtype, by one
+    backward pass.
+    """
+    with torch.enable_grad():
+        points = x.detach().requires_grad_(True)
+        value = quantity(points)
+        (gradient,) = torch.autograd.grad(value.sum(), points)
+    return value.detach(), gradient
 
 
 def check_field(field: object, unknown: bool = False) -> None:

@@ -11,6 +11,7 @@ from scoregeo._utils.errors import ConfigError, ScoreError, check_choice, check_
 from scoregeo._utils.words import count
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
+from scoregeo.metric.energy_gradient import energy_and_gradient
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import RULES, Quadrature
 from scoregeo.score.base import DetachedScore
@@ -113,18 +114,16 @@ class Adam(AbstractSolver):
         for iteration in range(1, self.iterations + 1):
             index = running.nonzero()[:, 0].to(start.device)
             try:
-                energy = working.energy(
-                    torch.cat([start[index, :1], inner[index], start[index, -1:]], 1), rule
-                )
-                if self.num_points > 2:
-                    energy.sum().backward()
+                path = torch.cat([start[index, :1], inner[index], start[index, -1:]], 1)
+                energy, gradient = energy_and_gradient(working, path.detach(), rule)
+                inner.grad = torch.zeros_like(inner).index_copy(0, index, gradient)
             except ScoreError as error:
                 if iteration == 1:
                     raise
                 for pair in index.tolist():
                     status[pair], reason[pair] = FAILED, f"in iteration {iteration}: {error}"
                 break
-            energy = energy.detach().double()
+            energy = energy.double()
             better = energy < best[index]
             best[index] = torch.where(better, energy, best[index])
             best_inner[index[better]] = inner.detach()[index[better]]

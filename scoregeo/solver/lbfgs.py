@@ -12,6 +12,7 @@ from scoregeo._utils.errors import ScoreError, check_choice, check_number
 from scoregeo._utils.words import count
 from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.cost import BACKWARD
+from scoregeo.metric.energy_gradient import energy_and_gradient
 from scoregeo.path.quadrature import MOST_SUBNODES, Quadrature
 from scoregeo.solver.base import BUDGET, CONVERGED, FAILED, STALLED, AbstractSolver, Solution, Step
 from scoregeo.solver.conclude import conclude
@@ -232,16 +233,9 @@ class _Pair:
         return next((one for one in self.seen if torch.equal(one.y, y)), None)
 
     def _evaluate(self, y: torch.Tensor) -> _Evaluation:
-        with torch.enable_grad():
-            inner = self._path(y)[:, 1:-1].detach().requires_grad_(True)
-            energy = self.metric.energy(
-                torch.cat([self.start[:, :1], inner, self.start[:, -1:]], 1), self.rule
-            ).sum()
-            (gradient,) = torch.autograd.grad(energy, inner)
+        energy, gradient = energy_and_gradient(self.metric, self._path(y), self.rule)
         self.evaluations += self.cost
-        return _Evaluation(
-            y.clone(), float(energy.detach()), from_path(gradient[0].double().flatten(1))
-        )
+        return _Evaluation(y.clone(), float(energy), from_path(gradient[0].double().flatten(1)))
 
     def _path(self, y: torch.Tensor) -> torch.Tensor:
         moved = self.start[:, 1:-1].double() + to_path(y).view(1, *self.start[0, 1:-1].shape)

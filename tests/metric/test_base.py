@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError, DataError
-from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric, autograd_gradient
+from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.given import VECTORS
 from scoregeo.metric.pullback import PullbackMetric

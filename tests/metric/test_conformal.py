@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo.metric.base import autograd_gradient
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.density_factor import LARGEST_EXPONENT
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import AbstractScore, CountingScore
 from scoregeo.score.field import ScoreField

@@ -5,9 +5,10 @@ import torch
 
 import scoregeo
 from scoregeo._utils.memory import numbers_at_once
-from scoregeo.metric.base import AbstractMetric, autograd_gradient
+from scoregeo.metric.base import AbstractMetric
 from scoregeo.metric.conformal import ConformalMetric
 from scoregeo.metric.differences import path_differences
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import RULES, Quadrature

@@ -8,7 +8,7 @@ import torch
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo.metric import pullback
-from scoregeo.metric.base import autograd_gradient
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import CountingScore

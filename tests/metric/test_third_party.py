@@ -16,13 +16,9 @@ from scoregeo.initializer.continued import ContinuedInitializer
 from scoregeo.initializer.graph import GraphInitializer
 from scoregeo.initializer.graph_cache import graph_key
 from scoregeo.initializer.reference_graph import nearest_edges
-from scoregeo.metric.base import (
-    AbstractClosedFormMetric,
-    AbstractMetric,
-    PathMeasure,
-    autograd_gradient,
-)
+from scoregeo.metric.base import AbstractClosedFormMetric, AbstractMetric, PathMeasure
 from scoregeo.metric.cost import Cost
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.graph import by_segment, quadrature_nodes
 from scoregeo.metric.least_squares import LeastSquares
 from scoregeo.metric.stein import SteinMetric

@@ -14,14 +14,23 @@ import scoregeo
 from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, ScoreError
 from scoregeo._utils.memory import GIB
+from scoregeo.metric.conformal import ConformalMetric
+from scoregeo.metric.energy_gradient import autograd_gradient
+from scoregeo.metric.pullback import PullbackMetric
+from scoregeo.metric.stein import SteinMetric
+from scoregeo.path.quadrature import Quadrature
 from scoregeo.score import batch
 from scoregeo.score.allocated import Allocated
 from scoregeo.score.base import CountingScore
 from scoregeo.score.batch import in_batches
+from scoregeo.score.field import ScoreField
 from scoregeo.score.latent_model import AbstractLatentModel
 from scoregeo.score.loading import from_pipe
 from scoregeo.score.text_to_image import model_at
 from scoregeo.score.tuning import tune
+from scoregeo.solver.adam import Adam
+from scoregeo.solver.lbfgs import LBFGS
+from scoregeo.solver.least_squares.score_jacobian import ScoreJacobian
 from tests.score.mixture_unet import mixture
 from tests.score.tiny_pipelines import noise, tiny_pipeline
 
@@ -253,6 +262,51 @@ def test_memory_that_runs_out_where_the_graph_is_held(
     model.network.register_forward_hook(limited)
     torch.testing.assert_close(score.vjp(x, x, 1.0), wanted, rtol=1e-4, atol=1e-5)
     assert given[0] == 6 and given[-1] == 2
+
+
+def _slopes(name: str, field: ScoreField, path: torch.Tensor) -> torch.Tensor:
+    """Derivatives of a path's energy as each of their callers takes them."""
+    rule, step, points = Quadrature("midpoint"), Quadrature("trapezoid"), path.shape[1]
+    if name == "autograd":
+        return autograd_gradient(SteinMetric(field, 1.0), path, rule)
+    if name == "pullback":
+        return PullbackMetric(field).gradient(path, step)
+    if name == "adam":
+        return Adam(num_points=points, iterations=3).solve(SteinMetric(field, 1.0), path).path
+    if name == "lbfgs":
+        return LBFGS(num_points=points, max_iterations=2).solve(PullbackMetric(field), path).path
+    if name == "exact gradient":
+        jacobian = ScoreJacobian(field, step, path)
+        return jacobian.learn(0, jacobian.evaluate(path)).gradient(torch.ones(1).double())
+    metric = SteinMetric(field, 1.0) if name == "stein" else ConformalMetric(field, 1.0)
+    return metric.linearise(path[:, :-1], path.diff(dim=1))[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["autograd", "pullback", "stein", "conformal", "adam", "lbfgs", "exact gradient"]
+)
+def test_memory_that_runs_out_in_a_gradient_halves_the_batch(
+    model: AbstractLatentModel, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    field = ScoreField(model.score("cat", size=16, chunk=8), 1.0)
+    ends = noise(2, *model.latent_shape(16)).double()
+    path = scoregeo.linear(ends[None], 6)
+    wanted, given = _slopes(name, field, path), list[int]()
+
+    def limited(_: Any, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        def hook(gradient: torch.Tensor) -> None:
+            given.append(len(gradient))
+            if len(gradient) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        if output.sample.requires_grad:
+            output.sample.register_hook(hook)
+
+    model.network.register_forward_hook(limited)
+    found = _slopes(name, field, path)
+    assert max(given) > 2 and given[-1] <= 2 and "ran out of memory" in caplog.text
+    # float32 networks in other batches
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])

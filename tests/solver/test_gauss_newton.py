@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo.metric.base import autograd_gradient
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.euclidean import EuclideanMetric
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scoregeo.metric.base import autograd_gradient
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.interpolation import linear
 from scoregeo.path.quadrature import Quadrature

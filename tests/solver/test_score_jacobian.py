@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scoregeo._utils.errors import ScoreError
-from scoregeo.metric.base import autograd_gradient
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.graph import residuals
 from scoregeo.metric.stein import SteinMetric
 from scoregeo.path.quadrature import Quadrature

@@ -11,8 +11,8 @@ from experiments.benchmark.refinement import family as benchmark_family
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
 from scoregeo.dataset.sphere import Sphere
 from scoregeo.dataset.torus import Torus
-from scoregeo.metric.base import autograd_gradient
 from scoregeo.metric.conformal import ConformalMetric
+from scoregeo.metric.energy_gradient import autograd_gradient
 from scoregeo.metric.land import LandMetric
 from scoregeo.metric.pullback import PullbackMetric
 from scoregeo.metric.rbf import RbfMetric

@@ -17,6 +17,7 @@ from scoregeo.metric.graph import (
 from scoregeo.path.quadrature import Quadrature
 from scoregeo.score.base import check_differentiable
 from scoregeo.score.field import ScoreField
+from scoregeo.score.memory import is_out_of_memory
 
 KEPT = 20  # products a node remembers
 
@@ -67,9 +68,15 @@ class ScoreJacobian:
         direction = self._at_nodes(
             share[:, :, :, None] * trial.residuals.segments.double()[:, :, None]
         )[0]
-        (product,) = torch.autograd.grad(
-            trial.scores, trial.nodes, direction.reshape(trial.nodes.shape).to(trial.scores)
-        )
+        along = direction.reshape(trial.nodes.shape).to(trial.scores)
+        try:
+            (product,) = torch.autograd.grad(trial.scores, trial.nodes, along)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            product = None
+        if product is None:  # recorded in batches too large: made again in smaller ones
+            product = self.field.vjp(trial.nodes.detach(), along)[1]
         if not bool(product.isfinite().all()):
             raise ScoreError(
                 f"the score's Jacobian at sigma {self.field.sigma:g} is not finite along the path."
