@@ -1,6 +1,6 @@
 """The page of `study=sparse_references`: a table and a panel a case, and paired differences."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from experiments.sparse_references.results import (
     MEASURE,
     POWER,
     Done,
+    Tested,
     by_case,
+    differences,
     read_done,
 )
-from scoregeo.evaluation.difference import Difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.model import FIGURES, Page, Picture, Table, table_of
@@ -42,6 +43,7 @@ _TITLES = {
     "weights": "start less graph by lengths",
     "weights_power": "start less graph by 4th powers",
     "relaxation": "geodesic less start",
+    "lengths": "geodesic less graph by lengths",
     "power": "geodesic less graph by 4th powers",
     "gap": "ends to nearest reference (degrees)",
 }
@@ -75,6 +77,8 @@ def write(study: Study, folder: Path) -> Page | None:
             " length, or its fourth power, which prefers many short edges; for the start it costs"
             f" its length in the metric{_EDGES[_relaxed(first)]}. The geodesic is that of the run's"
             " solver from the start.",
+            "Differences: t intervals over pairs, and the p of a paired t test, Holm-corrected over"
+            " all differences of one case.",
         ),
         figures=(Picture(FIGURE, _CAPTION),),
         failures=study.failures,
@@ -123,46 +127,31 @@ def _labels(run: Done) -> dict[str, str]:
 def _differences(cases: dict[str, list[Done]]) -> Table:
     rows = []
     for case, runs in cases.items():
+        tested = differences(runs)
         for run in runs:
-            cells: dict[str, Cell] = {
-                "weights": _estimate(run.difference(run.start, CONTROL)),
-                "weights_power": _estimate(run.difference(run.start, POWER)),
-                "relaxation": _estimate(run.difference(run.geodesic, run.start)),
-                "power": _estimate(run.difference(run.geodesic, POWER)),
-                "gap": Estimate(run.gap, n=len(run.psnr[run.start])),
-            }
+            cells: dict[str, Cell] = {name: one.cell for name, one in tested[run.step].items()}
+            cells["gap"] = Estimate(run.gap, n=len(run.psnr[run.start]))
             rows.append(Row({"case": case, **_labels(run)}, cells))
     found = table_of("Paired differences of PSNR (dB)", rows)
     return replace(found, measures=tuple(_TITLES))
 
 
-def _estimate(found: Difference) -> Estimate:
-    return Estimate(found.mean, found.low, found.high, n=found.n)
-
-
 def _finding(cases: dict[str, list[Done]]) -> str:
-    """Where the intervals of the paired differences lie above 0."""
+    """Where the corrected tests of the paired differences say that a method is better."""
     parts = []
     for case, runs in cases.items():
-        weights, both = _steps(runs, _weights_help), _steps(runs, _geodesic_helps)
+        tested = differences(runs)
+        weights = _steps(tested, "weights", "weights_power")
+        both = _steps(tested, "lengths", "power", "relaxation")
         parts.append(
             f"{case}: the start over both score-free graphs {weights}, the geodesic over"
             f" these and the start {both}"
         )
-    return "Better by the intervals of paired PSNR differences: " + "; ".join(parts) + "."
+    return "Significantly better in PSNR: " + "; ".join(parts) + "."
 
 
-def _weights_help(run: Done) -> bool:
-    return min(run.difference(run.start, other).low for other in (CONTROL, POWER)) > 0
-
-
-def _geodesic_helps(run: Done) -> bool:
-    others = (CONTROL, POWER, run.start)
-    return min(run.difference(run.geodesic, other).low for other in others) > 0
-
-
-def _steps(runs: Sequence[Done], holds: Callable[[Done], bool]) -> str:
-    found = [f"{run.step:g}" for run in runs if holds(run)]
+def _steps(tested: Mapping[float, Mapping[str, Tested]], *names: str) -> str:
+    found = [f"{step:g}" for step, one in tested.items() if all(one[n].better for n in names)]
     return f"at {', '.join(found)} degrees" if found else "nowhere"
 
 

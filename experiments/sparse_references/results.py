@@ -10,7 +10,8 @@ import yaml
 
 from scoregeo.dataset.reference_angles import angle_gap, reference_angles
 from scoregeo.dataset.rotated_mnist import RotatedMNIST
-from scoregeo.evaluation.difference import Difference, paired_difference
+from scoregeo.evaluation.comparison import LEVEL
+from scoregeo.evaluation.difference import Difference, holm, paired_difference
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.run import read_run
 from scoregeo.report.table import read_cell
@@ -86,6 +87,47 @@ def read_done(folder: Path) -> Done:
         geodesic=next(name for name in cells if name.startswith(f"{config_metric(config)}_")),
         config=config,
     )
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A paired difference, and its p corrected within its case."""
+
+    difference: Difference
+    p_corrected: float
+
+    @property
+    def better(self) -> bool:
+        """Whether the corrected test says that the difference is above 0."""
+        return self.difference.mean > 0 and self.p_corrected < LEVEL
+
+    @property
+    def cell(self) -> Estimate:
+        """Mean, interval and p as a table has them."""
+        one, p = self.difference, f"p = {self.p_corrected:.2g}"
+        return Estimate(one.mean, one.low, one.high, n=one.n, detail=p)
+
+
+def differences(runs: Sequence[Done]) -> dict[float, dict[str, Tested]]:
+    """The compared differences of one case's runs by the degrees between references, Holm's
+    correction over all of them.
+    """
+    found = {
+        (run.step, name): run.difference(method, other)
+        for run in runs
+        for name, method, other in (
+            ("weights", run.start, CONTROL),
+            ("weights_power", run.start, POWER),
+            ("relaxation", run.geodesic, run.start),
+            ("lengths", run.geodesic, CONTROL),
+            ("power", run.geodesic, POWER),
+        )
+    }
+    tested: dict[float, dict[str, Tested]] = {}
+    corrected = holm([one.p for one in found.values()])
+    for ((step, name), one), p in zip(found.items(), corrected, strict=True):
+        tested.setdefault(step, {})[name] = Tested(one, p)
+    return tested
 
 
 def config_metric(config: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ RULE = (
     " method with a metric, unless another baseline equals it or its value is 0 by construction"
     " (both up to rounding). Better means that the two-sided p of a paired t test,"
     f" Holm-corrected for all comparisons of one table and measure, is below {LEVEL}: of the mean"
-    " difference, for FID, KID and recall of the difference over its jackknife error over pairs."
+    " difference, for FID and KID of the difference over its jackknife error over pairs."
     " Uncorrected, p is below 0.05 where the 95 % t interval of the difference leaves out 0,"
     f" from {FEWEST_PAIRS} pairs on. No p is below 2 / 2^pairs, times the number of comparisons"
     f" once corrected: with fewer than {FEWEST_PAIRS} pairs nothing can be bold. Nor can a value"

@@ -26,6 +26,7 @@ from scoregeo.evaluation.fid_kid import (
     weighted_fid,
     weighted_kid,
 )
+from scoregeo.evaluation.precision_recall import coverage
 from scoregeo.evaluation.statistics import NotAvailable
 
 
@@ -144,6 +145,18 @@ def test_kid_of_few_pairs_is_too_high_by_what_frames_of_one_pair_share() -> None
         mean = np.mean([polynomial_mmd(features[k].flatten(0, 1), reference) for k in held])
         bias = (frames - 1) / (p * frames - 1) * (same - other)
         assert mean == pytest.approx(float(other + within - 2 * cross + bias), rel=1e-12)
+
+
+def test_frames_of_few_pairs_raise_fid_and_lower_recall() -> None:
+    # 240 frames of the reference's own distribution, of 240 pairs and of 24 whose frames are alike
+    reference = cloud(2000, 8, seed=9)
+    many = cloud(240, 8)
+    few = (
+        math.sqrt(0.95) * cloud(24, 1, 8, seed=1) + math.sqrt(0.05) * cloud(24, 10, 8, seed=2)
+    ).flatten(0, 1)
+    assert frechet_distance(few, reference) > 5 * frechet_distance(many, reference)
+    assert polynomial_mmd(few, reference) > 5 * abs(polynomial_mmd(many, reference))
+    assert coverage(few, reference).recall < 0.1 < 0.8 < coverage(many, reference).recall
 
 
 def test_holding_every_pair_once_gives_the_value_itself() -> None:

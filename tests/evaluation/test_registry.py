@@ -82,7 +82,7 @@ speed_variation | variation of speed | lower
 fid | FID | lower
 kid | KID | lower
 precision | precision | higher
-recall | recall | higher
+recall | recall |
 confidence | classifier's confidence | higher
 departure | greatest departure / chord |
 departure_score | share of it along the score |

@@ -68,6 +68,8 @@ def test_heavy_tails_are_covered_as_badly_as_the_docstring_says(n: int) -> None:
     assert 0.80 <= coverage(alone, math.exp(0.5)) <= 0.90
     # A difference of two is symmetric: there is no skewness, and wide intervals cover more.
     assert 0.95 <= coverage(alone - rng.lognormal(size=(TRIALS, n)), 0) <= 0.985
+    apart = alone - rng.lognormal(size=(TRIALS, n)) / 10
+    assert 0.81 <= coverage(apart, 0.9 * math.exp(0.5)) <= 0.90
 
 
 def test_small_and_constant_samples() -> None:

@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import ttest_rel
 
 from experiments.sparse_references.page import _finding
-from experiments.sparse_references.results import CONTROL, LERP, POWER, Done, by_case
+from experiments.sparse_references.results import (
+    CONTROL,
+    LERP,
+    POWER,
+    Done,
+    by_case,
+    differences,
+)
+from scoregeo.evaluation.difference import holm
 from scoregeo.run.command import compose
 from tests.commands import command
 from tests.sweeps import in_profiles, points_in_profiles
@@ -29,24 +38,38 @@ TINY = (
 START = "start_graph"
 
 
-def made(case: str, step: float, start: list[float], geodesic: list[float]) -> Done:
-    plain = [20.0, 21.0, 22.0, 23.0]
-    power = [22.0, 23.5, 24.0, 25.0]
-    psnr = {LERP: [10.0] * 4, CONTROL: plain, POWER: power, START: start, "g": geodesic}
-    values = {name: torch.tensor(given) for name, given in psnr.items()}
-    return Done(case, step, 36, 1.0, 0.25, {}, values, START, "g", {})
+PAIRS = 10
+SPREAD = torch.linspace(-1, 1, PAIRS).double()
 
 
-def test_the_finding_names_the_steps_where_intervals_are_above_nought() -> None:
-    sparse = made("ten", 20, [25.0, 27.0, 28.0, 29.5], [30.0, 33.0, 34.0, 36.0])
-    dense = made("ten", 2, [25.0, 27.0, 28.0, 29.5], [22.0, 23.0, 24.5, 26.0])
+def made(case: str, step: float, start: float, geodesic: float, spread: float = 0.3) -> Done:
+    """A run whose graphs have 20 and 22 dB, and whose methods differ from them pair by pair."""
+    graphs = {LERP: 10 + SPREAD, CONTROL: 20 + SPREAD, POWER: 22 + SPREAD.flip(0) / 2}
+    own = {START: start + SPREAD.roll(3) * spread, "g": geodesic - SPREAD.roll(5) * spread}
+    return Done(case, step, 36, 1.0, 0.25, {}, {**graphs, **own}, START, "g", {})
+
+
+def test_the_finding_names_the_steps_where_corrected_tests_say_so() -> None:
+    sparse, dense = made("ten", 20, 27, 33), made("ten", 2, 27, 24)
     cases = by_case([sparse, dense])
     assert [run.step for run in cases["ten"]] == [2, 20]
     text = _finding(cases)
     assert "graphs at 2, 20 degrees" in text and "the start at 20 degrees" in text
     assert "the start nowhere" in _finding(by_case([dense]))
-    worse = made("ten", 2, [21.0, 22.4, 23.2, 24.1], [30.0, 33.0, 34.0, 36.0])
+    worse = made("ten", 2, 21.5, 33)
     assert "graphs nowhere" in _finding(by_case([worse])), "both graphs must be beaten"
+
+
+def test_differences_of_a_case_are_one_family() -> None:
+    runs = [made("ten", 20, 23, 24, spread=0.8), made("ten", 2, 27, 33)]
+    tested = differences(runs)
+    found = [one for run in tested.values() for one in run.values()]
+    assert len(found) == 10
+    assert [one.p_corrected for one in found] == holm([one.difference.p for one in found])
+    one = tested[20]["power"]  # scipy's paired t test, times no fewer than the larger ones of ten
+    p = ttest_rel(runs[0].psnr["g"], runs[0].psnr[POWER]).pvalue
+    assert one.difference.p == pytest.approx(max(p, 2 / 2**PAIRS), rel=1e-9)
+    assert one.p_corrected > one.difference.p and f"p = {one.p_corrected:.2g}" == one.cell.detail
 
 
 def test_the_score_keeps_its_data_and_every_density_fits_the_graphs() -> None:
