@@ -46,7 +46,9 @@ def ring(x: torch.Tensor, sigma: float) -> torch.Tensor:
 
 
 a, b = data[0], data[127]  # two radians apart
-path = scoregeo.geodesic(ring, a, b, sigma=0.1).path[0]
+found = scoregeo.geodesic(ring, a, b, sigma=0.1)
+print(found.status[0], found.reason[0])
+path = found.path[0]
 line = scoregeo.linear(torch.stack([a, b])[None], 64)[0]
 for name, curve in (("straight line", line), ("geodesic", path)):
     print(f"{name:14} length {curve.diff(dim=0).norm(dim=1).sum().item():.2f}")
@@ -61,9 +63,18 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
+# `status` says for each pair how the solver ended, `reason` why where it is not `converged`. A path
+# that is `stalled` or `out_of_budget` is not a geodesic yet: take another start, a solver with more
+# iterations, or a smaller `lam`.
+#
 # A solver finds a local minimum, and its start decides which. Here the straight line is enough.
-# Where it is not, give `geodesic` another one: `start=path`, `[pairs, points, *shape]`, for example
-# through data, as in the tutorial on digits.
+# Where it is not, give `geodesic` data: `starts=("lerp", "graph"), references=data`, or a path of
+# your own, `start=path`, `[pairs, points, *shape]`.
+#
+# The noise level decides what the score sees. It must be above the distance between neighbouring
+# data, or paths run through the gaps, and below the size of the features that are to be followed.
+# For samples on the command line there is
+# [a rule](../explanation/solver.md#noise-level-by-a-rule).
 #
 # ## As a class
 #

@@ -141,6 +141,13 @@ class AbstractDataset(ABC):
         """
         return ""
 
+    @property
+    def ratio(self) -> float | None:
+        """Width over height of the pictures, where a model's size should follow it; None for the
+        model's own.
+        """
+        return None
+
     def sized(self, size: tuple[int, int]) -> "AbstractDataset":
         """The same data for a model of pictures of `size` (height, width), where it is left to the
         model; else as they are.

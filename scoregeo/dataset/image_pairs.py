@@ -16,7 +16,9 @@ from scoregeo.dataset.base import AbstractDataset, Pairs
 from scoregeo.dataset.drawn_pairs import DRAWS, draw_pairs
 from scoregeo.dataset.pair_files import PairFiles, pairs_in_folder, pairs_in_list, safe
 from scoregeo.dataset.picture import (
+    ENOUGH,
     check_picture,
+    flat_picture,
     folders_below,
     name_skipped,
     pictures_below,
@@ -62,7 +64,8 @@ class ImagePairs(AbstractDataset):
             list: a CSV file with a header, columns first, second, and if wanted first_prompt,
                 second_prompt, group; paths are relative to it.
             references: a folder of pictures. pairs: at most so many, from the start; null: all.
-                size: pixels a side, or height and width; null: the text-to-image model's own.
+                size: pixels a side, or height and width; null: as many as the text-to-image model
+                    was trained on, square, or in the shape of `first` where that is given.
 
         Raises: ConfigError for settings that do not go together, DataError for files that cannot be
         used.
@@ -87,6 +90,7 @@ class ImagePairs(AbstractDataset):
         prompts = (first_prompt, first_prompt if second_prompt is None else second_prompt)
         if draw is not None:
             _check_draw(draw, draw_seed, root, pairs)
+        self._first = None if first is None else path_of("dataset.first", first)
         found: Sequence[PairFiles]
         if first is not None and second is not None:
             ends = path_of("dataset.first", first), path_of("dataset.second", second)
@@ -126,6 +130,14 @@ class ImagePairs(AbstractDataset):
     @property
     def shape(self) -> tuple[int, ...]:
         return (3, *self.size)
+
+    @property
+    def ratio(self) -> float | None:
+        """Of `first`, where that is given and no size."""
+        if self._first is None or self._sides is not None:
+            return None
+        picture = flat_picture(self._first, ENOUGH)
+        return picture.width / picture.height
 
     def sized(self, size: tuple[int, int]) -> "ImagePairs":
         found = copy(self)

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 SMALLEST = 8  # pixels a side: below this there is no picture to morph
 _FINER = 2  # times the size asked for, to which photographs of many megapixels are reduced
+ENOUGH = 4096  # pixels of a photograph's shorter side, kept where it has more
 _SHOWN = 5  # names of files in a message
 _NO_PICTURES = ("prompts.txt",)  # what belongs beside pictures
 # 0.05 is one number, the parts of 1.2.3 are three

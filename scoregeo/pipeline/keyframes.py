@@ -11,7 +11,7 @@ import torch
 from scoregeo._utils.errors import ConfigError, DataError, bad_value, check_number
 from scoregeo._utils.flat_picture import flattened
 from scoregeo._utils.steps import check_steps
-from scoregeo.dataset.picture import SMALLEST, flat_picture
+from scoregeo.dataset.picture import ENOUGH, SMALLEST, flat_picture
 from scoregeo.dataset.picture_size import Size, sides_of
 from scoregeo.report.style import as_pictures
 from scoregeo.score.latent_model import AbstractLatentModel
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 # A file's path; Pillow's picture; bytes [height, width, 3]; a tensor [3, height, width] in [-1, 1].
 Picture: TypeAlias = "str | Path | Image | np.ndarray[Any, Any] | torch.Tensor"
-_LONGEST = 2.0  # of the model's own sizes: greatest ratio of the sides
-_ENOUGH = 4096  # pixels of a photograph's shorter side, kept where it has more
-_STEP = 2  # latent pixels that the sides of such a size are multiples of
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,31 +87,13 @@ def size_for(size: Size, model: AbstractLatentModel, keys: Sequence[Keyframe]) -
     """
     given = sides_of(size, "size")
     if given is None:
-        own = _own_size(model, keys)
-        try:
-            model.latent_shape(own)
-        except DataError:
-            return model.image_size
-        return own
+        shown = [key.picture for key in keys if key.picture is not None]
+        return model.size_like(shown[0].width / shown[0].height if shown else None)
     try:
         model.latent_shape(given)
     except DataError as error:
         raise ConfigError(f"size = {size!r} is not allowed: {error}") from error
     return given
-
-
-def _own_size(model: AbstractLatentModel, keys: Sequence[Keyframe]) -> tuple[int, int]:
-    trained = model.image_size
-    shown = [key.picture for key in keys if key.picture is not None]
-    ratio = shown[0].width / shown[0].height if shown else 1.0
-    ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)
-    if not shown or ratio == trained[1] / trained[0]:
-        return trained
-    step = _STEP * (trained[0] // model.codec.latent_shape(*trained)[1])
-    area = trained[0] * trained[1]
-    sides = ((area / ratio) ** 0.5, (area * ratio) ** 0.5)
-    height, width = (max(1, round(side / step)) * step for side in sides)
-    return height, width
 
 
 def _keyframe(picture: Any, prompt: Any, name: str, prompt_name: str) -> Keyframe:
@@ -135,7 +114,7 @@ def _picture(value: Any, name: str) -> "Image":
 
     if isinstance(value, (str, Path)):
         try:
-            return flat_picture(value, _ENOUGH)
+            return flat_picture(value, ENOUGH)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
     if isinstance(value, torch.Tensor) and value.ndim == 3:
@@ -164,7 +143,7 @@ def _picture(value: Any, name: str) -> "Image":
             f"{name} has {value.width} x {value.height} pixels: at least {SMALLEST} x {SMALLEST}"
             " are needed."
         )
-    return flattened(value, name, _ENOUGH)
+    return flattened(value, name, ENOUGH)
 
 
 def check_painting(

@@ -98,7 +98,7 @@ def build(config: Config, work: SweepWork | None = None) -> Experiment:
             "empty for a text-to-image model: no true continuation is known",
         )
     if text_model is not None:
-        dataset = dataset.sized(text_model.model.image_size)
+        dataset = dataset.sized(text_model.model.size_like(dataset.ratio))
         sides = (dataset.shape[1], dataset.shape[2])
         for solver in solvers.values():
             check_frames("solver.num_points", solver.num_points, sides, size="dataset.size")

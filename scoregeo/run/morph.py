@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--negative-prompt", metavar="TEXT", help="plays a part with --guidance above 1")
     add("--frames", type=int, metavar="N", help="both ends counted, at least 3; 17 by default")
     add("--fps", type=float, default=12.0, metavar="RATE", help="of the animation; 12 by default")
-    add("--size", metavar="HEIGHTxWIDTH", help="pixels, or one number; by default the model's own")
+    add("--size", metavar="HEIGHTxWIDTH", help="pixels; by default in the first picture's shape")
     add("--steps", type=int, metavar="N", help="of inversion and decoding; 15 by default")
     add("--guidance", type=float, metavar="SCALE", help="of the prompts; 1, none, by default")
     add("--timestep", type=float, metavar="T", help="noise level; 400 of 1000 by default")

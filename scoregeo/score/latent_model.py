@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from scoregeo._utils.errors import ConfigError, check_number
+from scoregeo._utils.errors import ConfigError, DataError, check_number
 from scoregeo.score.condition import AbstractCondition, Fixed
 from scoregeo.score.config_numbers import sides_of_network
 from scoregeo.score.grid import SamplingGrid
@@ -20,6 +20,8 @@ from scoregeo.score.prompt import AbstractPrompts
 from scoregeo.score.schedule import NoiseSchedule
 
 Size = int | tuple[int, int] | None
+_LONGEST = 2.0  # of sizes in a picture's shape: greatest ratio of the sides
+_STEP = 2  # latent pixels that the sides of such a size are multiples of
 
 
 class Codec(Protocol):
@@ -62,6 +64,24 @@ class AbstractLatentModel(ABC):
     @abstractmethod
     def image_size(self) -> tuple[int, int]:
         """Height and width, in pixels, of the pictures the network was trained on."""
+
+    def size_like(self, ratio: float | None) -> tuple[int, int]:
+        """Height and width of as many pixels as `image_size` has, in the shape of a picture whose
+        width is `ratio` times its height, at most 2 to 1. `image_size` for None, and for models
+        that take no other shape.
+        """
+        height, width = trained = self.image_size
+        ratio = width / height if ratio is None else min(max(ratio, 1 / _LONGEST), _LONGEST)
+        if ratio == width / height:
+            return trained
+        step = _STEP * (height // self.codec.latent_shape(*trained)[1])
+        sides = ((height * width / ratio) ** 0.5, (height * width * ratio) ** 0.5)
+        found = (max(1, round(sides[0] / step)) * step, max(1, round(sides[1] / step)) * step)
+        try:
+            self.latent_shape(found)
+        except DataError:
+            return trained
+        return found
 
     @property
     def painting_guidance(self) -> float:

@@ -202,7 +202,7 @@ def text_model(
         compile=compile,
         attention=attention,
     )
-    height, width = dataset.sized(loaded.image_size).shape[1:]
+    height, width = dataset.sized(loaded.size_like(dataset.ratio)).shape[1:]
     try:
         return model_at(
             loaded,

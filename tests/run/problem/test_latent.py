@@ -13,6 +13,8 @@ from PIL import Image
 from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo.inversion.ddim import DDIMInversion
 from scoregeo.path.quadrature import Quadrature
+from scoregeo.pipeline.geodesic import GeodesicPipeline
+from scoregeo.pipeline.keyframes import Keyframe, size_for
 from scoregeo.run.build import build
 from scoregeo.run.command import compose
 from scoregeo.run.measures import Measures
@@ -275,3 +277,24 @@ def test_two_prompts_are_painted_first(folder: Path) -> None:
     assert torch.allclose(made.pairs.first[0], painted[0], atol=1e-5)
     other = replace(experiment, settings=replace(experiment.settings, seed=1))
     assert not torch.allclose(LatentProblem(other).pairs.first, made.pairs.first, atol=1e-2)
+
+
+def test_two_pictures_have_the_size_that_the_pipeline_gives_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Without a size: in the shape of the first; a square where pairs are of a list."""
+    for name, size in (("wide", (60, 40)), ("tall", (40, 90))):
+        pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    wide, tall = str(tmp_path / "wide.png"), str(tmp_path / "tall.png")
+    given = [*SMALL, f"score.model={folder}", "dataset.size=null"]
+    pipeline = GeodesicPipeline.from_pretrained(folder)
+    for first, second in ((wide, tall), (tall, wide)):
+        config, _ = compose([*given, f"dataset.first={first}", f"dataset.second={second}"])
+        with Image.open(first) as opened:
+            keys = (Keyframe(opened.convert("RGB"), "", "a", "prompt_a"),)
+        size = size_for(None, pipeline.model, keys)
+        assert size != pipeline.image_size and build(config).dataset.shape == (3, *size)
+    (tmp_path / "pairs.csv").write_text("first,second\nwide.png,tall.png")
+    config, _ = compose([*given, f"dataset.list={tmp_path / 'pairs.csv'}"])
+    assert build(config).dataset.shape == (3, *pipeline.image_size)
