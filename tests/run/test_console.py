@@ -11,7 +11,8 @@ from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.results import FORMAT
-from scoregeo.run.console import LATEST, ends_warnings, link_latest, list_runs, start_notes, table
+from scoregeo.run.console import LATEST, ends_warnings, link_latest, start_notes, table
+from scoregeo.run.listing import list_runs
 from scoregeo.run.not_converged import sweep_warnings, warnings_of
 from tests.commands import PLAIN, command
 
