@@ -12,6 +12,7 @@ from scoregeo._utils.streams import say
 from scoregeo._utils.words import aligned, count
 from scoregeo.evaluation.columns import TITLES, headlines, own, present
 from scoregeo.report.names import method_name
+from scoregeo.run.folder_state import FIRST
 
 if TYPE_CHECKING:
     from scoregeo.report.table import Row
@@ -25,12 +26,11 @@ _MOST_LINES = 40  # of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
 _WIDTH = 60  # of a column's title
 _OUTPUTS = ("animation.gif", "animation.mp4", "strip.png", "table.md", "report.html", "figures")
-_POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
 
 
 def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     """Print a finished run's table, its wall time and where its files are; warn of paths that
-    did not converge and of ends that do not come back.
+    did not converge, and of ends that do not come back where its beginning has not shown them.
 
     `first`: the measures that come first, where the run has them.
     """
@@ -41,7 +41,8 @@ def show_run(folder: Path, first: Sequence[str] = ()) -> None:
         _show_page(folder)
         return
     poor = warnings_of(_lines(folder), str(folder / "results.jsonl"))
-    for warning in [*poor, *ends_warnings(rows)]:
+    told = (folder / FIRST).exists()  # by `show_ends`, which knows what the autoencoder loses
+    for warning in [*poor, *([] if told else ends_warnings(rows))]:
         log.warning(warning)
     mine = own(present(rows))
     wanted = [*mine, *present(rows, tuple(first)), *headlines(rows)]
@@ -152,15 +153,19 @@ def _of_study(folder: Path, rows: Sequence["Row"]) -> list[str]:
 
 
 def ends_warnings(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each method whose ends do not come back."""
+    """A line for each PSNR at which ends do not come back, with the methods of which it is so."""
+    from scoregeo.evaluation.picture_path import POOR_END  # it loads torch
+
+    poor: dict[str, list[str]] = {}
+    for row in rows:
+        found = None if row["method"] == TRUTH else row["mean"]
+        if row["measure"] == "psnr_ends" and found is not None and found < POOR_END:
+            poor.setdefault(f"{found:.1f}", []).append(method_name(row["method"]))
     return [
-        f"{method_name(row['method'])}: the ends come back at {row['mean']:.1f} dB PSNR: inversion"
-        " and decoding lose them. More inversion.decode_steps, or a smaller noise level, may help."
-        for row in rows
-        if row["measure"] == "psnr_ends"
-        and row["method"] != TRUTH
-        and row["mean"] is not None
-        and row["mean"] < _POOR_END
+        f"{'; '.join(methods)}: the ends come back at {mean} dB PSNR: the autoencoder, or inversion"
+        " and decoding, lose them. Where it is not the autoencoder, more inversion.decode_steps, or"
+        " a smaller noise level, may help."
+        for mean, methods in poor.items()
     ]
 
 
