@@ -219,7 +219,8 @@ def _morph(arguments: Sequence[str]) -> None:
         command = read_command(arguments)
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
-    run_overrides(command.overrides, partial(write_morph, fps=command.fps))
+    with command.as_typed():
+        run_overrides(command.overrides, partial(write_morph, fps=command.fps))
 
 
 def _report(arguments: Sequence[str]) -> None:

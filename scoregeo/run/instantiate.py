@@ -1,6 +1,5 @@
 """Objects from the nodes of a configuration: the only user of Hydra's instantiate."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from hydra.utils import instantiate
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.targets import option_of, resolve
+from scoregeo._utils.words import did_you_mean
 from scoregeo.run.groups import GROUPS, MAPPINGS
 from scoregeo.run.overrides import escaped
 from scoregeo.score.base import AbstractScore
@@ -118,8 +118,7 @@ def check_keys(
         if key.startswith("_") or key in known:
             _check_inner(f"{where}.{key}", node[key])
             continue
-        near = difflib.get_close_matches(str(key), known, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        hint = did_you_mean(str(key), known, 1)
         takes = ", ".join(known) or "none"
         if where == "score" and key in LEVEL:
             hint += " (a class of your own takes it where it is one of scoregeo.AbstractScore)"
