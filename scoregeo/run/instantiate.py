@@ -129,10 +129,30 @@ def check_keys(
         )
     lacks = [name for name in _needed(node["_target_"]) if name not in (*node, *passed)]
     if lacks and not node.get("_partial_", within):
+        if where == "score" and _is_score(node["_target_"], lacks[0]):
+            raise ConfigError(_no_factory(node["_target_"], lacks[0]))
         later = f", or {where}._partial_=true, for it to be given later" * ("_partial_" in node)
         raise ConfigError(
             f"{where}={option_name(node)} needs {', '.join(lacks)}: set {where}.{lacks[0]}{later}."
         )
+
+
+def _is_score(target: str, lacking: str) -> bool:
+    """Whether a function looks like a score itself, of points, which it lacks, and noise level."""
+    first, *rest = _needed(target)
+    return inspect.isfunction(resolve(target)) and (
+        lacking == first and (first == "x" or rest[:1] == ["sigma"])
+    )
+
+
+def _no_factory(target: str, lacking: str) -> str:
+    return (
+        f"score._target_ = {target!r} needs {lacking}: it must name a class, or a function that"
+        f" returns a score. Where {target} is a score itself, a function of points and noise level,"
+        f" take score._target_=scoregeo.FunctionScore +score.function._target_={target}"
+        f" +score.function._partial_=true '+score.shape=[3]', the shape of a point; else set"
+        f" score.{lacking}."
+    )
 
 
 def _check_inner(where: str, value: object) -> None:
