@@ -369,6 +369,23 @@ def test_antipodal_ends_are_told_and_joined(
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        "study=ablation_lambda metric.lam=",
+        "study=ablation_lambda metric.lam=-5",
+        "-m metric.lam=-5",
+    ],
+)
+def test_a_sweep_of_one_value_is_refused_before_its_job_starts(typed: str, tmp_path: Path) -> None:
+    said = command(*typed.split(), *PLAIN, f"output={tmp_path / 'o'}")
+    value = typed.rpartition("=")[2] or "''"
+    assert isinstance(said, str) and said.startswith(
+        f"scoregeo: error: metric.lam = {value} is not"
+    )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
     ("sweep", "settings"),
     [
         # The value of the configuration before a job's, seed 0, would be refused.
