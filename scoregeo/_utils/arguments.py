@@ -1,11 +1,24 @@
 """Arguments of commands that are not Hydra's: what `argparse` takes for a `type`."""
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from scoregeo._utils.errors import ConfigError, check_number
 from scoregeo._utils.files import is_folder, path_of
+from scoregeo._utils.words import did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the option nearest to one that it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print how the command is used and what is wrong, and end it."""
+        unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        options = list(self._option_string_actions)
+        super().error(message + (did_you_mean(unknown[1], options, 1) if unknown else ""))
 
 
 def no_arguments(description: str | None) -> None:

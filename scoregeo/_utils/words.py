@@ -1,5 +1,6 @@
-"""Words of numbers, and plain tables."""
+"""Words of numbers, hints, and plain tables."""
 
+import difflib
 import textwrap
 from collections.abc import Sequence
 
@@ -12,6 +13,14 @@ def count(number: int, noun: str, one: str = "", many: str = "") -> str:
     """
     words = f"{number:,} {noun}" + ("" if number == 1 else "s")
     return f"{words} {one if number == 1 else many}".rstrip()
+
+
+def did_you_mean(word: str, words: Sequence[str], most: int = 3) -> str:
+    """A hint at the words nearest to one that is not known, with a space before it; "" where none
+    is near.
+    """
+    near = difflib.get_close_matches(word, words, most)
+    return f" (did you mean {' or '.join(repr(one) for one in near)}?)" if near else ""
 
 
 def aligned(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

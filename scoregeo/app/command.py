@@ -1,6 +1,5 @@
 """`scoregeo app`: the server of the page, for this machine alone unless it is told otherwise."""
 
-import argparse
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from scoregeo._utils.arguments import Parser
 from scoregeo._utils.device import device_of
 from scoregeo._utils.errors import ConfigError, ScoregeoError, bad_value, check_number
 from scoregeo._utils.files import is_file, path_of
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def read_settings(arguments: Sequence[str]) -> Settings:
     """What the command's arguments ask for."""
-    parser = argparse.ArgumentParser(prog="scoregeo app", description=_HELP)
+    parser = Parser(prog="scoregeo app", description=_HELP)
     add = parser.add_argument
     add("--model", default=SHIPPED, help="emoji_sd (shipped), a folder, a file, or a hub id")
     add("--host", default="127.0.0.1", help="address to serve; by default this machine alone")

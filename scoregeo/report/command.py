@@ -4,14 +4,13 @@ several, of a multirun, or of a folder of results.
 scoregeo report FOLDER [--out FILE]
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from scoregeo._utils.arguments import path_argument
+from scoregeo._utils.arguments import Parser, path_argument
 from scoregeo._utils.errors import DataError, ScoregeoError, bad_value
 from scoregeo._utils.files import is_folder
 from scoregeo._utils.jobs import SWEEP
@@ -32,7 +31,7 @@ _REST = "Further pages"
 
 def main(arguments: Sequence[str] | None = None, name: str = "scoregeo-report") -> None:
     """Entry point of the console script, and of `scoregeo report`, which is its `name` then."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="One self-contained page of a run, of several, of a multirun, or of a folder of"
         " results.",

@@ -71,7 +71,7 @@ def _study(
     name: str, jobs: Sequence[RecordedJob], reasons: dict[str, str | None], out: Path
 ) -> dict[Path, float]:
     """A study's page; gives its runs' seconds."""
-    page = _page(jobs)
+    page = page_of(jobs)
     swept = _swept(jobs)
     key = page.key or ", ".join(swept)
     labels = {job.name: _label(job, swept) for job in jobs}
@@ -112,12 +112,12 @@ def _experiment(job: RecordedJob, out: Path) -> dict[Path, float]:
             shutil.copytree(job.run / FIGURES, out / name / FIGURES, dirs_exist_ok=True)
         write_page(Page.load(job.run), out / name)
     else:
-        result_page(name, _page([job]), job.run, _command([job], ()), out)
+        result_page(name, page_of([job]), job.run, _command([job], ()), out)
     log.info("page: %-32s %7.1f s   %s", name, _seconds(job.run), out / name / MARKDOWN)
     return {job.run: _seconds(job.run)}
 
 
-def _page(jobs: Sequence[RecordedJob]) -> PageSettings:
+def page_of(jobs: Sequence[RecordedJob]) -> PageSettings:
     """The page settings of the first job that has any: what they say of the page is the same in
     all.
     """

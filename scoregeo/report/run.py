@@ -14,6 +14,8 @@ from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import load_yaml, read_text
 from scoregeo._utils.results import LINE, check_format, read_manifest
 from scoregeo._utils.schema import check_fields
+from scoregeo.evaluation.comparison import RULE
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.comparison import read_summary
 from scoregeo.report.names import method_name
 from scoregeo.report.page_settings import PageSettings, read_settings
@@ -70,6 +72,20 @@ class Run:
             f"{method_name(method)}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
             for method, counts in ended.items()
         ]
+
+
+def notes_of(runs: Iterable[tuple[str, Run]], *, rule: bool = False) -> list[str]:
+    """What the named runs of one page note of their columns and networks, each line once, and how
+    the paths of each ended. `rule`: with that of the comparisons, where a run has any.
+    """
+    notes: list[str] = []
+    for name, run in runs:
+        weights = weights_line(run.manifest.get("weights") or [])
+        compared = [RULE] if rule and run.comparisons else []
+        shown = (*map(str, run.manifest.get("notes") or []), *compared, weights)
+        notes += [note for note in shown if note and note not in notes]
+        notes += [f"{name}: {line}" for line in run.endings()]
+    return notes
 
 
 def read_run(folder: Path) -> Run:

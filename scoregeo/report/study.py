@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from scoregeo.evaluation.columns import TITLES
-from scoregeo.evaluation.comparison import RULE
-from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.dots import case_dots
 from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.page_settings import PageSettings
 from scoregeo.report.picture import describe
-from scoregeo.report.run import read_run
+from scoregeo.report.run import Run, notes_of, read_run
 from scoregeo.report.run_page import duration
 from scoregeo.report.sweep import line_of, number_of
 from scoregeo.report.table import Row, rows_from_summary
@@ -50,7 +48,7 @@ def study_page(study: Study, folder: Path) -> Page | None:
     its measures drawn against the cases into `folder`/figures; None where no case is done.
     """
     rows: list[Row] = []
-    notes: list[str] = []
+    runs: list[tuple[str, Run]] = []
     compared: list[Mapping[str, Any]] = []
     seed, seconds, settings = None, 0.0, dict[str, Any]()
     for value, path in study.done.items():
@@ -67,10 +65,7 @@ def study_page(study: Study, folder: Path) -> Page | None:
             for entry in run.comparisons
             if entry["group"] == "all" and entry["measure"] in study.page.measures
         ]
-        weights = weights_line(run.manifest.get("weights") or [])
-        shown = (*run.manifest["notes"], *([RULE] if run.comparisons else []), weights)
-        notes += [note for note in shown if note and note not in notes]
-        notes += [f"{study.key} = {value}: {line}" for line in run.endings()]
+        runs.append((f"{study.key} = {value}", run))
     if not rows:
         return None
     page = Page(
@@ -83,7 +78,7 @@ def study_page(study: Study, folder: Path) -> Page | None:
         settings=settings | {"all runs": duration(seconds)},
         measures=tuple(study.page.measures),
         comparisons=tuple(compared),
-        notes=tuple(notes),
+        notes=tuple(notes_of(runs, rule=True)),
         figures=(Picture(f"{_FIGURE}.png", describe(_FIGURE)),),
         failures=study.failures,
     )

@@ -1,6 +1,7 @@
 """The page of a sweep: one table of all its jobs, a plot, and what failed by name."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from scoregeo._utils.errors import ConfigError, DataError
 from scoregeo._utils.files import read_json
 from scoregeo._utils.jobs import SWEEP
 from scoregeo.evaluation.columns import TITLES
-from scoregeo.evaluation.networks import weights_line
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.heatmap import shown_in_sweep
@@ -17,11 +17,13 @@ from scoregeo.report.model import FIGURES, Failure, Page, Picture, Table
 from scoregeo.report.names import method_name
 from scoregeo.report.picture import describe
 from scoregeo.report.render import HTML, Card, page_view, write_html, write_page
-from scoregeo.report.run import read_run
+from scoregeo.report.run import Run, notes_of, read_run
 from scoregeo.report.run_page import intro, sheets_of
 from scoregeo.report.sheet import Sheet
 from scoregeo.report.sweep import Job, line_of, number_of, read_sweep, show
 from scoregeo.report.table import Row
+
+log = logging.getLogger(__name__)
 
 MOST_PANELS = 12  # more could not be read
 MOST_SHEETS = 16  # jobs whose frames are shown
@@ -79,7 +81,7 @@ def _page(folder: Path, keys: Sequence[str], jobs: Sequence[Job], measures: Sequ
         tables=(table,) if table.rows else (),
         settings=settings | ({"swept keys": ", ".join(keys)} if keys else {}),
         measures=tuple(measures),
-        notes=tuple(dict.fromkeys(line for job in jobs for line in _weights(job.folder))),
+        notes=tuple(notes_of(_runs(jobs))),
         failures=tuple(
             Failure(job.title, str(job.failure), found)
             for job, found in zip(lost, labels, strict=True)
@@ -137,10 +139,14 @@ def _lines(rows: Sequence[Row], measure: str, page: Page) -> dict[str, Line]:
     return {label: line_of(found) for label, found in points.items()}
 
 
-def _weights(job: Path) -> list[str]:
-    """The line on its networks that a job's manifest gives; none where there is none."""
-    line = weights_line(_manifest(job).get("weights") or [])
-    return [line] if line else []
+def _runs(jobs: Sequence[Job]) -> Iterator[tuple[str, Run]]:
+    """The runs that rows of the table are of, by their jobs' titles."""
+    for job in jobs:
+        if job.rows:
+            try:
+                yield job.title, read_run(job.folder)
+            except DataError as error:  # its rows stand in the table all the same
+                log.warning("%s: %s The page has none of its notes.", job.title, error)
 
 
 def _command(folder: Path, jobs: Sequence[Job], keys: Sequence[str]) -> str:

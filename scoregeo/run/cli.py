@@ -25,11 +25,12 @@ from scoregeo._utils.jobs import COMMON
 from scoregeo._utils.streams import say, tolerant_streams
 from scoregeo.run.command import execute, log_leftovers, plain, register
 from scoregeo.run.config_flags import job_flags, overrides_first, typed_flags
-from scoregeo.run.console import link_latest, list_runs, show_run
+from scoregeo.run.console import link_latest, show_run
 from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
 from scoregeo.run.launch import launch
 from scoregeo.run.leftovers import typed_overrides
+from scoregeo.run.listing import list_runs
 from scoregeo.run.multirun import Gather
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.points import at_home, sharded
@@ -218,7 +219,8 @@ def _morph(arguments: Sequence[str]) -> None:
         command = read_command(arguments)
     except ScoregeoError as error:
         sys.exit(f"scoregeo: error: {error}")
-    run_overrides(command.overrides, partial(write_morph, fps=command.fps))
+    with command.as_typed():
+        run_overrides(command.overrides, partial(write_morph, fps=command.fps))
 
 
 def _report(arguments: Sequence[str]) -> None:

@@ -1,21 +1,21 @@
-"""What the command line shows of runs: the table at a run's end, and the list of runs."""
+"""What the command line shows at the end of a run and of a sweep: tables, warnings and files."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json
-from scoregeo._utils.jobs import DONE, FAILED, SWEEP, read_jobs, read_record, records
-from scoregeo._utils.lock import is_abandoned
-from scoregeo._utils.results import read_manifest
+from scoregeo._utils.jobs import read_jobs
 from scoregeo._utils.streams import say
 from scoregeo._utils.words import aligned, count
 from scoregeo.evaluation.columns import TITLES, headlines, own, present
 from scoregeo.report.names import method_name
-from scoregeo.run.folder_state import RUNNING
+from scoregeo.run.folder_state import FIRST
+
+if TYPE_CHECKING:
+    from scoregeo.report.table import Row
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +26,23 @@ _MOST_LINES = 40  # of a sweep's table
 _COSTS = ("evaluations_per_point", "seconds")
 _WIDTH = 60  # of a column's title
 _OUTPUTS = ("animation.gif", "animation.mp4", "strip.png", "table.md", "report.html", "figures")
-_POOR_END = 20.0  # dB of PSNR below which an end has not come back from the noise level
 
 
 def show_run(folder: Path, first: Sequence[str] = ()) -> None:
     """Print a finished run's table, its wall time and where its files are; warn of paths that
-    did not converge and of ends that do not come back.
+    did not converge, and of ends that do not come back where its beginning has not shown them.
 
     `first`: the measures that come first, where the run has them.
     """
     from scoregeo.run.not_converged import warnings_of  # it loads torch
 
-    rows = [row for row in _rows(folder) if row["group"] == ALL]
+    rows = [row for row in rows_of(folder) if row["group"] == ALL]
     if not rows:
         _show_page(folder)
         return
     poor = warnings_of(_lines(folder), str(folder / "results.jsonl"))
-    for warning in [*poor, *ends_warnings(rows)]:
+    told = (folder / FIRST).exists()  # by `show_ends`, which knows what the autoencoder loses
+    for warning in [*poor, *([] if told else ends_warnings(rows))]:
         log.warning(warning)
     mine = own(present(rows))
     wanted = [*mine, *present(rows, tuple(first)), *headlines(rows)]
@@ -81,7 +81,7 @@ def table(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> str:
     cells = {(row["method"], row["measure"]): row["mean"] for row in rows}
     methods = list(dict.fromkeys(row["method"] for row in rows))
     lines = [
-        [method_name(one), *(_number(cells.get((one, name))) for name in measures)]
+        [method_name(one), *(number(cells.get((one, name))) for name in measures)]
         for one in methods
     ]
     return aligned(["method", *(_short(TITLES.get(name, name)) for name in measures)], lines)
@@ -96,7 +96,7 @@ def start_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if row["measure"] == "start_evaluations" and row["mean"]:
             cost.setdefault(float(row["mean"]), []).append(method_name(row["method"]))
     return [
-        f"not in the table: {_number(mean)} score evaluations a pair for the start of"
+        f"not in the table: {number(mean)} score evaluations a pair for the start of"
         f" {'; '.join(methods)}"
         for mean, methods in cost.items()
     ]
@@ -104,8 +104,8 @@ def start_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def show_sweep(folder: Path) -> None:
     """Print a finished multirun's table: a line for each job and method that iterates, with the
-    swept keys, headline measures over all pairs and how the paths ended, or that the job failed.
-    Warn of paths that did not converge.
+    swept keys, a study's own or the headline measures over all pairs, and how the paths ended, or
+    that the job failed. Warn of paths that did not converge.
     """
     from scoregeo.report.heatmap import shown_in_sweep
     from scoregeo.report.sweep import read_sweep, show
@@ -115,7 +115,7 @@ def show_sweep(folder: Path) -> None:
     rows = [row for job in jobs for row in job.rows]
     if not rows:
         return
-    measures = shown_in_sweep(rows)[0]
+    measures = _of_study(folder, rows) or shown_in_sweep(rows)[0]
     solved = {job.name: _lines(job.folder) for job in jobs if job.failure is None}
     for warning in sweep_warnings(solved):
         log.warning(warning)
@@ -129,7 +129,7 @@ def show_sweep(folder: Path) -> None:
         for name in methods:
             means = [getattr(own[name].cells.get(one), "mean", None) for one in measures]
             states = ended([line for line in solved.get(job.name, ()) if line["method"] == name])
-            lines.append([*start, method_name(name), *map(_number, means), states])
+            lines.append([*start, method_name(name), *map(number, means), states])
         if not methods:
             state = "" if job.failure is None else "failed"
             lines.append([*start, state, *[""] * (len(measures) + 1)])
@@ -143,61 +143,30 @@ def show_sweep(folder: Path) -> None:
                 say(f"{place / name}")
 
 
+def _of_study(folder: Path, rows: Sequence["Row"]) -> list[str]:
+    """The first measures of a study's page that its rows hold; none where the multirun is none."""
+    from scoregeo.report.gather import page_of
+
+    jobs = [job for job in read_jobs(folder) if job.choice("study") is not None]
+    known = {name for row in rows for name in row.cells}
+    return [name for name in page_of(jobs).measures if name in known][:_MOST]
+
+
 def ends_warnings(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each method whose ends do not come back."""
+    """A line for each PSNR at which ends do not come back, with the methods of which it is so."""
+    from scoregeo.evaluation.picture_path import POOR_END  # it loads torch
+
+    poor: dict[str, list[str]] = {}
+    for row in rows:
+        found = None if row["method"] == TRUTH else row["mean"]
+        if row["measure"] == "psnr_ends" and found is not None and found < POOR_END:
+            poor.setdefault(f"{found:.1f}", []).append(method_name(row["method"]))
     return [
-        f"{method_name(row['method'])}: the ends come back at {row['mean']:.1f} dB PSNR: inversion"
-        " and decoding lose them. More inversion.decode_steps, or a smaller noise level, may help."
-        for row in rows
-        if row["measure"] == "psnr_ends"
-        and row["method"] != TRUTH
-        and row["mean"] is not None
-        and row["mean"] < _POOR_END
+        f"{'; '.join(methods)}: the ends come back at {mean} dB PSNR: the autoencoder, or inversion"
+        " and decoding, lose them. Where it is not the autoencoder, more inversion.decode_steps, or"
+        " a smaller noise level, may help."
+        for mean, methods in poor.items()
     ]
-
-
-def list_runs(output: Path) -> str:
-    """A line for each run and each sweep below `output`, newest first.
-
-    A run: folder, status (interrupted where its process is gone), seconds, headline or the reason
-    of its failure. A sweep: folder, how many
-    of its jobs are done and have failed, when the last of them ended, command.
-    Raises DataError where `output` is not a folder.
-    """
-    if not output.is_dir():
-        raise DataError(f"{output} is not a folder: the folder of runs is expected.")
-    runs = (path for path in output.glob("*/*/manifest.json") if not path.parent.is_symlink())
-    sweeps = (path for depth in ("*", "*/*") for path in output.glob(f"{depth}/{SWEEP}"))
-    sweeps = (path for path in sweeps if not path.parent.is_symlink())
-    lines = [(path.stat().st_mtime, _run_line(path)) for path in runs]
-    lines += [_sweep_line(path) for path in sweeps]
-    lines.sort(key=lambda line: line[0], reverse=True)
-    return "\n".join(text for _, text in lines) if lines else f"no runs in {output}"
-
-
-def _run_line(path: Path) -> str:
-    try:
-        manifest = read_manifest(path.parent)
-    except DataError as error:
-        return f"{path.parent}  damaged  {error}"
-    seconds = float(manifest.get("seconds") or 0.0)
-    shown = manifest.get("error") or _headline(path.parent)
-    status = manifest.get("status")
-    if status == RUNNING and is_abandoned(path.parent):
-        status, shown = "interrupted", "the same command goes on with it"
-    return f"{path.parent}  {status}  {seconds:.1f} s  {shown}"
-
-
-def _sweep_line(path: Path) -> tuple[float, str]:
-    """When a sweep's last record was written, in seconds, and its line."""
-    folder = path.parent
-    last = max(one.stat().st_mtime for one in (path, *records(folder)))
-    when = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
-    jobs = read_jobs(folder)
-    done, failed = (sum(job.status == state for job in jobs) for state in (DONE, FAILED))
-    record = read_record(path)
-    counts = f"sweep: {done} of {count(len(jobs), 'job')} done, {failed} failed"
-    return last, f"{folder}  {counts}  {when}  {record.get('command', '')}".rstrip()
 
 
 def link_latest(run: Path) -> None:
@@ -213,17 +182,8 @@ def link_latest(run: Path) -> None:
         log.debug("no link to the latest run: %s", error)
 
 
-def _headline(folder: Path) -> str:
-    """The first headline measure of the last method."""
-    rows = [row for row in _rows(folder) if row["group"] == ALL and row["mean"] is not None]
-    for name in headlines(rows):
-        of = [row for row in rows if row["measure"] == name and row["method"] != TRUTH]
-        if of:
-            return f"{method_name(of[-1]['method'])}: {TITLES[name]} {_number(of[-1]['mean'])}"
-    return ""
-
-
-def _rows(folder: Path) -> list[dict[str, Any]]:
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Rows of a run's summary.json; none where they cannot be read."""
     from scoregeo.report.comparison import read_summary  # it loads torch
 
     try:
@@ -242,7 +202,8 @@ def _lines(folder: Path) -> Sequence[Mapping[str, Any]]:
         return ()
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A mean as tables of the command line have it; "" for None."""
     return "" if value is None else f"{value:.4g}"
 
 

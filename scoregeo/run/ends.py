@@ -7,11 +7,10 @@ from scoregeo.evaluation.image import psnr
 from scoregeo.evaluation.picture_path import poor_end
 from scoregeo.report.style import as_pictures
 from scoregeo.run.artifacts import write_png
+from scoregeo.run.folder_state import FIRST, LAST
 from scoregeo.run.problem.latent import LatentProblem
 
 log = logging.getLogger(__name__)
-
-FIRST, LAST = "first.png", "last.png"
 
 
 def show_ends(problem: LatentProblem, folder: Path) -> None:

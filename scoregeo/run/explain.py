@@ -2,7 +2,6 @@
 what is allowed.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from scoregeo._utils.errors import ScoregeoError
 from scoregeo._utils.files import load_yaml
+from scoregeo._utils.words import did_you_mean
 from scoregeo.run.explain_override import no_override, no_place, not_taken_away, several_values
 from scoregeo.run.explain_value import explain_value
 from scoregeo.run.groups import GROUPS, MAPPINGS
@@ -65,7 +65,7 @@ def _explained(error: Exception, text: str, configs: Path) -> str:
         options = list(error.options or (path.stem for path in (configs / group).glob("*.yaml")))
         group = group or "--config-name"
         return (
-            f"{group} = {option!r} is not an option{_near(option, options)}; {group} must be"
+            f"{group} = {option!r} is not an option{did_you_mean(option, options)}; {group} must be"
             f" {_list(options)}."
         )
     if error.__cause__ is not None and isinstance(error, HydraException):
@@ -198,7 +198,7 @@ def _unknown_key(key: str, configs: Path) -> str:
     listed = sorted({known.removeprefix(f"{group}.") for known in allowed})
     of_own = f"; +{key} adds it for a _target_ of your own" if group in GROUPS else ""
     return (
-        f"{key} is not a key of this configuration{_near(key, keys)}{of_own}; {words}"
+        f"{key} is not a key of this configuration{did_you_mean(key, keys)}{of_own}; {words}"
         f"{', '.join(listed)}."
     )
 
@@ -223,11 +223,6 @@ def _dotted(content: Any, prefix: str = "") -> list[str]:
             _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
         )
     return found
-
-
-def _near(word: str, words: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, words, 3)
-    return f" (did you mean {' or '.join(repr(n) for n in near)}?)" if near else ""
 
 
 def _list(words: Sequence[str]) -> str:

@@ -17,11 +17,12 @@ from scoregeo._utils.yaml_text import read_yaml, yaml_text
 
 KEPT = "kept"  # folder of what a shard keeps for the merge
 UNFINISHED = "unfinished"  # folder of the finished pairs of a method that is not
+FIRST, LAST = "first.png", "last.png"  # the decoded ends of a run of one pair
 _WRITTEN = (
     *("methods", "paths", "frames", "figures", "sounds", KEPT, UNFINISHED),
     *("results.jsonl", "summary.json", "table.md", "report.html", "passages.json"),
     *("events.jsonl", "wandb.json", "error.txt"),
-    *("first.png", "last.png", "strip.png", "animation.gif", "animation.mp4"),
+    *(FIRST, LAST, "strip.png", "animation.gif", "animation.mp4"),
 )
 _CONFIGURED = {"dataset", "score", "metric", "solver", "evaluation"}  # some keys of every run's
 

@@ -1,6 +1,5 @@
 """Objects from the nodes of a configuration: the only user of Hydra's instantiate."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from hydra.utils import instantiate
 
 from scoregeo._utils.errors import ConfigError
 from scoregeo._utils.targets import option_of, resolve
+from scoregeo._utils.words import did_you_mean
 from scoregeo.run.groups import GROUPS, MAPPINGS
 from scoregeo.run.overrides import escaped
 from scoregeo.score.base import AbstractScore
@@ -118,8 +118,7 @@ def check_keys(
         if key.startswith("_") or key in known:
             _check_inner(f"{where}.{key}", node[key])
             continue
-        near = difflib.get_close_matches(str(key), known, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        hint = did_you_mean(str(key), known, 1)
         takes = ", ".join(known) or "none"
         if where == "score" and key in LEVEL:
             hint += " (a class of your own takes it where it is one of scoregeo.AbstractScore)"
@@ -130,10 +129,30 @@ def check_keys(
         )
     lacks = [name for name in _needed(node["_target_"]) if name not in (*node, *passed)]
     if lacks and not node.get("_partial_", within):
+        if where == "score" and _is_score(node["_target_"], lacks[0]):
+            raise ConfigError(_no_factory(node["_target_"], lacks[0]))
         later = f", or {where}._partial_=true, for it to be given later" * ("_partial_" in node)
         raise ConfigError(
             f"{where}={option_name(node)} needs {', '.join(lacks)}: set {where}.{lacks[0]}{later}."
         )
+
+
+def _is_score(target: str, lacking: str) -> bool:
+    """Whether a function looks like a score itself, of points, which it lacks, and noise level."""
+    first, *rest = _needed(target)
+    return inspect.isfunction(resolve(target)) and (
+        lacking == first and (first == "x" or rest[:1] == ["sigma"])
+    )
+
+
+def _no_factory(target: str, lacking: str) -> str:
+    return (
+        f"score._target_ = {target!r} needs {lacking}: it must name a class, or a function that"
+        f" returns a score. Where {target} is a score itself, a function of points and noise level,"
+        f" take score._target_=scoregeo.FunctionScore +score.function._target_={target}"
+        f" +score.function._partial_=true '+score.shape=[3]', the shape of a point; else set"
+        f" score.{lacking}."
+    )
 
 
 def _check_inner(where: str, value: object) -> None:

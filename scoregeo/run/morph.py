@@ -2,16 +2,20 @@
 animation at the top of the run's folder.
 """
 
-import argparse
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from scoregeo._utils.arguments import Parser
 from scoregeo._utils.errors import ConfigError, bad_value, check_number
 from scoregeo._utils.files import is_file, path_of, read_json, write_whole
 from scoregeo._utils.names import LONGEST
+from scoregeo._utils.steps import check_steps
 from scoregeo._utils.words import count
 from scoregeo.run.overrides import text
 
@@ -27,12 +31,41 @@ _HELP = (
 )
 
 
+# The settings that options set; errors name what was typed.
+_KEYS = {
+    "--model": "score.model",
+    "--frames": "solver.num_points",
+    "--size": "dataset.size",
+    "--steps": "inversion.decode_steps",
+    "--guidance": "score.guidance",
+    "--timestep": "score.timestep",
+    "--seed": "seed",
+    "--device": "device",
+}
+
+
 @dataclass(frozen=True)
 class MorphCommand:
-    """The overrides of a morph's run, and the pace of its animation in frames per second."""
+    """The overrides of a morph's run, the pace of its animation in frames per second, and the
+    options that were typed, by the settings that they set.
+    """
 
     overrides: tuple[str, ...]
     fps: float
+    typed: Mapping[str, str]
+
+    @contextmanager
+    def as_typed(self) -> Iterator[None]:
+        """Let what ends the command name its options where it names settings."""
+        try:
+            yield
+        except SystemExit as stop:
+            said = stop.code
+            if not isinstance(said, str):
+                raise
+            for key, option in self.typed.items():
+                said = re.sub(rf"(?<![\w.]){re.escape(key)}(?= (?:=|must)(?!\w))", option, said)
+            raise SystemExit(said) from None
 
 
 def read_command(arguments: Sequence[str]) -> MorphCommand:
@@ -57,26 +90,19 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
             " two, or none with --prompt-a and --prompt-b, of which the model makes both."
         )
     found += [text(key, said) for key, said in zip(keys, prompts, strict=True) if said is not None]
-    check_number("--fps", given.fps, at_least=SLOWEST, at_most=FASTEST)
+    fps = _number(given.fps, float)
+    check_number("--fps", fps, at_least=SLOWEST, at_most=FASTEST)
     if given.model == SHIPPED:
         found.append(f"score={SHIPPED}")
     elif given.model is not None:
         found.append(text("score.model", given.model))
-    if given.frames is not None:
-        check_number("--frames", given.frames, at_least=3, integer=True)
-        found.append(f"solver.num_points={given.frames}")
+    found += _numbers(vars(given), no_inversion="inversion=none" in overrides)
     if given.size is not None:
         found.append(f"dataset.size={_size(given.size)}")
     if given.negative_prompt is not None:
         found.append(text("score.negative_prompt", given.negative_prompt))
-    plain = {
-        "inversion.decode_steps": given.steps,
-        "score.guidance": given.guidance,
-        "score.timestep": given.timestep,
-        "seed": given.seed,
-        "device": given.device,
-    }
-    found += [f"{key}={value}" for key, value in plain.items() if value is not None]
+    if given.device is not None:
+        found.append(f"device={given.device}")
     if given.out is not None:
         out = path_of("--out", given.out)
         unfit = out.suffix.lower() in (".gif", ".mp4", ".png") or is_file(out)
@@ -86,7 +112,35 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
     # The solver's start is the straight line already; other methods are experiment=morph's.
     if not any(one.startswith("baseline") for one in overrides):
         found.append("baseline=[]")
-    return MorphCommand((*found, *overrides), given.fps)
+    typed = {key: one for one, key in _KEYS.items() if getattr(given, one[2:]) is not None}
+    return MorphCommand((*found, *overrides), fps, typed)
+
+
+def _numbers(given: Mapping[str, str | None], *, no_inversion: bool) -> list[str]:
+    """The overrides of the options that are numbers. What a model allows, it says itself."""
+    checks: dict[str, tuple[Callable[[str], float], Callable[[str, Any], None]]] = {
+        "--frames": (int, partial(check_number, at_least=3, integer=True)),
+        "--steps": (int, partial(check_steps, at_least=0 if no_inversion else 1)),
+        "--guidance": (float, partial(check_number, at_least=1)),
+        "--timestep": (float, partial(check_number, at_least=0)),
+        "--seed": (int, partial(check_number, at_least=0, integer=True)),
+    }
+    found = []
+    for option, (kind, check) in checks.items():
+        text = given[option[2:]]
+        if text is not None:
+            value = _number(text, kind)
+            check(option, value)
+            found.append(f"{_KEYS[option]}={value}")
+    return found
+
+
+def _number(text: str, kind: Callable[[str], float]) -> Any:
+    """The number that a text is, or the text, which a check then refuses by its option."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
 
 
 def write_morph(folder: Path, fps: float) -> None:
@@ -122,8 +176,8 @@ def _geodesic(folder: Path) -> Path | None:
     return None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scoregeo morph", description=_HELP)
+def _parser() -> Parser:
+    parser = Parser(prog="scoregeo morph", description=_HELP)
     add = parser.add_argument
     add("arguments", nargs="*", metavar="A B [key=value ...]", help="two pictures, and settings")
     add(
@@ -133,13 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--prompt-a", metavar="TEXT", help="what A shows")
     add("--prompt-b", metavar="TEXT", help="what B shows; the same as A where it is left out")
     add("--negative-prompt", metavar="TEXT", help="plays a part with --guidance above 1")
-    add("--frames", type=int, metavar="N", help="both ends counted, at least 3; 17 by default")
-    add("--fps", type=float, default=12.0, metavar="RATE", help="of the animation; 12 by default")
+    add("--frames", metavar="N", help="both ends counted, at least 3; 17 by default")
+    add("--fps", default="12", metavar="RATE", help="of the animation; 12 by default")
     add("--size", metavar="HEIGHTxWIDTH", help="pixels; by default in the first picture's shape")
-    add("--steps", type=int, metavar="N", help="of inversion and decoding; 15 by default")
-    add("--guidance", type=float, metavar="SCALE", help="of the prompts; 1, none, by default")
-    add("--timestep", type=float, metavar="T", help="noise level; 400 of 1000 by default")
-    add("--seed", type=int, metavar="N", help="0 by default")
+    add("--steps", metavar="N", help="of inversion and decoding; 15 by default")
+    add("--guidance", metavar="SCALE", help="of the prompts; 1, none, by default")
+    add("--timestep", metavar="T", help="noise level; 400 of 1000 by default")
+    add("--seed", metavar="N", help="0 by default")
     add("--device", help="cpu, cuda, mps or auto")
     add("--out", metavar="FOLDER", help="the run's folder")
     return parser

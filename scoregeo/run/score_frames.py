@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from scoregeo import __version__
-from scoregeo._utils.arguments import path_argument
+from scoregeo._utils.arguments import Parser, path_argument
 from scoregeo._utils.errors import ConfigError, ScoregeoError, check_number
 from scoregeo._utils.files import make_folder, write_json, write_text
 from scoregeo._utils.streams import say
@@ -93,8 +93,8 @@ class _Scored:
     features: "tuple[Sequence[torch.Tensor], torch.Tensor] | None"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="scoregeo score",
         description="Score a folder of frames, or a folder of folders of frames, of any tool.",
         epilog=_EPILOG,

@@ -85,7 +85,7 @@ def _first_of_values(jobs: Sequence[Sequence[str]]) -> list[tuple[Sequence[str],
     found = []
     for job in jobs:
         own = [one for one in job if one.partition(".")[0] in _PARTS and one not in seen]
-        if own and len(jobs) > 1:
+        if own:
             seen.update(own)
             found.append((job, sorted({one.partition(".")[0] for one in own})))
     return found[:_MOST_COMPOSED]

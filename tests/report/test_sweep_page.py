@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from scoregeo.evaluation.networks import weights_line
 from scoregeo.report.heatmap import heat_maps
 from scoregeo.report.model import Page
 from scoregeo.report.sweep_page import write_sweep
 from tests.report.document import check_page
-from tests.report.folders import run_folder, sweep_folder
+from tests.report.folders import NOTES, WEIGHTS, run_folder, sweep_folder
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -36,6 +37,18 @@ def test_fifteen_are_shown_and_one_is_named(sweep: tuple[Page, Path]) -> None:
         page.command == "scoregeo -m experiment=rotated_mnist_empirical metric.lam=1,10,100,1000"
         " solver.num_points=8,16,32,64"
     )
+
+
+def test_notes_say_what_the_columns_are_and_how_the_paths_of_each_job_ended(
+    sweep: tuple[Page, Path],
+) -> None:
+    page, folder = sweep
+    assert [note for note in page.notes if "job" not in note] == [*NOTES, weights_line(WEIGHTS)]
+    endings = [note for note in page.notes if "job" in note]
+    first = "job 0 (metric.lam = 1, solver.num_points = 8)"
+    assert endings[0] == f"{first}: Geodesic (Stein, Gauss-Newton): 2 converged"
+    assert len(endings) == 15
+    assert endings[0] in (folder / "table.md").read_text()
 
 
 def test_heat_maps_hold_each_job_where_it_belongs(sweep: tuple[Page, Path]) -> None:

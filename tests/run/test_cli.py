@@ -369,6 +369,23 @@ def test_antipodal_ends_are_told_and_joined(
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        "study=ablation_lambda metric.lam=",
+        "study=ablation_lambda metric.lam=-5",
+        "-m metric.lam=-5",
+    ],
+)
+def test_a_sweep_of_one_value_is_refused_before_its_job_starts(typed: str, tmp_path: Path) -> None:
+    said = command(*typed.split(), *PLAIN, f"output={tmp_path / 'o'}")
+    value = typed.rpartition("=")[2] or "''"
+    assert isinstance(said, str) and said.startswith(
+        f"scoregeo: error: metric.lam = {value} is not"
+    )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
     ("sweep", "settings"),
     [
         # The value of the configuration before a job's, seed 0, would be refused.
@@ -409,6 +426,29 @@ def test_a_part_of_one_s_own_that_raises_fails_its_job_alone(
     assert "RuntimeError: of mine" in said
     (folder,) = (tmp_path / "o" / "custom").glob("sweep_*")
     assert [job.status for job in read_jobs(folder)] == ["done", "failed"]
+
+
+def test_a_function_that_is_a_score_is_told_what_makes_it_one_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain_score.py").write_text(
+        "def flat(x, sigma):\n    return 0 * x\n\n\n"
+        "def normal(points, sigma):\n    return -points\n\n\n"
+        "def factory(width):\n    return None\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    small = ["dataset.num_pairs=1", "solver.num_points=5", "baseline=[]", "rivals=null", *PLAIN]
+    small += ["score.sigma=0.1"]
+    for name, lacks in (("flat", "x"), ("normal", "points")):
+        _, reason = run_here([f"score._target_=plain_score.{name}", *small], tmp_path / "o")
+        assert reason is not None
+        assert f"score._target_ = 'plain_score.{name}' needs {lacks}: it must name a" in reason
+        advised = re.findall(r"[+\w.]+=[\w.\[\]]+", reason.partition("take ")[2])
+        assert advised[0] == "score._target_=scoregeo.FunctionScore" and len(advised) == 4
+        _, reason = run_here([*advised, *small], tmp_path / "o")
+        assert reason is None
+    _, reason = run_here(["score._target_=plain_score.factory", "~score.sigma", *PLAIN], tmp_path)
+    assert reason is not None and reason.endswith("needs width: set score.width.")
 
 
 def test_a_study_s_options_are_those_of_its_jobs(tmp_path: Path) -> None:

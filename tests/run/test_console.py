@@ -11,7 +11,8 @@ from scoregeo._utils.files import read_json, write_json
 from scoregeo._utils.jobs import JOB, SWEEP, read_jobs
 from scoregeo._utils.lock import FolderLock
 from scoregeo._utils.results import FORMAT
-from scoregeo.run.console import LATEST, ends_warnings, link_latest, list_runs, start_notes, table
+from scoregeo.run.console import LATEST, ends_warnings, link_latest, start_notes, table
+from scoregeo.run.listing import list_runs
 from scoregeo.run.not_converged import sweep_warnings, warnings_of
 from tests.commands import PLAIN, command
 
@@ -48,8 +49,9 @@ def line(method: str, status: str, tunnelled: float | None = None) -> dict[str, 
 def test_warns_of_ends_that_do_not_come_back() -> None:
     assert ends_warnings([row("a", "psnr_ends", 31.0), row("truth", "psnr_ends", 1)]) == []
     assert ends_warnings([row("a", "psnr_ends", None), row("a", "tunnelled", 1)]) == []
-    (told,) = ends_warnings([row("b", "psnr_ends", 12.0)])
-    assert "12.0 dB" in told and "decode_steps" in told
+    (told,) = ends_warnings([row(name, "psnr_ends", 12.0) for name in ("lerp", "stein_adam")])
+    assert "LERP; Geodesic (Stein, Adam): the ends come back at 12.0 dB" in told
+    assert "Where it is not the autoencoder, more inversion.decode_steps" in told
 
 
 @pytest.mark.parametrize(

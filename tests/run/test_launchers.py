@@ -3,6 +3,7 @@ parent is killed.
 """
 
 import csv
+import re
 import subprocess
 import sys
 import time
@@ -224,7 +225,9 @@ def test_bad_numbers_of_shards_are_refused(shards: str, words: str, tmp_path: Pa
     assert not (tmp_path / "sphere").exists()  # told before any job begins
 
 
-def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
+def test_a_study_takes_one_file_and_its_page_appears(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "mine" / "study").mkdir(parents=True)
     (tmp_path / "mine" / "study" / "weights.yaml").write_text(
         "# @package _global_\n"
@@ -236,6 +239,8 @@ def test_a_study_takes_one_file_and_its_page_appears(tmp_path: Path) -> None:
     small = (*PLAIN, "dataset.num_pairs=2", "solver.num_points=8")
     where = (f"output={tmp_path}", f"results={tmp_path / 'results'}")
     assert command("--config-dir", str(tmp_path / "mine"), "study=weights", *small, *where) is None
+    head = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("job  "))
+    assert re.split(r"  +", head) == ["job", "metric.lam", "method", "length error", "ended"]
     folder = tmp_path / "results" / "weights"
     page = (folder / "table.md").read_text(encoding="utf-8")
     assert (

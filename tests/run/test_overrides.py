@@ -1,6 +1,7 @@
 """Values with ordinary characters on the command line, with Hydra's own parser as the judge."""
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,12 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
             (["a.png", "b.png", "--fps", rate], f"--fps = {rate} .*at least 0.01 and at most 50")
             for rate in ("0.0", "1e-09", "51.0", "nan", "inf")
         ),
+        (["a.png", "b.png", "--frames", "abc"], "--frames = 'abc' .*at least 3"),
+        (["a.png", "b.png", "--fps", "fast"], "--fps = 'fast' .*at least 0.01 and at most 50"),
+        (["a.png", "b.png", "--steps", "0"], "--steps = 0 .*at least 1 and at most"),
+        (["a.png", "b.png", "--timestep", "-1"], "--timestep = -1.0 .*at least 0"),
+        (["a.png", "b.png", "--guidance", "x"], "--guidance = 'x' .*at least 1"),
+        (["a.png", "b.png", "--seed", "0.5"], "--seed = '0.5' .*a whole number at least 0"),
         (["a.png", "b.png", "--size", "big"], "--size = 'big' .*HEIGHTxWIDTH"),
         (["a.png", "b.png", "--out", "cat.gif"], "--out = 'cat.gif' .*folder"),
         (["a.png", "b.png", "--out", str(tmp_path / "x")], "--out = .*folder"),
@@ -136,8 +143,31 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=words):
             read_command(arguments)
+    free = read_command(["a.png", "b.png", "--steps", "0", "inversion=none"])
+    assert "inversion.decode_steps=0" in free.overrides
     long = "x=" + "y" * 300  # no name of a file
     assert read_command(["a" * 300, long, "c"]).overrides[-1] == long
+
+
+def test_morph_names_its_options_where_a_run_names_settings() -> None:
+    given = read_command(["a.png", "b.png", "--timestep", "5000", "--seed", "1", "seed=-1"])
+    said = "scoregeo: error: score.timestep = 5000.0 is not allowed: score.timestep must be small."
+    match = "error: --timestep = 5000.0 .*: --timestep must be"
+    with pytest.raises(SystemExit, match=match), given.as_typed():
+        sys.exit(said)
+    with pytest.raises(SystemExit, match="error: inversion.decode_steps = 0"), given.as_typed():
+        sys.exit("scoregeo: error: inversion.decode_steps = 0 is not allowed")
+    with pytest.raises(SystemExit, match="^130$"), given.as_typed():
+        sys.exit(130)
+
+
+def test_an_unknown_option_of_morph_is_told_with_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        read_command(["a.png", "b.png", "--modl", "x"])
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: --modl x (did you mean '--model'?)" in said
 
 
 @pytest.mark.parametrize("arguments", [["morph", "caf\udce9.png", "b.png"], ["name=\udcff"]])

@@ -118,6 +118,7 @@ def test_the_command_takes_odd_names_and_leaves_one_animation(
         assert np.array_equal(np.asarray(first), np.asarray(strip)[:, :24])
     said = (folder / "scoregeo.log").read_text(encoding="utf-8")
     assert "the first picture comes back at" in said and "does not know such pictures" in said
+    assert "come back" not in said  # said once, without advice that would not help
     # A pair of pictures has no FID, and other methods are asked for.
     assert read_json(folder / "manifest.json")["methods"] == ["start_lerp", "stein_gauss_newton"]
     # Done already: another pace is written at once.
