@@ -151,13 +151,19 @@ def test_names_that_are_nearly_one_and_a_group_like_a_formula(
 
 
 def test_pictures_take_the_size_of_their_model(tmp_path: Path, places: dict[str, str]) -> None:
-    """A size that is left to the model is its own: 16 for the tiny one, 64 for the shipped one."""
+    """A size that is left to the model has as many pixels as its own, in the first picture's shape:
+    16 a side for the tiny one, 64 for the shipped one.
+    """
     for score, side in ((f"score.{places['model=SD']}", 16), ("score=emoji_sd", 64)):
         pictures = [f"dataset.first={places['FIRST']}", f"dataset.second={places['SECOND']}"]
         config, _ = compose(["experiment=morph", score, *pictures])
         made = build(config)
-        assert made.dataset.shape == (3, side, side)
-        assert made.dataset.pairs(0).ends.shape == (1, 2, 3, side, side)
+        with Image.open(places["FIRST"]) as opened:
+            ratio = opened.width / opened.height
+        _, height, width = made.dataset.shape
+        assert ratio != 1 and width / height == pytest.approx(ratio, rel=0.2)
+        assert height * width == pytest.approx(side**2, rel=0.1)
+        assert made.dataset.pairs(0).ends.shape == (1, 2, 3, height, width)
     config, _ = compose(
         ["dataset=image_pairs", "dataset.size=null", "score=digits_unet", *pictures]
     )
