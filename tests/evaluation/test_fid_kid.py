@@ -1,4 +1,4 @@
-"""FID and KID against closed forms, torchmetrics and torch-fidelity; what frames of few pairs do."""
+"""FID and KID against closed forms, torchmetrics and torch-fidelity, and of few pairs."""
 
 import math
 from itertools import combinations
