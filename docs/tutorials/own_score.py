@@ -74,7 +74,7 @@ plt.show()
 # The noise level decides what the score sees. It must be above the distance between neighbouring
 # data, or paths run through the gaps, and below the size of the features that are to be followed.
 # For samples on the command line there is
-# [a rule](../explanation/solver.md#noise-level-by-a-rule).
+# [a rule](../explanation/solver.html#noise-level-by-a-rule).
 #
 # ## As a class
 #

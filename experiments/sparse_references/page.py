@@ -38,7 +38,15 @@ _EDGES = {
     False: ", and a straight edge between a pair's ends competes with the others",
     True: " after it was relaxed by the string method",
 }
-_SHOWN = ("psnr", "ssim", "precision", "confidence", "metric_length", "evaluations_per_point")
+_SHOWN = (
+    "psnr",
+    "lpips",
+    "ssim",
+    "precision",
+    "confidence",
+    "metric_length",
+    "evaluations_per_point",
+)
 _TITLES = {
     "weights": "start less graph by lengths",
     "weights_power": "start less graph by 4th powers",
