@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.sparse_references.results import (
+    COMPARED,
     CONTROL,
     LERP,
     MEASURE,
@@ -15,6 +16,7 @@ from experiments.sparse_references.results import (
     differences,
     read_done,
 )
+from scoregeo.evaluation.columns import TITLES
 from scoregeo.evaluation.statistics import Estimate
 from scoregeo.report.curves import Line, sweep_lines
 from scoregeo.report.model import FIGURES, Page, Picture, Table, table_of
@@ -69,7 +71,10 @@ def write(study: Study, folder: Path) -> Page | None:
         title=study.page.title,
         command=study.command,
         question=study.page.question,
-        tables=(*map(_table, cases.values()), _differences(cases)),
+        tables=(
+            *map(_table, cases.values()),
+            *(_differences(cases, name) for name in COMPARED if name in first.values),
+        ),
         finding=_finding(cases),
         seed=first.config["seed"],
         settings={
@@ -86,7 +91,7 @@ def write(study: Study, folder: Path) -> Page | None:
             f" its length in the metric{_EDGES[_relaxed(first)]}. The geodesic is that of the run's"
             " solver from the start.",
             "Differences: t intervals over pairs, and the p of a paired t test, Holm-corrected over"
-            " all differences of one case.",
+            " all differences of one case and measure. LPIPS is lower where paths are better.",
         ),
         figures=(Picture(FIGURE, _CAPTION),),
         failures=study.failures,
@@ -132,15 +137,16 @@ def _labels(run: Done) -> dict[str, str]:
     return {"degrees between references": f"{run.step:g}", "references": str(run.references)}
 
 
-def _differences(cases: dict[str, list[Done]]) -> Table:
+def _differences(cases: dict[str, list[Done]], measure: str) -> Table:
     rows = []
     for case, runs in cases.items():
-        tested = differences(runs)
+        tested = differences(runs, measure)
         for run in runs:
             cells: dict[str, Cell] = {name: one.cell for name, one in tested[run.step].items()}
-            cells["gap"] = Estimate(run.gap, n=len(run.psnr[run.start]))
+            if measure == MEASURE:
+                cells["gap"] = Estimate(run.gap, n=len(run.values[MEASURE][run.start]))
             rows.append(Row({"case": case, **_labels(run)}, cells))
-    found = table_of("Paired differences of PSNR (dB)", rows)
+    found = table_of(f"Paired differences of {TITLES[measure]}", rows)
     return replace(found, measures=tuple(_TITLES))
 
 

@@ -19,6 +19,7 @@ from scoregeo.run.instantiate import make
 
 LERP, CONTROL, POWER = "lerp", "graph_euclidean", "graph_power"
 MEASURE = "psnr"
+COMPARED = (MEASURE, "lpips")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Done:
         gap: mean distance in degrees of the pairs' ends to the nearest reference angle.
         off_score: least distance in degrees of the ends to the sample's angles, which the exact
             score's data have.
-        cells: estimates by method and measure. psnr: each method's values, [pairs].
+        cells: estimates by method and measure. values: by measure of `COMPARED` that the run has,
+            each method's, [pairs].
         start, geodesic: names of the methods that are the start and the geodesic from it.
         config: of the run.
     """
@@ -41,14 +43,14 @@ class Done:
     gap: float
     off_score: float
     cells: Mapping[str, Mapping[str, Estimate]]
-    psnr: Mapping[str, torch.Tensor]
+    values: Mapping[str, Mapping[str, torch.Tensor]]
     start: str
     geodesic: str
     config: Mapping[str, Any]
 
-    def difference(self, method: str, other: str) -> Difference:
-        """PSNR of `method` less that of `other`, pair by pair."""
-        return paired_difference(self.psnr[method], self.psnr[other])
+    def difference(self, method: str, other: str, measure: str = MEASURE) -> Difference:
+        """The measure of `method` less that of `other`, pair by pair."""
+        return paired_difference(self.values[measure][method], self.values[measure][other])
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -71,10 +73,12 @@ def read_done(folder: Path) -> Done:
         cell = read_cell(entry)
         if entry["group"] == "all" and isinstance(cell, Estimate):
             cells.setdefault(entry["method"], {})[entry["measure"]] = cell
-    psnr: dict[str, list[float]] = {}
+    values: dict[str, dict[str, list[float]]] = {}
     for line in run.lines:
-        if MEASURE in line["measures"]:
-            psnr.setdefault(line["method"], []).append(line["measures"][MEASURE])
+        for name in COMPARED:
+            if name in line["measures"]:
+                own = values.setdefault(name, {})
+                own.setdefault(line["method"], []).append(line["measures"][name])
     return Done(
         case=config["page"]["case"],
         step=float(config["dataset"]["reference_step"]),
@@ -82,7 +86,10 @@ def read_done(folder: Path) -> Done:
         gap=float(angle_gap(ends, steps).mean()),
         off_score=float(angle_gap(ends, angles).min()),
         cells=cells,
-        psnr={name: torch.tensor(values) for name, values in psnr.items()},
+        values={
+            name: {method: torch.tensor(one) for method, one in own.items()}
+            for name, own in values.items()
+        },
         start=next(name for name in cells if name.startswith("start_")),
         geodesic=next(name for name in cells if name.startswith(f"{config_metric(config)}_")),
         config=config,
@@ -108,12 +115,12 @@ class Tested:
         return Estimate(one.mean, one.low, one.high, n=one.n, detail=p)
 
 
-def differences(runs: Sequence[Done]) -> dict[float, dict[str, Tested]]:
-    """The compared differences of one case's runs by the degrees between references, Holm's
-    correction over all of them.
+def differences(runs: Sequence[Done], measure: str = MEASURE) -> dict[float, dict[str, Tested]]:
+    """The compared differences of one case's runs by the degrees between references, in one
+    measure, Holm's correction over all of them.
     """
     found = {
-        (run.step, name): run.difference(method, other)
+        (run.step, name): run.difference(method, other, measure)
         for run in runs
         for name, method, other in (
             ("weights", run.start, CONTROL),
