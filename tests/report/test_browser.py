@@ -223,7 +223,7 @@ def test_wide_tables_scroll_in_their_box_under_a_fixed_first_column(
     chromium: Any, pages: dict[str, Path]
 ) -> None:
     page, _ = visit(chromium, pages["run"], viewport={"width": 300, "height": 800})
-    box = page.locator(".box:has(td.number)").first
+    box = page.locator(".box:has(td:not(.label))").first
     assert box.evaluate("e => e.scrollWidth > e.clientWidth")
     name, cell = box.locator("tbody th").first, box.locator("tbody tr td").first
     before = [element.bounding_box()["x"] for element in (name, cell)]
