@@ -79,7 +79,12 @@ def test_pairs_are_a_column_only_where_they_differ() -> None:
     same = [Row({"method": m}, {"psnr": Estimate(1.0, 0.5, 1.5, 8)}) for m in "ab"]
     view = view_of(same)
     assert "pairs" not in view.main.head
-    assert view.notes[0] == "Means with 95 % t intervals over pairs in brackets; n = 8 pairs a row."
+    assert view.notes[0] == (
+        "Means with 95 % t intervals over pairs in brackets; n = 8 pairs a row; intervals of 8"
+        " pairs or fewer cover about 0.9 of skewed values."
+    )
+    more = [Row({"method": "a"}, {"psnr": Estimate(1.0, 0.5, 1.5, 9)})]
+    assert view_of(more).notes[0].endswith("brackets; n = 9 pairs a row.")
     one = [Row({"method": "a"}, {"psnr": Estimate(1.0)})]
     assert view_of(one, settings={"pairs": 1}).notes == ("n = 1 pair a row: no intervals.",)
     assert view_of(one, settings={}).notes == ()  # its rows are of no pairs
