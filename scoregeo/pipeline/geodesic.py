@@ -118,7 +118,7 @@ class GeodesicPipeline:
         *,
         via: Sequence[Any] = (),
         closed: bool = False,
-        num_frames: int = 16,
+        num_frames: int = 17,
         size: Size = None,
         metric: str | MetricOf = "stein",
         lam: float = 10.0,
