@@ -19,6 +19,7 @@ class PageSettings:
         case: the name of this job's case; null where the swept values name the rows.
         figure: of a study: whether its measures are drawn as lines against the swept values; else a
             row a case, a dot a method.
+        groups: of a study: whether a second table has each case's groups of pairs, such as angles.
         writer: of a study whose jobs have runners of their own, or whose page is more than a row a
             case and method: the function, as `package.module.function`, that is called with the
             study (`scoregeo.report.study.Study`) and the page's folder, draws its figures into
@@ -31,6 +32,7 @@ class PageSettings:
     key: str | None = None
     case: str | None = None
     figure: bool = True
+    groups: bool = False
     writer: str | None = None
 
 

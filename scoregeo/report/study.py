@@ -44,10 +44,12 @@ class Study:
 
 
 def study_page(study: Study, folder: Path) -> Page | None:
-    """A row for each case and method, the comparisons of its measures over all pairs of a case, and
-    its measures drawn against the cases into `folder`/figures; None where no case is done.
+    """A row for each case and method, in a second table for each group of pairs too where the
+    settings say so; the comparisons of its measures over all pairs of a case; and its measures
+    drawn against the cases into `folder`/figures. None where no case is done.
     """
     rows: list[Row] = []
+    grouped: list[Row] = []
     runs: list[tuple[str, Run]] = []
     compared: list[Mapping[str, Any]] = []
     seed, seconds, settings = None, 0.0, dict[str, Any]()
@@ -57,9 +59,13 @@ def study_page(study: Study, folder: Path) -> Page | None:
         seed = run.manifest["seed"]
         settings = {key: run.manifest[key] for key in ("pairs", "device")}
         settings["scoregeo"] = run.manifest["versions"]["scoregeo"]
+        case = {study.key: value}
         entries = [entry for entry in run.entries if entry["group"] == "all"]
-        found = rows_from_summary(entries, {study.key: value}, comparisons=run.comparisons)
+        found = rows_from_summary(entries, case, comparisons=run.comparisons)
         rows += [_without_group(row) for row in found]
+        for group in dict.fromkeys(entry["group"] for entry in run.entries if study.page.groups):
+            part = [entry for entry in run.entries if entry["group"] == group != "all"]
+            grouped += rows_from_summary(part, case)  # compared over all pairs alone: none is bold
         compared += [
             {**entry, "group": f"{study.key} = {value}"}
             for entry in run.comparisons
@@ -72,7 +78,10 @@ def study_page(study: Study, folder: Path) -> Page | None:
         name=study.name,
         title=study.page.title or study.name,
         command=study.command,
-        tables=(Table(tuple(rows)),),
+        tables=(
+            Table(tuple(rows)),
+            *([Table(tuple(grouped), "By group of pairs")] if grouped else []),
+        ),
         question=study.page.question,
         seed=seed,
         settings=settings | {"all runs": duration(seconds)},
