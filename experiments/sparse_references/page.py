@@ -86,10 +86,11 @@ def write(study: Study, folder: Path) -> Page | None:
         measures=_SHOWN,
         titles=_TITLES,
         notes=(
-            "The graphs have the same nodes and edges. Without a score an edge costs its Euclidean"
-            " length, or its fourth power, which prefers many short edges; for the start it costs"
-            f" its length in the metric{_EDGES[_relaxed(first)]}. The geodesic is that of the run's"
-            " solver from the start.",
+            "The graphs have the same nodes, each joined to its nearest:"
+            f" {_neighbours(cases)}. Without a score an edge costs its Euclidean length, or its"
+            " fourth power, which prefers many short edges; for the start it costs its length in"
+            f" the metric{_EDGES[_relaxed(first)]}. The geodesic is that of the run's solver from"
+            " the start.",
             "Differences: t intervals over pairs, and the p of a paired t test, Holm-corrected over"
             " all differences of one case and measure. LPIPS is lower where paths are better.",
         ),
@@ -97,6 +98,22 @@ def write(study: Study, folder: Path) -> Page | None:
         failures=study.failures,
     )
     return page
+
+
+def _neighbours(cases: dict[str, list[Done]]) -> str:
+    """How many neighbours each graph has, case by case where they differ."""
+    found = {}
+    for case, runs in cases.items():
+        config = runs[0].config
+        graphs = config["baseline"]
+        found[case] = (
+            f"{graphs[CONTROL]['neighbours']} by lengths, {graphs[POWER]['neighbours']} by fourth"
+            f" powers, {config['initializer']['neighbours']} in the metric"
+        )
+    same = set(found.values())
+    if len(same) == 1:
+        return same.pop()
+    return "; ".join(f"{text} ({case})" for case, text in found.items())
 
 
 def _relaxed(run: Done) -> bool:
