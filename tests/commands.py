@@ -62,16 +62,17 @@ PICTURES = (  # SD stands for the folder of a tiny text-to-image model
 )
 MEASURED_EMOJI = (
     "dataset.pairs=2",
-    "baseline.nao.max_iterations=5",
     "evaluation.certify_subnodes=2",
     "evaluation.reference_frames=8",
     "evaluation.kid_subset_size=4",
     "evaluation.kid_subsets=4",
 )
+SHORT_NAO = "baseline.nao_short.max_iterations=5"
 EMOJI = (
     *MEASURED_EMOJI,
+    SHORT_NAO,
     "rivals.adam.iterations=2",
-    "baseline.density_geodesic.iterations=2",
+    "baseline.density_geodesic_short.iterations=2",
     "baseline.pullback.solver.max_iterations=1",
 )
 SHORT_SPACETIME = (
@@ -153,6 +154,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "paper_emoji": (
         *(o for o in PICTURES if not o.startswith("inversion")),
         *MEASURED_EMOJI,
+        "baseline.nao.max_iterations=5",
         *PROTOCOL,
         *RBF,
     ),
@@ -168,6 +170,7 @@ TINY: dict[str, tuple[str, ...]] = {
     "stable_diffusion_hundred": (
         *PICTURES,
         *MEASURED_EMOJI,
+        SHORT_NAO,
         *SHORT_SPACETIME,
         "baseline.pullback_string_method.solver.max_iterations=1",
     ),

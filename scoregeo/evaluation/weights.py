@@ -66,7 +66,8 @@ class WeightsFile:
             fetch = f"with network, `{self.command}` fetches them"
             if not download:
                 return NotAvailable(
-                    f"{needed}, and downloads are off (evaluation.download); {fetch}"
+                    f"{needed}, and downloads are off (evaluation.download=false or"
+                    f" --no-download); {fetch}"
                 )
             trouble = _trouble(self.url, seconds) or self._download(seconds)
             if trouble:

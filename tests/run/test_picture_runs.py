@@ -190,9 +190,9 @@ def test_every_method_runs_on_emoji(
         "slerp",
         "lerp_noise",
         "slerp_noise",
-        "nao",
+        "nao_short",
         "noise_diffusion",
-        "density_geodesic",
+        "density_geodesic_short",
         "pullback",
         "pullback_string_method",  # of stable_diffusion_hundred
     ]

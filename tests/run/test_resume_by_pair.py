@@ -20,12 +20,12 @@ from scoregeo.solver.gauss_newton import GaussNewton
 from tests.commands import PICTURES
 from tests.score.tiny_sd import save_tiny_sd
 
-OTHERS = ("lerp", "slerp", "lerp_noise", "slerp_noise", "noise_diffusion", "density_geodesic")
+OTHERS = ("lerp", "slerp", "lerp_noise", "slerp_noise", "noise_diffusion", "density_geodesic_short")
 FEW = (
     *(
         "dataset.pairs=2",
         "solver.num_points=5",
-        "baseline.nao.max_iterations=5",
+        "baseline.nao_short.max_iterations=5",
         "baseline.pullback=null",
         "rivals=null",
     ),

@@ -49,8 +49,8 @@ def metrics_evaluations(batch: "PathBatch") -> "Values":
 @measure(
     {"seconds": Column("seconds a pair")},
     needs=("costs",),
-    note="Seconds a pair are the time of all pairs, solved together, over their number: the same in"
-    " every group of pairs.",
+    note="Seconds a pair are the time of all pairs of a run, or of one of its shards, over their"
+    " number: the same for each of them.",
 )
 def seconds(batch: "PathBatch") -> "Values":
     """Of the batch, divided by its pairs."""
