@@ -87,7 +87,7 @@ def read_done(folder: Path) -> Done:
         off_score=float(angle_gap(ends, angles).min()),
         cells=cells,
         values={
-            name: {method: torch.tensor(one) for method, one in own.items()}
+            name: {m: torch.tensor(one, dtype=torch.float64) for m, one in own.items()}
             for name, own in values.items()
         },
         start=next(name for name in cells if name.startswith("start_")),
