@@ -44,14 +44,16 @@ class Study:
 
 
 def study_page(study: Study, folder: Path) -> Page | None:
-    """A row for each case and method, in a second table for each group of pairs too where the
-    settings say so; the comparisons of its measures over all pairs of a case; and its measures
-    drawn against the cases into `folder`/figures. None where no case is done.
+    """A row for each case and method; where the settings say so, in a second table a row for each
+    group of pairs too, with the page's measures and evaluations a point; the comparisons of these
+    measures over all pairs of a case; and the measures drawn against the cases into
+    `folder`/figures. None where no case is done.
     """
     rows: list[Row] = []
     grouped: list[Row] = []
     runs: list[tuple[str, Run]] = []
     compared: list[Mapping[str, Any]] = []
+    measures = (*study.page.measures, "evaluations_per_point")
     seed, seconds, settings = None, 0.0, dict[str, Any]()
     for value, path in study.done.items():
         run = read_run(path)
@@ -64,7 +66,11 @@ def study_page(study: Study, folder: Path) -> Page | None:
         found = rows_from_summary(entries, case, comparisons=run.comparisons)
         rows += [_without_group(row) for row in found]
         for group in dict.fromkeys(entry["group"] for entry in run.entries if study.page.groups):
-            part = [entry for entry in run.entries if entry["group"] == group != "all"]
+            part = [
+                entry
+                for entry in run.entries
+                if entry["group"] == group != "all" and entry["measure"] in measures
+            ]
             grouped += rows_from_summary(part, case)  # compared over all pairs alone: none is bold
         compared += [
             {**entry, "group": f"{study.key} = {value}"}
