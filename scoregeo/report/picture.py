@@ -89,12 +89,12 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def webp(image: "Image", *, exact: bool) -> bytes:
-    """The image as WebP, lossless where `exact`, else at quality 75. The same image gives the same
+    """The image as WebP, lossless where `exact`, else at quality 70. The same image gives the same
     bytes.
     """
     buffer = io.BytesIO()
     # Without loss quality is an effort, and method 1 gives the smallest plots, the fastest too.
-    quality, method = (60, 1) if exact else (75, 4)
+    quality, method = (60, 1) if exact else (70, 4)
     exif = image.getexif()
     image.save(buffer, "WEBP", lossless=exact, method=method, quality=quality, exif=exif)
     return buffer.getvalue()
