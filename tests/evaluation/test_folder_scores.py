@@ -80,19 +80,24 @@ def test_smoothness_is_the_library_s(
     assert (found.mean, found.greatest) == pytest.approx((wanted.mean(), wanted.max()), rel=1e-4)
 
 
-def test_frames_that_ffmpeg_made(alex: Lpips, tmp_path: Path) -> None:
+def ffmpeg_fade(folder: Path) -> Path:
+    """A cross-fade of two stills by ffmpeg, a picture a frame."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     still = ["-loop", "1", "-t", "1", "-r", "6", "-i"]
     fade = ["-filter_complex", "xfade=transition=fade:duration=0.8:offset=0.1"]
     first, last = str(EXAMPLE / "ex_ref.png"), str(EXAMPLE / "ex_p1.png")
-    (tmp_path / "frames").mkdir()
+    folder.mkdir()
     subprocess.run(
-        [get_ffmpeg_exe(), *still, first, *still, last, *fade, str(tmp_path / "frames/%d.png")],
+        [get_ffmpeg_exe(), *still, first, *still, last, *fade, str(folder / "%d.png")],
         check=True,
         capture_output=True,
     )
-    (sequence,) = find_sequences(tmp_path)
+    return folder
+
+
+def test_frames_that_ffmpeg_made(alex: Lpips, tmp_path: Path) -> None:
+    (sequence,) = find_sequences(ffmpeg_fade(tmp_path / "frames"))
     assert len(sequence.frames) >= 5
     wanted = by_the_library(alex, list(sequence.frames))
     np.testing.assert_allclose(smoothness(alex, sequence).steps, wanted, rtol=1e-4, atol=1e-7)
@@ -174,7 +179,7 @@ def test_fid_of_the_stand_in_is_torch_fidelity_s(tmp_path: Path) -> None:
 
     network = load_feature_network("efficientnet_lite0")
     assert isinstance(network, FeatureNetwork)
-    folders = [cross_fade(tmp_path / "own", 6), tmp_path / "reference"]
+    folders = [ffmpeg_fade(tmp_path / "own"), tmp_path / "reference"]
     folders[1].mkdir()
     for i in range(8):
         Image.fromarray(noise(40, 40, seed=i)).save(folders[1] / f"{i}.png")
