@@ -84,8 +84,8 @@ def test_the_view_has_panels_for_lambda_steps_and_methods(view: dict[str, Any]) 
     bars = {
         panel["config"]["chartTitle"]: panel["config"]["metrics"] for panel in sections["Methods"]
     }
-    methods = ["lerp", "slerp", "graph_euclidean", "start_graph", "stein_gauss_newton"]
-    methods += ["stein_lbfgs"]
+    methods = ["lerp", "slerp", "graph_euclidean", "graph_power", "start_graph"]
+    methods += ["stein_gauss_newton", "stein_lbfgs"]
     assert bars["PSNR (dB)"] == [f"{method}/psnr" for method in methods]
     energy = sections["Energy against score evaluations"][0]["config"]
     assert energy["xAxis"] == "evaluations_per_point" and energy["yLogScale"]

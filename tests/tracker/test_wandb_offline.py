@@ -95,7 +95,7 @@ def test_the_table_of_pairs_is_results_jsonl_with_its_pictures(
     ]
     table, media = offline.table(PAIRS)
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
-    assert len(rows) == len(lines) == 14
+    assert len(rows) == len(lines) == 16
     for row, line in zip(rows, lines, strict=True):
         for key in ("method", "pair", "group", "status", "score_evaluations", "seconds"):
             assert row[key] == line[key]
