@@ -85,6 +85,16 @@ def test_one_subset_has_no_interval() -> None:
     assert math.isnan(result.kid.low) and math.isfinite(result.fid.low)
 
 
+@pytest.mark.parametrize("pairs", [2, 5, 6])
+def test_kid_has_an_interval_from_six_pairs_on(pairs: int) -> None:
+    """Of fewer it would cover too rarely; its error by the jackknife, for differences, stays."""
+    features, reference = cloud(pairs, 10, 8), cloud(40, 8, seed=1)
+    result = compare_features(features, reference, "given", subset_size=10)
+    assert math.isfinite(result.kid.low) == math.isfinite(result.kid.high) == (pairs >= 6)
+    assert result.kid.n == pairs == len(result.jackknife["kid"])
+    assert math.isfinite(result.fid.low)
+
+
 def test_one_pair_has_no_interval() -> None:
     result = compare_features(cloud(1, 30, 4), cloud(40, 4, seed=1), "given", subset_size=10)
     assert math.isnan(result.fid.low) and math.isnan(result.kid.high)
