@@ -210,5 +210,6 @@ def draw(folder: Path, cases: dict[str, list[Done]]) -> list[Path]:
         ylabels="PSNR (dB)",
         names=names,
         below=True,
+        columns=2 if len(panels) == 4 else 3,
         formats=("png",),
     )
