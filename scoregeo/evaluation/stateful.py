@@ -90,6 +90,7 @@ class FrameDistribution(Metric):
     def compute(self) -> dict[str, torch.Tensor]:
         """Float64 scalars: "fid", "fid_low", "fid_high", the same of kid, "kid_spread", "frames",
         "reference_frames", and, where there are more than three images, "precision", "recall".
+        Bounds are NaN of one pair, and KID's of fewer than six.
         Raises as `compare_features`."""
         if len(self.features) == 0:
             raise DataError("No frame has been given: call update before compute.")
