@@ -27,9 +27,8 @@ from scoregeo.evaluation.precision_recall import NEIGHBOURS, Coverage, coverage
 from scoregeo.evaluation.statistics import Estimate, jackknife_error, t_interval
 
 SUBSET_KEY = "evaluation.kid_subset_size"
-_KID_PAIRS = (
-    6  # of fewer its interval would cover 0.91 of real digits' KID, skewed by the cubic kernel
-)
+# KID's interval covers 0.91 and 0.92 of four and five pairs of digits: its cubic kernel skews it.
+_KID_PAIRS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +107,9 @@ def compare_features(
     so many), and so do the radii of the balls that recall counts. One FID a pair: O(pairs d^3)
     arithmetic.
     Coverage by simulation, 3 to 24 pairs of ten frames: of Gaussian features 0.94 to 0.99; of a
-    classifier's features of real digits FID 0.94 to 0.97, KID 0.93 to 0.95 (of 4 and 5 pairs 0.91:
-    its cubic kernel makes it skewed, and logarithm or cube root do not mend it); recall 0.94 to
-    0.99.
+    classifier's features of real digits FID 0.94 to 0.97, KID 0.93 to 0.95 (of four and five pairs
+    0.91 and 0.92: its cubic kernel makes it skewed, and logarithm or cube root do not mend it);
+    recall 0.94 to 0.99.
     Raises ConfigError naming `evaluation.kid_subset_size` where there are fewer images than that in
     either set, DataError for reference sets of one image, other numbers of features, or values that
     are not finite.

@@ -24,7 +24,7 @@ def _note(context: "Context") -> str | None:
         f" covariance of the references has rank {context.references - 1} at most and is singular"
         " where the features are more."
         f" KID is the mean over {settings.kid_subsets} random subsets of"
-        f" {settings.kid_subset_size} images; beside it the deviation between subsets. It has no"
+        f" {settings.kid_subset_size} images; beside it the deviation between subsets. KID has no"
         " interval of fewer than six pairs, which would cover too rarely. It is"
         " unbiased for independent images. Frames of one pair resemble each other, which raises KID"
         " and FID the more, the fewer the pairs and the more alike a method's frames of one pair"
