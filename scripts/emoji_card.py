@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from emoji_card_text import EACH, GUIDANCE, NAME, PROMPTS, STEPS, card_text
-from emoji_networks import LENGTH, drawing_weights, tokens_of
+from emoji_networks import LENGTH, drawing_weights, load_pipeline, tokens_of
 
 from scoregeo._utils.arguments import folder_argument
-from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import read_json, write_json, write_text
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.emoji_source import EmojiSource, load_emoji_folder, to_points
@@ -25,21 +24,6 @@ from scoregeo.score.training.latent_diffusion import TextToLatent, latent_denois
 
 SIGMAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SEED = 0
-
-
-def load_pipeline(folder: Path) -> Any:
-    """diffusers' own pipeline of the folder, in float32. Raises DataError where there is none."""
-    from diffusers import StableDiffusionPipeline
-
-    if not (folder / "model_index.json").is_file():
-        raise DataError(
-            f"{folder} holds no model: python scripts/train_emoji.py --export writes it."
-        )
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(
-        str(folder), torch_dtype=torch.float32, use_safetensors=True
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def denoising(pipeline: Any, source: EmojiSource) -> list[dict[str, float]]:

@@ -38,6 +38,24 @@ LICENCE = (
 )
 
 
+def further_commands(card: dict[str, Any]) -> str:
+    """The commands of the stages after the first, one a line."""
+    return "".join(
+        f"\n    python scripts/train_emoji.py --emoji package --out outputs/train/emoji_{number}"
+        f" --start scoregeo/assets/models/{NAME} --seed {stage['seed']} --steps {stage['steps']}"
+        f" --batch {stage['batch']} --lr {stage['lr']:g} --export"
+        for number, stage in enumerate(card.get("further", []), 2)
+    )
+
+
+def further_steps(card: dict[str, Any]) -> str:
+    """What the stages after the first took, each from the averaged weights of the one before."""
+    return "".join(
+        f", then {stage['steps']:,} further ones, {stage['seconds'] / 3600:.1f} hours"
+        for stage in card.get("further", [])
+    )
+
+
 def card_text(card: dict[str, Any]) -> str:
     """The card in Markdown."""
     count, vae = card["parameters"], card["vae"]
@@ -68,12 +86,13 @@ def card_text(card: dict[str, Any]) -> str:
             " emoji-datasource-google-16.0.0.tgz\n    python scripts/train_emoji.py --emoji"
             f" package --out outputs/train/emoji --seed {card['seed']} --vae-steps {vae['steps']}"
             f" --vae-batch {vae['batch']} --vae-lr {vae['lr']:g} --steps {card['steps']} --batch"
-            f" {card['batch']} --lr {card['lr']:g} --compile --export"
+            f" {card['batch']} --lr {card['lr']:g} --compile --export{further_commands(card)}"
         ),
         f"Autoencoder: {vae['steps']:,} steps of {vae['batch']} pictures,"
         f" {vae['seconds'] / 3600:.1f} hours. U-Net and text encoder together: {card['steps']:,}"
-        f" steps of {card['batch']} latents, {card['seconds'] / 3600:.1f} hours; AdamW, linear"
-        " cooldown of the learning rate to zero, moving averages of the weights. The empty prompt"
+        f" steps of {card['batch']} latents, {card['seconds'] / 3600:.1f} hours"
+        f"{further_steps(card)}; AdamW, linear cooldown of the learning rate to zero, moving"
+        " averages of the weights. The empty prompt"
         " stands for a tenth of the prompts. One base emoji in twenty, with all its skin tones,"
         f" was kept out ({kept['pictures']} of {kept['pictures'] + seen['pictures']:,} pictures)."
         f" {card['note']}".strip(),

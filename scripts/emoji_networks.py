@@ -1,11 +1,13 @@
 """The networks of the shipped emoji model, its tokenizer, and how its pictures are drawn."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from scoregeo._utils.errors import DataError
 from scoregeo._utils.seed import generator
 from scoregeo.dataset.emoji_source import EmojiSource
 from scoregeo.score.training.tokenizer import train_clip_tokenizer
@@ -16,7 +18,7 @@ MERGES = 1536
 
 
 def emoji_vae() -> AutoencoderKL:
-    """An autoencoder of 0.85 M parameters for 3 x 64 x 64 pictures, latents 4 x 16 x 16."""
+    """An autoencoder of 0.70 M parameters for 3 x 64 x 64 pictures, latents 4 x 16 x 16."""
     return AutoencoderKL(
         in_channels=3,
         out_channels=3,
@@ -101,3 +103,16 @@ def tokens_of(tokenizer: Any, prompts: list[str]) -> torch.Tensor:
     ).input_ids
     assert isinstance(ids, torch.Tensor)
     return ids
+
+
+def load_pipeline(folder: Path) -> Any:
+    """diffusers' own pipeline of the folder, in float32. Raises DataError where there is none."""
+    if not (folder / "model_index.json").is_file():
+        raise DataError(
+            f"{folder} holds no model: python scripts/train_emoji.py --export writes it."
+        )
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(
+        str(folder), torch_dtype=torch.float32, use_safetensors=True
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

@@ -6,7 +6,13 @@ it to scoregeo/assets/models.
 
 Killed and started again with the same folder, it continues where it was; another --steps moves the
 cooldown of the U-Net's rate. A finished autoencoder is not trained again: its weights are in
-vae.safetensors of the work folder, the latents beside it."""
+vae.safetensors of the work folder, the latents beside it.
+
+--start FOLDER trains an exported model's U-Net and text encoder further, in a work folder of its
+own:
+
+    python scripts/train_emoji.py --emoji package --out outputs/train/emoji_further \\
+        --start scoregeo/assets/models/emoji_sd --seed 1 --steps 4000 --export"""
 
 import argparse
 import json
@@ -20,6 +26,7 @@ from emoji_networks import (
     emoji_tokenizer,
     emoji_unet,
     emoji_vae,
+    load_pipeline,
     seed_weights,
     tokens_of,
 )
@@ -47,6 +54,8 @@ from scoregeo.score.training.pipeline_export import (
 
 NAME = "emoji_sd"
 LIMIT = 32_000_000  # bytes of the exported folder
+LATENTS = "latents.safetensors"
+FURTHER = {"ema": 0.998, "warmup": 100, "cooldown": 0.4}  # of --start, whose runs are shorter
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
@@ -84,9 +93,7 @@ def train_vae(source: EmojiSource, args: argparse.Namespace) -> None:
         name: float(reconstruction_psnr(average, source.images[source.indices(held_out)]).mean())
         for name, held_out in (("held-out", True), ("training", False))
     }
-    latents = {"plain": source.images, "mirrored": source.images.flip(-1)}
-    encoded = {name: encode_all(average, images) * scale for name, images in latents.items()}
-    save_tensors(args.out / "latents.safetensors", encoded)
+    save_latents(average, scale, source, args.out)
     save_tensors(args.out / "vae.safetensors", average.state_dict())
     facts = {
         "scaling_factor": scale,
@@ -105,16 +112,41 @@ def train_vae(source: EmojiSource, args: argparse.Namespace) -> None:
     )
 
 
-def train_unet(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLatent, Any]:
-    """Train U-Net and text encoder on the latents; returns their averaged weights and the
-    tokenizer.
-    """
+def save_latents(vae: Any, scale: float, source: EmojiSource, folder: Path) -> None:
+    """`latents.safetensors`: the scaled latents of all pictures, as they are and mirrored."""
+    latents = {"plain": source.images, "mirrored": source.images.flip(-1)}
+    encoded = {name: encode_all(vae, images) * scale for name, images in latents.items()}
+    save_tensors(folder / LATENTS, encoded)
+
+
+def new_model(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLatent, Any, Any]:
+    """An untrained U-Net and text encoder, the tokenizer and the autoencoder of the work folder."""
+    first = read_json(args.out / "vae.json")
+    vae = emoji_vae()
+    load_weights(vae, load_tensors(args.out / "vae.safetensors"), args.out / "vae.safetensors")
+    vae.register_to_config(scaling_factor=first["scaling_factor"])
     tokenizer = emoji_tokenizer(source)
-    latents = load_tensors(args.out / "latents.safetensors")
+    seed_weights(args.seed, "unet")
+    return TextToLatent(emoji_unet(), emoji_text_encoder(tokenizer)), tokenizer, vae
+
+
+def started_model(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLatent, Any, Any]:
+    """The parts of the exported model `--start`; its latents go to the work folder."""
+    pipeline = load_pipeline(args.start)
+    vae = pipeline.vae
+    if not (args.out / LATENTS).exists():
+        save_latents(vae, vae.config.scaling_factor, source, args.out)
+    return TextToLatent(pipeline.unet, pipeline.text_encoder), pipeline.tokenizer, vae
+
+
+def train_unet(
+    model: TextToLatent, tokenizer: Any, source: EmojiSource, args: argparse.Namespace
+) -> TextToLatent:
+    """Train U-Net and text encoder on the latents; returns their averaged weights."""
+    latents = load_tensors(args.out / LATENTS)
     if len(latents["plain"]) != len(source.pictures):
         raise DataError(
-            f"{args.out}/latents.safetensors is of other pictures than {args.emoji}: run --stage"
-            " vae again."
+            f"{args.out}/{LATENTS} is of other pictures than {args.emoji}: run --stage vae again."
         )
     prompts = [prompt for picture in source.pictures for prompt in picture.prompts]
     count = torch.tensor([len(picture.prompts) for picture in source.pictures])
@@ -129,45 +161,58 @@ def train_unet(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLat
         batch=args.batch,
         device=torch.device(args.device),
     )
-    seed_weights(args.seed, "unet")
-    model = TextToLatent(emoji_unet(), emoji_text_encoder(tokenizer)).to(args.device)
+    model = model.to(args.device)
     if args.compile:
         model.unet.compile(dynamic=False)
-    settings = TrainingSettings(
-        steps=args.steps, lr=args.lr, seed=args.seed, ema=0.9995, warmup=500
-    )
-    return train(model, loss, settings, args.out / "unet"), tokenizer
+    schedule: dict[str, Any] = FURTHER if args.start else {"ema": 0.9995, "warmup": 500}
+    settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed, **schedule)
+    return train(model, loss, settings, args.out / "unet")
 
 
-def export(model: TextToLatent, tokenizer: Any, args: argparse.Namespace, folder: Path) -> int:
-    """Write the trained parts and the facts of both stages as a pipeline's folder; returns its
-    bytes.
+def facts_of(model: TextToLatent, vae: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """What `training.json` says; of a model trained further, what it said and a stage in
+    `further`.
     """
-    first = read_json(args.out / "vae.json")
-    vae = emoji_vae()
-    load_weights(vae, load_tensors(args.out / "vae.safetensors"), args.out / "vae.safetensors")
-    vae.register_to_config(scaling_factor=first["scaling_factor"])
-    log, vae_log = read_log(args.out / "unet"), read_log(args.out / "vae")
-    parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
-    facts = {
-        "model": NAME,
+    log = read_log(args.out / "unet")
+    stage = {
         "seed": args.seed,
         "steps": int(log[-1]["step"]) if log else args.steps,
         "batch": args.batch,
         "lr": args.lr,
         "seconds": seconds_of(log),
-        "vae": first,
+    }
+    loss = [[line["step"], round(line["loss"], 5)] for line in log[4::5]]
+    if args.start:
+        old = read_json(args.start / "training.json")
+        further = old.get("further", [])
+        done = old["steps"] + sum(earlier["steps"] for earlier in further)
+        moved = [[done + step, value] for step, value in loss]
+        return old | {"further": [*further, stage], "loss": old["loss"] + moved}
+    parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
+    vae_log = read_log(args.out / "vae")
+    return {
+        "model": NAME,
+        **stage,
+        "vae": read_json(args.out / "vae.json"),
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()
         },
         "note": args.note,
-        "loss": [[line["step"], round(line["loss"], 5)] for line in log[4::5]],
+        "loss": loss,
         "vae_loss": [[line["step"], round(line["loss"], 5)] for line in vae_log[4::5]],
     }
+
+
+def export(model: TextToLatent, tokenizer: Any, vae: Any, args: argparse.Namespace) -> int:
+    """Write the trained parts and the facts of their stages as a pipeline's folder; returns its
+    bytes.
+    """
+    facts = facts_of(model, vae, args)
+    parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
     size = export_pipeline(
-        folder, tokenizer=tokenizer, scheduler=ddim_scheduler(), facts=facts, **parts
+        args.model, tokenizer=tokenizer, scheduler=ddim_scheduler(), facts=facts, **parts
     )
-    check_size(folder, size, LIMIT)
+    check_size(args.model, size, LIMIT)
     return size
 
 
@@ -188,6 +233,9 @@ def main() -> None:
         type=Path,
         required=True,
         help="work folder: checkpoints, loss logs, cached latents",
+    )
+    parser.add_argument(
+        "--start", type=folder_argument, help="an exported model, whose autoencoder is kept"
     )
     parser.add_argument("--seed", type=whole_argument(0), default=0)
     parser.add_argument("--vae-steps", type=whole_argument(), default=12_000)
@@ -210,7 +258,10 @@ def main() -> None:
     args = parser.parse_args()
     source = load_emoji_folder(args.emoji)
     done = (args.out / "vae.json").exists()
-    if args.stage == "vae" or (args.stage == "all" and not done):
+    if args.start:
+        if args.stage == "vae":
+            raise ConfigError("--stage vae does not go with --start, which keeps its autoencoder.")
+    elif args.stage == "vae" or (args.stage == "all" and not done):
         train_vae(source, args)
     elif not done:
         raise ConfigError(
@@ -219,9 +270,11 @@ def main() -> None:
         )
     if args.stage == "vae":
         return
-    model, tokenizer = train_unet(source, args)
+    prepare = started_model if args.start else new_model
+    model, tokenizer, vae = prepare(source, args)
+    model = train_unet(model, tokenizer, source, args)
     if args.export:
-        print(f"{args.model}: {export(model, tokenizer, args, args.model) / 1e6:.1f} MB")
+        print(f"{args.model}: {export(model, tokenizer, vae, args) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

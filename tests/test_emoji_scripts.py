@@ -1,5 +1,7 @@
 """The scripts that make the emoji model and its card, on five pictures and for few steps."""
 
+import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from scoregeo._utils.errors import ConfigError
-from scoregeo._utils.files import read_json
+from scoregeo._utils.files import read_json, write_json, write_text
 from tests.dataset.emoji_folder import small_folder
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -70,6 +72,21 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
         == read_json(tmp_path / "work" / "vae.json")["scaling_factor"]
     )
 
+    further = ["--emoji", str(package), "--out", str(tmp_path / "further"), "--start", str(model)]
+    with pytest.raises(ConfigError, match="--stage vae does not go with --start"):
+        run(train_emoji, scripts, *further, "--stage", "vae")
+    before = {name: tensor.clone() for name, tensor in pipeline.unet.state_dict().items()}
+    more = ["--seed", "1", "--steps", "40", "--batch", "2", "--export", "--model", str(model)]
+    run(train_emoji, scripts, *further, *more)
+    after: Any = StableDiffusionPipeline.from_pretrained(str(model))
+    assert any(not t.equal(before[name]) for name, t in after.unet.state_dict().items())
+    assert all(
+        t.equal(pipeline.vae.state_dict()[name]) for name, t in after.vae.state_dict().items()
+    )  # the autoencoder is kept
+    facts = read_json(model / "training.json")
+    (stage,) = facts["further"]
+    assert facts["steps"] == 2 and (stage["steps"], stage["seed"], stage["batch"]) == (40, 1, 2)
+
     scripts.setattr(emoji_card, "STEPS", 1)
     run(emoji_card, scripts, "--emoji", str(package), "--model", str(model), "--by-eye", "Noise.")
     card = read_json(model / "card.json")
@@ -79,6 +96,7 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
     ) == 20
     text = (model / "README.md").read_text()
     assert "Noise." in text and "--steps 2 --batch 2" in text and "None" not in text
+    assert "then 40 further ones" in text and "--seed 1 --steps 40 --batch 2" in text
     assert all((model / f"{name}.png").is_file() for name in ("samples", "reconstructions"))
 
 
@@ -117,3 +135,22 @@ def test_the_assets_script_finds_what_a_pair_names(
         == 1
     )
     assert make_emoji_assets.references(source, {"AAAA"}) == [3, 4]
+
+
+def test_the_loss_of_a_model_trained_further_goes_on_where_it_ended(
+    tmp_path: Path, scripts: pytest.MonkeyPatch
+) -> None:
+    import train_emoji
+
+    start, out = tmp_path / "start", tmp_path / "out"
+    stage = {"seed": 1, "steps": 100, "batch": 2, "lr": 0.1, "seconds": 7}
+    write_json(
+        start / "training.json",
+        {"steps": 200, "loss": [[200, 0.5], [300, 0.4]], "further": [stage]},
+    )
+    lines = [{"step": 20 * i, "loss": 0.3, "seconds": i} for i in range(1, 6)]
+    write_text(out / "unet" / train_emoji.LOG, "".join(json.dumps(line) + "\n" for line in lines))
+    args = argparse.Namespace(start=start, out=out, seed=2, steps=100, batch=2, lr=0.1)
+    facts = train_emoji.facts_of(None, None, args)
+    assert facts["loss"] == [[200, 0.5], [300, 0.4], [400, 0.3]]
+    assert facts["further"] == [stage, stage | {"seed": 2, "seconds": 5}]
