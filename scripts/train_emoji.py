@@ -131,12 +131,22 @@ def new_model(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLate
 
 
 def started_model(source: EmojiSource, args: argparse.Namespace) -> tuple[TextToLatent, Any, Any]:
-    """The parts of the exported model `--start`; its latents go to the work folder."""
+    """The same with the weights of the exported model `--start`; its latents go to the work
+    folder.
+    """
     pipeline = load_pipeline(args.start)
-    vae = pipeline.vae
+    vae, tokenizer = emoji_vae(), pipeline.tokenizer
+    vae.register_to_config(scaling_factor=pipeline.vae.config.scaling_factor)
+    model = TextToLatent(emoji_unet(), emoji_text_encoder(tokenizer))
+    for new, old in (
+        (vae, pipeline.vae),
+        (model.unet, pipeline.unet),
+        (model.text_encoder, pipeline.text_encoder),
+    ):
+        load_weights(new, old.state_dict(), args.start)
     if not (args.out / LATENTS).exists():
         save_latents(vae, vae.config.scaling_factor, source, args.out)
-    return TextToLatent(pipeline.unet, pipeline.text_encoder), pipeline.tokenizer, vae
+    return model, tokenizer, vae
 
 
 def train_unet(
@@ -187,7 +197,8 @@ def facts_of(model: TextToLatent, vae: Any, args: argparse.Namespace) -> dict[st
         further = old.get("further", [])
         done = old["steps"] + sum(earlier["steps"] for earlier in further)
         moved = [[done + step, value] for step, value in loss]
-        return old | {"further": [*further, stage], "loss": old["loss"] + moved}
+        note = args.note or old["note"]
+        return old | {"further": [*further, stage], "loss": old["loss"] + moved, "note": note}
     parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
     vae_log = read_log(args.out / "vae")
     return {

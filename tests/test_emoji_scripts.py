@@ -85,6 +85,8 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
     )  # the autoencoder is kept
     facts = read_json(model / "training.json")
     (stage,) = facts["further"]
+    configs = [path.read_text() for path in model.rglob("*.json")]
+    assert not any(str(tmp_path) in text for text in configs)  # no path of this machine
     assert facts["steps"] == 2 and (stage["steps"], stage["seed"], stage["batch"]) == (40, 1, 2)
 
     scripts.setattr(emoji_card, "STEPS", 1)
@@ -146,11 +148,12 @@ def test_the_loss_of_a_model_trained_further_goes_on_where_it_ended(
     stage = {"seed": 1, "steps": 100, "batch": 2, "lr": 0.1, "seconds": 7}
     write_json(
         start / "training.json",
-        {"steps": 200, "loss": [[200, 0.5], [300, 0.4]], "further": [stage]},
+        {"steps": 200, "loss": [[200, 0.5], [300, 0.4]], "further": [stage], "note": "Old."},
     )
     lines = [{"step": 20 * i, "loss": 0.3, "seconds": i} for i in range(1, 6)]
     write_text(out / "unet" / train_emoji.LOG, "".join(json.dumps(line) + "\n" for line in lines))
-    args = argparse.Namespace(start=start, out=out, seed=2, steps=100, batch=2, lr=0.1)
+    args = argparse.Namespace(start=start, out=out, seed=2, steps=100, batch=2, lr=0.1, note="")
     facts = train_emoji.facts_of(None, None, args)
     assert facts["loss"] == [[200, 0.5], [300, 0.4], [400, 0.3]]
     assert facts["further"] == [stage, stage | {"seed": 2, "seconds": 5}]
+    assert facts["note"] == "Old."

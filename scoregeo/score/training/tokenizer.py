@@ -35,15 +35,20 @@ def train_clip_tokenizer(texts: Iterable[str], merges: int, length: int) -> Any:
     plain: Any = CLIPTokenizer().backend_tokenizer
     learner: Any = Tokenizer(BPE(end_of_word_suffix=_END, continuing_subword_prefix=""))
     learner.normalizer, learner.pre_tokenizer = plain.normalizer, plain.pre_tokenizer
-    # Letters and word ends are counted into the trainer's size, and no more than 512 of them can be
-    # there.
-    trainer: Any = BpeTrainer(vocab_size=512 + merges, end_of_word_suffix=_END, show_progress=False)
+    # Given first, in order: the trainer numbers what it finds in an order that changes from run to
+    # run, and breaks ties between pairs by number.
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    bytes_and_ends = [*letters, *(letter + _END for letter in letters)]
+    trainer: Any = BpeTrainer(
+        vocab_size=len(bytes_and_ends) + merges,
+        special_tokens=bytes_and_ends,
+        end_of_word_suffix=_END,
+        show_progress=False,
+    )
     learner.train_from_iterator(sorted(set(texts)), trainer)
     pairs = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]][:merges]
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [
-        *letters,
-        *(letter + _END for letter in letters),
+        *bytes_and_ends,
         *("".join(pair) for pair in pairs),
         START_TEXT,
         END_TEXT,

@@ -89,3 +89,9 @@ def test_bad_settings_name_their_key() -> None:
         train_clip_tokenizer(TEXTS, -1, 8)
     with pytest.raises(ConfigError, match="tokenizer.length = 2"):
         train_clip_tokenizer(TEXTS, 1, 2)
+
+
+def test_the_same_texts_give_the_same_tokenizer() -> None:
+    texts = [f"{a}{b}{c}" for a in "kqxz" for b in "aeiou" for c in "bdfg"]  # ties everywhere
+    made = [train_clip_tokenizer(order, 60, 8).get_vocab() for order in (texts, texts[::-1], texts)]
+    assert made[0] == made[1] == made[2]
