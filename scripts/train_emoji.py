@@ -15,11 +15,12 @@ own:
         --start scoregeo/assets/models/emoji_sd --seed 1 --steps 4000 --export"""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from emoji_card_text import NAME
+from emoji_export import export, read_log, seconds_of
 from emoji_networks import (
     drawing_weights,
     emoji_text_encoder,
@@ -44,30 +45,14 @@ from scoregeo.score.training.autoencoder import (
     reconstruction_psnr,
 )
 from scoregeo.score.training.latent_diffusion import LatentDiffusionLoss, TextToLatent
-from scoregeo.score.training.loop import LOG, TrainingSettings, train
+from scoregeo.score.training.loop import TrainingSettings, train
 from scoregeo.score.training.pipeline_export import (
-    check_size,
     ddim_scheduler,
-    export_pipeline,
     load_weights,
 )
 
-NAME = "emoji_sd"
-LIMIT = 32_000_000  # bytes of the exported folder
 LATENTS = "latents.safetensors"
 FURTHER = {"ema": 0.998, "warmup": 100, "cooldown": 0.4}  # of --start, whose runs are shorter
-
-
-def read_log(folder: Path) -> list[dict[str, float]]:
-    """The lines of a stage's loss log, none where the stage was shorter than one."""
-    return [
-        json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines() if line
-    ]
-
-
-def seconds_of(log: list[dict[str, float]]) -> int:
-    """What a stage took."""
-    return round(log[-1]["seconds"]) if log else 0
 
 
 def train_vae(source: EmojiSource, args: argparse.Namespace) -> None:
@@ -177,54 +162,6 @@ def train_unet(
     schedule: dict[str, Any] = FURTHER if args.start else {"ema": 0.9995, "warmup": 500}
     settings = TrainingSettings(steps=args.steps, lr=args.lr, seed=args.seed, **schedule)
     return train(model, loss, settings, args.out / "unet")
-
-
-def facts_of(model: TextToLatent, vae: Any, args: argparse.Namespace) -> dict[str, Any]:
-    """What `training.json` says; of a model trained further, what it said and a stage in
-    `further`.
-    """
-    log = read_log(args.out / "unet")
-    stage = {
-        "seed": args.seed,
-        "steps": int(log[-1]["step"]) if log else args.steps,
-        "batch": args.batch,
-        "lr": args.lr,
-        "seconds": seconds_of(log),
-    }
-    loss = [[line["step"], round(line["loss"], 5)] for line in log[4::5]]
-    if args.start:
-        old = read_json(args.start / "training.json")
-        further = old.get("further", [])
-        done = old["steps"] + sum(earlier["steps"] for earlier in further)
-        moved = [[done + step, value] for step, value in loss]
-        note = args.note or old["note"]
-        return old | {"further": [*further, stage], "loss": old["loss"] + moved, "note": note}
-    parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
-    vae_log = read_log(args.out / "vae")
-    return {
-        "model": NAME,
-        **stage,
-        "vae": read_json(args.out / "vae.json"),
-        "parameters": {
-            name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()
-        },
-        "note": args.note,
-        "loss": loss,
-        "vae_loss": [[line["step"], round(line["loss"], 5)] for line in vae_log[4::5]],
-    }
-
-
-def export(model: TextToLatent, tokenizer: Any, vae: Any, args: argparse.Namespace) -> int:
-    """Write the trained parts and the facts of their stages as a pipeline's folder; returns its
-    bytes.
-    """
-    facts = facts_of(model, vae, args)
-    parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
-    size = export_pipeline(
-        args.model, tokenizer=tokenizer, scheduler=ddim_scheduler(), facts=facts, **parts
-    )
-    check_size(args.model, size, LIMIT)
-    return size
 
 
 def main() -> None:

@@ -142,7 +142,7 @@ def test_the_assets_script_finds_what_a_pair_names(
 def test_the_loss_of_a_model_trained_further_goes_on_where_it_ended(
     tmp_path: Path, scripts: pytest.MonkeyPatch
 ) -> None:
-    import train_emoji
+    import emoji_export
 
     start, out = tmp_path / "start", tmp_path / "out"
     stage = {"seed": 1, "steps": 100, "batch": 2, "lr": 0.1, "seconds": 7}
@@ -151,9 +151,9 @@ def test_the_loss_of_a_model_trained_further_goes_on_where_it_ended(
         {"steps": 200, "loss": [[200, 0.5], [300, 0.4]], "further": [stage], "note": "Old."},
     )
     lines = [{"step": 20 * i, "loss": 0.3, "seconds": i} for i in range(1, 6)]
-    write_text(out / "unet" / train_emoji.LOG, "".join(json.dumps(line) + "\n" for line in lines))
+    write_text(out / "unet" / emoji_export.LOG, "".join(json.dumps(line) + "\n" for line in lines))
     args = argparse.Namespace(start=start, out=out, seed=2, steps=100, batch=2, lr=0.1, note="")
-    facts = train_emoji.facts_of(None, None, args)
+    facts = emoji_export.facts_of(None, None, args)
     assert facts["loss"] == [[200, 0.5], [300, 0.4], [400, 0.3]]
     assert facts["further"] == [stage, stage | {"seed": 2, "seconds": 5}]
     assert facts["note"] == "Old."
