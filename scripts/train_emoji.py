@@ -141,7 +141,8 @@ def train_unet(
     latents = load_tensors(args.out / LATENTS)
     if len(latents["plain"]) != len(source.pictures):
         raise DataError(
-            f"{args.out}/{LATENTS} is of other pictures than {args.emoji}: run --stage vae again."
+            f"{args.out}/{LATENTS} is of other pictures than {args.emoji}: delete it (with"
+            " --start), or run --stage vae again."
         )
     prompts = [prompt for picture in source.pictures for prompt in picture.prompts]
     count = torch.tensor([len(picture.prompts) for picture in source.pictures])
@@ -209,6 +210,11 @@ def main() -> None:
     if args.start:
         if args.stage == "vae":
             raise ConfigError("--stage vae does not go with --start, which keeps its autoencoder.")
+        if done:
+            raise ConfigError(
+                f"--out: {args.out} holds the training of an autoencoder (vae.json): --start needs"
+                " a work folder of its own."
+            )
     elif args.stage == "vae" or (args.stage == "all" and not done):
         train_vae(source, args)
     elif not done:

@@ -75,6 +75,8 @@ def test_from_pictures_to_a_model_with_a_card(tmp_path: Path, scripts: pytest.Mo
     further = ["--emoji", str(package), "--out", str(tmp_path / "further"), "--start", str(model)]
     with pytest.raises(ConfigError, match="--stage vae does not go with --start"):
         run(train_emoji, scripts, *further, "--stage", "vae")
+    with pytest.raises(ConfigError, match="--out: .* --start needs a work folder of its own"):
+        run(train_emoji, scripts, *common, "--start", str(model))
     before = {name: tensor.clone() for name, tensor in pipeline.unet.state_dict().items()}
     more = ["--seed", "1", "--steps", "40", "--batch", "2", "--export", "--model", str(model)]
     run(train_emoji, scripts, *further, *more)
