@@ -64,24 +64,26 @@ class ExactSearch(AbstractSearch):
     def __init__(self, data: np.ndarray, chunk_bytes: int = _CHUNK) -> None:
         self.data = data
         self._rows = max(1, chunk_bytes // (4 * data.shape[1]))
-        total, self._farthest = np.zeros(data.shape[1]), 0.0
+        total = np.zeros(data.shape[1])
         for start in range(0, len(data), self._rows):
             piece = data[start : start + self._rows].astype(np.float32)
             _check_finite(piece, start)
             total += piece.sum(0, dtype=np.float64)
-        self._centre = total / len(data)
+        self._centre = (total / len(data)).astype(np.float32)
         squares = []
         for start in range(0, len(data), self._rows):
-            squares.append(self._piece(start).square().sum(1))
-        self._square = torch.cat(squares)
-        self._farthest = float(self._square.max())
+            piece = self._piece(start)
+            squares.append(np.einsum("kd,kd->k", piece, piece, dtype=np.float64))
+        square = np.concatenate(squares)
+        self._square = torch.from_numpy(square.astype(np.float32))
+        self._farthest = float(square.max()) ** 0.5
 
     def candidates(self, x: np.ndarray, count: int) -> np.ndarray:
         point = torch.from_numpy((x - self._centre).astype(np.float32))
         best = torch.full((len(x), 0), torch.inf)
         index = torch.zeros(len(x), 0, dtype=torch.int64)
         for start in range(0, len(self.data), self._rows):
-            piece = self._piece(start)
+            piece = torch.from_numpy(self._piece(start))
             shift = self._square[start : start + len(piece)]
             value = torch.addmm(shift, point, piece.T, alpha=-2)
             near, place = value.topk(min(count, len(piece)), 1, largest=False, sorted=False)
@@ -91,13 +93,24 @@ class ExactSearch(AbstractSearch):
         return index.numpy()
 
     def slack(self, x: np.ndarray) -> np.ndarray:
-        """[points], data units squared: products of D numbers err by D epsilon at most."""
-        epsilon = float(np.finfo(np.float32).eps) * (self.data.shape[1] + 4)
-        return epsilon * (np.square(x - self._centre).sum(1) + self._farthest)
+        """[points], data units squared. With u float32's unit roundoff and a, b the distances of
+        `x` and of the farthest reference from the centre, one compared value errs by at most
 
-    def _piece(self, start: int) -> torch.Tensor:
-        piece = self.data[start : start + self._rows].astype(np.float32)
-        return torch.from_numpy(piece - self._centre.astype(np.float32))
+            2 D u / (1 - D u) a b + 4 u (a + b)^2
+
+        a product of D numbers (Higham 2002, eq. 3.5) and the rounding of the points, of the squares
+        and of the sum. The slack is twice that: of a point left out and of the farthest found.
+        """
+        u, size = float(np.finfo(np.float32).eps) / 2, self.data.shape[1]
+        product = size * u / (1 - size * u) if size * u < 1 else np.inf
+        a, b = np.linalg.norm(x - self._centre, axis=1), self._farthest
+        return 4 * product * a * b + 8 * u * np.square(a + b)
+
+    def _piece(self, start: int) -> np.ndarray:
+        """Points about the centre, rounded to float32 once."""
+        wide = np.result_type(self.data.dtype, np.float32)
+        piece = self.data[start : start + self._rows].astype(wide, copy=False)
+        return np.asarray((piece - self._centre).astype(np.float32, copy=False))
 
 
 class IndexSearch(AbstractSearch):

@@ -73,6 +73,40 @@ def test_the_bound_falls_with_the_neighbours(data: torch.Tensor, points: torch.T
     )
 
 
+@pytest.mark.parametrize("offset", [0, 100])
+@pytest.mark.parametrize(("dtype", "apart"), [(np.float32, 1e-6), (np.float64, 1e-9)])
+def test_the_slack_is_above_the_rounding_of_float32(
+    dtype: type, apart: float, offset: float
+) -> None:
+    rng = np.random.default_rng(0)
+    near = apart * rng.normal(size=(400, 4096))  # of two points, so that rounding decides
+    data = (near + np.sign(np.arange(400) - 199.5)[:, None] + offset).astype(dtype)
+    x = data[::50].astype(np.float64) + 10 * rng.normal(size=(8, 4096))
+    search = ExactSearch(data)
+    found = search.candidates(x, 100)
+    square = np.square(x[:, None] - data.astype(np.float64)[None]).sum(2)
+    inside = np.zeros_like(square, bool)
+    np.put_along_axis(inside, found, True, 1)
+    nearest_left = np.where(inside, np.inf, square).min(1)
+    farther = np.where(inside, square, 0).max(1) - nearest_left
+    assert (farther <= search.slack(x)).all() and farther.max() > 0
+
+
+def test_rounding_does_not_spoil_the_bound_of_noisy_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    size, sigma = 128 * 128, 4.5  # as digits of 128 x 128 pixels: the noise is ten times their size
+    data = (50 / size**0.5 * rng.normal(size=(300, size))).astype(np.float32)
+    x = torch.from_numpy(data[:4] + sigma * rng.normal(size=(4, size)))
+    score = NeighbourScore(ExactSearch(data), (size,), 10)
+    with_rounding = score.bounded(x, sigma).bound
+    monkeypatch.setattr(ExactSearch, "slack", lambda _, x: np.zeros(len(x)))
+    ratio = with_rounding / score.bounded(x, sigma).bound
+    # The slack is 4 D u 580 50 + 8 u 630^2 = 113, exp(113 / (2 sigma^2)) = 16.
+    assert bool((ratio >= 1).all()) and float(ratio.max()) < 20
+
+
 def test_derivatives_are_those_of_the_full_sum(data: torch.Tensor, points: torch.Tensor) -> None:
     v, own, full = torch.randn_like(points), score_of(data, 200), EmpiricalScore(data.double())
     for product in ("jvp", "vjp"):
