@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text, end="")
     else:
         write_text(given.dry_run, text)
+        log.info("written: %s", given.dry_run)
     return 0
 
 

@@ -102,4 +102,4 @@ def _hint(path: str | Path) -> str:
         return ": this Pillow reads no AVIF, version 11.3 or later does"
     if ending in (".tif", ".tiff"):
         return ": of TIFF, 8 and 16 bits a channel and grey floating point are read"
-    return ": it is none, or of a format that Pillow does not read"
+    return ": it is not a picture, or has a format that Pillow does not read"

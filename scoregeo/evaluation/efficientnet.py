@@ -110,7 +110,7 @@ class FeatureDistance(PerceptualDistance):
     def description(self) -> str:
         """Network and form, for the foot of a table."""
         return (
-            f"feature distance: LPIPS's form without learned weights on {len(_LEVELS)} levels of"
+            f"LPIPS's form without learned weights on {len(_LEVELS)} levels of"
             f" EfficientNet-Lite0 (SHA-256 {DIGEST}), images resized to {_PERCEPTUAL_INPUT} x"
             f" {_PERCEPTUAL_INPUT}; not LPIPS"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from scoregeo._utils.errors import DataError, bad_value
+from scoregeo._utils.errors import DataError
 from scoregeo._utils.files import is_file, is_folder
 from scoregeo._utils.picture_file import SUFFIXES as PICTURES
 from scoregeo._utils.picture_file import opened_picture, picture_errors
@@ -50,7 +50,7 @@ def find_sequences(folder: Path, reference: Path | None = None) -> list[FrameSeq
     there are no frames, and names the folder that has fewer than three and the file that is no
     picture or an animation.
     """
-    _check_folder(folder, "the folder of frames")
+    _check_folder(folder, "FOLDER, of frames,")
     found, folders = [], folders_below(folder)
     if reference is not None and reference.resolve() != folder.resolve():
         references = reference.resolve()
@@ -80,12 +80,12 @@ def find_references(folder: Path) -> list[Path]:
     """Pictures at any depth, but for strips and animations as in `find_sequences`. Raises DataError
     for fewer than two, and for what is no picture.
     """
-    _check_folder(folder, "--reference, a folder of pictures,")
+    _check_folder(folder, "--reference")
     found = [path for path in pictures_below(folder) if _is_frame(path)]
     if len(found) < 2:
         raise DataError(
-            f"{folder} holds {count(len(found), 'picture')}: a reference set of fewer than two"
-            " has no covariance, so FID and KID need at least two."
+            f"--reference = {str(folder)!r} holds {count(len(found), 'picture')}: a set of fewer"
+            " than two has no covariance, so FID and KID need at least two."
         )
     for path in found:
         check_frame(path)
@@ -141,7 +141,7 @@ def _check_folder(folder: Path, what: str) -> None:
     if is_file(folder) and folder.suffix.lower() in FILMS:
         raise DataError(f"{folder} is no folder.{_of_films(folder)}")
     if not is_folder(folder):
-        raise bad_value(what, str(folder), "a folder that is there")
+        raise DataError(f"{what} = {str(folder)!r} is not allowed: there is no such folder.")
 
 
 def _of_films(place: Path) -> str:

@@ -16,7 +16,7 @@ from scoregeo.solver.base import Solution
 OUTPUT_TYPES = ("pil", "pt", "np")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GeodesicOutput:
     """Frames of a morph, and the geodesics that they are decoded from.
 
@@ -52,6 +52,15 @@ class GeodesicOutput:
     evaluations: Mapping[str, int]
     warnings: tuple[str, ...]
     closed: bool
+
+    def __repr__(self) -> str:
+        """In one line, without the frames' and points' numbers."""
+        psnr = ", ".join(f"{one:.1f}" for one in self.psnr)
+        return (
+            f"GeodesicOutput({len(self.frames)} frames, status={self.status},"
+            f" score_evaluations={self.score_evaluations}, psnr=({psnr}) dB,"
+            f" warnings={list(self.warnings)})"
+        )
 
     @property
     def status(self) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from scoregeo.report.sweep import find_jobs
 from scoregeo.report.sweep_page import write_sweep
 
 _EXPECTED = (
-    "the folder of a run (manifest.json, config.yaml), of runs, of a multirun (a folder a job) or"
-    " of results (a folder a page, with its summary.json) is expected"
+    "give the folder of a run (manifest.json, config.yaml), of several runs, of a multirun (a"
+    " folder for each job), or of results (a folder with a summary.json for each page)"
 )
 _REST = "Further pages"
 

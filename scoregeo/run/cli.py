@@ -26,6 +26,7 @@ from scoregeo._utils.streams import say, tolerant_streams
 from scoregeo.run.command import execute, log_leftovers, plain, register
 from scoregeo.run.config_flags import job_flags, overrides_first, typed_flags
 from scoregeo.run.console import link_latest, show_run
+from scoregeo.run.explain_override import chosen_by
 from scoregeo.run.folder_state import remove_empty
 from scoregeo.run.job_record import JobRecord
 from scoregeo.run.launch import launch
@@ -62,7 +63,7 @@ def _main() -> None:
     elif re.fullmatch(r"[a-z][a-z-]*", first):
         sys.exit(
             f"scoregeo: error: {first!r} is not a command: commands are app, list, morph, report"
-            " and score; anything else is key=value or a flag (scoregeo --help)."
+            f" and score; anything else is key=value{chosen_by(first)} or a flag (scoregeo --help)."
         )
     else:
         run_overrides(sys.argv[1:])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scoregeo._utils.configuration import config_dir, config_hash, digest
-from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError
+from scoregeo._utils.errors import ConfigError, DataError, ScoregeoError, bad_value
 from scoregeo.run.leftovers import drop_leftovers, inherited, typed_overrides
 from scoregeo.run.overrides import as_overrides
 from scoregeo.run.settings import Settings, check_place
@@ -139,6 +139,13 @@ def execute(
 
     try:
         check_place(config)
+        if group is None and config["results"]:
+            raise bad_value(
+                "results",
+                config["results"],
+                "null in a single run, whose page is in its own folder; with -m the pages of all"
+                " runs are written there",
+            )
         where = folder_of(config, path)
         if merges(config):
             merge_shards(config, path, command, group)

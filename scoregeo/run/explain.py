@@ -187,6 +187,12 @@ def _unknown_key(key: str, configs: Path) -> str:
             f"{key} is not a key of the chosen option of {group}; it belongs to {', '.join(own)}."
         )
     if group in (*MAPPINGS, "runner"):
+        option = key.partition(".")[2].partition(".")[0]
+        if (configs / group / f"{option}.yaml").is_file():
+            return (
+                f"{key} is not there to be set: {option} is not chosen. '{group}=[{option}]'"
+                " chooses it alone; with others, all are in the list."
+            )
         kind = MAPPINGS.get(group, group)
         article = "an" if kind.startswith("e") else "a"
         return (

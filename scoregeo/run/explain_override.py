@@ -2,6 +2,7 @@
 
 import re
 
+from scoregeo._utils.configuration import config_dir
 from scoregeo.run.groups import MAPPINGS
 from scoregeo.run.overrides import as_typed, in_a_shell
 
@@ -52,3 +53,10 @@ def not_taken_away(text: str) -> str | None:
     if key not in MAPPINGS:
         return None
     return f"~{key} takes nothing away: {key}=[] chooses none, and ~{key}.NAME leaves one out."
+
+
+def chosen_by(name: str) -> str:
+    """How an experiment or a study of that name is chosen; empty where there is none."""
+    groups = ("experiment", "study")
+    found = [one for one in groups if (config_dir() / one / f"{name}.yaml").is_file()]
+    return "".join(f", such as {group}={name}," for group in found)

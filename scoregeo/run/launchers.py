@@ -1,5 +1,6 @@
 """Checks of Hydra's launchers before a multirun begins."""
 
+import shutil
 import socket
 import sys
 from importlib import import_module
@@ -14,8 +15,8 @@ _PATIENCE = 5.0  # seconds for a cluster's head to answer
 
 
 def check_launcher(config: "DictConfig") -> None:
-    """End the command where its launcher cannot work: a package that is not installed, a Ray
-    cluster that does not answer, a number of processes that is none.
+    """End the command where its launcher cannot work: a package or a program that is not installed,
+    a Ray cluster that does not answer, a number of processes that is none.
     """
     target = config.hydra.launcher._target_
     extra = next((name for part, name in _EXTRAS.items() if part in target), None)
@@ -29,6 +30,13 @@ def check_launcher(config: "DictConfig") -> None:
         sys.exit(
             "scoregeo: error: hydra.launcher.n_jobs = 0 is not allowed: hydra.launcher.n_jobs must"
             " be a number of processes at least 1, or -1 for as many as there are cores."
+        )
+    if target.endswith(".SlurmLauncher") and shutil.which("srun") is None:
+        sys.exit(
+            "scoregeo: error: hydra/launcher = 'slurm' is not allowed: this machine has no srun,"
+            " SLURM's program. On a cluster give the command on a login node; elsewhere"
+            " hydra/launcher must be 'local' (processes of this machine), 'ray' or 'basic' (one job"
+            " after another)."
         )
     _check_address(config)
 

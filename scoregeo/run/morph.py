@@ -85,9 +85,10 @@ def read_command(arguments: Sequence[str]) -> MorphCommand:
         found.append("dataset=prompts")
         keys = ("dataset.first", "dataset.second")
     else:
+        named = f" ({', '.join(pictures)})" if pictures else ""
         raise ConfigError(
-            f"{count(len(pictures), 'picture')} ({', '.join(pictures) or 'none'}): morph takes"
-            " two, or none with --prompt-a and --prompt-b, of which the model makes both."
+            f"{count(len(pictures), 'picture')} given{named}: morph takes two pictures, or no"
+            " picture with --prompt-a and --prompt-b, from which the model makes both."
         )
     found += [text(key, said) for key, said in zip(keys, prompts, strict=True) if said is not None]
     fps = _number(given.fps, float)

@@ -65,6 +65,7 @@ def notes_of(
     `reference`: its number of pictures and of features; None where FID and KID are not measured.
     """
     from scoregeo.evaluation.networks import USED
+    from scoregeo.evaluation.precision_recall import NEIGHBOURS
     from scoregeo.evaluation.statistics import NotAvailable
 
     lpips, features = networks.lpips, networks.features
@@ -95,6 +96,7 @@ def notes_of(
             f" {features.description}. FID of few pictures is biased upwards: only rows of equal"
             " counts compare. KID, of all pictures, is unbiased for independent ones; frames of one"
             f" sequence resemble each other, and few sequences raise it.{rank}"
+            f" Precision and recall need {NEIGHBOURS + 1} pictures in each set."
         )
         if features.name != "inception":
             notes.append(

@@ -179,7 +179,10 @@ def family_of(folder: Path, families: Sequence[Family] = FAMILIES) -> Family:
     """The family of a pipeline's folder. Raises DataError for one that is not among `families`."""
     name = pipeline_settings(folder).get("_class_name")
     if name is None and not (folder / "unet").is_dir():
-        raise DataError(f"{folder} has no model_index.json that says what pipeline it holds.")
+        raise DataError(
+            f"{folder} is no model's folder: it must have a diffusers model_index.json with the"
+            " pipeline's _class_name, or unet/ and scheduler/."
+        )
     if name is not None:
         return _named(str(name), str(folder), families)
     settings = folder / "unet" / "config.json"

@@ -71,6 +71,6 @@ def tunnelling_reason(own: float, certified: float) -> str:
     """The sentence a user reads where a path tunnels."""
     return (
         f"tunnels: its energy is {own:.4g} on the solver's quadrature and {certified:.4g} on one"
-        f" {REFINEMENT} times finer, so some segment crosses a valley of the density at no"
-        f" cost; {ADVICE}."
+        f" {REFINEMENT} times finer, so some segment crosses a valley or ridge of the density"
+        f" at no cost; {ADVICE}."
     )

@@ -23,5 +23,5 @@ def refusal(solver: str, metric: str, needed: str) -> ConfigError:
     )
     return ConfigError(
         f"solver = {solver!r} does not serve metric = {metric!r}, which has no {needed}; what"
-        f" works: {couples}."
+        f" works: {couples}. Metrics of your own: lbfgs and adam serve each."
     )

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from scoregeo._utils.errors import ConfigError, DataError
+from scoregeo._utils.errors import DataError
 from scoregeo.evaluation import folder_scores
 from scoregeo.evaluation.feature_network import FeatureNetwork, load_feature_network
 from scoregeo.evaluation.folder_scores import picture_features, realism, rows_of, smoothness
@@ -260,13 +260,13 @@ def test_what_is_no_path_is_refused_by_name(tmp_path: Path) -> None:
     good = cross_fade(tmp_path / "good", 3)
 
     def refused(place: Path, words: str) -> None:
-        with pytest.raises((DataError, ConfigError), match=words):
+        with pytest.raises(DataError, match=words):
             find_sequences(place)
 
     empty = tmp_path / "empty"
     empty.mkdir()
     refused(empty, r"empty holds no frames: a folder of \.png")
-    refused(tmp_path / "missing", "missing.*a folder that is there")
+    refused(tmp_path / "missing", "missing.*there is no such folder")
     (empty / "film.mp4").write_bytes(b"")
     refused(empty, r"film\.mp4 is an animation or a video; `mkdir frames && ffmpeg -i")
     refused(empty / "film.mp4", "is no folder.*ffmpeg")
@@ -290,9 +290,9 @@ def test_references_are_found_at_any_depth_and_are_several(tmp_path: Path) -> No
     folder = tmp_path / "val" / "cat"
     folder.mkdir(parents=True)
     Image.fromarray(noise(16, 16)).save(folder / "1.jpg")
-    with pytest.raises(DataError, match=r"holds 1 picture: .* at least two"):
+    with pytest.raises(DataError, match=r"--reference = .* holds 1 picture: .* at least two"):
         find_references(tmp_path)
     Image.fromarray(noise(24, 16)).save(tmp_path / "0.png")
     assert [path.name for path in find_references(tmp_path)] == ["0.png", "1.jpg"]
-    with pytest.raises(ConfigError, match="--reference"):
+    with pytest.raises(DataError, match="--reference = .*no such folder"):
         find_references(tmp_path / "missing")

@@ -135,6 +135,7 @@ def test_output_types_hold_the_same_frames_and_make_a_gif(
     images = pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", **FEW)
     array = pipe(pictures[0], pictures[1], prompt_a="cat", prompt_b="dog", output_type="np", **FEW)
     assert array.frames.shape == (5, IMAGE, IMAGE, 3) and array.frames.dtype == np.float32
+    assert repr(array).startswith("GeodesicOutput(5 frames, status=(") and len(repr(array)) < 900
     for number, picture in enumerate(images.frames):
         assert picture.size == (IMAGE, IMAGE)
         seen = np.asarray(picture) / 255

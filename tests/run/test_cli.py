@@ -107,6 +107,8 @@ def test_help_shows_examples_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["~tracker"], ["tracker=[] ", "~tracker.NAME"]),
         (["~baseline=[lerp]"], ["baseline=[] ", "~baseline.NAME"]),
         (["~rivals.foo"], ["there is no rivals.foo"]),
+        (["tracker.wandb.mode=online"], ["wandb is not chosen", "'tracker=[wandb]'"]),
+        (["results=pages"], ["results = 'pages'", "null in a single run", "-m"]),
         (["extrapolation.x=1"], ["an extrapolation needs a _target_"]),
         (["hydra.sweeper.params={seed:'0,1'}"], ["hydra.sweeper.params is not", "a file"]),
         (["hydra.sweeper.params.seed='0,1'"], ["hydra.sweeper.params.seed is not", "a file"]),

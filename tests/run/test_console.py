@@ -221,6 +221,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_morph_needs_two_pictures() -> None:
-    assert "1 picture (a.png): morph takes two" in str(command("morph", "a.png"))
+    assert "1 picture given (a.png): morph takes two" in str(command("morph", "a.png"))
     assert "'reprot' is not a command" in str(command("reprot", "x"))
+    assert "such as experiment=sphere," in str(command("sphere"))
     assert "a.png" in str(command("morph", "a.png", "b.png", "score=emoji_sd", "dataset.size=64"))

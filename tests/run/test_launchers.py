@@ -347,6 +347,15 @@ def test_a_ray_cluster_that_does_not_answer_is_named_within_seconds(tmp_path: Pa
     assert time.monotonic() - began < 30 and not list(tmp_path.iterdir())  # imports included
 
 
+def test_slurm_where_there_is_none_is_refused_before_any_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = command("-m", "seed=0,1", "hydra/launcher=slurm", f"output={tmp_path / 'outputs'}")
+    assert isinstance(said, str) and "hydra/launcher = 'slurm'" in said and "'local'" in said
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("launcher", "package"), [("local", "hydra_joblib_launcher"), ("ray", "hydra_ray_launcher")]
 )

@@ -150,7 +150,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 3 // 5])
     one = ("--reference", str(tmp_path / "one"))
     for arguments, words in (
-        (["missing"], "the folder of frames = 'missing'"),
+        (["missing"], "FOLDER, of frames, = 'missing'"),
         ([str(tmp_path / "one")], "holds 1 frame:"),
         ([str(own), *one], "holds 1 picture:"),
         ([str(own), "--size", "8"], "--size = 8 is not allowed: --size must be a whole number at"),
