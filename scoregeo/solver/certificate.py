@@ -17,10 +17,10 @@ LEAP = 1.2
 RESOLVED = 1.05  # and up to which it may be called converged
 # What a user does about a rule that is too coarse
 ADVICE = (
-    "raise solver.num_points (of a morph --frames or num_frames), or solver.subnodes where the"
-    " solver has it; with an exact score take solver.refinement=adaptive (of solver=gauss_newton,"
-    " with metric=stein), which with a learned one can cost hundreds of evaluations a point and"
-    " give worse pictures"
+    "raise solver.num_points (--frames or num_frames of a morph) or solver.subnodes, where the"
+    " solver has it. With an exact score solver.refinement=adaptive (solver=gauss_newton,"
+    " metric=stein) resolves such paths; with a learned score it can cost hundreds of evaluations a"
+    " point and give worse pictures"
 )
 
 
