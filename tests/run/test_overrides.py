@@ -120,7 +120,7 @@ def test_morph_names_what_it_cannot_take(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     for arguments, words in (
         ([], "0 pictures .*takes two"),
-        (["a.png"], r"1 picture \(a.png\).*takes two"),
+        (["a.png"], r"1 picture given \(a.png\).*takes two"),
         (["a.png", "b.png", "c.png"], "3 pictures"),
         (["--prompt-a", "cat"], "0 pictures"),
         (["a.png", "b.png", "--frames", "1"], "--frames = 1 .*at least 3"),
